@@ -1,0 +1,1 @@
+//! The async client: endpoint discovery, leader following, retries, deadlines.

@@ -1,0 +1,1 @@
+//! Consensus, pure: everything it needs is an argument.

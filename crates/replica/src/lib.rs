@@ -1,0 +1,1 @@
+//! One member without a runtime: raft's output in the right order over log, store and disk.

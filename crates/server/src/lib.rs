@@ -1,0 +1,1 @@
+//! The shell around a replica: doors, peers, configuration.

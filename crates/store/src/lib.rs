@@ -1,0 +1,1 @@
+//! The state machine: a multi-version ordered map with revisions.

@@ -1,0 +1,1 @@
+//! The durable log: frames, segments, hard state, recovery.
