@@ -1,1 +1,13 @@
-//! One member without a runtime: raft's output in the right order over log, store and disk.
+//! One member without a runtime.
+mod api;
+mod configuration;
+
+pub use api::{
+    Answer, Done, Effects, Failure, ForwardRefusal, PeerMessage, PeerStatus, Request, Status,
+    Submission, Ticket,
+};
+pub use configuration::{Configuration, ConfigurationError, Member};
+
+/// A request to the log thread.
+#[derive(Debug)]
+pub struct LogRequest;

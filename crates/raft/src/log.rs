@@ -1,0 +1,242 @@
+//! The log as the core sees it: which term stands at each index, and the newest entries.
+//!
+//! ```text
+//!   index      1 .................. tail_first ............... last
+//!   term       known for every index (runs of equal terms: a few words each)
+//!   entries    on disk only         in memory, shared with log and wire
+//! ```
+//!
+//! Entries leave memory only when they are durable here *and* committed, so what can still be
+//! truncated, sent for the first time or counted is always at hand.
+//!
+//! What it does not do: it writes nothing, and knows neither commit nor durable index; both are
+//! handed in where they matter.
+
+use std::collections::VecDeque;
+
+use crate::{Entry, Index, LogId, Term};
+
+/// Term runs, and the tail of entries.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// Where each new term begins; first indexes and terms both strictly ascend.
+    runs: Vec<Run>,
+    /// The newest entries, contiguous; ends at `last`.
+    tail: VecDeque<Entry>,
+    tail_bytes: usize,
+    last: LogId,
+    /// The largest stamp and age ever seen. They are not taken back by a truncation: they must
+    /// never go back along the log, and going ahead of it does no harm.
+    stamp_ms: u64,
+    age_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    first: Index,
+    term: Term,
+}
+
+impl Log {
+    /// The empty log.
+    pub fn new() -> Log {
+        Log::default()
+    }
+
+    /// Adds an entry after the last one, or in place of the one at its index and all after it.
+    pub fn append(&mut self, entry: Entry) {
+        if entry.id.index <= self.last.index {
+            self.truncate_from(entry.id.index);
+        }
+        assert_eq!(entry.id.index, self.last.index.next(), "the log has no holes");
+        assert!(entry.id.term >= self.last.term, "terms never go back along the log");
+        if self.runs.last().is_none_or(|run| run.term < entry.id.term) {
+            self.runs.push(Run { first: entry.id.index, term: entry.id.term });
+        }
+        self.last = entry.id;
+        self.stamp_ms = self.stamp_ms.max(entry.stamp_ms);
+        self.age_ms = self.age_ms.max(entry.age_ms);
+        self.tail_bytes += entry.size_bytes();
+        self.tail.push_back(entry);
+    }
+
+    /// Drops the entry at `from` and all after it.
+    pub(crate) fn truncate_from(&mut self, from: Index) {
+        assert!(from.0 > 0 && from <= self.last.index, "only what is there can be dropped");
+        while self.tail.back().is_some_and(|entry| entry.id.index >= from) {
+            let entry = self.tail.pop_back().expect("back() was Some");
+            self.tail_bytes -= entry.size_bytes();
+        }
+        while self.runs.last().is_some_and(|run| run.first >= from) {
+            self.runs.pop();
+        }
+        let term = self.runs.last().map_or(Term(0), |run| run.term);
+        self.last = LogId::new(term, from.previous());
+    }
+
+    /// Forgets the oldest entries in memory, down to `bytes_max`, but nothing at or after `keep`.
+    pub fn shrink(&mut self, keep: Index, bytes_max: usize) {
+        while self.tail_bytes > bytes_max
+            && self.tail.front().is_some_and(|entry| entry.id.index < keep)
+        {
+            let entry = self.tail.pop_front().expect("front() was Some");
+            self.tail_bytes -= entry.size_bytes();
+        }
+    }
+
+    /// The last entry's log id; `0@0` if the log is empty.
+    pub fn last(&self) -> LogId {
+        self.last
+    }
+
+    /// The term at `index`: 0 at index 0, None after the end.
+    pub fn term_at(&self, index: Index) -> Option<Term> {
+        if index > self.last.index {
+            return None;
+        }
+        let run = self.runs.partition_point(|run| run.first <= index);
+        Some(if run == 0 { Term(0) } else { self.runs[run - 1].term })
+    }
+
+    /// Whether this log holds exactly that entry.
+    pub fn holds(&self, id: LogId) -> bool {
+        self.term_at(id.index) == Some(id.term)
+    }
+
+    /// The first index still in memory; one past the end if none is.
+    pub fn tail_first(&self) -> Index {
+        self.tail.front().map_or(self.last.index.next(), |entry| entry.id.index)
+    }
+
+    /// Entries `from..=to` in order, cut short at `bytes_max` (but at least one). None if they
+    /// are no longer in memory.
+    pub fn entries(&self, from: Index, to: Index, bytes_max: usize) -> Option<Vec<Entry>> {
+        assert!(from.0 > 0, "the first entry has index 1");
+        assert!(to <= self.last.index, "entries past the end were asked for");
+        if from > to {
+            return Some(Vec::new());
+        }
+        let skip = from.0.checked_sub(self.tail_first().0)? as usize;
+        let wanted = (to.0 - from.0 + 1) as usize;
+        let mut bytes = 0;
+        let fits = |entry: &&Entry| {
+            let first = bytes == 0;
+            bytes += entry.size_bytes();
+            first || bytes <= bytes_max
+        };
+        Some(self.tail.range(skip..skip + wanted).take_while(fits).cloned().collect())
+    }
+
+    /// Bytes of the entries after `index`, as far as they are in memory.
+    pub(crate) fn bytes_after(&self, index: Index) -> usize {
+        let newest_first = self.tail.iter().rev();
+        newest_first.take_while(|entry| entry.id.index > index).map(Entry::size_bytes).sum()
+    }
+
+    /// The last entry at or before `at.index` whose term is at most `at.term`: where two logs
+    /// that differ at `at` may still agree. Each call skips at least one conflicting term (§5.3).
+    pub(crate) fn last_before(&self, at: LogId) -> LogId {
+        let mut index = at.index.min(self.last.index);
+        loop {
+            let run = self.runs.partition_point(|run| run.first <= index);
+            let Some(run) = run.checked_sub(1).map(|run| self.runs[run]) else {
+                return LogId::default();
+            };
+            if run.term <= at.term {
+                return LogId::new(run.term, index);
+            }
+            index = run.first.previous();
+        }
+    }
+
+    /// The largest stamp seen, ms since 1970.
+    pub(crate) fn stamp_ms(&self) -> u64 {
+        self.stamp_ms
+    }
+
+    /// The largest age seen, ms.
+    pub(crate) fn age_ms(&self) -> u64 {
+        self.age_ms
+    }
+
+    /// Bytes of the entries in memory.
+    #[cfg(test)]
+    pub(crate) fn tail_bytes(&self) -> usize {
+        self.tail_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ENTRY_OVERHEAD_BYTES, EntryKind};
+    use bytes::Bytes;
+
+    fn log(terms: &[u64]) -> Log {
+        let mut log = Log::new();
+        for (offset, &term) in terms.iter().enumerate() {
+            log.append(entry(term, offset as u64 + 1));
+        }
+        log
+    }
+
+    fn entry(term: u64, index: u64) -> Entry {
+        let id = LogId::new(Term(term), Index(index));
+        Entry { id, kind: EntryKind::Command, stamp_ms: index, age_ms: index, payload: Bytes::new() }
+    }
+
+    fn id(term: u64, index: u64) -> LogId {
+        LogId::new(Term(term), Index(index))
+    }
+
+    #[test]
+    fn knows_the_term_at_every_index() {
+        let log = log(&[1, 1, 2, 5]);
+        let terms: Vec<_> = (0..6).map(|index| log.term_at(Index(index)).map(|t| t.0)).collect();
+        assert_eq!(terms, [Some(0), Some(1), Some(1), Some(2), Some(5), None]);
+    }
+
+    #[test]
+    fn an_entry_in_the_middle_replaces_all_after_it() {
+        let mut log = log(&[1, 1, 2, 2, 2]);
+        log.append(entry(3, 3));
+        assert_eq!(log.last(), id(3, 3));
+        assert_eq!(log.term_at(Index(3)), Some(Term(3)));
+        assert_eq!(log.entries(Index(1), Index(3), usize::MAX).map(|e| e.len()), Some(3));
+    }
+
+    #[test]
+    fn truncating_everything_leaves_the_empty_log() {
+        let mut log = log(&[1, 2]);
+        log.truncate_from(Index(1));
+        assert_eq!(log.last(), LogId::default());
+        assert_eq!(log.tail_bytes(), 0);
+    }
+
+    #[test]
+    fn shrinking_keeps_what_it_is_told_to() {
+        let mut log = log(&[1; 10]);
+        log.shrink(Index(6), 2 * ENTRY_OVERHEAD_BYTES);
+        assert_eq!(log.tail_first(), Index(6));
+        assert_eq!(log.entries(Index(5), Index(7), usize::MAX), None);
+        assert_eq!(log.term_at(Index(2)), Some(Term(1)), "terms outlive entries");
+    }
+
+    #[test]
+    fn entries_are_cut_at_the_byte_limit_but_never_to_nothing() {
+        let log = log(&[1; 10]);
+        let count = |bytes_max| log.entries(Index(2), Index(9), bytes_max).map(|e| e.len());
+        assert_eq!(count(0), Some(1));
+        assert_eq!(count(3 * ENTRY_OVERHEAD_BYTES), Some(3));
+        assert_eq!(count(usize::MAX), Some(8));
+    }
+
+    #[test]
+    fn the_last_entry_before_a_conflict_skips_whole_terms() {
+        let log = log(&[1, 1, 4, 4, 6]);
+        assert_eq!(log.last_before(id(9, 9)), id(6, 5));
+        assert_eq!(log.last_before(id(5, 5)), id(4, 4));
+        assert_eq!(log.last_before(id(3, 5)), id(1, 2));
+        assert_eq!(log.last_before(id(0, 5)), id(0, 0));
+    }
+}

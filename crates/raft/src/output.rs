@@ -1,0 +1,75 @@
+//! What the core wants done. The fields are ordered by durability, and each says what must have
+//! happened before it may be used.
+
+use crate::{Entry, Envelope, Event, HardState, Index, MemberId, PersistNumber, ReadId};
+
+/// Everything that came out of the inputs since the last call of `take_output`.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// May leave at once; depends on nothing that is not durable already.
+    pub send: Vec<Envelope>,
+    /// Must be made durable, in the order of the numbers; then `persisted(number)` is due.
+    pub persist: Option<Persist>,
+    /// May leave only once the persist batch of that number is durable.
+    pub send_after_persist: Vec<(PersistNumber, Envelope)>,
+    /// The commit index moved to here. Entries up to it are durable on a quorum, though not
+    /// necessarily on this member; they may be applied.
+    pub commit: Option<Index>,
+    /// Older entries that a follower needs and the core no longer holds; they come back by
+    /// `entries_read`.
+    pub read: Vec<ReadEntries>,
+    /// Linearizable reads that may be served once `index` is applied.
+    pub reads_ready: Vec<ReadReady>,
+    /// Linearizable reads that found no leader; nothing was read.
+    pub reads_failed: Vec<ReadId>,
+    /// What happened, for traces and the dashboard. Nothing depends on them.
+    pub events: Vec<Event>,
+}
+
+/// One batch for the log. Order within: entries, then the hard state; both or neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Persist {
+    /// Its number: one more than the last batch's.
+    pub number: PersistNumber,
+    /// Term, vote and commit hint as of this batch.
+    pub hard_state: HardState,
+    /// Contiguous entries. A first index at or below the log's last one replaces what is there
+    /// from that index on. May be empty.
+    pub entries: Vec<Entry>,
+}
+
+/// A request for older entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadEntries {
+    /// For whom; `entries_read` repeats it.
+    pub member: MemberId,
+    /// The first index wanted.
+    pub from: Index,
+    /// The last index wanted; fewer may come back.
+    pub to: Index,
+    /// At most this many bytes (but at least one entry).
+    pub bytes_max: usize,
+}
+
+/// A read that may go ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadReady {
+    /// Which read.
+    pub id: ReadId,
+    /// What must be applied (and published) first.
+    pub index: Index,
+}
+
+impl Output {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.send.is_empty()
+            && self.persist.is_none()
+            && self.send_after_persist.is_empty()
+            && self.commit.is_none()
+            && self.read.is_empty()
+            && self.reads_ready.is_empty()
+            && self.reads_failed.is_empty()
+            && self.events.is_empty()
+    }
+}

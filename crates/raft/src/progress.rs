@@ -1,0 +1,175 @@
+//! The leader's view of one follower: a small state machine.
+//!
+//! ```text
+//!                 accepted                        rejected
+//!   Probe ───────────────────────▶ Replicate ───────────────────▶ Probe
+//!   one message at a time:         pipelined: `next` runs ahead
+//!   where do our logs agree?       of `matched` within a window
+//! ```
+
+use std::collections::VecDeque;
+
+use crate::Index;
+
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// The follower's log equals ours up to here, durably. Never goes back within a term.
+    pub(crate) matched: Index,
+    /// The next index to send: in [matched + 1, last + 1]. Those between are in flight.
+    pub(crate) next: Index,
+    pub(crate) state: State,
+    /// Clock time of its last answer in this term.
+    pub(crate) answered_ms: u64,
+    /// Clock time of the last `Append` to it.
+    pub(crate) sent_ms: u64,
+    /// The commit index in the last `Append` to it.
+    pub(crate) commit_sent: Index,
+    /// The read round in the last `Append` to it, and in its last answer.
+    pub(crate) round_sent: u64,
+    pub(crate) round_answered: u64,
+    /// Older entries for it are being read from the log since this clock time.
+    pub(crate) reading_since_ms: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) enum State {
+    /// Looking for where the logs agree.
+    Probe {
+        /// A probe is out; the next goes with its answer, or with the next heartbeat.
+        waiting: bool,
+    },
+    /// They agree; entries are sent without waiting.
+    Replicate(Inflight),
+}
+
+impl Progress {
+    /// At the start of a leader's term: guess that the follower has everything.
+    pub(crate) fn new(next: Index, clock_ms: u64) -> Progress {
+        Progress {
+            matched: Index(0),
+            next,
+            state: State::Probe { waiting: false },
+            answered_ms: clock_ms,
+            sent_ms: clock_ms,
+            commit_sent: Index(0),
+            round_sent: 0,
+            round_answered: 0,
+            reading_since_ms: None,
+        }
+    }
+
+    /// Whether entries may be sent now.
+    pub(crate) fn has_room(&self, bytes_max: usize) -> bool {
+        match &self.state {
+            State::Probe { waiting } => !waiting,
+            State::Replicate(inflight) => inflight.bytes < bytes_max,
+        }
+    }
+
+    /// Entries up to `last`, of `bytes` bytes, were sent.
+    pub(crate) fn sent(&mut self, last: Index, bytes: usize) {
+        assert!(last >= self.next, "entries are sent in order");
+        match &mut self.state {
+            State::Probe { waiting } => *waiting = true,
+            State::Replicate(inflight) => {
+                inflight.push(last, bytes);
+                self.next = last.next();
+            }
+        }
+    }
+
+    /// The follower accepted everything up to `matched`. Whether that is news.
+    pub(crate) fn accepted(&mut self, matched: Index) -> bool {
+        let news = matched > self.matched;
+        self.matched = self.matched.max(matched);
+        self.next = self.next.max(self.matched.next());
+        match &mut self.state {
+            State::Probe { .. } => self.state = State::Replicate(Inflight::default()),
+            State::Replicate(inflight) => inflight.answered(self.matched),
+        }
+        news
+    }
+
+    /// The follower refused `previous`; the logs may agree at `agree`. Whether the answer is to
+    /// the present question, not a late one.
+    pub(crate) fn rejected(&mut self, previous: Index, agree: Index) -> bool {
+        let current = match self.state {
+            State::Probe { .. } => previous == self.next.previous(),
+            State::Replicate(_) => previous > self.matched,
+        };
+        if current {
+            self.next = agree.max(self.matched).next().min(self.next);
+            self.state = State::Probe { waiting: false };
+        }
+        current
+    }
+
+    pub(crate) fn assert_valid(&self, last: Index) {
+        assert!(self.matched < self.next, "next is after matched");
+        assert!(self.next <= last.next(), "next is at most one past the log");
+        if let State::Replicate(inflight) = &self.state {
+            let sum: usize = inflight.messages.iter().map(|&(_, bytes)| bytes).sum();
+            assert_eq!(inflight.bytes, sum, "bytes in flight are those of the messages in flight");
+        }
+    }
+}
+
+/// Messages sent and not yet answered.
+#[derive(Debug, Default)]
+pub(crate) struct Inflight {
+    /// The last index of each, and its bytes.
+    messages: VecDeque<(Index, usize)>,
+    bytes: usize,
+}
+
+impl Inflight {
+    fn push(&mut self, last: Index, bytes: usize) {
+        self.messages.push_back((last, bytes));
+        self.bytes += bytes;
+    }
+
+    fn answered(&mut self, matched: Index) {
+        while self.messages.front().is_some_and(|&(last, _)| last <= matched) {
+            let (_, bytes) = self.messages.pop_front().expect("front() was Some");
+            self.bytes -= bytes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_waits_for_its_answer_and_an_acceptance_opens_the_pipeline() {
+        let mut progress = Progress::new(Index(5), 0);
+        assert!(progress.has_room(100));
+        progress.sent(Index(5), 10);
+        assert!(!progress.has_room(100));
+        assert!(progress.accepted(Index(5)));
+        progress.sent(Index(7), 60);
+        assert!(progress.has_room(100));
+        progress.sent(Index(9), 60);
+        assert!(!progress.has_room(100));
+        progress.accepted(Index(7));
+        assert!(progress.has_room(100));
+        assert_eq!(progress.next, Index(10));
+    }
+
+    #[test]
+    fn a_late_rejection_changes_nothing() {
+        let mut progress = Progress::new(Index(5), 0);
+        progress.accepted(Index(4));
+        assert!(!progress.rejected(Index(3), Index(1)));
+        assert!(matches!(progress.state, State::Replicate(_)));
+    }
+
+    #[test]
+    fn a_rejection_never_takes_back_what_matched() {
+        let mut progress = Progress::new(Index(5), 0);
+        progress.accepted(Index(4));
+        progress.sent(Index(9), 10);
+        assert!(progress.rejected(Index(9), Index(1)));
+        assert_eq!(progress.next, Index(5));
+    }
+}

@@ -1,0 +1,177 @@
+//! What the shell asks of a replica and what it gets back: plain values, no channels.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use raft::{Event, LogId, MemberId, RoleName, Term};
+use store::{Outcome, Published};
+
+/// The shell's name for one request. The replica gives it back with the answer, exactly once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What a client wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Append a command, and answer when it was applied.
+    Write {
+        /// The encoded, validated command.
+        command: Bytes,
+        /// Whether a follower hands it to the leader; otherwise it refuses and names the leader.
+        forward: bool,
+    },
+    /// Answer once this member's store may be read linearizably (ReadIndex).
+    ReadBarrier,
+    /// Hand leadership to `to`, or to the most up-to-date follower; answer when it has moved.
+    Transfer {
+        /// The member to lead next.
+        to: Option<MemberId>,
+    },
+}
+
+/// A request with its name and its patience.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// Comes back with the answer.
+    pub ticket: Ticket,
+    /// What is wanted.
+    pub request: Request,
+    /// After this long the answer is `Failure::Unavailable` where the request certainly had no
+    /// effect, and `Failure::Unknown` otherwise.
+    pub timeout: Duration,
+}
+
+/// What a request came to, if it succeeded.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Done {
+    /// The command is applied; it is durable on a majority.
+    Written {
+        /// Where it stands in the log.
+        log_id: LogId,
+        /// The leader's wall clock when it was appended, ms since 1970.
+        stamp_ms: u64,
+        /// What the state machine answered.
+        outcome: Outcome,
+    },
+    /// The store as published now holds everything acknowledged before the request arrived.
+    ReadReady,
+    /// Leadership has moved.
+    Transferred {
+        /// Who leads now.
+        leader: MemberId,
+    },
+}
+
+/// Why a request failed. Three outcomes only: every variant but `Unknown` means "definitely not
+/// done, and never will be" (contract 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// This member does not lead, and was asked not to forward.
+    NotLeader {
+        /// Who does, if known.
+        leader: Option<MemberId>,
+    },
+    /// No leader could be reached in time.
+    Unavailable,
+    /// A queue is full; try again after a moment.
+    Overloaded,
+    /// A new leader's entry took the place of this one: certainly not done, safe to retry.
+    Superseded,
+    /// It may or may not have been done, or may still be.
+    Unknown,
+    /// The transfer's target is no voter, or leadership did not move in time.
+    TransferFailed,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Which request.
+    pub ticket: Ticket,
+    /// What it came to.
+    pub result: Result<Done, Failure>,
+}
+
+/// What members say to each other: raft's messages, and writes handed to the leader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerMessage {
+    /// Raft's own.
+    Raft(raft::Message),
+    /// A follower hands a write to the leader.
+    Forward {
+        /// The follower's number for it.
+        request: u64,
+        /// The encoded command.
+        command: Bytes,
+    },
+    /// The leader's answer, made when it has proposed the command (not when it has committed):
+    /// the follower learns the outcome from its own log.
+    ForwardAnswer {
+        /// Which request.
+        request: u64,
+        /// Where the command stands in the log, or why it does not.
+        result: Result<LogId, ForwardRefusal>,
+    },
+}
+
+/// Why a forwarded write was not proposed: certainly not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardRefusal {
+    /// The receiver does not lead (any more).
+    NotLeader,
+    /// Its queues are full.
+    Overloaded,
+}
+
+/// A member's state in numbers, for status pages and metrics.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// This member.
+    pub id: MemberId,
+    /// Its role.
+    pub role: RoleName,
+    /// Its term.
+    pub term: Term,
+    /// Who has its vote in this term.
+    pub vote: Option<MemberId>,
+    /// Who leads, if known.
+    pub leader: Option<MemberId>,
+    /// The last entry of its log.
+    pub last: LogId,
+    /// The last index it has on disk.
+    pub durable: u64,
+    /// The last index it knows to be committed.
+    pub commit: u64,
+    /// The store's published state: applied index, revision, state hash.
+    pub published: Published,
+    /// For how long the cluster has had a leader, ms (rule 8.1).
+    pub age_ms: u64,
+    /// On the leader, what it knows of each follower.
+    pub peers: Vec<PeerStatus>,
+    /// Requests waiting for an answer.
+    pub pending: usize,
+}
+
+/// What a leader knows of a follower.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerStatus {
+    /// The follower.
+    pub id: MemberId,
+    /// Its log is known to equal the leader's up to here, durably.
+    pub matched: u64,
+    /// Milliseconds since it last answered.
+    pub silent_ms: u64,
+}
+
+/// Everything a replica wants done after its inputs; the order of use is told in `order.rs`.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// For peers, in order for each.
+    pub send: Vec<(MemberId, PeerMessage)>,
+    /// For the log thread, in order.
+    pub log: Vec<crate::LogRequest>,
+    /// For clients.
+    pub answers: Vec<Answer>,
+    /// For traces and the dashboard.
+    pub events: Vec<Event>,
+}
