@@ -1,0 +1,165 @@
+//! The simulated disk fails as its documentation says.
+#![cfg(feature = "sim")]
+
+use std::path::Path;
+
+use disk::{Disk, Fault, File, Mode, SECTOR_BYTES, SimDisk, SimFile};
+
+const SEEDS: u64 = 64;
+
+/// A disk with the durable directory `/d` and, in it, the durable file `/d/a` of one old sector.
+fn disk_with_file() -> (SimDisk, SimFile) {
+    let disk = SimDisk::new();
+    disk.create_dir_all(Path::new("/d")).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    let file = disk.open(Path::new("/d/a"), Mode::CreateNew).unwrap();
+    file.write_at(&[1; SECTOR_BYTES], 0).unwrap();
+    file.sync().unwrap();
+    disk.sync_dir(Path::new("/d")).unwrap();
+    (disk, file)
+}
+
+fn read(disk: &SimDisk, path: &str) -> Vec<u8> {
+    let file = disk.open(Path::new(path), Mode::Read).unwrap();
+    let mut bytes = vec![0; file.size_bytes().unwrap() as usize];
+    file.read_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+#[test]
+fn a_process_crash_keeps_what_was_written_and_kills_open_files() {
+    let (disk, file) = disk_with_file();
+    file.write_at(&[2; SECTOR_BYTES], 0).unwrap();
+    disk.crash_process();
+    assert_eq!(read(&disk, "/d/a"), [2; SECTOR_BYTES]);
+    file.write_at(&[3], 0).unwrap_err();
+}
+
+#[test]
+fn a_power_cut_keeps_what_was_flushed() {
+    for seed in 0..SEEDS {
+        let (disk, file) = disk_with_file();
+        file.write_at(&[2; 2 * SECTOR_BYTES], 0).unwrap();
+        file.sync().unwrap();
+        disk.power_cut(seed);
+        assert_eq!(read(&disk, "/d/a"), [2; 2 * SECTOR_BYTES]);
+    }
+}
+
+#[test]
+fn a_power_cut_loses_keeps_and_tears_what_was_not_flushed() {
+    let mut counts = disk::Counts::default();
+    for seed in 0..SEEDS {
+        let (disk, file) = disk_with_file();
+        file.write_at(&[2; 4 * SECTOR_BYTES], 0).unwrap();
+        disk.power_cut(seed);
+        let bytes = read(&disk, "/d/a");
+        assert!(bytes.len() >= SECTOR_BYTES, "the durable length never shrinks");
+        assert!(bytes.iter().all(|byte| matches!(byte, 0..=2)), "old, new or never written");
+        let seen = disk.counts();
+        counts.sectors_lost += seen.sectors_lost;
+        counts.sectors_kept += seen.sectors_kept;
+        counts.sectors_torn += seen.sectors_torn;
+    }
+    assert!(counts.sectors_lost > 0 && counts.sectors_kept > 0 && counts.sectors_torn > 0);
+}
+
+#[test]
+fn the_same_seed_cuts_the_same_way() {
+    let outcome = |seed| {
+        let (disk, file) = disk_with_file();
+        file.write_at(&[2; 8 * SECTOR_BYTES], 100).unwrap();
+        disk.power_cut(seed);
+        (read(&disk, "/d/a"), disk.counts())
+    };
+    for seed in 0..SEEDS {
+        assert_eq!(outcome(seed), outcome(seed));
+    }
+}
+
+#[test]
+fn names_survive_a_power_cut_only_once_their_directory_was_flushed() {
+    let survivors = |sync: bool| {
+        let renamed = (0..SEEDS).filter(|seed| {
+            let (disk, _) = disk_with_file();
+            disk.rename(Path::new("/d/a"), Path::new("/d/b")).unwrap();
+            if sync {
+                disk.sync_dir(Path::new("/d")).unwrap();
+            }
+            disk.power_cut(*seed);
+            disk.list(Path::new("/d")).unwrap() == ["b"]
+        });
+        renamed.count() as u64
+    };
+    assert_eq!(survivors(true), SEEDS);
+    assert!((1..SEEDS).contains(&survivors(false)));
+}
+
+#[test]
+fn a_failed_flush_cannot_be_made_good_by_another() {
+    let lost = (0..SEEDS).filter(|seed| {
+        let (disk, file) = disk_with_file();
+        file.write_at(&[2; SECTOR_BYTES], 0).unwrap();
+        disk.fail_at(1, Fault::Error);
+        file.sync().unwrap_err();
+        file.sync().unwrap();
+        disk.power_cut(*seed);
+        read(&disk, "/d/a") != [2; SECTOR_BYTES]
+    });
+    assert!(lost.count() > 0);
+}
+
+#[test]
+fn the_nth_operation_fails_once_and_a_short_write_takes_half() {
+    let (disk, file) = disk_with_file();
+    disk.fail_at(2, Fault::Short);
+    file.size_bytes().unwrap();
+    let error = file.write_at(&[2; SECTOR_BYTES], 0).unwrap_err();
+    assert!(error.to_string().contains("took 256 of 512 bytes"), "{error}");
+    let bytes = read(&disk, "/d/a");
+    assert_eq!((bytes[255], bytes[256]), (2, 1));
+    file.write_at(&[2; SECTOR_BYTES], 0).unwrap();
+    assert_eq!(disk.counts().faults, 1);
+}
+
+#[test]
+fn after_a_halt_everything_fails_until_the_crash() {
+    let (disk, file) = disk_with_file();
+    disk.fail_at(1, Fault::Halt);
+    file.write_at(&[2; SECTOR_BYTES], 0).unwrap_err();
+    file.sync().unwrap_err();
+    disk.list(Path::new("/d")).unwrap_err();
+    disk.crash_process();
+    assert_eq!(disk.list(Path::new("/d")).unwrap(), ["a"]);
+}
+
+#[test]
+fn a_full_disk_refuses_growth_and_takes_overwrites() {
+    let (disk, file) = disk_with_file();
+    disk.limit_bytes(Some(SECTOR_BYTES as u64));
+    assert!(file.write_at(&[2], SECTOR_BYTES as u64).unwrap_err().is_full());
+    file.write_at(&[2], 0).unwrap();
+    disk.limit_bytes(None);
+    file.write_at(&[2], SECTOR_BYTES as u64).unwrap();
+}
+
+#[test]
+fn a_crash_releases_the_locks_and_a_dead_lock_releases_nothing() {
+    let (disk, _) = disk_with_file();
+    let dead = disk.lock(Path::new("/d/LOCK")).unwrap();
+    assert!(disk.lock(Path::new("/d/LOCK")).unwrap_err().is_held());
+    disk.crash_process();
+    let _alive = disk.lock(Path::new("/d/LOCK")).unwrap();
+    drop(dead);
+    assert!(disk.lock(Path::new("/d/LOCK")).unwrap_err().is_held());
+}
+
+#[test]
+fn a_flipped_bit_stays_flipped() {
+    let (disk, _) = disk_with_file();
+    assert!(disk.flip_bit(Path::new("/d/a"), 7));
+    assert!(!disk.flip_bit(Path::new("/d/a"), SECTOR_BYTES as u64));
+    assert_eq!(read(&disk, "/d/a")[7], 0);
+    disk.power_cut(0);
+    assert_eq!(read(&disk, "/d/a")[7], 0);
+}
