@@ -1,1 +1,3 @@
 //! The shell around a replica: doors, peers, configuration.
+
+pub mod node;

@@ -1,0 +1,132 @@
+//! What a door holds of the member behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use raft::{LogId, MemberId};
+use replica::{Done, Failure, Request};
+use store::{Command, Outcome, Reader};
+use tokio::sync::oneshot;
+
+use super::inbox::Inbox;
+use super::status::{Counters, NodeStatus, Phase, StatusBoard};
+
+/// The replica answers by a request's own deadline; past it and this much more its thread is
+/// taken to be stuck, and the handle answers in its place.
+const ANSWER_GRACE: Duration = Duration::from_secs(1);
+
+/// A member, as its doors see it. Cloning is cheap.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    inbox: Arc<Inbox>,
+    status: Arc<StatusBoard>,
+    store: Reader,
+}
+
+/// How a write is to be treated.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteOptions {
+    /// How long the client waits.
+    pub timeout: Duration,
+    /// Whether a follower hands the write to the leader; otherwise it refuses and names it.
+    pub forward: bool,
+}
+
+/// A write that is applied, and durable on a majority.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// Where it stands in the log.
+    pub log_id: LogId,
+    /// The leader's wall clock when it was appended, ms since 1970.
+    pub stamp_ms: u64,
+    /// What the state machine answered.
+    pub outcome: Outcome,
+}
+
+impl Node {
+    /// The handle of the member that reads `inbox`, reports to `status` and publishes to `store`.
+    pub(crate) fn new(inbox: Arc<Inbox>, status: Arc<StatusBoard>, store: Reader) -> Node {
+        Node { shared: Arc::new(Shared { inbox, status, store }) }
+    }
+
+    /// Has `command` applied. The command must have passed `Command::validate`.
+    ///
+    /// Every failure but `Failure::Unknown` means that it is not done and never will be.
+    pub async fn write(&self, command: Command, options: WriteOptions) -> Result<Written, Failure> {
+        let request = Request::Write { command: command.encode(), forward: options.forward };
+        match self.ask(request, options.timeout, Failure::Unknown).await? {
+            Done::Written { log_id, stamp_ms, outcome } => {
+                Ok(Written { log_id, stamp_ms, outcome })
+            }
+            other => panic!("a write was answered with {other:?}"),
+        }
+    }
+
+    /// Waits until `store()` holds everything that was acknowledged anywhere before this call.
+    pub async fn read_barrier(&self, timeout: Duration) -> Result<(), Failure> {
+        match self.ask(Request::ReadBarrier, timeout, Failure::Unavailable).await? {
+            Done::ReadReady => Ok(()),
+            other => panic!("a read was answered with {other:?}"),
+        }
+    }
+
+    /// Hands leadership to `to`, or to the most up-to-date follower; answers who leads then.
+    pub async fn transfer(
+        &self,
+        to: Option<MemberId>,
+        timeout: Duration,
+    ) -> Result<MemberId, Failure> {
+        match self.ask(Request::Transfer { to }, timeout, Failure::TransferFailed).await? {
+            Done::Transferred { leader } => Ok(leader),
+            other => panic!("a transfer was answered with {other:?}"),
+        }
+    }
+
+    /// What this member has applied. Linearizable only right after `read_barrier`.
+    pub fn store(&self) -> &Reader {
+        &self.shared.store
+    }
+
+    /// The member's state, at most about 100 ms old.
+    pub fn status(&self) -> Arc<NodeStatus> {
+        self.shared.status.current()
+    }
+
+    /// Counts of what went through this member since it started.
+    pub fn counters(&self) -> &Counters {
+        self.shared.status.counters()
+    }
+
+    /// Whether the member takes part in a cluster: it has founded or joined one, and its log is
+    /// sound. It may still be without a leader.
+    pub fn is_running(&self) -> bool {
+        matches!(self.status().phase, Phase::Running)
+    }
+
+    /// Whether a leader is known.
+    pub fn has_leader(&self) -> bool {
+        self.status().leader().is_some()
+    }
+
+    /// One request through the inbox; `lost` is the answer if none can come any more.
+    async fn ask(
+        &self,
+        request: Request,
+        timeout: Duration,
+        lost: Failure,
+    ) -> Result<Done, Failure> {
+        if !self.is_running() {
+            return Err(Failure::Unavailable);
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.shared.inbox.submit(request, timeout, sender)?;
+        match tokio::time::timeout(timeout + ANSWER_GRACE, receiver).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(lost),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The only way to the replica: a bounded queue that its thread empties with one lock.
+//!
+//! Three kinds of input, three bounds:
+//!
+//! | input | bound | past it |
+//! |---|---|---|
+//! | requests of clients | `REQUESTS_MAX`, `REQUEST_BYTES_MAX`, answered or not | refused at once: `Overloaded` |
+//! | messages of peers | `PEER_BYTES_MAX` not yet taken | the stream is not read on: TCP holds the peer back |
+//! | log replies, streams opened and closed | one for each log request, two for each stream | can not happen |
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use raft::MemberId;
+use replica::{Done, Failure, LogReply, PeerMessage, Request};
+use tokio::sync::{Notify, oneshot};
+
+/// Requests a member holds at once, waiting to be taken or answered.
+pub(crate) const REQUESTS_MAX: usize = 65_536;
+
+/// Bytes of commands a member holds at once, waiting to be taken.
+pub(crate) const REQUEST_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of peer messages that may wait to be taken. One message may go over it.
+pub(crate) const PEER_BYTES_MAX: usize = 64 << 20;
+
+/// Where an answer goes.
+pub(crate) type AnswerSender = oneshot::Sender<Result<Done, Failure>>;
+
+/// One input of the replica.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A client wants something.
+    Submit {
+        /// What.
+        request: Request,
+        /// For how long it waits.
+        timeout: Duration,
+        /// Where its answer goes.
+        answer: AnswerSender,
+    },
+    /// Messages of one peer, in its order.
+    Messages(MemberId, Vec<PeerMessage>),
+    /// A stream from a peer is up.
+    StreamOpened(MemberId),
+    /// The peer closed its stream (rule 5.2).
+    StreamClosed(MemberId),
+    /// The log thread is done with something.
+    Log(LogReply),
+    /// End the replica thread.
+    Stop,
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    queue: Mutex<Queue>,
+    /// The replica thread waits here.
+    arrived: Condvar,
+    /// Streams that found no room for their messages wait here.
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    inputs: Vec<Input>,
+    /// Requests in `inputs`, and those the replica has taken and not answered.
+    requests: usize,
+    /// Bytes of the commands in `inputs`.
+    request_bytes: usize,
+    /// Bytes of the peer messages in `inputs`.
+    peer_bytes: usize,
+    /// The replica thread is asleep: whoever brings something wakes it.
+    asleep: bool,
+    /// The replica thread has ended: nothing is taken any more.
+    closed: bool,
+}
+
+impl Inbox {
+    /// An empty one.
+    pub(crate) fn new() -> Arc<Inbox> {
+        Arc::new(Inbox::default())
+    }
+
+    /// Brings a client's request, or refuses it at once.
+    pub(crate) fn submit(
+        &self,
+        request: Request,
+        timeout: Duration,
+        answer: AnswerSender,
+    ) -> Result<(), Failure> {
+        let bytes = request_bytes(&request);
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return Err(Failure::Unavailable);
+        }
+        if queue.requests >= REQUESTS_MAX || queue.request_bytes + bytes > REQUEST_BYTES_MAX {
+            return Err(Failure::Overloaded);
+        }
+        queue.requests += 1;
+        queue.request_bytes += bytes;
+        self.push(queue, Input::Submit { request, timeout, answer });
+        Ok(())
+    }
+
+    /// Brings messages of a peer that took `bytes` on the wire; waits while there is no room.
+    pub(crate) async fn deliver(&self, from: MemberId, messages: Vec<PeerMessage>, bytes: usize) {
+        loop {
+            // Registered before the check, so that room made in between is not missed.
+            let room = self.room.notified();
+            let mut queue = self.queue.lock();
+            if queue.closed {
+                return;
+            }
+            if queue.peer_bytes < PEER_BYTES_MAX {
+                queue.peer_bytes += bytes;
+                return self.push(queue, Input::Messages(from, messages));
+            }
+            drop(queue);
+            room.await;
+        }
+    }
+
+    /// Brings what must not be lost and is bounded by its own cause.
+    pub(crate) fn notify(&self, input: Input) {
+        let queue = self.queue.lock();
+        if !queue.closed {
+            self.push(queue, input);
+        }
+    }
+
+    /// Brings the log thread's replies with one lock.
+    pub(crate) fn notify_log(&self, replies: Vec<LogReply>) {
+        let mut queue = self.queue.lock();
+        if queue.closed || replies.is_empty() {
+            return;
+        }
+        queue.inputs.extend(replies.into_iter().map(Input::Log));
+        self.wake(queue);
+    }
+
+    /// Swaps everything that has gathered into the empty `batch`, waiting for something until
+    /// `deadline`. `answered` requests are no longer held.
+    pub(crate) fn take(&self, batch: &mut Vec<Input>, deadline: Instant, answered: usize) {
+        assert!(batch.is_empty(), "a batch is worked off before the next is taken");
+        let mut queue = self.queue.lock();
+        assert!(queue.requests >= answered, "more requests were answered than were taken");
+        queue.requests -= answered;
+        while queue.inputs.is_empty() && Instant::now() < deadline {
+            queue.asleep = true;
+            self.arrived.wait_until(&mut queue, deadline);
+            queue.asleep = false;
+        }
+        std::mem::swap(&mut queue.inputs, batch);
+        queue.request_bytes = 0;
+        if std::mem::take(&mut queue.peer_bytes) > 0 {
+            self.room.notify_waiters();
+        }
+    }
+
+    /// Nothing is taken any more: waiting requests lose their answer senders, streams go on.
+    pub(crate) fn close(&self) {
+        let mut queue = self.queue.lock();
+        queue.closed = true;
+        queue.inputs.clear();
+        self.room.notify_waiters();
+    }
+
+    fn push(&self, mut queue: parking_lot::MutexGuard<'_, Queue>, input: Input) {
+        queue.inputs.push(input);
+        self.wake(queue);
+    }
+
+    /// Wakes the replica thread if it sleeps; the lock is let go first.
+    fn wake(&self, queue: parking_lot::MutexGuard<'_, Queue>) {
+        let asleep = queue.asleep;
+        drop(queue);
+        if asleep {
+            self.arrived.notify_one();
+        }
+    }
+}
+
+fn request_bytes(request: &Request) -> usize {
+    match request {
+        Request::Write { command, .. } => command.len(),
+        Request::ReadBarrier | Request::Transfer { .. } => 0,
+    }
+}

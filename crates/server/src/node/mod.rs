@@ -1,0 +1,26 @@
+//! One member at work: the threads around a replica, and the handle that every door holds.
+//!
+//! ```text
+//!  doors (async) ── Node::write ──┐                    ┌── answers (oneshot) ──▶ doors
+//!  peer streams ── messages ──────┤                    ├── sends ──▶ outboxes ──▶ peer streams
+//!  log thread ── replies ─────────┴─▶ INBOX ─▶ REPLICA ┴── log requests ──▶ LOG THREAD
+//! ```
+//!
+//! - **The inbox** (`inbox.rs`) is the only way in. The replica thread takes everything that has
+//!   gathered with one lock: a batch is whatever came in while it was busy with the one before.
+//! - **The replica thread** (`driver.rs`) is the only one that touches the replica. It never
+//!   waits for a disk, a socket or a door.
+//! - **The log thread** (`log_thread.rs`) makes everything queued durable with one flush, and
+//!   says so to the inbox. When it fails, the member stops for good.
+//! - **The handle** (`handle.rs`) is what doors see: a few async calls, each with a deadline.
+//!
+//! Every queue here is bounded, and each bound says what happens past it.
+
+mod handle;
+mod inbox;
+mod status;
+#[doc(hidden)]
+pub mod testing;
+
+pub use handle::{Node, WriteOptions, Written};
+pub use status::{About, Counters, NodeStatus, Phase};

@@ -1,0 +1,162 @@
+//! The member's state as pages and metrics show it: refreshed by the replica thread, read by all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::RwLock;
+use raft::MemberId;
+use replica::{Configuration, Status};
+
+/// Who this member is: fixed from the moment its data directory is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its id, never reused.
+    pub id: MemberId,
+    /// What people call it.
+    pub name: String,
+    /// `host:port`, where peers and clients reach it.
+    pub address: String,
+    /// Of its data directory: a wiped one has another (rule 3.1).
+    pub incarnation: u128,
+    /// The program's version.
+    pub version: &'static str,
+    /// Writes are acknowledged without a flush, because the operator said so.
+    pub unsafe_no_fsync: bool,
+}
+
+/// Where a member is in its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It has no cluster yet; the text says what it waits for.
+    Waiting(String),
+    /// It takes part in its cluster.
+    Running,
+    /// It has stopped for good; the text says why. The process is about to end.
+    Stopped(String),
+}
+
+/// One member's state at one moment.
+#[derive(Clone, Debug)]
+pub struct NodeStatus {
+    /// Who it is.
+    pub about: Arc<About>,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Its cluster, once it has one.
+    pub configuration: Option<Arc<Configuration>>,
+    /// The replica's numbers, once it runs.
+    pub replica: Option<Status>,
+    /// How long the process has been up.
+    pub uptime: Duration,
+}
+
+impl NodeStatus {
+    /// Who leads, if known.
+    pub fn leader(&self) -> Option<MemberId> {
+        self.replica.as_ref().and_then(|replica| replica.leader)
+    }
+
+    /// The reason why this member has stopped, if it has.
+    pub fn stopped(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Stopped(reason) => Some(reason),
+            Phase::Waiting(_) | Phase::Running => None,
+        }
+    }
+}
+
+/// Counts since the start of the process; they only grow.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Requests that doors brought in: writes, read barriers, transfers.
+    pub requests: AtomicU64,
+    /// Requests refused at once because a queue was full.
+    pub overloaded: AtomicU64,
+    /// Batches the replica thread took from its inbox.
+    pub batches: AtomicU64,
+    /// Messages that came from peers.
+    pub peer_messages_received: AtomicU64,
+    /// Messages handed to the streams to peers.
+    pub peer_messages_sent: AtomicU64,
+    /// Messages to peers that were dropped because a stream was down or its queue full.
+    pub peer_messages_dropped: AtomicU64,
+    /// Groups of requests that the log made durable with one flush.
+    pub log_groups: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// Holds the newest `NodeStatus`; one writer, many readers, nobody waits longer than a copy of a
+/// pointer takes.
+#[derive(Debug)]
+pub(crate) struct StatusBoard {
+    started: Instant,
+    current: RwLock<Arc<NodeStatus>>,
+    counters: Counters,
+}
+
+impl StatusBoard {
+    /// The board of a member that has only just opened its data directory.
+    pub(crate) fn new(about: About) -> StatusBoard {
+        let status = NodeStatus {
+            about: Arc::new(about),
+            phase: Phase::Waiting("starting".to_owned()),
+            configuration: None,
+            replica: None,
+            uptime: Duration::ZERO,
+        };
+        StatusBoard {
+            started: Instant::now(),
+            current: RwLock::new(Arc::new(status)),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(crate) fn current(&self) -> Arc<NodeStatus> {
+        Arc::clone(&self.current.read())
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Still no cluster; says what is missing.
+    pub(crate) fn waiting(&self, reason: String) {
+        self.change(|status| status.phase = Phase::Waiting(reason));
+    }
+
+    /// The member has its cluster.
+    pub(crate) fn running(&self, configuration: Arc<Configuration>) {
+        self.change(|status| {
+            status.phase = Phase::Running;
+            status.configuration = Some(configuration);
+        });
+    }
+
+    /// New numbers from the replica.
+    pub(crate) fn refresh(&self, replica: Status) {
+        self.change(|status| status.replica = Some(replica));
+    }
+
+    /// The member has stopped; the first reason stays.
+    pub(crate) fn stopped(&self, reason: String) {
+        self.change(|status| {
+            if status.stopped().is_none() {
+                status.phase = Phase::Stopped(reason);
+            }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut NodeStatus)) {
+        let mut current = self.current.write();
+        let mut status = NodeStatus::clone(&current);
+        status.uptime = self.started.elapsed();
+        change(&mut status);
+        *current = Arc::new(status);
+    }
+}

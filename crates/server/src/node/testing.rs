@@ -1,0 +1,125 @@
+//! A member without a cluster: a bare store behind the same handle, so that doors can be tested
+//! alone. Writes are applied at once and in order; nothing is durable.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use raft::{Index, LogId, MemberId, RoleName, Term};
+use replica::{Configuration, Done, Failure, Member, Request, Status};
+use store::{Apply, Budget, LogEntry, Store};
+
+use super::Node;
+use super::inbox::{Inbox, Input};
+use super::status::{About, StatusBoard};
+
+const ID: MemberId = MemberId(0x5157);
+
+/// Serves a fresh store, as the leader of a cluster of one; the thread ends with the process.
+pub fn single() -> Node {
+    let store = Store::new();
+    let inbox = Inbox::new();
+    let board = Arc::new(StatusBoard::new(about()));
+    board.running(Arc::new(configuration()));
+    let node = Node::new(Arc::clone(&inbox), Arc::clone(&board), store.reader());
+    let mut single = Single { store, index: 1 };
+    board.refresh(single.status());
+    std::thread::spawn(move || single.run(&inbox, &board));
+    node
+}
+
+/// A member that still waits for its peers: it refuses everything.
+pub fn waiting() -> Node {
+    let store = Store::new();
+    let board = Arc::new(StatusBoard::new(about()));
+    board.waiting("waiting for peers: localhost:8002".to_owned());
+    Node::new(Inbox::new(), board, store.reader())
+}
+
+fn about() -> About {
+    About {
+        id: ID,
+        name: "node-1".to_owned(),
+        address: "localhost:8001".to_owned(),
+        incarnation: 1,
+        version: env!("CARGO_PKG_VERSION"),
+        unsafe_no_fsync: false,
+    }
+}
+
+fn configuration() -> Configuration {
+    let about = about();
+    let member =
+        Member { incarnation: about.incarnation, name: about.name, address: about.address };
+    Configuration { cluster_id: 2, members: [(ID, member)].into() }
+}
+
+struct Single {
+    store: Store,
+    index: u64,
+}
+
+impl Single {
+    fn run(&mut self, inbox: &Inbox, board: &StatusBoard) {
+        let mut batch = Vec::new();
+        let mut answered = 0;
+        loop {
+            inbox.take(&mut batch, Instant::now() + Duration::from_millis(100), answered);
+            answered = batch.len();
+            for input in batch.drain(..) {
+                let Input::Submit { request, answer, .. } = input else { continue };
+                let result = self.serve(request);
+                board.refresh(self.status());
+                // The client may have gone; then nobody wants the answer.
+                let _ = answer.send(result);
+            }
+        }
+    }
+
+    fn serve(&mut self, request: Request) -> Result<Done, Failure> {
+        match request {
+            Request::Write { command, .. } => Ok(self.apply(command)),
+            Request::ReadBarrier => Ok(Done::ReadReady),
+            Request::Transfer { to: None | Some(ID) } => Ok(Done::Transferred { leader: ID }),
+            Request::Transfer { .. } => Err(Failure::TransferFailed),
+        }
+    }
+
+    fn apply(&mut self, command: bytes::Bytes) -> Done {
+        self.index += 1;
+        let entry = LogEntry {
+            index: self.index,
+            term: 1,
+            stamp_ms: 1_000 + self.index,
+            age_ms: self.index,
+            command: Some(command),
+        };
+        let outcome = loop {
+            match self.store.apply(&entry, &mut Budget::default()) {
+                Ok(Apply::Done(outcome)) => break outcome,
+                Ok(Apply::Unfinished) => {}
+                Err(error) => panic!("a door let a bad command through: {error}"),
+            }
+        };
+        self.store.publish();
+        let log_id = LogId::new(Term(1), Index(self.index));
+        Done::Written { log_id, stamp_ms: entry.stamp_ms, outcome }
+    }
+
+    fn status(&self) -> Status {
+        let last = LogId::new(Term(1), Index(self.index));
+        Status {
+            id: ID,
+            role: RoleName::Leader,
+            term: Term(1),
+            vote: Some(ID),
+            leader: Some(ID),
+            last,
+            durable: self.index,
+            commit: self.index,
+            published: self.store.reader().published(),
+            age_ms: self.index,
+            peers: Vec::new(),
+            pending: 0,
+        }
+    }
+}
