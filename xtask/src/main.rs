@@ -1,1 +1,75 @@
-fn main() {}
+//! `cargo xtask`: the project's own tasks. A fresh machine needs a Rust toolchain and no more.
+//!
+//! ```text
+//! cargo xtask test              the gate: format, lints, tidy, docs, unit, simulator, processes
+//! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
+//! cargo xtask tidy              our own style and layout rules, over the sources
+//! cargo xtask bench NAME        figures: `store`, `failover`, `http`
+//! ```
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | `lanes` | one lane: run it, count its tests, time it; the table that ends a run |
+//! | `gate`, `ci` | which lanes there are |
+//! | `tools` | tools beyond Rust: is it here, which line installs it |
+//! | `tidy` | the checks over our sources, each a pure function over text |
+//! | `bench` | figures taken from real members, started and stopped here |
+//!
+//! It is built first on every run, so it must compile in seconds: one dependency, no macros.
+//!
+//! What this does *not* do: change a source. `cargo fmt` and `cargo clippy --fix` do.
+
+mod bench;
+mod ci;
+mod failure;
+mod gate;
+mod lanes;
+mod shell;
+mod tidy;
+mod tools;
+
+use std::env;
+use std::process::ExitCode;
+
+use failure::{Failure, Result};
+
+const USAGE: &str = "\
+usage: cargo xtask test
+       cargo xtask ci [--install]
+       cargo xtask tidy
+       cargo xtask bench store [ARGUMENT...]
+       cargo xtask bench failover [--runs N] [--kind kill|term|stop|all] [--smoke]
+       cargo xtask bench http [--smoke]";
+
+/// The exit code of a command line that can not be understood, as the `raftkv` binary has it.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(Failure::Usage(message)) => {
+            eprintln!("xtask: {message}\n{USAGE}");
+            ExitCode::from(EXIT_USAGE)
+        }
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Answers whether everything that ran was good; an error says why it could not run.
+fn run(words: &[&str]) -> Result<bool> {
+    match words {
+        ["test"] => gate::run(),
+        ["ci"] => ci::run(tools::Policy::Explain),
+        ["ci", "--install"] => ci::run(tools::Policy::Install),
+        ["tidy"] => tidy::run(),
+        ["bench", name, options @ ..] => bench::run(name, options),
+        [] => Err(Failure::Usage("no task named".into())),
+        _ => Err(Failure::Usage(format!("no such task: {}", words.join(" ")))),
+    }
+}

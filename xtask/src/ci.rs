@@ -1,0 +1,59 @@
+//! `cargo xtask ci [--install]`: `cargo xtask test`, exactly, and then the lanes that need tools
+//! beyond Rust.
+
+use crate::bench;
+use crate::failure::Result;
+use crate::gate;
+use crate::lanes::{Count, Lanes};
+use crate::shell::{cargo, listen, run as succeeds};
+use crate::tools::{self, Installer, Policy, Tool};
+
+/// The task that the README names, and that this one begins with.
+const GATE: &str = "test";
+
+pub(crate) fn run(policy: Policy) -> Result<bool> {
+    let installer = Installer::new(policy);
+    let mut lanes = Lanes::default();
+    if policy == Policy::Install {
+        // The gate never installs: what it lacks of the toolchain is added before it starts.
+        installer.provide(&[&tools::RUSTFMT, &tools::CLIPPY])?;
+    }
+    let heard = listen(&mut cargo(&["xtask", GATE]))?;
+    if !lanes.adopt(&heard.text) || (lanes.clean() && !heard.success) {
+        lanes.skip(&[GATE], "it failed outside of its lanes: see its output");
+    }
+    lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
+    lanes.run("bench-smoke", || with_tools(&installer, &[&tools::WRK], bench_smoke));
+    println!("{}", lanes.report());
+    Ok(lanes.clean())
+}
+
+fn with_tools(
+    installer: &Installer,
+    tools: &[&Tool],
+    body: impl FnOnce() -> Result<Count>,
+) -> Result<Count> {
+    match installer.provide(tools)? {
+        Some(missing) => Ok(Count::failed(missing)),
+        None => body(),
+    }
+}
+
+/// Every command line of the README, verbatim, with the real binary and the real curl.
+fn readme() -> Result<Count> {
+    gate::system(&["--features", "readme"])
+}
+
+/// Each benchmark, too short for a figure, so that none can rot.
+fn bench_smoke() -> Result<Count> {
+    let mut count = Count::default();
+    for name in bench::NAMES {
+        if succeeds(&mut cargo(&["xtask", "bench", name, "--smoke"]))? {
+            count.passed += 1;
+        } else {
+            count.failed += 1;
+            count.notes.push(format!("`cargo xtask bench {name} --smoke` failed"));
+        }
+    }
+    Ok(count)
+}

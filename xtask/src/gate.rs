@@ -1,0 +1,90 @@
+//! `cargo xtask test`: what must hold before a change is shared. It needs the Rust toolchain alone
+//! and never root; warm, it takes at most three minutes.
+//!
+//! Every lane runs even if one before it failed; only a workspace that does not build skips the
+//! lanes that would fail for that same reason.
+
+use std::env;
+
+use crate::failure::{Failure, Result};
+use crate::lanes::{Count, Lanes};
+use crate::shell::{cargo, listen, release_binary, run as succeeds};
+use crate::{tidy, tools};
+
+/// The package of the whole-system tests: they start real members and have a lane of their own.
+pub(crate) const SYSTEM_TESTS: &str = "system-tests";
+
+/// Tells the whole-system tests where the built binary lies.
+pub(crate) const BINARY_VARIABLE: &str = "RAFTKV_BIN";
+
+/// How many seeds the simulator runs here. Longer runs have their own task.
+const SIMULATOR_SEEDS: &str = "1000";
+
+pub(crate) fn run() -> Result<bool> {
+    let mut lanes = Lanes::default();
+    lanes.run("fmt", fmt);
+    lanes.run("tidy", tidy::lane);
+    if lanes.run("build", build) {
+        lanes.run("clippy", clippy);
+        lanes.run("doc", doc);
+        lanes.run("unit", unit);
+        lanes.run("sim", sim);
+        lanes.run("system", || system(&[]));
+    } else {
+        lanes.skip(&["clippy", "doc", "unit", "sim", "system"], "not run: the build is broken");
+    }
+    println!("{}", lanes.report());
+    Ok(lanes.clean())
+}
+
+fn fmt() -> Result<Count> {
+    if let Some(missing) = tools::RUSTFMT.missing() {
+        return Ok(Count::failed(missing));
+    }
+    succeeds(&mut cargo(&["fmt", "--all", "--check"])).map(Count::one)
+}
+
+/// Everything the unit lane runs, with its tests: a failure here is the build, nothing else.
+fn build() -> Result<Count> {
+    let arguments = ["test", "--workspace", "--exclude", SYSTEM_TESTS, "--no-run", "--quiet"];
+    succeeds(&mut cargo(&arguments)).map(Count::one)
+}
+
+fn clippy() -> Result<Count> {
+    if let Some(missing) = tools::CLIPPY.missing() {
+        return Ok(Count::failed(missing));
+    }
+    let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    succeeds(&mut cargo(&arguments)).map(Count::one)
+}
+
+fn doc() -> Result<Count> {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
+    succeeds(command.env("RUSTDOCFLAGS", "-D warnings")).map(Count::one)
+}
+
+/// Unit, golden, model and documentation tests of every package but the whole-system one.
+fn unit() -> Result<Count> {
+    let arguments = ["test", "--workspace", "--exclude", SYSTEM_TESTS, "--no-fail-fast"];
+    listen(&mut cargo(&arguments)).map(|heard| Count::of_tests(&heard))
+}
+
+fn sim() -> Result<Count> {
+    let arguments = ["run", "--release", "-p", "sim", "--", "--seeds", SIMULATOR_SEEDS];
+    listen(&mut cargo(&arguments)).map(|heard| Count::of_closing_line(&heard))
+}
+
+/// Whole-system tests on the binary as it ships.
+pub(crate) fn system(features: &[&str]) -> Result<Count> {
+    if !succeeds(&mut cargo(&["pkgid", "-p", SYSTEM_TESTS]))? {
+        let why = format!("the workspace has no package `{SYSTEM_TESTS}`");
+        return Err(Failure::Unexpected(why));
+    }
+    let binary = match env::var_os(BINARY_VARIABLE) {
+        Some(given) => given.into(),
+        None => release_binary()?,
+    };
+    let mut command = cargo(&["test", "--release", "--no-fail-fast", "-p", SYSTEM_TESTS]);
+    command.args(features).env(BINARY_VARIABLE, binary);
+    listen(&mut command).map(|heard| Count::of_tests(&heard))
+}

@@ -1,0 +1,78 @@
+//! Child processes and the places of the repository.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::failure::{Doing, Failure, Result};
+
+/// The root of the repository: where the workspace's `Cargo.toml` is.
+pub(crate) fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().expect("this package is a directory of the workspace").to_path_buf()
+}
+
+/// Where cargo puts what it builds. This very program lies in `TARGET/PROFILE/`.
+pub(crate) fn target_directory() -> Result<PathBuf> {
+    let program = env::current_exe().doing("find this program")?;
+    let target = program.parent().and_then(Path::parent);
+    target.map(Path::to_path_buf).ok_or_else(|| {
+        Failure::Unexpected(format!("{} lies in no target directory", program.display()))
+    })
+}
+
+/// The `cargo` that runs us, at the root of the repository.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Builds the `raftkv` binary as it ships and says where it lies.
+pub(crate) fn release_binary() -> Result<PathBuf> {
+    let arguments = ["build", "--release", "-p", "raftkv"];
+    if !run(&mut cargo(&arguments))? {
+        return Err(Failure::Unexpected(format!("`cargo {}` failed", arguments.join(" "))));
+    }
+    Ok(target_directory()?.join("release").join("raftkv"))
+}
+
+/// Runs a command on our own terminal; answers whether it succeeded.
+pub(crate) fn run(command: &mut Command) -> Result<bool> {
+    eprintln!("$ {}", spelled(command));
+    let status = command.status().doing(format!("start {}", spelled(command)))?;
+    Ok(status.success())
+}
+
+/// What a command printed, and whether it succeeded.
+pub(crate) struct Heard {
+    pub(crate) text: String,
+    pub(crate) success: bool,
+}
+
+/// Runs a command, passes on what it prints, and keeps its standard output.
+pub(crate) fn listen(command: &mut Command) -> Result<Heard> {
+    eprintln!("$ {}", spelled(command));
+    let doing = format!("run {}", spelled(command));
+    let mut child = command.stdout(Stdio::piped()).spawn().doing(doing.as_str())?;
+    let output = child.stdout.take().expect("standard output was asked for as a pipe");
+    let mut text = String::new();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.doing(doing.as_str())?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        text.push_str(&line);
+        text.push('\n');
+    }
+    let success = child.wait().doing(doing)?.success();
+    Ok(Heard { text, success })
+}
+
+/// The command as one would type it.
+fn spelled(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let words = std::iter::once(program).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,159 @@
+//! Our manifests and the lock file, as far as the rules need them: sections, keys, reasons.
+//!
+//! A reader of lines, because all of these files are our own: each dependency is one line.
+
+use super::tree::Tree;
+
+/// Which of a package's dependencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// What ships, build scripts included.
+    Normal,
+    /// What only tests, examples and benchmarks use.
+    Dev,
+}
+
+/// One line of a manifest that names a dependency.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Dependency<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: Kind,
+    pub(crate) line: usize,
+    /// What stands right of the name, comment apart.
+    pub(crate) value: &'a str,
+    /// The comment behind it, or nothing.
+    pub(crate) comment: &'a str,
+}
+
+/// One of our packages.
+pub(crate) struct Package<'a> {
+    pub(crate) name: &'a str,
+    /// The path of its manifest.
+    pub(crate) path: &'a str,
+    pub(crate) dependencies: Vec<Dependency<'a>>,
+}
+
+/// The workspace's manifest.
+pub(crate) const ROOT: &str = "Cargo.toml";
+
+/// The lock file.
+pub(crate) const LOCK: &str = "Cargo.lock";
+
+/// Every package of ours, in order of path.
+pub(crate) fn packages(tree: &Tree) -> Vec<Package<'_>> {
+    let manifests = tree.texts_ending("/Cargo.toml");
+    manifests.filter_map(|(path, text)| package(path, text)).collect()
+}
+
+fn package<'a>(path: &'a str, text: &'a str) -> Option<Package<'a>> {
+    let (_, name) = entries(text).find_map(|(section, _, key, value, _)| {
+        (section == "package" && key == "name").then_some((key, value.trim_matches('"')))
+    })?;
+    Some(Package { name, path, dependencies: dependencies(text).collect() })
+}
+
+/// The dependencies that a package may inherit: `[workspace.dependencies]`.
+pub(crate) fn shared(text: &str) -> impl Iterator<Item = Dependency<'_>> {
+    let shared = entries(text).filter(|(section, ..)| *section == "workspace.dependencies");
+    shared.map(|(_, line, name, value, comment)| Dependency {
+        name,
+        kind: Kind::Normal,
+        line,
+        value,
+        comment,
+    })
+}
+
+fn dependencies(text: &str) -> impl Iterator<Item = Dependency<'_>> {
+    entries(text).filter_map(|(section, line, key, value, comment)| {
+        let last = section.rsplit('.').next()?;
+        let kind = match last {
+            "dependencies" | "build-dependencies" => Kind::Normal,
+            "dev-dependencies" => Kind::Dev,
+            _ => return None,
+        };
+        // `name.workspace = true` has the name before the dot; keep `workspace` in the value.
+        let name = key.split('.').next()?;
+        let value = if key.ends_with(".workspace") { "workspace = true" } else { value };
+        Some(Dependency { name, kind, line, value, comment })
+    })
+}
+
+/// Every `key = value # comment`: its section, line number and parts.
+fn entries(text: &str) -> impl Iterator<Item = (&str, usize, &str, &str, &str)> {
+    let mut section = "";
+    text.lines().zip(1..).filter_map(move |(line, number)| {
+        let line = line.trim();
+        if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = header.trim_matches(['[', ']']);
+            return None;
+        }
+        let (key, rest) = line.split_once('=').filter(|_| !line.starts_with('#'))?;
+        let (value, comment) = rest.split_once(" #").unwrap_or((rest, ""));
+        Some((section, number, key.trim().trim_matches('"'), value.trim(), comment.trim()))
+    })
+}
+
+/// Every package of the lock file: the line, the name, the version.
+pub(crate) fn locked(text: &str) -> Vec<(usize, &str, &str)> {
+    let mut locked = Vec::new();
+    let mut name = "";
+    for (section, line, key, value, _) in entries(text) {
+        match (section, key) {
+            ("package", "name") => name = value.trim_matches('"'),
+            ("package", "version") => locked.push((line, name, value.trim_matches('"'))),
+            _ => {}
+        }
+    }
+    locked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = "\
+[package]
+name = \"wal\"
+version.workspace = true
+
+[dependencies]
+disk.workspace = true
+bytes = { workspace = true, features = [\"serde\"] } # why
+[target.'cfg(unix)'.dependencies]
+rustix = \"1\"
+[dev-dependencies]
+# proptest = \"1\"
+goldenscript.workspace = true
+";
+
+    #[test]
+    fn dependencies_are_read_with_kind_and_line() {
+        let tree = Tree::of(&[("crates/wal/Cargo.toml", MANIFEST)]);
+        let packages = packages(&tree);
+        assert_eq!(packages[0].name, "wal");
+        let read: Vec<_> =
+            packages[0].dependencies.iter().map(|d| (d.name, d.kind, d.line)).collect();
+        let expected = [
+            ("disk", Kind::Normal, 6),
+            ("bytes", Kind::Normal, 7),
+            ("rustix", Kind::Normal, 9),
+            ("goldenscript", Kind::Dev, 12),
+        ];
+        assert_eq!(read, expected);
+        assert_eq!(packages[0].dependencies[1].comment, "why");
+    }
+
+    #[test]
+    fn shared_dependencies_keep_value_and_reason() {
+        let text = "[workspace.dependencies]\nbytes = \"1.12\" # shared payloads\n[profile.dev]\n";
+        let read: Vec<_> = shared(text).map(|d| (d.name, d.value, d.comment)).collect();
+        assert_eq!(read, [("bytes", "\"1.12\"", "shared payloads")]);
+    }
+
+    #[test]
+    fn the_lock_file_gives_names_and_versions() {
+        let text = "[[package]]\nname = \"a\"\nversion = \"1.2.3\"\n[[package]]\nname = \"b\"\n";
+        assert_eq!(locked(text), [(3, "a", "1.2.3")]);
+    }
+}
