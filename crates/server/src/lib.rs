@@ -1,3 +1,4 @@
 //! The shell around a replica: doors, peers, configuration.
 
+pub mod config;
 pub mod node;

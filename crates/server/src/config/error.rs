@@ -1,0 +1,173 @@
+//! Why settings were refused: what is wrong, and what to write instead.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::{
+    Address, AddressError, ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_MIN,
+    HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, MEMBERS_MAX, NODE_ID_BYTES_MAX, WAL_BLOCK_BYTES,
+    WAL_SEGMENT_BYTES_MAX, WAL_SEGMENT_BYTES_MIN,
+};
+
+/// Why settings were refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// The file could not be read.
+    FileUnreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why, as the system put it.
+        kind: std::io::ErrorKind,
+    },
+    /// The file is no TOML, has an unknown key, or a value of another type.
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Line, column and reason.
+        reason: String,
+    },
+    /// A variable of the environment can not be understood.
+    Variable {
+        /// Its name.
+        variable: String,
+        /// Its value.
+        value: String,
+        /// What it should have been.
+        expected: &'static str,
+    },
+    /// `node_id` is empty, too long, or holds other characters than a name may.
+    NodeId(String),
+    /// `listen` is no IP address.
+    Listen(String),
+    /// `listen` and `port` name two ports.
+    TwoPorts {
+        /// In `listen`.
+        listen: u16,
+        /// In `port`.
+        port: u16,
+    },
+    /// `advertise` is no address.
+    Advertise {
+        /// As written.
+        written: String,
+        /// Why not.
+        reason: AddressError,
+    },
+    /// `advertise` has port 0, where nobody can be reached.
+    AdvertisePortZero,
+    /// Other machines are to reach this member, and nothing says where.
+    AdvertiseMissing,
+    /// `advertise` is this machine's loopback, and a peer is on another machine.
+    AdvertiseLoopback {
+        /// What is advertised.
+        advertise: Address,
+        /// The peer that could not reach it.
+        peer: Address,
+    },
+    /// A peer is no address.
+    Peer {
+        /// As written.
+        written: String,
+        /// Why not.
+        reason: AddressError,
+    },
+    /// A peer has port 0, or this member does while it has peers.
+    PeerPortZero,
+    /// A peer is listed twice.
+    DuplicatePeer(Address),
+    /// More members than a cluster may have.
+    TooManyMembers(usize),
+    /// Traffic without TLS would leave this machine.
+    Plaintext {
+        /// Which setting makes it so.
+        setting: &'static str,
+        /// The address beyond this machine.
+        address: String,
+    },
+    /// `heartbeat_ms` is shorter than a tick.
+    Heartbeat(u64),
+    /// `election_timeout_ms` is too short for its heartbeat, or absurdly long.
+    ElectionTimeout {
+        /// As written, or by default.
+        election_timeout_ms: u64,
+        /// As written, or by default.
+        heartbeat_ms: u64,
+    },
+    /// `wal_segment_bytes` is out of bounds, or no whole number of blocks.
+    WalSegmentBytes(u64),
+    /// `data_dir` is empty.
+    DataDirEmpty,
+    /// Not a web origin.
+    AllowOrigin(String),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ConfigError as E;
+        match self {
+            E::FileUnreadable { path, kind } => {
+                write!(f, "{}: {kind}; --config must name a TOML file", path.display())
+            }
+            E::File { path, reason } => write!(f, "{}: {reason}", path.display()),
+            E::Variable { variable, value, expected } => {
+                write!(f, "{variable}: {value:?} is not {expected}")
+            }
+            E::NodeId(name) => write!(
+                f,
+                "--node-id {name:?}: a name has 1 to {NODE_ID_BYTES_MAX} letters, digits, '-', \
+                 '_' and '.', and begins with a letter or digit"
+            ),
+            E::Listen(text) => write!(
+                f,
+                "--listen {text:?}: write an IP address of this machine, such as 0.0.0.0 or \
+                 127.0.0.1:8001"
+            ),
+            E::TwoPorts { listen, port } => {
+                write!(f, "--listen has port {listen} and --port is {port}: drop one of the two")
+            }
+            E::Advertise { written, reason } => write!(f, "--advertise {written:?}: {reason}"),
+            E::AdvertisePortZero => write!(f, "--advertise: nobody can be reached at port 0"),
+            E::AdvertiseMissing => write!(
+                f,
+                "--advertise HOST:PORT is missing: peers are on other machines, and must know \
+                 where to reach this one"
+            ),
+            E::AdvertiseLoopback { advertise, peer } => write!(
+                f,
+                "--advertise {advertise}: {peer} is on another machine and can not reach it there"
+            ),
+            E::Peer { written, reason } => write!(f, "--peers {written:?}: {reason}"),
+            E::PeerPortZero => write!(f, "--peers: every member needs a port of its own, not 0"),
+            E::DuplicatePeer(peer) => write!(f, "--peers: {peer} is listed twice"),
+            E::TooManyMembers(count) => {
+                write!(f, "--peers: {count} members; a cluster has at most {MEMBERS_MAX}")
+            }
+            E::Plaintext { setting, address } => write!(
+                f,
+                "{setting} {address}: keys and values would leave this machine unencrypted; add \
+                 --insecure if the network is yours"
+            ),
+            E::Heartbeat(ms) => {
+                write!(f, "--heartbeat-ms {ms}: must be at least {HEARTBEAT_MS_MIN}")
+            }
+            E::ElectionTimeout { election_timeout_ms, heartbeat_ms } => write!(
+                f,
+                "--election-timeout-ms {election_timeout_ms}: must be at least \
+                 {HEARTBEATS_PER_ELECTION_TIMEOUT_MIN} heartbeats of {heartbeat_ms} ms, and at \
+                 most {ELECTION_TIMEOUT_MS_MAX}"
+            ),
+            E::WalSegmentBytes(bytes) => write!(
+                f,
+                "--wal-segment-bytes {bytes}: must be a multiple of {WAL_BLOCK_BYTES} from \
+                 {WAL_SEGMENT_BYTES_MIN} to {WAL_SEGMENT_BYTES_MAX}"
+            ),
+            E::DataDirEmpty => write!(f, "--data-dir: write the path of a directory"),
+            E::AllowOrigin(text) => write!(
+                f,
+                "--allow-origin {text:?}: write scheme://host[:port], such as https://example.org"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

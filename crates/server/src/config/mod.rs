@@ -1,0 +1,163 @@
+//! Configuration in two stages.
+//!
+//! ```text
+//! flags ──┐
+//! RAFTKV_* ├─ first that speaks ─▶ Raw ── resolve ─▶ Config
+//! raftkv.toml ┘                                     (or a ConfigError)
+//! ```
+//!
+//! [`Raw`] is what was written, each setting perhaps absent. [`Config`] is what a member runs with:
+//! no setting is open, none contradicts another, and every address is in its one spelling. Nothing
+//! else makes a `Config`, so whoever holds one need not check it again.
+//!
+//! Defaults and bounds are the constants below, and only they. `docs/configuration.md` publishes
+//! them.
+//!
+//! What this does not do: look at the data directory, the network or the machine. Whether a port
+//! is free or a directory ours is found out at start.
+
+mod address;
+mod error;
+mod origin;
+mod raw;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+pub(crate) use address::is_loopback_host;
+pub use address::{Address, AddressError};
+pub use error::ConfigError;
+pub use origin::Origin;
+pub use raw::{Raw, parse_byte_size, split_list};
+
+/// The port of `--port`.
+pub const PORT_DEFAULT: u16 = 8001;
+/// The directory that holds a data directory for each member, by its name.
+pub const DATA_PARENT_DEFAULT: &str = "raftkv-data";
+/// The file that is read when it exists in the working directory and no other is named.
+pub const FILE_DEFAULT: &str = "raftkv.toml";
+/// A leader speaks this often.
+pub const HEARTBEAT_MS_DEFAULT: u64 = 100;
+/// The shell ticks every 10 ms: a faster heartbeat would be one in name only.
+pub const HEARTBEAT_MS_MIN: u64 = 10;
+/// A follower waits for a leader once to twice this long.
+pub const ELECTION_TIMEOUT_MS_DEFAULT: u64 = 1_000;
+/// More is a typing error: a cluster would stand still for minutes.
+pub const ELECTION_TIMEOUT_MS_MAX: u64 = 600_000;
+/// A follower must be able to miss a heartbeat.
+pub const HEARTBEATS_PER_ELECTION_TIMEOUT_MIN: u64 = 2;
+/// The size of one file of the log.
+pub const WAL_SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
+/// A segment must hold the largest flush.
+pub const WAL_SEGMENT_BYTES_MIN: u64 = 4 << 20;
+/// A larger one would take too long to zero.
+pub const WAL_SEGMENT_BYTES_MAX: u64 = 1 << 30;
+/// Segments consist of whole blocks of this size.
+pub const WAL_BLOCK_BYTES: u64 = 4 << 10;
+/// A member's name is at most this long.
+pub const NODE_ID_BYTES_MAX: usize = 64;
+/// Each member speaks to each other: a cluster of more would only be slower, not safer.
+pub const MEMBERS_MAX: usize = 31;
+
+/// What a member runs with. Made by [`Raw::resolve`] and [`load`] only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What people call this member: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// Where to bind. Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Where the other members and the clients reach this one. Its port is 0 exactly when the
+    /// system is to choose the port: see [`Config::bound_to`].
+    pub advertise: Address,
+    /// The other members, in order, without this one.
+    pub peers: Vec<Address>,
+    /// Where this member keeps what it must not forget.
+    pub data_dir: PathBuf,
+    /// How often a leader speaks, in ms.
+    pub heartbeat_ms: u64,
+    /// How long a follower waits for a leader at least, in ms; at most twice that.
+    pub election_timeout_ms: u64,
+    /// The size of one file of the log: whole blocks of 4 KiB.
+    pub wal_segment_bytes: u64,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Web origins, other than the member's own, whose pages may use it.
+    pub allow_origin: Vec<Origin>,
+    /// Never flush to disk: a power cut loses acknowledged writes, and the member says so.
+    pub unsafe_no_fsync: bool,
+}
+
+impl Config {
+    /// The same configuration once the socket is bound: a port that the system was to choose is
+    /// the one it chose.
+    pub fn bound_to(self, bound: SocketAddr) -> Config {
+        let advertise = match self.advertise.port() {
+            0 => self.advertise.with_port(bound.port()),
+            _ => self.advertise,
+        };
+        Config { listen: bound, advertise, ..self }
+    }
+
+    /// Whether only this machine can reach the member.
+    pub fn listens_on_loopback(&self) -> bool {
+        self.listen.ip().is_loopback()
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<LogFormat, &'static str> {
+        match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("text or json"),
+        }
+    }
+}
+
+/// Settles flags, environment and file, in this order, and checks the result.
+///
+/// `file` is `--config`; without it `RAFTKV_CONFIG` names the file, and without that `raftkv.toml`
+/// in the working directory is read if it exists. A file that was named must exist.
+pub fn load(
+    flags: Raw,
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
+    let environment: Vec<(String, String)> = environment.into_iter().collect();
+    let named = file.map(Path::to_owned).or_else(|| {
+        let (_, path) = environment.iter().find(|(variable, _)| variable == "RAFTKV_CONFIG")?;
+        (!path.is_empty()).then(|| path.into())
+    });
+    let file = read_file(named)?;
+    flags.or(Raw::from_environment(environment)?).or(file).resolve()
+}
+
+fn read_file(named: Option<PathBuf>) -> Result<Raw, ConfigError> {
+    let optional = named.is_none();
+    let path = named.unwrap_or_else(|| FILE_DEFAULT.into());
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Raw::from_toml(&path, &text),
+        Err(error) if optional && error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Raw::default())
+        }
+        Err(error) => Err(ConfigError::FileUnreadable { path, kind: error.kind() }),
+    }
+}

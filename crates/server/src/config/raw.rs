@@ -1,0 +1,295 @@
+//! Settings as written: on the command line, in the environment, in `raftkv.toml`.
+//!
+//! Every field may be absent, and nothing is checked but its type. `Config::resolve` does the rest.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+
+use super::{ConfigError, LogFormat};
+
+/// What one source says. A field that is `None` is left to the next source, and at last to the
+/// default. The names are those of the file; `docs/configuration.md` describes each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Raw {
+    /// What people call this member.
+    pub node_id: Option<String>,
+    /// The one port; 0 lets the system choose.
+    pub port: Option<u16>,
+    /// The IP address to bind, perhaps with the port.
+    pub listen: Option<String>,
+    /// `host:port` where the other members and the clients reach this one.
+    pub advertise: Option<String>,
+    /// `host:port` of the other members; this one may be among them.
+    #[serde(deserialize_with = "list")]
+    pub peers: Option<Vec<String>>,
+    /// Where this member keeps what it must not forget.
+    pub data_dir: Option<PathBuf>,
+    /// How often a leader speaks, in ms.
+    pub heartbeat_ms: Option<u64>,
+    /// How long a follower waits for a leader at least, in ms.
+    pub election_timeout_ms: Option<u64>,
+    /// The size of one file of the log.
+    #[serde(deserialize_with = "byte_size")]
+    pub wal_segment_bytes: Option<u64>,
+    /// How log lines look.
+    pub log_format: Option<LogFormat>,
+    /// Web origins, other than the member's own, whose pages may use it.
+    #[serde(deserialize_with = "list")]
+    pub allow_origin: Option<Vec<String>>,
+    /// Allow traffic without TLS to leave this machine.
+    pub insecure: Option<bool>,
+    /// Never flush to disk: a power cut loses acknowledged writes.
+    pub unsafe_no_fsync: Option<bool>,
+}
+
+/// The prefix of every variable of the environment.
+const VARIABLE_PREFIX: &str = "RAFTKV_";
+
+impl Raw {
+    /// What `text`, the contents of the file at `path`, says.
+    pub fn from_toml(path: &Path, text: &str) -> Result<Raw, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError::File {
+            path: path.to_owned(),
+            reason: error.to_string().trim_end().to_owned(),
+        })
+    }
+
+    /// What the environment says: `RAFTKV_NODE_ID` for `node_id`, and so on. An empty variable
+    /// counts as absent, and one that is not ours is not looked at.
+    pub fn from_environment(
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Raw, ConfigError> {
+        let mut raw = Raw::default();
+        for (variable, value) in variables {
+            let Some(setting) = variable.strip_prefix(VARIABLE_PREFIX) else { continue };
+            if value.is_empty() {
+                continue;
+            }
+            if let Err(expected) = raw.set(setting, &value) {
+                return Err(ConfigError::Variable { variable, value, expected });
+            }
+        }
+        Ok(raw)
+    }
+
+    /// This source, and where it is silent the next one.
+    pub fn or(self, next: Raw) -> Raw {
+        Raw {
+            node_id: self.node_id.or(next.node_id),
+            port: self.port.or(next.port),
+            listen: self.listen.or(next.listen),
+            advertise: self.advertise.or(next.advertise),
+            peers: self.peers.or(next.peers),
+            data_dir: self.data_dir.or(next.data_dir),
+            heartbeat_ms: self.heartbeat_ms.or(next.heartbeat_ms),
+            election_timeout_ms: self.election_timeout_ms.or(next.election_timeout_ms),
+            wal_segment_bytes: self.wal_segment_bytes.or(next.wal_segment_bytes),
+            log_format: self.log_format.or(next.log_format),
+            allow_origin: self.allow_origin.or(next.allow_origin),
+            insecure: self.insecure.or(next.insecure),
+            unsafe_no_fsync: self.unsafe_no_fsync.or(next.unsafe_no_fsync),
+        }
+    }
+
+    /// Sets one field from text; the error says what was expected. Names that are not ours are
+    /// let be: the environment holds the client's variables too, and what Kubernetes puts there.
+    fn set(&mut self, setting: &str, value: &str) -> Result<(), &'static str> {
+        match setting {
+            "NODE_ID" => self.node_id = Some(value.to_owned()),
+            "PORT" => self.port = Some(parse(value, PORT_EXPECTED)?),
+            "LISTEN" => self.listen = Some(value.to_owned()),
+            "ADVERTISE" => self.advertise = Some(value.to_owned()),
+            "PEERS" => self.peers = Some(split_list(value)),
+            "DATA_DIR" => self.data_dir = Some(value.into()),
+            "HEARTBEAT_MS" => self.heartbeat_ms = Some(parse(value, MS_EXPECTED)?),
+            "ELECTION_TIMEOUT_MS" => self.election_timeout_ms = Some(parse(value, MS_EXPECTED)?),
+            "WAL_SEGMENT_BYTES" => self.wal_segment_bytes = Some(parse_byte_size(value)?),
+            "LOG_FORMAT" => self.log_format = Some(value.parse()?),
+            "ALLOW_ORIGIN" => self.allow_origin = Some(split_list(value)),
+            "INSECURE" => self.insecure = Some(parse(value, BOOL_EXPECTED)?),
+            "UNSAFE_NO_FSYNC" => self.unsafe_no_fsync = Some(parse(value, BOOL_EXPECTED)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+const PORT_EXPECTED: &str = "a number from 0 to 65535 (Kubernetes sets this variable to an \
+     address for a service named raftkv: use enableServiceLinks: false)";
+const MS_EXPECTED: &str = "a number of milliseconds";
+const BOOL_EXPECTED: &str = "true or false";
+const BYTES_EXPECTED: &str = "a number of bytes, such as 67108864, 64MiB or 1GiB";
+
+fn parse<T: FromStr>(value: &str, expected: &'static str) -> Result<T, &'static str> {
+    value.parse().map_err(|_| expected)
+}
+
+/// Splits `a, b,c`; empty items vanish.
+pub fn split_list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+/// Reads a number of bytes, alone or with a unit: `4096`, `64KiB`, `64MiB`, `1GiB`.
+pub fn parse_byte_size(text: &str) -> Result<u64, &'static str> {
+    let (number, shift) = ["KiB", "MiB", "GiB"]
+        .iter()
+        .zip([10, 20, 30])
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?.trim_end(), shift)))
+        .unwrap_or((text, 0));
+    let number: u64 = parse(number, BYTES_EXPECTED)?;
+    number.checked_mul(1 << shift).ok_or(BYTES_EXPECTED)
+}
+
+/// A list in the file: an array, or one string with commas as on the command line.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a list of strings, or one string with commas")]
+    enum Written {
+        Items(Vec<String>),
+        Text(String),
+    }
+    Ok(Some(match Written::deserialize(deserializer)? {
+        Written::Items(items) => items,
+        Written::Text(text) => split_list(&text),
+    }))
+}
+
+/// A size in the file: a number of bytes, or a string with a unit.
+fn byte_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a number of bytes, such as 67108864 or \"64MiB\"")]
+    enum Written {
+        Bytes(u64),
+        Text(String),
+    }
+    match Written::deserialize(deserializer)? {
+        Written::Bytes(bytes) => Ok(Some(bytes)),
+        Written::Text(text) => parse_byte_size(&text).map(Some).map_err(serde::de::Error::custom),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_toml(text: &str) -> Result<Raw, ConfigError> {
+        Raw::from_toml(Path::new("raftkv.toml"), text)
+    }
+
+    fn from_variable(variable: &str, value: &str) -> Result<Raw, ConfigError> {
+        Raw::from_environment([(variable.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn a_file_may_set_everything() {
+        let raw = from_toml(
+            r#"
+            node_id = "node-1"
+            port = 8001
+            listen = "127.0.0.1"
+            advertise = "localhost:8001"
+            peers = ["localhost:8002", "localhost:8003"]
+            data_dir = "/var/lib/raftkv"
+            heartbeat_ms = 50
+            election_timeout_ms = 500
+            wal_segment_bytes = "4MiB"
+            log_format = "json"
+            allow_origin = "https://a.example, https://b.example"
+            insecure = false
+            unsafe_no_fsync = true
+            "#,
+        )
+        .unwrap();
+        let expected = Raw {
+            node_id: Some("node-1".into()),
+            port: Some(8001),
+            listen: Some("127.0.0.1".into()),
+            advertise: Some("localhost:8001".into()),
+            peers: Some(vec!["localhost:8002".into(), "localhost:8003".into()]),
+            data_dir: Some("/var/lib/raftkv".into()),
+            heartbeat_ms: Some(50),
+            election_timeout_ms: Some(500),
+            wal_segment_bytes: Some(4 << 20),
+            log_format: Some(LogFormat::Json),
+            allow_origin: Some(vec!["https://a.example".into(), "https://b.example".into()]),
+            insecure: Some(false),
+            unsafe_no_fsync: Some(true),
+        };
+        assert_eq!(raw, expected);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_and_named() {
+        let error = from_toml("port = 8001\nelection_timeout = 5").unwrap_err().to_string();
+        assert!(error.contains("raftkv.toml"), "{error}");
+        assert!(error.contains("unknown field `election_timeout`"), "{error}");
+        assert!(error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_refused_with_its_place() {
+        for text in ["port = \"x\"", "port = 70000", "peers = 1", "wal_segment_bytes = \"64MB\""] {
+            let error = from_toml(text).unwrap_err().to_string();
+            assert!(error.contains("line 1"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_environment_sets_the_same_fields() {
+        let raw = |variable, value| from_variable(variable, value).unwrap();
+        assert_eq!(raw("RAFTKV_NODE_ID", "n").node_id, Some("n".into()));
+        assert_eq!(raw("RAFTKV_PORT", "1").port, Some(1));
+        assert_eq!(raw("RAFTKV_PEERS", "a:1, b:2,").peers, Some(vec!["a:1".into(), "b:2".into()]));
+        assert_eq!(raw("RAFTKV_WAL_SEGMENT_BYTES", "4MiB").wal_segment_bytes, Some(4 << 20));
+        assert_eq!(raw("RAFTKV_LOG_FORMAT", "json").log_format, Some(LogFormat::Json));
+        assert_eq!(raw("RAFTKV_INSECURE", "true").insecure, Some(true));
+    }
+
+    #[test]
+    fn empty_and_foreign_variables_count_as_absent() {
+        assert_eq!(from_variable("RAFTKV_PORT", ""), Ok(Raw::default()));
+        assert_eq!(from_variable("RAFTKV_ENDPOINTS", "localhost:8001"), Ok(Raw::default()));
+        assert_eq!(from_variable("PORT", "x"), Ok(Raw::default()));
+    }
+
+    #[test]
+    fn a_bad_variable_is_refused_and_named() {
+        for (variable, value) in [
+            ("RAFTKV_PORT", "tcp://10.0.0.1:8001"),
+            ("RAFTKV_HEARTBEAT_MS", "0.1s"),
+            ("RAFTKV_WAL_SEGMENT_BYTES", "99999999999GiB"),
+            ("RAFTKV_LOG_FORMAT", "xml"),
+            ("RAFTKV_INSECURE", "yes"),
+        ] {
+            let error = from_variable(variable, value).unwrap_err().to_string();
+            assert!(error.contains(variable) && error.contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_earlier_source_wins() {
+        let flags = Raw { port: Some(1), ..Raw::default() };
+        let file =
+            Raw { port: Some(2), node_id: Some("n".into()), insecure: Some(true), ..flags.clone() };
+        let merged = flags.or(file);
+        assert_eq!(
+            (merged.port, merged.node_id, merged.insecure),
+            (Some(1), Some("n".into()), Some(true))
+        );
+    }
+
+    #[test]
+    fn byte_sizes() {
+        for (text, bytes) in
+            [("0", 0), ("4096", 4096), ("64KiB", 65_536), ("1 GiB", 1 << 30), ("3MiB", 3 << 20)]
+        {
+            assert_eq!(parse_byte_size(text), Ok(bytes));
+        }
+        for text in ["", "MiB", "64MB", "-1", "1.5MiB", "18446744073709551615KiB"] {
+            assert!(parse_byte_size(text).is_err(), "{text:?}");
+        }
+    }
+}

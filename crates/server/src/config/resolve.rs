@@ -1,0 +1,184 @@
+//! From what was written to what holds: defaults filled in, contradictions refused.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::{
+    Address, Config, ConfigError, DATA_PARENT_DEFAULT, ELECTION_TIMEOUT_MS_DEFAULT,
+    ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_DEFAULT, HEARTBEAT_MS_MIN,
+    HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, LogFormat, MEMBERS_MAX, NODE_ID_BYTES_MAX, Origin,
+    PORT_DEFAULT, Raw, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_DEFAULT, WAL_SEGMENT_BYTES_MAX,
+    WAL_SEGMENT_BYTES_MIN,
+};
+
+impl Raw {
+    /// Fills in the defaults and checks the whole.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let listen = resolve_listen(self.listen.as_deref(), self.port)?;
+        let name = resolve_name(self.node_id, listen.port())?;
+        let listed = parse_peers(&self.peers.unwrap_or_default())?;
+        let advertise = resolve_advertise(self.advertise.as_deref(), listen.port(), &listed)?;
+        let peers: Vec<Address> = listed.into_iter().filter(|peer| *peer != advertise).collect();
+        check_members(&advertise, &peers)?;
+        if !self.insecure.unwrap_or(false) {
+            refuse_plaintext(listen, &advertise, &peers)?;
+        }
+        let (heartbeat_ms, election_timeout_ms) =
+            resolve_timers(self.heartbeat_ms, self.election_timeout_ms)?;
+        Ok(Config {
+            data_dir: resolve_data_dir(self.data_dir, &name)?,
+            name,
+            listen,
+            advertise,
+            peers,
+            heartbeat_ms,
+            election_timeout_ms,
+            wal_segment_bytes: resolve_segment_bytes(self.wal_segment_bytes)?,
+            log_format: self.log_format.unwrap_or(LogFormat::Text),
+            allow_origin: parse_origins(&self.allow_origin.unwrap_or_default())?,
+            unsafe_no_fsync: self.unsafe_no_fsync.unwrap_or(false),
+        })
+    }
+}
+
+/// `--listen` is an IP address, perhaps with the port; `localhost` means 127.0.0.1.
+fn resolve_listen(listen: Option<&str>, port: Option<u16>) -> Result<SocketAddr, ConfigError> {
+    let Some(text) = listen else {
+        return Ok((Ipv4Addr::LOCALHOST, port.unwrap_or(PORT_DEFAULT)).into());
+    };
+    let text = text.trim();
+    let numeric = match text.strip_prefix("localhost") {
+        Some(rest) if rest.is_empty() || rest.starts_with(':') => format!("127.0.0.1{rest}"),
+        _ => text.to_owned(),
+    };
+    if let Ok(ip) = numeric.parse::<IpAddr>() {
+        return Ok((ip, port.unwrap_or(PORT_DEFAULT)).into());
+    }
+    let bound: SocketAddr = numeric.parse().map_err(|_| ConfigError::Listen(text.to_owned()))?;
+    match port {
+        Some(port) if port != bound.port() => {
+            Err(ConfigError::TwoPorts { listen: bound.port(), port })
+        }
+        _ => Ok(bound),
+    }
+}
+
+fn resolve_name(name: Option<String>, port: u16) -> Result<String, ConfigError> {
+    let name = name.unwrap_or_else(|| format!("node-{port}"));
+    let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let holds_only = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    match begins_well && name.len() <= NODE_ID_BYTES_MAX && name.bytes().all(holds_only) {
+        true => Ok(name),
+        false => Err(ConfigError::NodeId(name)),
+    }
+}
+
+fn parse_peers(written: &[String]) -> Result<BTreeSet<Address>, ConfigError> {
+    let mut peers = BTreeSet::new();
+    for text in written {
+        let peer = Address::parse(text.trim())
+            .map_err(|reason| ConfigError::Peer { written: text.clone(), reason })?;
+        if peer.port() == 0 {
+            return Err(ConfigError::PeerPortZero);
+        }
+        if !peers.insert(peer.clone()) {
+            return Err(ConfigError::DuplicatePeer(peer));
+        }
+    }
+    Ok(peers)
+}
+
+/// Rule 3.2: as written, or `localhost:PORT` while everything happens on this machine.
+fn resolve_advertise(
+    advertise: Option<&str>,
+    port: u16,
+    listed: &BTreeSet<Address>,
+) -> Result<Address, ConfigError> {
+    let Some(text) = advertise else {
+        return match listed.iter().all(Address::is_loopback) {
+            true => Ok(Address::localhost(port)),
+            false => Err(ConfigError::AdvertiseMissing),
+        };
+    };
+    let advertise = Address::parse(text.trim())
+        .map_err(|reason| ConfigError::Advertise { written: text.to_owned(), reason })?;
+    match advertise.port() {
+        0 => Err(ConfigError::AdvertisePortZero),
+        _ => Ok(advertise),
+    }
+}
+
+fn check_members(advertise: &Address, peers: &[Address]) -> Result<(), ConfigError> {
+    let count = peers.len() + 1;
+    if count > MEMBERS_MAX {
+        return Err(ConfigError::TooManyMembers(count));
+    }
+    if advertise.port() == 0 && !peers.is_empty() {
+        return Err(ConfigError::PeerPortZero);
+    }
+    match peers.iter().find(|peer| !peer.is_loopback()) {
+        Some(peer) if advertise.is_loopback() => {
+            Err(ConfigError::AdvertiseLoopback { advertise: advertise.clone(), peer: peer.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_plaintext(
+    listen: SocketAddr,
+    advertise: &Address,
+    peers: &[Address],
+) -> Result<(), ConfigError> {
+    let refuse = |setting, address| Err(ConfigError::Plaintext { setting, address });
+    if !listen.ip().is_loopback() {
+        return refuse("--listen", listen.to_string());
+    }
+    if !advertise.is_loopback() {
+        return refuse("--advertise", advertise.to_string());
+    }
+    match peers.iter().find(|peer| !peer.is_loopback()) {
+        Some(peer) => refuse("--peers", peer.to_string()),
+        None => Ok(()),
+    }
+}
+
+/// The heartbeat and the election timeout, in ms.
+fn resolve_timers(
+    heartbeat_ms: Option<u64>,
+    election_timeout_ms: Option<u64>,
+) -> Result<(u64, u64), ConfigError> {
+    let heartbeat_ms = heartbeat_ms.unwrap_or(HEARTBEAT_MS_DEFAULT);
+    let election_timeout_ms = election_timeout_ms.unwrap_or(ELECTION_TIMEOUT_MS_DEFAULT);
+    if heartbeat_ms < HEARTBEAT_MS_MIN {
+        return Err(ConfigError::Heartbeat(heartbeat_ms));
+    }
+    let shortest = heartbeat_ms.saturating_mul(HEARTBEATS_PER_ELECTION_TIMEOUT_MIN);
+    match (shortest..=ELECTION_TIMEOUT_MS_MAX).contains(&election_timeout_ms) {
+        true => Ok((heartbeat_ms, election_timeout_ms)),
+        false => Err(ConfigError::ElectionTimeout { election_timeout_ms, heartbeat_ms }),
+    }
+}
+
+fn resolve_segment_bytes(bytes: Option<u64>) -> Result<u64, ConfigError> {
+    let bytes = bytes.unwrap_or(WAL_SEGMENT_BYTES_DEFAULT);
+    let in_bounds = (WAL_SEGMENT_BYTES_MIN..=WAL_SEGMENT_BYTES_MAX).contains(&bytes);
+    match in_bounds && bytes.is_multiple_of(WAL_BLOCK_BYTES) {
+        true => Ok(bytes),
+        false => Err(ConfigError::WalSegmentBytes(bytes)),
+    }
+}
+
+fn resolve_data_dir(directory: Option<PathBuf>, name: &str) -> Result<PathBuf, ConfigError> {
+    let directory = directory.unwrap_or_else(|| Path::new(DATA_PARENT_DEFAULT).join(name));
+    match directory.as_os_str().is_empty() {
+        true => Err(ConfigError::DataDirEmpty),
+        false => Ok(directory),
+    }
+}
+
+fn parse_origins(written: &[String]) -> Result<Vec<Origin>, ConfigError> {
+    let parse =
+        |text: &String| Origin::parse(text).ok_or_else(|| ConfigError::AllowOrigin(text.clone()));
+    written.iter().map(parse).collect()
+}

@@ -1,0 +1,190 @@
+//! What a set of flags comes to: a configuration, or the reason why not.
+
+use super::*;
+
+/// Reads `setting = value` lines as the file does.
+fn raw(settings: &str) -> Raw {
+    Raw::from_toml(Path::new("raftkv.toml"), settings).unwrap()
+}
+
+fn resolve(settings: &str) -> Result<Config, ConfigError> {
+    raw(settings).resolve()
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+#[test]
+fn nothing_written_is_a_cluster_of_one_on_loopback() {
+    let expected = Config {
+        name: "node-8001".into(),
+        listen: "127.0.0.1:8001".parse().unwrap(),
+        advertise: address("localhost:8001"),
+        peers: Vec::new(),
+        data_dir: "raftkv-data/node-8001".into(),
+        heartbeat_ms: 100,
+        election_timeout_ms: 1_000,
+        wal_segment_bytes: 64 << 20,
+        log_format: LogFormat::Text,
+        allow_origin: Vec::new(),
+        unsafe_no_fsync: false,
+    };
+    assert_eq!(resolve(""), Ok(expected));
+}
+
+#[test]
+fn the_readme_line_for_three_terminals() {
+    let config = resolve(
+        r#"node_id = "node-1"
+           port = 8001
+           peers = "localhost:8002,localhost:8003""#,
+    )
+    .unwrap();
+    assert_eq!(config.advertise, address("localhost:8001"));
+    assert_eq!(config.peers, [address("localhost:8002"), address("localhost:8003")]);
+    assert_eq!(config.data_dir, Path::new("raftkv-data/node-1"));
+}
+
+#[test]
+fn a_member_may_be_listed_among_its_own_peers() {
+    let same_list = r#"peers = ["127.0.0.1:8001", "localhost:8002", "[::1]:8003"]"#;
+    let config = resolve(same_list).unwrap();
+    assert_eq!(config.peers, [address("localhost:8002"), address("localhost:8003")]);
+}
+
+#[test]
+fn listen_may_carry_the_port() {
+    for (written, bound) in [
+        (r#"listen = "127.0.0.1""#, "127.0.0.1:8001"),
+        (r#"listen = "localhost:9000""#, "127.0.0.1:9000"),
+        (r#"listen = "[::1]:9000""#, "[::1]:9000"),
+        (r#"listen = "::1""#, "[::1]:8001"),
+        ("listen = \"127.0.0.1:9000\"\nport = 9000", "127.0.0.1:9000"),
+    ] {
+        assert_eq!(resolve(written).unwrap().listen, bound.parse().unwrap(), "{written}");
+    }
+}
+
+#[test]
+fn contradictions_are_refused() {
+    use ConfigError as E;
+    let two_ports = "listen = \"127.0.0.1:9000\"\nport = 9001";
+    let far = "insecure = true\nlisten = \"0.0.0.0\"\npeers = \"10.0.0.2:8001\"";
+    let far_advertised = format!("{far}\nadvertise = \"localhost:8001\"");
+    let many: Vec<String> = (1..=MEMBERS_MAX).map(|i| format!("'localhost:{i}'")).collect();
+    let many = format!("peers = [{}]", many.join(","));
+    for (written, error) in [
+        (two_ports, E::TwoPorts { listen: 9000, port: 9001 }),
+        ("listen = \"example.org\"", E::Listen("example.org".into())),
+        ("listen = \"localhost8001\"", E::Listen("localhost8001".into())),
+        ("listen = \"\"", E::Listen(String::new())),
+        (far, E::AdvertiseMissing),
+        (
+            &far_advertised,
+            E::AdvertiseLoopback {
+                advertise: address("localhost:8001"),
+                peer: address("10.0.0.2:8001"),
+            },
+        ),
+        ("advertise = \"localhost:0\"", E::AdvertisePortZero),
+        (
+            "advertise = \"http://localhost:1\"",
+            E::Advertise { written: "http://localhost:1".into(), reason: AddressError::Scheme },
+        ),
+        ("peers = \"localhost:8002,127.0.0.1:8002\"", E::DuplicatePeer(address("localhost:8002"))),
+        ("peers = \"localhost:0\"", E::PeerPortZero),
+        ("port = 0\npeers = \"localhost:8002\"", E::PeerPortZero),
+        (
+            "peers = \"localhost\"",
+            E::Peer { written: "localhost".into(), reason: AddressError::NoPort },
+        ),
+        (&many, E::TooManyMembers(MEMBERS_MAX + 1)),
+        ("data_dir = \"\"", E::DataDirEmpty),
+        ("allow_origin = \"*\"", E::AllowOrigin("*".into())),
+    ] {
+        assert_eq!(resolve(written), Err(error), "{written}");
+    }
+}
+
+#[test]
+fn a_name_is_a_plain_word() {
+    let long = "n".repeat(NODE_ID_BYTES_MAX + 1);
+    for name in ["", "..", "-a", "a/b", "a b", "näme", &long] {
+        let error = Raw { node_id: Some(name.into()), ..Raw::default() }.resolve().unwrap_err();
+        assert_eq!(error, ConfigError::NodeId(name.into()));
+    }
+    for name in ["a", "node-1", "etcd_0.example", &long[1..]] {
+        assert!(Raw { node_id: Some(name.into()), ..Raw::default() }.resolve().is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn plaintext_stays_on_this_machine_unless_allowed() {
+    let listen = r#"listen = "0.0.0.0""#;
+    let advertise = r#"advertise = "kv.example:8001""#;
+    let peers = "advertise = \"kv.example:8001\"\npeers = \"kv2.example:8001\"";
+    for (written, setting) in [(listen, "--listen"), (advertise, "--advertise"), (peers, "--adv")] {
+        let error = resolve(written).unwrap_err();
+        assert!(matches!(error, ConfigError::Plaintext { .. }), "{error:?}");
+        assert!(error.to_string().starts_with(setting), "{error}");
+        assert!(error.to_string().contains("--insecure"), "{error}");
+        assert!(resolve(&format!("{written}\ninsecure = true")).is_ok());
+    }
+}
+
+#[test]
+fn timers_and_sizes_have_bounds() {
+    for (written, valid) in [
+        ("heartbeat_ms = 9", false),
+        ("heartbeat_ms = 10", true),
+        ("heartbeat_ms = 500", true),
+        ("heartbeat_ms = 501", false),
+        ("election_timeout_ms = 199", false),
+        ("election_timeout_ms = 200", true),
+        ("election_timeout_ms = 600001", false),
+        ("heartbeat_ms = 9223372036854775807", false),
+        ("wal_segment_bytes = 4194303", false),
+        ("wal_segment_bytes = 4194304", true),
+        ("wal_segment_bytes = 4194305", false),
+        ("wal_segment_bytes = \"1GiB\"", true),
+        ("wal_segment_bytes = \"2GiB\"", false),
+    ] {
+        assert_eq!(resolve(written).is_ok(), valid, "{written}");
+    }
+}
+
+#[test]
+fn a_chosen_port_is_known_after_binding() {
+    let config = resolve("port = 0").unwrap().bound_to("127.0.0.1:40123".parse().unwrap());
+    assert_eq!(config.advertise, address("localhost:40123"));
+    let fixed = resolve("advertise = \"localhost:7\"\nport = 0").unwrap();
+    assert_eq!(fixed.bound_to("127.0.0.1:40123".parse().unwrap()).advertise.port(), 7);
+}
+
+#[test]
+fn flags_win_over_the_environment_and_both_over_the_file() {
+    let directory = std::env::temp_dir().join(format!("raftkv-config-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("raftkv.toml");
+    std::fs::write(&path, "port = 1\nheartbeat_ms = 11\nelection_timeout_ms = 999").unwrap();
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let environment = [
+        variable("RAFTKV_CONFIG", path.to_str().unwrap()),
+        variable("RAFTKV_PORT", "2"),
+        variable("RAFTKV_HEARTBEAT_MS", "22"),
+    ];
+    let flags = Raw { port: Some(3), ..Raw::default() };
+    let config = load(flags, None, environment.clone()).unwrap();
+    assert_eq!(
+        (config.listen.port(), config.heartbeat_ms, config.election_timeout_ms),
+        (3, 22, 999)
+    );
+
+    // A flag names another file, and that one does not exist.
+    let missing = directory.join("missing.toml");
+    let error = load(Raw::default(), Some(&missing), environment).unwrap_err();
+    let kind = std::io::ErrorKind::NotFound;
+    assert_eq!(error, ConfigError::FileUnreadable { path: missing, kind });
+    std::fs::remove_dir_all(&directory).unwrap();
+}
