@@ -18,6 +18,11 @@ pub struct Config {
     /// Without a word from a leader for this long a member may campaign, in ms; each waits
     /// between once and twice this time, by chance.
     pub election_timeout_ms: u64,
+    /// After the leader's process died a member waits this long before it campaigns, in ms, by
+    /// chance in `[low, high)` (rule 5.2).
+    pub failover_delay_ms: (u64, u64),
+    /// ... and this long after each of its first tries that failed.
+    pub failover_retry_ms: (u64, u64),
     /// Entries of one `Append` hold at most this many bytes (but at least one entry).
     pub message_bytes_max: usize,
     /// A follower has at most this many unanswered bytes in flight (but at least one message).
@@ -38,6 +43,8 @@ impl Config {
             seed,
             heartbeat_ms: 100,
             election_timeout_ms: 1_000,
+            failover_delay_ms: (10, 50),
+            failover_retry_ms: (50, 150),
             message_bytes_max: 1 << 20,
             inflight_bytes_max: 8 << 20,
             tail_bytes_max: 16 << 20,
@@ -55,6 +62,9 @@ impl Config {
             self.election_timeout_ms >= 2 * self.heartbeat_ms,
             "a follower must be able to miss a heartbeat"
         );
+        for (low, high) in [self.failover_delay_ms, self.failover_retry_ms] {
+            assert!(low < high, "a delay is drawn from a range that holds something");
+        }
         assert!(self.message_bytes_max > 0, "a message must hold something");
         assert!(self.inflight_bytes_max >= self.message_bytes_max, "a message must fit in flight");
         assert!(self.tail_bytes_max >= self.message_bytes_max, "the tail must hold a message");

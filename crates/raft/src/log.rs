@@ -127,10 +127,12 @@ impl Log {
         Some(self.tail.range(skip..skip + wanted).take_while(fits).cloned().collect())
     }
 
-    /// Bytes of the entries after `index`, as far as they are in memory.
-    pub(crate) fn bytes_after(&self, index: Index) -> usize {
-        let newest_first = self.tail.iter().rev();
-        newest_first.take_while(|entry| entry.id.index > index).map(Entry::size_bytes).sum()
+    /// Bytes of the entries in `(after, to]`, as far as they are in memory.
+    pub(crate) fn bytes_between(&self, after: Index, to: Index) -> usize {
+        let first = self.tail_first().0;
+        let start = after.next().0.saturating_sub(first) as usize;
+        let end = to.next().0.saturating_sub(first) as usize;
+        self.tail.range(start.min(end)..end).map(Entry::size_bytes).sum()
     }
 
     /// The last entry at or before `at.index` whose term is at most `at.term`: where two logs
@@ -182,7 +184,13 @@ mod tests {
 
     fn entry(term: u64, index: u64) -> Entry {
         let id = LogId::new(Term(term), Index(index));
-        Entry { id, kind: EntryKind::Command, stamp_ms: index, age_ms: index, payload: Bytes::new() }
+        Entry {
+            id,
+            kind: EntryKind::Command,
+            stamp_ms: index,
+            age_ms: index,
+            payload: Bytes::new(),
+        }
     }
 
     fn id(term: u64, index: u64) -> LogId {

@@ -35,8 +35,9 @@ pub(crate) struct Progress {
 pub(crate) enum State {
     /// Looking for where the logs agree.
     Probe {
-        /// A probe is out; the next goes with its answer, or with the next heartbeat.
-        waiting: bool,
+        /// A probe with entries up to here is out; the next goes with its answer, or with the
+        /// next heartbeat.
+        waiting: Option<Index>,
     },
     /// They agree; entries are sent without waiting.
     Replicate(Inflight),
@@ -48,7 +49,7 @@ impl Progress {
         Progress {
             matched: Index(0),
             next,
-            state: State::Probe { waiting: false },
+            state: State::Probe { waiting: None },
             answered_ms: clock_ms,
             sent_ms: clock_ms,
             commit_sent: Index(0),
@@ -61,16 +62,16 @@ impl Progress {
     /// Whether entries may be sent now.
     pub(crate) fn has_room(&self, bytes_max: usize) -> bool {
         match &self.state {
-            State::Probe { waiting } => !waiting,
+            State::Probe { waiting } => waiting.is_none(),
             State::Replicate(inflight) => inflight.bytes < bytes_max,
         }
     }
 
-    /// Entries up to `last`, of `bytes` bytes, were sent.
+    /// Entries up to `last`, of `bytes` bytes, were sent. A probe may hold none.
     pub(crate) fn sent(&mut self, last: Index, bytes: usize) {
-        assert!(last >= self.next, "entries are sent in order");
+        assert!(last.next() >= self.next, "entries are sent in order");
         match &mut self.state {
-            State::Probe { waiting } => *waiting = true,
+            State::Probe { waiting } => *waiting = Some(last),
             State::Replicate(inflight) => {
                 inflight.push(last, bytes);
                 self.next = last.next();
@@ -84,7 +85,12 @@ impl Progress {
         self.matched = self.matched.max(matched);
         self.next = self.next.max(self.matched.next());
         match &mut self.state {
-            State::Probe { .. } => self.state = State::Replicate(Inflight::default()),
+            State::Probe { waiting } => {
+                // The probe's entries were most likely taken too; if not, the next message's
+                // consistency check says so.
+                self.next = self.next.max(waiting.map_or(Index(0), Index::next));
+                self.state = State::Replicate(Inflight::default());
+            }
             State::Replicate(inflight) => inflight.answered(self.matched),
         }
         news
@@ -99,9 +105,18 @@ impl Progress {
         };
         if current {
             self.next = agree.max(self.matched).next().min(self.next);
-            self.state = State::Probe { waiting: false };
+            self.state = State::Probe { waiting: None };
         }
         current
+    }
+
+    /// A heartbeat is due: a probe or a reading of the log that has not come back by now may never
+    /// come back.
+    pub(crate) fn retry_what_may_be_lost(&mut self, clock_ms: u64, patience_ms: u64) {
+        if let State::Probe { waiting } = &mut self.state {
+            *waiting = None;
+        }
+        self.reading_since_ms.take_if(|since_ms| clock_ms - *since_ms >= patience_ms);
     }
 
     pub(crate) fn assert_valid(&self, last: Index) {

@@ -1,0 +1,108 @@
+//! A follower takes entries (Figure 2, AppendEntries, receiver implementation).
+
+use crate::event::Event;
+use crate::role::Role;
+use crate::{AppendResult, Body, Entry, Index, LogId, MemberId, Raft, Refusal};
+
+impl Raft {
+    pub(crate) fn on_append(
+        &mut self,
+        from: MemberId,
+        previous: LogId,
+        entries: Vec<Entry>,
+        leader_commit: Index,
+        round: u64,
+    ) -> Result<(), Refusal> {
+        let Role::Follower(follower) = &mut self.role else {
+            unreachable!("whoever hears a leader follows it");
+        };
+        follower.round = follower.round.max(round);
+        if !self.log.holds(previous) {
+            if previous.index <= self.commit {
+                return Err(Refusal::ConflictsWithCommitted(previous.index));
+            }
+            let hint = self.log.last_before(previous);
+            self.answer(from, AppendResult::Rejected { previous: previous.index, hint });
+            return Ok(());
+        }
+        let checked = Index(previous.index.0 + entries.len() as u64);
+        let heartbeat = entries.is_empty();
+        self.take_entries(entries)?;
+        let durable = self.durable();
+        let Role::Follower(follower) = &mut self.role else {
+            unreachable!("taking entries changes no role");
+        };
+        follower.checked = follower.checked.max(checked);
+        follower.leader_commit = follower.leader_commit.max(leader_commit);
+        // New entries are answered once they are durable; what waits for no disk, at once.
+        let nothing_to_wait_for = durable >= follower.checked;
+        if heartbeat || nothing_to_wait_for || follower.round > follower.round_answered {
+            self.acknowledge(from);
+        }
+        self.follow_commit();
+        Ok(())
+    }
+
+    /// Adds the entries that are new, from the first that differs on (Figure 2, steps 3 and 4).
+    fn take_entries(&mut self, entries: Vec<Entry>) -> Result<(), Refusal> {
+        let mut new = entries.into_iter().skip_while(|entry| self.log.holds(entry.id)).peekable();
+        let Some(first) = new.peek().map(|entry| entry.id.index) else {
+            return Ok(());
+        };
+        if first <= self.commit {
+            return Err(Refusal::ConflictsWithCommitted(first));
+        }
+        let new: Vec<Entry> = new.collect();
+        if first <= self.log.last().index {
+            self.log.truncate_from(first);
+            self.persistence.truncate_from(first);
+            self.emit(Event::Truncated { from: first });
+        }
+        for entry in new {
+            self.append(entry);
+        }
+        self.emit(Event::Appended { first, last: self.log.last() });
+        Ok(())
+    }
+
+    /// Entries became durable: tell the leader, if that is news to it.
+    pub(crate) fn follower_persisted(&mut self) {
+        let durable = self.durable();
+        let Role::Follower(follower) = &self.role else { return };
+        let news = durable.min(follower.checked) > follower.acknowledged;
+        if let Some(leader) = self.leader.filter(|_| news) {
+            self.acknowledge(leader);
+        }
+        self.follow_commit();
+    }
+
+    /// Answers how far this log is both checked against the leader's and durable (rule 1.6).
+    fn acknowledge(&mut self, leader: MemberId) {
+        let durable = self.durable();
+        let Role::Follower(follower) = &mut self.role else {
+            unreachable!("only followers acknowledge");
+        };
+        let matched = durable.min(follower.checked);
+        follower.acknowledged = follower.acknowledged.max(matched);
+        self.answer(leader, AppendResult::Accepted { matched });
+    }
+
+    fn answer(&mut self, leader: MemberId, result: AppendResult) {
+        let Role::Follower(follower) = &mut self.role else {
+            unreachable!("only followers answer appends of their term");
+        };
+        let round = follower.round;
+        follower.round_answered = round;
+        self.send(leader, Body::AppendAnswer { round, result });
+    }
+
+    /// Commits as far as the leader has, but no further than what was checked and is durable.
+    fn follow_commit(&mut self) {
+        let durable = self.durable();
+        let Role::Follower(follower) = &self.role else { return };
+        let commit = follower.leader_commit.min(follower.checked).min(durable);
+        if commit > self.commit {
+            self.set_commit(commit);
+        }
+    }
+}

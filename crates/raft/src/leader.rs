@@ -1,0 +1,201 @@
+//! A leader replicates and commits (Figure 2, rules for leaders; §5.3, §5.4.2).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::event::Event;
+use crate::progress::Progress;
+use crate::quorum::{majority, reached_by_majority};
+use crate::reads::{LeaderReads, Waiter};
+use crate::role::{Leader, Role};
+use crate::{
+    AppendResult, Body, Entry, EntryKind, Index, LogId, MemberId, Raft, ReadReady, Refusal,
+};
+
+/// What a leader knows of a follower, for status pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FollowerStatus {
+    /// The follower.
+    pub id: MemberId,
+    /// Its log equals the leader's up to here, durably.
+    pub matched: Index,
+    /// Milliseconds since its last answer.
+    pub silent_ms: u64,
+}
+
+impl Raft {
+    pub(crate) fn become_leader(&mut self) {
+        assert!(matches!(self.role, Role::Candidate(_)), "only a candidate is elected");
+        let last = self.log.last().index;
+        let progress: BTreeMap<MemberId, Progress> = self
+            .peers()
+            .into_iter()
+            .map(|peer| (peer, Progress::new(last.next(), self.clock_ms)))
+            .collect();
+        let leader = Leader {
+            progress,
+            first_of_term: last.next(),
+            reads: LeaderReads::default(),
+            transfer: None,
+            uncommitted_bytes: self.log.bytes_between(self.commit, last),
+            behind_since_ms: None,
+            age_base_ms: self.heard_age_ms.max(self.log.age_ms()),
+            age_since_ms: self.now.monotonic_ms,
+        };
+        self.role = Role::Leader(leader);
+        self.leader = Some(self.config.id);
+        self.emit_role();
+        self.emit(Event::LeaderKnown { leader: self.config.id, term: self.term });
+        self.append_own(EntryKind::Noop, Bytes::new());
+    }
+
+    /// Appends an entry of this term, stamped (rule 8.1).
+    pub(crate) fn append_own(&mut self, kind: EntryKind, payload: Bytes) -> LogId {
+        let id = LogId::new(self.term, self.log.last().index.next());
+        let stamp_ms = self.log.stamp_ms().max(self.now.wall_ms);
+        let age_ms = self.log.age_ms().max(self.age_ms());
+        let entry = Entry { id, kind, stamp_ms, age_ms, payload };
+        let Role::Leader(leader) = &mut self.role else {
+            unreachable!("only a leader appends of its own accord");
+        };
+        leader.uncommitted_bytes += entry.size_bytes();
+        self.append(entry);
+        self.emit(Event::Appended { first: id.index, last: id });
+        id
+    }
+
+    pub(crate) fn on_append_answer(
+        &mut self,
+        from: MemberId,
+        round: u64,
+        result: AppendResult,
+    ) -> Result<(), Refusal> {
+        let (clock_ms, last) = (self.clock_ms, self.log.last().index);
+        let Role::Leader(leader) = &mut self.role else { return Ok(()) };
+        let Some(progress) = leader.progress.get_mut(&from) else { return Ok(()) };
+        if let AppendResult::Accepted { matched } = result
+            && matched > last
+        {
+            return Err(Refusal::AcknowledgesUnsent(matched));
+        }
+        progress.answered_ms = clock_ms;
+        progress.round_answered = progress.round_answered.max(round);
+        match result {
+            AppendResult::Accepted { matched } => {
+                if progress.accepted(matched) {
+                    self.advance_commit();
+                }
+            }
+            AppendResult::Rejected { previous, hint } => {
+                let agree = self.log.last_before(hint).index;
+                progress.rejected(previous, agree);
+            }
+        }
+        self.confirm_reads();
+        Ok(())
+    }
+
+    /// Commits what a majority holds durably, if it is of this term (§5.4.2, Figure 8). Our own
+    /// copy counts only as far as it is durable.
+    pub(crate) fn advance_commit(&mut self) {
+        let durable = self.durable();
+        let Role::Leader(leader) = &mut self.role else { return };
+        let followers = leader.progress.values().map(|progress| progress.matched);
+        let mut matched: Vec<Index> = followers.chain([durable]).collect();
+        let reached = reached_by_majority(&mut matched);
+        if reached <= self.commit || self.log.term_at(reached) != Some(self.term) {
+            return;
+        }
+        let bytes = self.log.bytes_between(self.commit, reached);
+        leader.uncommitted_bytes = leader.uncommitted_bytes.saturating_sub(bytes);
+        self.set_commit(reached);
+    }
+
+    /// Serves the reads of a round that a majority has answered.
+    pub(crate) fn confirm_reads(&mut self) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let followers = leader.progress.values().map(|progress| progress.round_answered);
+        let mut answered: Vec<u64> = followers.chain([leader.reads.round]).collect();
+        let round = reached_by_majority(&mut answered);
+        let Some((index, waiters)) = leader.reads.confirmed(round) else { return };
+        for waiter in waiters {
+            match waiter {
+                Waiter::Local(id) => self.output.reads_ready.push(ReadReady { id, index }),
+                Waiter::Remote(member, request) => {
+                    self.send(member, Body::ReadIndexAnswer { request, index: Some(index) });
+                }
+            }
+        }
+    }
+
+    pub(crate) fn tick_leader(&mut self) {
+        if !self.has_quorum() {
+            // Check-quorum: whoever can not reach a majority must not go on as if it led.
+            self.become_follower(self.term);
+            return;
+        }
+        let (clock_ms, heartbeat_ms) = (self.clock_ms, self.config.heartbeat_ms);
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.reads.retry(clock_ms, heartbeat_ms);
+        leader.transfer.take_if(|transfer| clock_ms >= transfer.due_ms);
+        self.watch_own_disk();
+    }
+
+    /// Whether a majority, ourselves included, answered within the election timeout.
+    fn has_quorum(&self) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        let heard_since_ms = self.clock_ms.saturating_sub(self.config.election_timeout_ms);
+        let heard = leader.progress.values().filter(|p| p.answered_ms >= heard_since_ms).count();
+        heard + 1 >= majority(self.config.voters.len())
+    }
+
+    /// A leader with a failing disk still answers heartbeats, and would lead for ever while all
+    /// writes wait for the others: it hands over (rule 1.7).
+    fn watch_own_disk(&mut self) {
+        let (clock_ms, timeout_ms) = (self.clock_ms, self.config.election_timeout_ms);
+        let behind = self.durable() < self.commit;
+        let flushing_since_ms = self.persistence.oldest_queued_ms();
+        let Role::Leader(leader) = &mut self.role else { return };
+        let behind_since_ms = behind.then(|| leader.behind_since_ms.unwrap_or(clock_ms));
+        leader.behind_since_ms = behind_since_ms;
+        let longer_than = |since_ms: Option<u64>, limit_ms| {
+            since_ms.is_some_and(|since_ms| clock_ms - since_ms > limit_ms)
+        };
+        let slow = longer_than(flushing_since_ms, timeout_ms / 2)
+            || longer_than(behind_since_ms, timeout_ms);
+        if slow && leader.transfer.is_none() {
+            // With no other voter there is nobody to hand over to, and nothing better to do.
+            let _no_target = self.transfer_leadership(None);
+        }
+    }
+
+    /// Older entries that were asked for by `Output::read`; empty if they could not be read, and
+    /// then they are asked for again after a heartbeat.
+    pub fn entries_read(&mut self, member: MemberId, entries: Vec<Entry>) {
+        let ours = |entry: &Entry| self.log.holds(entry.id);
+        let last = entries.last().map(|entry| entry.id.index);
+        let current = entries.iter().all(ours);
+        let Role::Leader(leader) = &mut self.role else { return };
+        let Some(progress) = leader.progress.get_mut(&member) else { return };
+        if progress.reading_since_ms.take().is_none() || !current {
+            return;
+        }
+        let (Some(first), Some(last)) = (entries.first(), last) else { return };
+        if first.id.index == progress.next {
+            progress.sent(last, entries.iter().map(Entry::size_bytes).sum());
+            self.send_append(member, entries);
+        }
+    }
+
+    /// What a leader knows of its followers; empty on others.
+    pub fn follower_status(&self) -> Vec<FollowerStatus> {
+        let Role::Leader(leader) = &self.role else { return Vec::new() };
+        let status = |(&id, progress): (&MemberId, &Progress)| FollowerStatus {
+            id,
+            matched: progress.matched,
+            silent_ms: self.clock_ms - progress.answered_ms,
+        };
+        leader.progress.iter().map(status).collect()
+    }
+}

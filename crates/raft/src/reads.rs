@@ -1,0 +1,182 @@
+//! Linearizable reads by ReadIndex (thesis §6.4), both ends of it.
+//!
+//! The leader collects reads, then runs one quorum round for all that waited: it numbers the
+//! round, notes its commit index, and every `Append` carries the number. Once a majority has
+//! answered with that number, the leader was still leader *after* the reads arrived, so the noted
+//! index covers everything acknowledged before. A round serves only reads that arrived before it
+//! began, and a retry is a new round (rule 6.3).
+//!
+//! What it does not do: no leases. No guarantee depends on a clock (rule 5.3).
+
+use crate::{Index, MemberId, ReadId};
+
+/// Who waits for a read index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiter {
+    /// A read of this member.
+    Local(ReadId),
+    /// A follower's request.
+    Remote(MemberId, u64),
+}
+
+/// The leader's side.
+#[derive(Debug, Default)]
+pub(crate) struct LeaderReads {
+    /// The number of the newest round begun in this term.
+    pub(crate) round: u64,
+    /// Arrived since the last round began.
+    waiting: Vec<Waiter>,
+    /// The round that is out.
+    active: Option<Active>,
+}
+
+#[derive(Debug)]
+struct Active {
+    index: Index,
+    since_ms: u64,
+    waiters: Vec<Waiter>,
+}
+
+impl LeaderReads {
+    pub(crate) fn add(&mut self, waiter: Waiter) {
+        self.waiting.push(waiter);
+    }
+
+    /// Begins a round for all that wait, unless one is out or nobody waits.
+    pub(crate) fn begin(&mut self, commit: Index, clock_ms: u64) {
+        if self.active.is_none() && !self.waiting.is_empty() {
+            self.round += 1;
+            let waiters = std::mem::take(&mut self.waiting);
+            self.active = Some(Active { index: commit, since_ms: clock_ms, waiters });
+        }
+    }
+
+    /// A round that is out for longer than `patience_ms` is tried again, as a new one.
+    pub(crate) fn retry(&mut self, clock_ms: u64, patience_ms: u64) {
+        if let Some(active) = &mut self.active
+            && clock_ms.saturating_sub(active.since_ms) >= patience_ms
+        {
+            active.since_ms = clock_ms;
+            self.round += 1;
+        }
+    }
+
+    /// A majority answered `round`: the waiters it serves, and at which index.
+    pub(crate) fn confirmed(&mut self, round: u64) -> Option<(Index, Vec<Waiter>)> {
+        let active = self.active.take_if(|_| round >= self.round)?;
+        Some((active.index, active.waiters))
+    }
+
+    /// Leadership is lost: everyone who waits.
+    pub(crate) fn abandon(self) -> impl Iterator<Item = Waiter> {
+        self.active.into_iter().flat_map(|active| active.waiters).chain(self.waiting)
+    }
+}
+
+/// The follower's side: one request to the leader at a time, for all reads that waited.
+#[derive(Debug)]
+pub(crate) struct FollowerReads {
+    /// The number of the newest request. Starts anywhere, so that an answer to an earlier life of
+    /// this member is not taken for one to this life.
+    request: u64,
+    asked: Option<Asked>,
+    waiting: Vec<ReadId>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    since_ms: u64,
+    reads: Vec<ReadId>,
+}
+
+impl FollowerReads {
+    pub(crate) fn new(before_first_request: u64) -> FollowerReads {
+        FollowerReads { request: before_first_request, asked: None, waiting: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, id: ReadId) {
+        self.waiting.push(id);
+    }
+
+    /// The number of a request to send now, if one is due. One unanswered for `patience_ms` is
+    /// replaced by a new one.
+    pub(crate) fn ask(&mut self, clock_ms: u64, patience_ms: u64) -> Option<u64> {
+        if let Some(asked) = &self.asked
+            && clock_ms.saturating_sub(asked.since_ms) < patience_ms
+        {
+            return None;
+        }
+        let mut reads = self.asked.take().map_or_else(Vec::new, |asked| asked.reads);
+        reads.append(&mut self.waiting);
+        if reads.is_empty() {
+            return None;
+        }
+        self.request = self.request.wrapping_add(1);
+        self.asked = Some(Asked { since_ms: clock_ms, reads });
+        Some(self.request)
+    }
+
+    /// The leader answered `request`: the reads it serves (none, if the answer is late).
+    pub(crate) fn answered(&mut self, request: u64) -> Vec<ReadId> {
+        if request != self.request {
+            return Vec::new();
+        }
+        self.asked.take().map_or_else(Vec::new, |asked| asked.reads)
+    }
+
+    /// There is no leader to ask any more: every read that waits.
+    pub(crate) fn abandon(&mut self) -> Vec<ReadId> {
+        let mut reads = self.asked.take().map_or_else(Vec::new, |asked| asked.reads);
+        reads.append(&mut self.waiting);
+        reads
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(id: u64) -> Waiter {
+        Waiter::Local(ReadId(id))
+    }
+
+    #[test]
+    fn a_round_serves_only_reads_that_arrived_before_it_began() {
+        let mut reads = LeaderReads::default();
+        reads.add(local(1));
+        reads.begin(Index(7), 0);
+        reads.add(local(2));
+        reads.begin(Index(9), 0);
+        assert_eq!(reads.round, 1, "one round at a time");
+        assert_eq!(reads.confirmed(1), Some((Index(7), vec![local(1)])));
+        reads.begin(Index(9), 0);
+        assert_eq!(reads.confirmed(1), None, "an old answer confirms no new round");
+        assert_eq!(reads.confirmed(2), Some((Index(9), vec![local(2)])));
+    }
+
+    #[test]
+    fn a_retry_is_a_new_round() {
+        let mut reads = LeaderReads::default();
+        reads.add(local(1));
+        reads.begin(Index(7), 0);
+        reads.retry(99, 100);
+        assert_eq!(reads.round, 1);
+        reads.retry(100, 100);
+        assert_eq!(reads.round, 2);
+        assert_eq!(reads.confirmed(1), None);
+        assert_eq!(reads.confirmed(2), Some((Index(7), vec![local(1)])));
+    }
+
+    #[test]
+    fn a_follower_asks_once_for_all_that_wait_and_ignores_late_answers() {
+        let mut reads = FollowerReads::new(0);
+        reads.add(ReadId(1));
+        assert_eq!(reads.ask(0, 100), Some(1));
+        reads.add(ReadId(2));
+        assert_eq!(reads.ask(50, 100), None);
+        assert_eq!(reads.ask(100, 100), Some(2), "unanswered: asked again, for both");
+        assert_eq!(reads.answered(1), []);
+        assert_eq!(reads.answered(2), [ReadId(1), ReadId(2)]);
+        assert_eq!(reads.answered(2), []);
+    }
+}
