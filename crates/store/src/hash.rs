@@ -1,0 +1,47 @@
+//! The state hash: one 64-bit number that two members must share at the same applied index.
+//!
+//! It is a wrapping sum of one XXH3-64 for each live key and one for the counters, so that a
+//! write updates it in constant time (take the old item out, put the new one in) and its order
+//! does not matter. History is left out: its physical removal differs by member. The bytes are
+//! specified, with test vectors, in `docs/format/state-hash.md`; changing them means a new
+//! [`STATE_HASH_VERSION`].
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::types::Revision;
+
+/// Which definition of the state hash this is; hashes of different versions are not compared.
+pub const STATE_HASH_VERSION: u32 = 1;
+
+/// "raftkv" and the version of the hash, so that no other XXH3 is taken for it.
+const SEED: u64 = u64::from_be_bytes(*b"raftkv\0\x01");
+
+const KIND_COUNTERS: u64 = 0;
+const KIND_KEY: u64 = 1;
+
+/// The hash of a key's or a value's bytes, which goes into its item in their place.
+pub(crate) fn bytes(bytes: &[u8]) -> u64 {
+    xxh3_64(bytes)
+}
+
+/// The item of one live key.
+pub(crate) fn key_item(
+    key_hash: u64,
+    value_hash: u64,
+    create: Revision,
+    modified: Revision,
+    version: u64,
+) -> u64 {
+    item([KIND_KEY, key_hash, value_hash, create.0, modified.0, version])
+}
+
+/// The item of the store's own counters.
+pub(crate) fn counters_item(revision: Revision, compact_revision: Revision) -> u64 {
+    item([KIND_COUNTERS, revision.0, compact_revision.0])
+}
+
+/// Fields are little-endian, eight bytes each, without gaps.
+fn item<const FIELDS: usize>(fields: [u64; FIELDS]) -> u64 {
+    let bytes = fields.map(u64::to_le_bytes);
+    xxh3_64_with_seed(bytes.as_flattened(), SEED)
+}

@@ -1,0 +1,162 @@
+//! The index: all keys in order, for one writer and any number of readers.
+//!
+//! Two levels. The upper one maps each leaf's *fence* (the smallest key it may hold) to the leaf;
+//! it changes only when a leaf is split, once in some 64 new keys. Each leaf has its own lock.
+//!
+//! ```text
+//!   fences   ""          "db.port"          "user/7"       one lock, shared but for splits
+//!            │               │                  │
+//!   leaves  [cache … db.host] [db.port … user/6] [user/7 …]   one lock each
+//! ```
+//!
+//! So the writer shuts out only the readers of one leaf, for the time of one write, and a reader
+//! shuts out the writer only from the leaf it is in. Consistency comes from revisions alone:
+//! whoever reads at a published revision does not see what is written meanwhile. A walk over many
+//! leaves lets go of all locks after [`HOLD_KEYS_MAX`] keys and goes on at the next fence.
+//!
+//! Invariant: there is a leaf with the empty fence, so every key has a leaf.
+
+use std::collections::BTreeMap;
+use std::ops::Bound::{Included, Unbounded};
+
+use parking_lot::RwLock;
+
+use crate::budget::Budget;
+use crate::key_range::Span;
+use crate::leaf::Leaf;
+use crate::tally::Tally;
+use crate::types::{KeyValue, Revision};
+use crate::version::{Version, With, Write};
+
+/// How many keys a walk looks at before it lets waiting writers in.
+pub(crate) const HOLD_KEYS_MAX: usize = 1_000;
+
+/// How many bytes a walk copies before it lets waiting writers in.
+const HOLD_BYTES_MAX: usize = 1 << 20;
+
+type Leaves = BTreeMap<Box<[u8]>, RwLock<Leaf>>;
+
+/// All keys with all their versions.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    leaves: RwLock<Leaves>,
+}
+
+/// What a walk did under the lock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Work {
+    pub(crate) keys: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Tree {
+    pub(crate) fn new() -> Tree {
+        let first = (Box::default(), RwLock::default());
+        Tree { leaves: RwLock::new(BTreeMap::from([first])) }
+    }
+
+    /// Writes a key; gives back what it was before, if that is wanted and it existed.
+    pub(crate) fn put(
+        &self,
+        write: Write<'_>,
+        prev_kv: bool,
+        tally: &mut Tally,
+    ) -> Option<KeyValue> {
+        let key = write.key;
+        let (previous, overfull) = {
+            let leaves = self.leaves.read();
+            let mut leaf = leaf_of(&leaves, key).1.write();
+            (leaf.put(write, prev_kv, tally), leaf.is_overfull())
+        };
+        if overfull {
+            self.split(key);
+        }
+        previous
+    }
+
+    fn split(&self, key: &[u8]) {
+        let mut leaves = self.leaves.write();
+        let (_, leaf) =
+            leaves.range_mut::<[u8], _>((Unbounded, Included(key))).next_back().expect(EVERY_KEY);
+        let (fence, upper) = leaf.get_mut().split();
+        let before = leaves.insert(fence, RwLock::new(upper));
+        assert!(before.is_none(), "a leaf is split above its own fence");
+    }
+
+    /// Buries what exists of `span` in the leaf of `from`, until the budget is spent; gives back
+    /// the key to go on with, or `None` at the end of the span.
+    pub(crate) fn bury(
+        &self,
+        from: &[u8],
+        span: &Span,
+        revision: Revision,
+        budget: &mut Budget,
+        buried: impl FnMut(&[u8], &Version),
+    ) -> Option<Box<[u8]>> {
+        let leaves = self.leaves.read();
+        let (fence, leaf) = leaf_of(&leaves, from);
+        let rest = leaf.write().bury(from, span, revision, budget, buried);
+        rest.or_else(|| {
+            let (next, _) = fences_from(&leaves, fence).nth(1)?;
+            span.reaches(next).then(|| next.clone())
+        })
+    }
+
+    /// The key as a reader at `revision` sees it.
+    pub(crate) fn get(&self, key: &[u8], revision: Revision) -> Option<KeyValue> {
+        let leaves = self.leaves.read();
+        let leaf = leaf_of(&leaves, key).1.read();
+        leaf.live_at(key, revision)?.key_value(key, With::Value)
+    }
+
+    /// Shows `visit` each leaf that may hold keys of `span`, in order, and whether the span covers
+    /// all that it holds.
+    pub(crate) fn walk(&self, span: &Span, mut visit: impl FnMut(&Leaf, bool) -> Work) {
+        let mut next = Some(Box::from(span.start.as_ref()));
+        while let Some(from) = next {
+            next = self.walk_one_hold(&from, span, &mut visit);
+        }
+    }
+
+    /// The part of a walk that runs under one hold of the upper lock; gives back where the next
+    /// one begins. Leaves split meanwhile change nothing: a fence, once there, stays.
+    fn walk_one_hold(
+        &self,
+        from: &[u8],
+        span: &Span,
+        visit: &mut impl FnMut(&Leaf, bool) -> Work,
+    ) -> Option<Box<[u8]>> {
+        let leaves = self.leaves.read();
+        let mut fences = fences_from(&leaves, leaf_of(&leaves, from).0).peekable();
+        let mut hold = Work::default();
+        while let Some((fence, leaf)) = fences.next() {
+            if !span.reaches(fence) {
+                return None;
+            }
+            if hold.keys >= HOLD_KEYS_MAX || hold.bytes >= HOLD_BYTES_MAX {
+                return Some(fence.clone());
+            }
+            let next = fences.peek().map(|(next, _)| &***next);
+            let work = visit(&leaf.read(), span.covers(fence, next));
+            hold.keys += work.keys;
+            hold.bytes += work.bytes;
+        }
+        None
+    }
+}
+
+const EVERY_KEY: &str = "the leaf with the empty fence is never removed";
+
+/// The leaf that holds `key` if any does, with its fence.
+fn leaf_of<'a>(leaves: &'a Leaves, key: &[u8]) -> (&'a [u8], &'a RwLock<Leaf>) {
+    let (fence, leaf) =
+        leaves.range::<[u8], _>((Unbounded, Included(key))).next_back().expect(EVERY_KEY);
+    (fence, leaf)
+}
+
+fn fences_from<'a>(
+    leaves: &'a Leaves,
+    fence: &[u8],
+) -> impl Iterator<Item = (&'a Box<[u8]>, &'a RwLock<Leaf>)> {
+    leaves.range::<[u8], _>((Included(fence), Unbounded))
+}

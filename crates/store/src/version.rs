@@ -1,0 +1,139 @@
+//! One key and its versions.
+
+use bytes::Bytes;
+
+use crate::hash;
+use crate::types::{KeyValue, Revision};
+use crate::value::Value;
+
+/// A key as one write left it. A delete leaves a tombstone: no value, and zero in every field but
+/// `mod_revision`.
+#[derive(Debug)]
+pub(crate) struct Version {
+    pub(crate) mod_revision: Revision,
+    pub(crate) create_revision: Revision,
+    pub(crate) version: u64,
+    /// What this version adds to the state hash; kept, so that taking it out again reads no value.
+    pub(crate) hash: u64,
+    pub(crate) value: Option<Value>,
+}
+
+impl Version {
+    pub(crate) fn tombstone(mod_revision: Revision) -> Version {
+        Version { mod_revision, create_revision: Revision(0), version: 0, hash: 0, value: None }
+    }
+
+    /// What a write makes of a key whose newest version is `newest`.
+    pub(crate) fn written(write: Write<'_>, newest: Option<&Version>) -> Version {
+        let (create_revision, version) = match newest.filter(|newest| newest.is_live()) {
+            Some(live) => (live.create_revision, live.version + 1),
+            None => (write.revision, 1),
+        };
+        Version {
+            mod_revision: write.revision,
+            create_revision,
+            version,
+            hash: hash::key_item(
+                write.key_hash,
+                write.value_hash,
+                create_revision,
+                write.revision,
+                version,
+            ),
+            value: Some(write.value),
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.value.is_some()
+    }
+
+    /// What a reader is given; `None` of a tombstone.
+    pub(crate) fn key_value(&self, key: &[u8], with: With) -> Option<KeyValue> {
+        let value = self.value.as_ref()?;
+        Some(KeyValue {
+            key: Bytes::copy_from_slice(key),
+            value: if with == With::Value { value.to_bytes() } else { Bytes::new() },
+            create_revision: self.create_revision,
+            mod_revision: self.mod_revision,
+            version: self.version,
+        })
+    }
+}
+
+/// Whether a reader wants values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum With {
+    Value,
+    KeyOnly,
+}
+
+/// A put on its way into the tree. Both hashes are made before any lock is taken.
+#[derive(Debug)]
+pub(crate) struct Write<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) revision: Revision,
+    pub(crate) value: Value,
+    key_hash: u64,
+    value_hash: u64,
+}
+
+impl<'a> Write<'a> {
+    pub(crate) fn new(key: &'a [u8], value: &[u8], revision: Revision) -> Write<'a> {
+        let (key_hash, value_hash) = (hash::bytes(key), hash::bytes(value));
+        Write { key, revision, value: Value::new(value), key_hash, value_hash }
+    }
+}
+
+/// A key with all its versions. Most keys have one, which costs no allocation of its own.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: Box<[u8]>,
+    newest: Version,
+    older: Option<Box<Older>>,
+}
+
+/// The versions before the newest, oldest first. A type of its own so that [`Entry`] holds one
+/// thin pointer to it.
+#[derive(Debug, Default)]
+struct Older(Vec<Version>);
+
+impl Entry {
+    pub(crate) fn new(key: &[u8], first: Version) -> Entry {
+        Entry { key: key.into(), newest: first, older: None }
+    }
+
+    pub(crate) fn push(&mut self, version: Version) {
+        debug_assert!(version.mod_revision > self.newest.mod_revision, "revisions go up");
+        let before = std::mem::replace(&mut self.newest, version);
+        self.older.get_or_insert_default().0.push(before);
+    }
+
+    pub(crate) fn newest(&self) -> &Version {
+        &self.newest
+    }
+
+    /// The version that a reader at `revision` sees, if the key exists there.
+    pub(crate) fn live_at(&self, revision: Revision) -> Option<&Version> {
+        self.version_at(revision).filter(|version| version.is_live())
+    }
+
+    fn version_at(&self, revision: Revision) -> Option<&Version> {
+        if self.newest.mod_revision <= revision {
+            return Some(&self.newest);
+        }
+        let older = &self.older.as_ref()?.0;
+        let after = older.partition_point(|version| version.mod_revision <= revision);
+        older[..after].last()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_stays_within_its_memory() {
+        assert_eq!(size_of::<Entry>(), 72);
+    }
+}
