@@ -4,18 +4,13 @@
 //! Every lane runs even if one before it failed; only a workspace that does not build skips the
 //! lanes that would fail for that same reason.
 
-use std::env;
-
 use crate::failure::{Failure, Result};
 use crate::lanes::{Count, Lanes};
-use crate::shell::{cargo, listen, release_binary, run as succeeds};
+use crate::shell::{BINARY_VARIABLE, cargo, listen, release_binary, run as succeeds};
 use crate::{tidy, tools};
 
 /// The package of the whole-system tests: they start real members and have a lane of their own.
-pub(crate) const SYSTEM_TESTS: &str = "system-tests";
-
-/// Tells the whole-system tests where the built binary lies.
-pub(crate) const BINARY_VARIABLE: &str = "RAFTKV_BIN";
+const SYSTEM_TESTS: &str = "system-tests";
 
 /// How many seeds the simulator runs here. Longer runs have their own task.
 const SIMULATOR_SEEDS: &str = "1000";
@@ -80,11 +75,7 @@ pub(crate) fn system(features: &[&str]) -> Result<Count> {
         let why = format!("the workspace has no package `{SYSTEM_TESTS}`");
         return Err(Failure::Unexpected(why));
     }
-    let binary = match env::var_os(BINARY_VARIABLE) {
-        Some(given) => given.into(),
-        None => release_binary()?,
-    };
     let mut command = cargo(&["test", "--release", "--no-fail-fast", "-p", SYSTEM_TESTS]);
-    command.args(features).env(BINARY_VARIABLE, binary);
+    command.args(features).env(BINARY_VARIABLE, release_binary()?);
     listen(&mut command).map(|heard| Count::of_tests(&heard))
 }

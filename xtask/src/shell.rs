@@ -30,8 +30,15 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Builds the `raftkv` binary as it ships and says where it lies.
+/// Names a `raftkv` binary to test or measure instead of the one that we would build; it also tells
+/// the whole-system tests which binary to start.
+pub(crate) const BINARY_VARIABLE: &str = "RAFTKV_BIN";
+
+/// Builds the `raftkv` binary as it ships, unless another is named, and says where it lies.
 pub(crate) fn release_binary() -> Result<PathBuf> {
+    if let Some(named) = env::var_os(BINARY_VARIABLE) {
+        return Ok(named.into());
+    }
     let arguments = ["build", "--release", "-p", "raftkv"];
     if !run(&mut cargo(&arguments))? {
         return Err(Failure::Unexpected(format!("`cargo {}` failed", arguments.join(" "))));

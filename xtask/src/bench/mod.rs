@@ -1,6 +1,49 @@
-//! Figures.
+//! `cargo xtask bench NAME`: figures of the real thing.
+//!
+//! | name | what it measures |
+//! |---|---|
+//! | `store` | the state machine alone, by its own example |
+//! | `failover` | how long writes stop when the leader dies, leaves or falls silent |
+//! | `http` | puts and gets a second over HTTP with `wrk`, and one client's latency |
+//!
+//! The last two start three members of the release binary on free loopback ports, with their data
+//! in a temporary directory, and end them by their process ids. `--smoke` makes a run too short for
+//! a figure but long enough to fail if it has rotted.
+//!
+//! What this does *not* do: judge. A figure past its goal is printed beside the goal; only a write
+//! that is refused for good, or a member that does not come back, fails a run.
+
+mod client;
+mod cluster;
+mod failover;
+mod figures;
+mod http;
+
 use crate::failure::{Failure, Result};
+use crate::shell::{cargo, run as succeeds};
+
+/// Every benchmark.
 pub(crate) const NAMES: &[&str] = &["store", "failover", "http"];
-pub(crate) fn run(name: &str, _options: &[&str]) -> Result<bool> {
-    Err(Failure::Usage(format!("no such benchmark: {name}")))
+
+pub(crate) fn run(name: &str, options: &[&str]) -> Result<bool> {
+    match name {
+        "store" => store(options),
+        "failover" => failover::run(&failover::Options::parse(options)?).map(|()| true),
+        "http" => http::run(smoke_alone(options)?).map(|()| true),
+        _ => Err(Failure::Usage(format!("no such benchmark: {name}"))),
+    }
+}
+
+/// The store's own benchmark takes its own arguments.
+fn store(options: &[&str]) -> Result<bool> {
+    let mut command = cargo(&["run", "--release", "-p", "store", "--example", "bench", "--"]);
+    succeeds(command.args(options))
+}
+
+fn smoke_alone(options: &[&str]) -> Result<bool> {
+    match options {
+        [] => Ok(false),
+        ["--smoke"] => Ok(true),
+        _ => Err(Failure::Usage(format!("no such option: {}", options.join(" ")))),
+    }
 }
