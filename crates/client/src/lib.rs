@@ -1,1 +1,61 @@
-//! The async client: endpoint discovery, leader following, retries, deadlines.
+//! The async client of a raftkv cluster, over its HTTP door.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), client::Error> {
+//! let endpoints = client::Endpoint::parse_list("localhost:8001,localhost:8002")?;
+//! let client = client::Client::connect(endpoints, client::Options::default()).await?;
+//! client.put("db.host", "postgres.internal").await?;
+//! if let Some(found) = client.get("db.host").await? {
+//!     println!("{:?} since revision {}", found.value, found.mod_revision);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a call comes to
+//!
+//! A write has three outcomes, and no fourth (docs/guarantees.md, clause 4):
+//!
+//! | outcome | how it shows | what the client did about it |
+//! |---|---|---|
+//! | done | `Ok` | nothing |
+//! | definitely not done | any error but [`Error::Unknown`] | sent it again until the deadline, if that could help |
+//! | unknown | [`Error::Unknown`] | **nothing**: a second sending could be a second write |
+//!
+//! What proves "not done": no connection came about, so nothing was sent; or a member answered
+//! with one of its own refusal codes. Everything else that is not an answer (a connection that
+//! broke after the request left, silence until the deadline, a status of some proxy in between)
+//! proves nothing, and makes a write unknown. Reads have no effect, so they are sent again in all
+//! of these cases. The whole decision is one pure function, in `verdict.rs`.
+//!
+//! # How a member is chosen
+//!
+//! Any member serves any request; a follower hands writes on to the leader. Writes go to the leader
+//! where it is known, which saves that hop; reads go to the member that answered last. Whoever
+//! does not serve is passed over at once; when all known members were tried in vain the client
+//! pauses, at random and longer each time (`pace.rs`).
+//!
+//! # What this does not do
+//!
+//! No sessions, so no retry of an unknown write. No caching. No TLS.
+
+mod client;
+mod directory;
+mod endpoint;
+mod error;
+mod escape;
+mod listing;
+mod options;
+mod pace;
+mod transport;
+mod types;
+mod verdict;
+
+pub use client::Client;
+pub use endpoint::Endpoint;
+pub use error::Error;
+pub use listing::{ListOptions, Listing, Page};
+pub use options::{Consistency, GetOptions, Options};
+pub use types::{
+    Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Revision, Status, Written,
+};

@@ -1,0 +1,345 @@
+//! The client: one method for each thing that a member can do, and the loop that all of them share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep};
+
+use crate::directory::Directory;
+use crate::listing::{ListOptions, Listing, Page};
+use crate::options::{Consistency, GetOptions, Options};
+use crate::pace::Pace;
+use crate::transport::{Message, Transport};
+use crate::types::{
+    Deleted, EncodedKeyValue, EncodedLeader, EncodedMembers, KeyValue, Leader, Member, Status,
+    Written,
+};
+use crate::verdict::{Again, Answer, Attempt, Effect, Verdict, judge};
+use crate::{Endpoint, Error, escape};
+
+/// Values travel as they are: no escaping, no copying.
+const RAW: &str = "application/octet-stream";
+
+/// A client of one cluster. Cheap to clone; clones share connections and what they learned.
+///
+/// Every call is answered within [`Options::timeout`], and may be dropped at any time: a write
+/// whose future was dropped has an unknown outcome.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Transport,
+    directory: Arc<Mutex<Directory>>,
+    options: Options,
+}
+
+/// A request as the loop sees it.
+struct Call {
+    effect: Effect,
+    message: Message,
+}
+
+impl Client {
+    /// A client that knows these members, and talks to none of them yet.
+    ///
+    /// # Panics
+    /// If there are no endpoints.
+    pub fn new(endpoints: Vec<Endpoint>, options: Options) -> Client {
+        let timeout = options.timeout.min(Options::TIMEOUT_MAX);
+        Client {
+            transport: Transport::new(),
+            directory: Arc::new(Mutex::new(Directory::new(endpoints))),
+            options: Options { timeout, ..options },
+        }
+    }
+
+    /// A client that has asked one of these members for all the others and for the leader.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if none of the endpoints answers. A cluster without a leader is none:
+    /// the client looks for one when it needs one.
+    ///
+    /// # Panics
+    /// If there are no endpoints.
+    pub async fn connect(endpoints: Vec<Endpoint>, options: Options) -> Result<Client, Error> {
+        let client = Client::new(endpoints, options);
+        let members = client.members().await?;
+        client.directory.lock().learn(members.into_iter().filter_map(|member| member.endpoint));
+        client.find_leader().await?;
+        Ok(client)
+    }
+
+    /// The same client with eyes for one member only. It shares the connections.
+    pub fn only(&self, endpoint: Endpoint) -> Client {
+        let directory = Arc::new(Mutex::new(Directory::new(vec![endpoint])));
+        Client { directory, ..self.clone() }
+    }
+
+    /// The same client, with other options.
+    pub fn with_options(&self, options: Options) -> Client {
+        let timeout = options.timeout.min(Options::TIMEOUT_MAX);
+        Client { options: Options { timeout, ..options }, ..self.clone() }
+    }
+
+    /// Every member that this client knows, in the order in which it would try them.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.directory.lock().candidates(Effect::Read)
+    }
+
+    /// Sets `key` to `value`; it is durable on a majority when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] if it may have happened all the same; otherwise it did not.
+    pub async fn put(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl Into<Bytes>,
+    ) -> Result<Written, Error> {
+        let body = Some((value.into(), RAW));
+        let path_and_query = key_path(key.as_ref())?;
+        let answer = self.call(write(Method::PUT, path_and_query, body)).await?;
+        understand_write(&answer)
+    }
+
+    /// The value of `key`, or `None` if there is none. Linearizable.
+    pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<KeyValue>, Error> {
+        self.get_with(key, GetOptions::default()).await
+    }
+
+    /// The value of `key`, read as `options` say.
+    pub async fn get_with(
+        &self,
+        key: impl AsRef<[u8]>,
+        options: GetOptions,
+    ) -> Result<Option<KeyValue>, Error> {
+        let mut query = Query::new(key_path(key.as_ref())?);
+        if options.consistency == Consistency::Stale {
+            query.add("consistency", "stale");
+        }
+        if let Some(revision) = options.revision {
+            query.add("revision", revision.to_string());
+        }
+        match self.call(read(query.text)).await {
+            Ok(answer) => understand::<EncodedKeyValue>(&answer)?.decode().map(Some),
+            Err(error) if error.code() == Some("not_found") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes `key`, if it is there; the answer says whether it was.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] if it may have happened all the same; otherwise it did not.
+    pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<Deleted, Error> {
+        let path_and_query = key_path(key.as_ref())?;
+        match self.call(write(Method::DELETE, path_and_query, None)).await {
+            Ok(answer) => understand_write(&answer),
+            Err(error) if error.code() == Some("not_found") => Ok(Deleted::NOTHING),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keys and values in the order of their keys, page by page, all at one revision.
+    pub fn list(&self, options: ListOptions) -> Listing {
+        Listing::new(self.clone(), options)
+    }
+
+    /// What a member says of itself and of what it knows. Answered without a majority.
+    pub async fn status(&self) -> Result<Status, Error> {
+        understand(&self.call(read("/cluster/status".to_owned())).await?)
+    }
+
+    /// The members of the cluster.
+    pub async fn members(&self) -> Result<Vec<Member>, Error> {
+        let answer = self.call(read("/cluster/members".to_owned())).await?;
+        Ok(understand::<EncodedMembers>(&answer)?.decode())
+    }
+
+    /// Who leads; waits for a leader until the deadline.
+    pub async fn leader(&self) -> Result<Leader, Error> {
+        let answer = self.call(read("/cluster/leader".to_owned())).await?;
+        let leader = understand::<EncodedLeader>(&answer)?.decode();
+        if let Some(endpoint) = &leader.member.endpoint {
+            self.directory.lock().learn_leader(endpoint.clone());
+        }
+        Ok(leader)
+    }
+
+    /// Whether a member is healthy: it is up and knows a leader.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] says why it is not.
+    pub async fn health(&self) -> Result<(), Error> {
+        self.call(read("/health".to_owned())).await.map(drop)
+    }
+
+    /// Hands leadership to the member `to` (an id), or to the most up-to-date follower.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] if it may have moved all the same.
+    pub async fn transfer(&self, to: Option<&str>) -> Result<Leader, Error> {
+        let mut query = Query::new("/cluster/transfer".to_owned());
+        if let Some(to) = to {
+            query.add("to", to);
+        }
+        let answer = self.call(write(Method::POST, query.text, None)).await?;
+        let leader = understand_write::<EncodedLeader>(&answer)?.decode();
+        if let Some(endpoint) = &leader.member.endpoint {
+            self.directory.lock().learn_leader(endpoint.clone());
+        }
+        Ok(leader)
+    }
+
+    pub(crate) async fn page(
+        &self,
+        options: &ListOptions,
+        cursor: Option<&str>,
+    ) -> Result<Page, Error> {
+        let mut query = Query::new("/kv".to_owned());
+        options.describe(&mut query);
+        if let Some(cursor) = cursor {
+            query.add("after", cursor);
+        }
+        Page::decode(understand(&self.call(read(query.text)).await?)?)
+    }
+
+    /// Asks once who leads. That nobody does, for now, is no failure.
+    async fn find_leader(&self) -> Result<(), Error> {
+        let once = self.with_options(Options { attempts_max: 1, ..self.options });
+        match once.leader().await {
+            Ok(_) | Err(Error::Unavailable { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a request until it is served, refused, unknown, or the deadline has come.
+    async fn call(&self, call: Call) -> Result<Answer, Error> {
+        let deadline = Instant::now() + self.options.timeout;
+        let mut pace = Pace::new(self.directory.lock().candidates(call.effect));
+        let mut reasons = Reasons::default();
+        let mut attempts = 0;
+        loop {
+            let endpoint = pace.endpoint().clone();
+            let attempt = self.attempt(&endpoint, &call, &pace, deadline).await;
+            attempts += 1;
+            let again = match judge(call.effect, attempt) {
+                Verdict::Done(answer) => {
+                    self.directory.lock().note_served(&endpoint);
+                    return Ok(answer);
+                }
+                Verdict::Refused(error) => return Err(error),
+                Verdict::Unknown(reason) => {
+                    self.directory.lock().note_failed(&endpoint);
+                    return Err(Error::Unknown { reason: format!("{endpoint}: {reason}") });
+                }
+                Verdict::Again(again) => again,
+            };
+            self.note(&endpoint, &again, &mut reasons);
+            let pause = pace.advance(&again, fastrand::f64());
+            if attempts >= self.options.attempts_max || Instant::now() + pause >= deadline {
+                return Err(reasons.unavailable(self.options.timeout));
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        call: &Call,
+        pace: &Pace,
+        deadline: Instant,
+    ) -> Attempt {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        // A read may be sent again, so a silent member gets only half of what is left: there is
+        // always time to ask another one. A write gets one chance, so it gets all.
+        let patience = match call.effect {
+            Effect::Read if pace.has_choice() => remaining / 2,
+            Effect::Read | Effect::Write => remaining,
+        };
+        let mut message = call.message.clone();
+        message.path_and_query = with_timeout(&message.path_and_query, patience);
+        self.transport.send(endpoint, &message, patience).await
+    }
+
+    /// Remembers why a member did not serve, and who it says leads.
+    fn note(&self, endpoint: &Endpoint, again: &Again, reasons: &mut Reasons) {
+        let mut directory = self.directory.lock();
+        directory.note_failed(endpoint);
+        if let Some(leader) = &again.leader {
+            directory.learn_leader(leader.clone());
+        }
+        reasons.add(endpoint, &again.reason);
+    }
+}
+
+/// The last thing that each member had to say.
+#[derive(Default)]
+struct Reasons(Vec<(Endpoint, String)>);
+
+impl Reasons {
+    fn add(&mut self, endpoint: &Endpoint, reason: &str) {
+        match self.0.iter_mut().find(|(known, _)| known == endpoint) {
+            Some((_, last)) => reason.clone_into(last),
+            None => self.0.push((endpoint.clone(), reason.to_owned())),
+        }
+    }
+
+    fn unavailable(self, timeout: Duration) -> Error {
+        Error::Unavailable { timeout, reasons: self.0 }
+    }
+}
+
+/// A path with a query that grows; every part is escaped here.
+pub(crate) struct Query {
+    text: String,
+}
+
+impl Query {
+    fn new(path: String) -> Query {
+        Query { text: path }
+    }
+
+    pub(crate) fn add(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        let separator = if self.text.contains('?') { '&' } else { '?' };
+        self.text.push(separator);
+        self.text.push_str(name);
+        self.text.push('=');
+        self.text.push_str(&escape::query(value.as_ref()));
+    }
+}
+
+/// Tells the member how long to try. It gets a little less time than we wait ourselves: its answer
+/// says more than our silence, so it must arrive first.
+fn with_timeout(path_and_query: &str, patience: Duration) -> String {
+    let margin = (patience / 10).min(Duration::from_millis(200));
+    let timeout_ms = (patience - margin).as_millis().max(1);
+    let mut query = Query::new(path_and_query.to_owned());
+    query.add("timeout_ms", timeout_ms.to_string());
+    query.text
+}
+
+fn key_path(key: &[u8]) -> Result<String, Error> {
+    if key.is_empty() { Err(Error::EmptyKey) } else { Ok(format!("/kv/{}", escape::path(key))) }
+}
+
+fn read(path_and_query: String) -> Call {
+    let message = Message { method: Method::GET, path_and_query, body: None };
+    Call { effect: Effect::Read, message }
+}
+
+fn write(method: Method, path_and_query: String, body: Option<(Bytes, &'static str)>) -> Call {
+    Call { effect: Effect::Write, message: Message { method, path_and_query, body } }
+}
+
+fn understand<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| Error::Malformed { reason: error.to_string() })
+}
+
+/// A write that was answered with something strange has happened, as far as we can tell, or not.
+fn understand_write<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
+    understand(answer).map_err(|error| Error::Unknown { reason: error.to_string() })
+}

@@ -1,0 +1,95 @@
+//! Why a call failed, in classes that a caller can act on.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::Endpoint;
+
+/// Why a call failed.
+///
+/// Every variant but [`Error::Unknown`] says that the call certainly had no effect, and never will
+/// have one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text is no address of a member.
+    InvalidEndpoint {
+        /// As it was given.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A key may not be empty.
+    EmptyKey,
+    /// A member understood the request and refuses it; the same request will be refused again.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The stable code, as in docs/http.md.
+        code: String,
+        /// What is wrong and what to do, for people.
+        message: String,
+    },
+    /// Nobody could serve the request before the deadline. It had no effect.
+    Unavailable {
+        /// The deadline that passed.
+        timeout: Duration,
+        /// The last thing that each member tried had to say.
+        reasons: Vec<(Endpoint, String)>,
+    },
+    /// The write may have been applied, or may still be. Sending it again could apply it twice:
+    /// look first (with a linearizable read) whether it is there.
+    Unknown {
+        /// What happened to the request.
+        reason: String,
+    },
+    /// A member answered a read in a way that this client does not understand.
+    Malformed {
+        /// What is wrong with the answer.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Whether the same call may succeed later and can safely be made again.
+    ///
+    /// `false` for [`Error::Unknown`]: making the call again may do it twice.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Error::Unavailable { .. })
+    }
+
+    /// The code of a refusal, as in docs/http.md.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Error::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::InvalidEndpoint { text, reason } => {
+                write!(f, "{text:?} is not the address of a member: {reason}")
+            }
+            Error::EmptyKey => f.write_str("the key is empty"),
+            Error::Refused { code, message, .. } => write!(f, "{message} ({code})"),
+            Error::Unavailable { timeout, reasons } => {
+                write!(
+                    f,
+                    "no member could serve the request within {timeout:?}; it had no effect"
+                )?;
+                reasons.iter().try_for_each(|(endpoint, why)| write!(f, "\n  {endpoint}: {why}"))
+            }
+            Error::Unknown { reason } => write!(
+                f,
+                "the outcome is unknown, the write may have been applied: {reason}; \
+                 read the key before writing it again"
+            ),
+            Error::Malformed { reason } => write!(f, "a member gave a strange answer: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,129 @@
+//! One request to one member: what left, what came back. Connections are kept and shared.
+//!
+//! The difference between "not sent" and "perhaps sent" is made here and must err to one side
+//! alone: `NotSent` only where no connection came about. The pool sends a request again by itself
+//! only when it was not begun to be written to a connection that turned out to be closed.
+
+use std::error::Error as StdError;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use hyper::{Method, Request, Response};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::timeout;
+
+use crate::Endpoint;
+use crate::verdict::{Answer, Attempt};
+
+/// A member that does not accept a connection for this long counts as unreachable.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// A connection that nobody used for this long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A longer answer is not read on. A page of a list is the largest that members give.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// A request, but for the member that it goes to.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) method: Method,
+    /// Escaped.
+    pub(crate) path_and_query: String,
+    /// The bytes and their media type.
+    pub(crate) body: Option<(Bytes, &'static str)>,
+}
+
+/// The connections of a client.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport {
+    http: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Transport {
+    pub(crate) fn new() -> Transport {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let http = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Transport { http }
+    }
+
+    /// Sends `message` to `endpoint` and waits for the whole answer, at most for `patience`.
+    pub(crate) async fn send(
+        &self,
+        endpoint: &Endpoint,
+        message: &Message,
+        patience: Duration,
+    ) -> Attempt {
+        let mut request = request(endpoint, message);
+        let connection = capture_connection(&mut request);
+        let answered = timeout(patience, self.exchange(request)).await;
+        answered.unwrap_or_else(|_| {
+            let reason = format!("no answer within {patience:.1?}");
+            // The pool marks the request with its connection before it writes a byte of it.
+            let has_connection = connection.connection_metadata().is_some();
+            if has_connection { Attempt::Broken(reason) } else { Attempt::NotSent(reason) }
+        })
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Attempt {
+        match self.http.request(request).await {
+            Ok(response) => read(response).await,
+            Err(error) if error.is_connect() => Attempt::NotSent(root_cause(&error)),
+            Err(error) => Attempt::Broken(root_cause(&error)),
+        }
+    }
+}
+
+fn request(endpoint: &Endpoint, message: &Message) -> Request<Full<Bytes>> {
+    let mut request = Request::builder()
+        .method(message.method.clone())
+        .uri(endpoint.uri(&message.path_and_query));
+    let body = match &message.body {
+        Some((bytes, media_type)) => {
+            request = request.header(CONTENT_TYPE, *media_type);
+            bytes.clone()
+        }
+        None => Bytes::new(),
+    };
+    request.body(Full::new(body)).expect("every part of the request is valid on its own")
+}
+
+async fn read(response: Response<Incoming>) -> Attempt {
+    let (head, body) = response.into_parts();
+    match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
+        Ok(body) => Attempt::Answered(Answer {
+            status: head.status.as_u16(),
+            body: body.to_bytes(),
+            leader: text(&head.headers, "raftkv-leader").and_then(|leader| leader.parse().ok()),
+            retry_after: text(&head.headers, RETRY_AFTER.as_str())
+                .and_then(|seconds| seconds.parse().ok())
+                .map(Duration::from_secs),
+        }),
+        Err(error) => Attempt::Broken(root_cause(error.as_ref())),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// What lies at the bottom of a chain of errors, in words without numbers of the system.
+fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    match cause.downcast_ref::<io::Error>() {
+        Some(error) if error.raw_os_error().is_some() => error.kind().to_string(),
+        _ => cause.to_string(),
+    }
+}

@@ -1,0 +1,196 @@
+//! What one attempt proved, and what may therefore be done next. Pure: the heart of contract 4.
+//!
+//! | what happened | read | write |
+//! |---|---|---|
+//! | 2xx | done | done |
+//! | no connection: nothing was sent | again | again |
+//! | refused for now: `unavailable`, `overloaded`, `superseded`, `no_leader`, `not_leader` | again | again |
+//! | any other code of ours with a 4xx status | refused | refused |
+//! | `outcome_unknown`; anything without a code of ours; 5xx with another code | again | **unknown** |
+//! | the connection broke after the request left; silence | again | **unknown** |
+//!
+//! Codes decide, statuses do not: a 503 of some proxy in between proves nothing about the member
+//! behind it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::{Endpoint, Error};
+
+/// Whether a request changes anything when it is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Read,
+    Write,
+}
+
+/// What came of sending a request once.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    /// A whole answer arrived.
+    Answered(Answer),
+    /// Not a byte of the request left.
+    NotSent(String),
+    /// The request may have left, and no whole answer came back.
+    Broken(String),
+}
+
+/// An answer, not yet understood.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+    /// The header `Raftkv-Leader`, where it holds an address.
+    pub(crate) leader: Option<Endpoint>,
+    /// The header `Retry-After`.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// What to do after an attempt.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// The request was served.
+    Done(Answer),
+    /// It never will be, with an unchanged request.
+    Refused(Error),
+    /// It certainly had no effect, or has none by nature: send it again.
+    Again(Again),
+    /// It may have had an effect: never send it again.
+    Unknown(String),
+}
+
+/// Why, where and when to send a request again.
+#[derive(Debug, Default)]
+pub(crate) struct Again {
+    pub(crate) reason: String,
+    /// Who leads, said by the member that refused.
+    pub(crate) leader: Option<Endpoint>,
+    /// How long the member asks to be left alone.
+    pub(crate) wait: Duration,
+}
+
+/// Decides what an attempt proved.
+pub(crate) fn judge(effect: Effect, attempt: Attempt) -> Verdict {
+    match attempt {
+        Attempt::NotSent(reason) => again(reason),
+        Attempt::Broken(reason) => unproven(effect, reason),
+        Attempt::Answered(answer) if (200..300).contains(&answer.status) => Verdict::Done(answer),
+        Attempt::Answered(answer) => judge_refusal(effect, answer),
+    }
+}
+
+fn judge_refusal(effect: Effect, answer: Answer) -> Verdict {
+    let Some(Refusal { error: code, message }) = Refusal::read(&answer.body) else {
+        return unproven(effect, format!("HTTP status {} without a known error", answer.status));
+    };
+    match code.as_str() {
+        "not_leader" | "no_leader" | "unavailable" | "overloaded" | "superseded" => {
+            Verdict::Again(Again {
+                reason: message,
+                leader: answer.leader,
+                wait: answer.retry_after.unwrap_or_default(),
+            })
+        }
+        "outcome_unknown" => unproven(effect, message),
+        _ if (400..500).contains(&answer.status) => {
+            Verdict::Refused(Error::Refused { status: answer.status, code, message })
+        }
+        _ => unproven(effect, format!("{message} ({code})")),
+    }
+}
+
+fn again(reason: String) -> Verdict {
+    Verdict::Again(Again { reason, ..Again::default() })
+}
+
+/// Nothing shows whether the request was served.
+fn unproven(effect: Effect, reason: String) -> Verdict {
+    match effect {
+        Effect::Read => again(reason),
+        Effect::Write => Verdict::Unknown(reason),
+    }
+}
+
+/// The body of every refusal of ours.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    message: String,
+}
+
+impl Refusal {
+    fn read(body: &[u8]) -> Option<Refusal> {
+        serde_json::from_slice(body).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16, code: &str) -> Attempt {
+        let body = format!(r#"{{"error":"{code}","message":"why","more":1}}"#);
+        Attempt::Answered(Answer { status, body: body.into(), ..Answer::default() })
+    }
+
+    fn plain(status: u16, body: &'static str) -> Attempt {
+        Attempt::Answered(Answer { status, body: body.into(), ..Answer::default() })
+    }
+
+    fn word(effect: Effect, attempt: Attempt) -> &'static str {
+        match judge(effect, attempt) {
+            Verdict::Done(_) => "done",
+            Verdict::Refused(_) => "refused",
+            Verdict::Again(_) => "again",
+            Verdict::Unknown(_) => "unknown",
+        }
+    }
+
+    /// What happened, and what it proves about a read and about a write.
+    type Row = (fn() -> Attempt, &'static str, &'static str);
+
+    /// The table at the top of this file, row by row.
+    #[test]
+    fn the_table() {
+        let rows: [Row; 20] = [
+            (|| plain(200, "{}"), "done", "done"),
+            (|| plain(201, ""), "done", "done"),
+            (|| Attempt::NotSent("connection refused".into()), "again", "again"),
+            (|| refusal(503, "unavailable"), "again", "again"),
+            (|| refusal(503, "overloaded"), "again", "again"),
+            (|| refusal(503, "superseded"), "again", "again"),
+            (|| refusal(503, "no_leader"), "again", "again"),
+            (|| refusal(421, "not_leader"), "again", "again"),
+            (|| refusal(400, "bad_request"), "refused", "refused"),
+            (|| refusal(404, "not_found"), "refused", "refused"),
+            (|| refusal(410, "compacted"), "refused", "refused"),
+            (|| refusal(413, "value_too_large"), "refused", "refused"),
+            (|| refusal(504, "outcome_unknown"), "again", "unknown"),
+            (|| refusal(500, "internal"), "again", "unknown"),
+            (|| plain(500, "oops"), "again", "unknown"),
+            (|| plain(502, "<h1>Bad Gateway</h1>"), "again", "unknown"),
+            (|| plain(503, "<h1>proxy</h1>"), "again", "unknown"),
+            (|| plain(404, "no such page"), "again", "unknown"),
+            (|| plain(302, ""), "again", "unknown"),
+            (|| Attempt::Broken("connection reset".into()), "again", "unknown"),
+        ];
+        for (attempt, read, write) in rows {
+            assert_eq!(word(Effect::Read, attempt()), read, "read: {:?}", attempt());
+            assert_eq!(word(Effect::Write, attempt()), write, "write: {:?}", attempt());
+        }
+    }
+
+    #[test]
+    fn a_refusal_carries_the_way_out() {
+        let Attempt::Answered(mut answer) = refusal(421, "not_leader") else { unreachable!() };
+        answer.leader = Some("localhost:8002".parse().unwrap());
+        answer.retry_after = Some(Duration::from_secs(1));
+        let Verdict::Again(again) = judge(Effect::Write, Attempt::Answered(answer)) else {
+            panic!("a definite refusal is retried")
+        };
+        assert_eq!(again.leader.unwrap().address(), "localhost:8002");
+        assert_eq!((again.wait, again.reason.as_str()), (Duration::from_secs(1), "why"));
+    }
+}
