@@ -98,6 +98,10 @@ impl Lanes {
         let rows = printed.lines().rev().take_while(|line| !is_head(line));
         let mut lanes: Vec<Lane> = rows.filter_map(row).collect();
         lanes.reverse();
+        for lane in &mut lanes {
+            let notes = printed.lines().rev().filter_map(|line| note_on(line, &lane.name));
+            lane.count.notes.extend(notes.take(1));
+        }
         let found = !lanes.is_empty();
         self.0.append(&mut lanes);
         found
@@ -143,6 +147,12 @@ fn row(line: &str) -> Option<Lane> {
     let (passed, failed) = (passed.parse().ok()?, failed.parse().ok()?);
     let count = Count { passed, failed, notes: Vec::new() };
     Some(Lane { name: name.into(), count, seconds: seconds.parse().ok()? })
+}
+
+/// `FAILED fmt: …`, what there is to say about a lane that failed.
+fn note_on(line: &str, lane: &str) -> Option<String> {
+    let note = line.strip_prefix("FAILED ")?.strip_prefix(lane)?.strip_prefix(": ")?;
+    Some(note.to_string())
 }
 
 /// `test result: ok. 12 passed; 1 failed; …`, as the test harness closes each binary.
@@ -213,6 +223,7 @@ mod tests {
         let names: Vec<&str> = adopted.0.iter().map(|lane| lane.name.as_str()).collect();
         assert_eq!(names, ["fmt", "curl"]);
         assert!(!adopted.clean());
+        assert!(adopted.report().contains("FAILED curl: apt-get install -y curl\n"));
     }
 
     #[test]
