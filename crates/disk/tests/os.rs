@@ -1,5 +1,8 @@
 //! The operating system's disk keeps the contract of the traits.
 
+// Helpers of tests may unwrap as tests do.
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 
 use disk::{Disk, Error, File, Mode, Operation, OsDisk};

@@ -1,5 +1,7 @@
 //! The simulated disk fails as its documentation says.
 #![cfg(feature = "sim")]
+// Helpers of tests may unwrap as tests do.
+#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 

@@ -1,0 +1,201 @@
+//! The directory of the log: how its files are named, begun, prepared and removed.
+//!
+//! A segment is begun in three steps, so that a numbered file always has a sound header, and nothing is
+//! written to a segment whose name a power cut could take away (`docs/format/wal.md`):
+//!
+//! 1. [`Folder::draft`]: a spare (or a new file) gets the header, flushed;
+//! 2. whoever recovers copies frames into the draft and flushes them;
+//! 3. [`Folder::publish`]: it is renamed to its number, and the directory flushed.
+
+use std::path::{Path, PathBuf};
+
+use disk::{Disk, File, Mode};
+
+use crate::format::{BLOCK_BYTES, SegmentHeader};
+
+/// Zeros that one step of preparation writes and flushes, in bytes: a few ms on a slow disk.
+const PREPARE_STEP_BYTES: u64 = 1 << 20;
+
+/// The directory of the log and the spares in it.
+pub(crate) struct Folder<D> {
+    disk: D,
+    path: PathBuf,
+    spares: Vec<Spare>,
+}
+
+/// A file that waits to become a segment.
+#[derive(Clone, Copy, Debug)]
+struct Spare {
+    name: u64,
+    /// Bytes that are written already; those after them are written when it is used.
+    prepared: u64,
+}
+
+/// A segment that has its header but not yet its name.
+pub(crate) struct Draft<F> {
+    pub(crate) file: F,
+    /// The checksum of its header: the seed of all checksums in it.
+    pub(crate) seed: u32,
+    path: PathBuf,
+    number: u64,
+    prepared: u64,
+}
+
+/// A segment's file, just begun.
+pub(crate) struct Begun<F> {
+    pub(crate) file: F,
+    pub(crate) seed: u32,
+    /// Bytes of the file that are written already.
+    pub(crate) prepared: u64,
+}
+
+impl<D: Disk> Folder<D> {
+    /// Opens or creates the directory; the numbers of the segments in it, ascending.
+    pub(crate) fn open(disk: D, path: &Path) -> Result<(Folder<D>, Vec<u64>), disk::Error> {
+        create_directory(&disk, path)?;
+        let names = disk.list(path)?;
+        let numbers = names.iter().filter_map(|name| parse_segment_name(name)).collect();
+        let spares = names.iter().filter_map(|name| parse_spare_name(name));
+        let mut folder = Folder { disk, path: path.to_path_buf(), spares: Vec::new() };
+        for name in spares {
+            folder.adopt_spare(name)?;
+        }
+        Ok((folder, numbers))
+    }
+
+    pub(crate) fn segment_path(&self, number: u64) -> PathBuf {
+        self.path.join(format!("{number:020}.wal"))
+    }
+
+    /// Opens a segment to read it.
+    pub(crate) fn open_segment(&self, number: u64) -> Result<D::File, disk::Error> {
+        self.disk.open(&self.segment_path(number), Mode::Read)
+    }
+
+    /// Begins a segment: a file with a durable header, still under a spare's name.
+    pub(crate) fn draft(&mut self, header: &SegmentHeader) -> Result<Draft<D::File>, disk::Error> {
+        let (block, seed) = header.encode();
+        let (path, file, prepared) = self.take_spare()?;
+        file.write_at(&block, 0)?;
+        file.sync()?;
+        Ok(Draft { file, seed, path, number: header.number, prepared: prepared.max(BLOCK_BYTES) })
+    }
+
+    /// Gives a draft its number, durably.
+    pub(crate) fn publish(&self, draft: Draft<D::File>) -> Result<Begun<D::File>, disk::Error> {
+        let Draft { file, seed, path, number, prepared } = draft;
+        drop(file); // it knows itself by the spare's name
+        let published = self.segment_path(number);
+        self.disk.rename(&path, &published)?;
+        self.disk.sync_dir(&self.path)?;
+        let file = self.disk.open(&published, Mode::ReadWrite)?;
+        Ok(Begun { file, seed, prepared })
+    }
+
+    /// Removes segments that no longer count, durably.
+    pub(crate) fn remove_segments(&self, numbers: &[u64]) -> Result<(), disk::Error> {
+        for number in numbers {
+            self.disk.remove(&self.segment_path(*number))?;
+        }
+        self.disk.sync_dir(&self.path)
+    }
+
+    /// Takes one step towards `count` spares of `capacity` bytes; false if there is nothing left to do.
+    pub(crate) fn prepare(&mut self, count: usize, capacity: u64) -> Result<bool, disk::Error> {
+        let unfinished = self.spares.iter().position(|spare| spare.prepared < capacity);
+        if let Some(position) = unfinished {
+            let Spare { name, prepared } = self.spares[position];
+            let file = self.disk.open(&self.spare_path(name), Mode::ReadWrite)?;
+            self.spares[position].prepared = write_zeros(&file, prepared, capacity)?;
+            return Ok(true);
+        }
+        if self.spares.len() < count {
+            let name = self.spare_name();
+            self.disk.open(&self.spare_path(name), Mode::CreateNew)?;
+            self.spares.push(Spare { name, prepared: 0 });
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// The best prepared spare, or a new file.
+    fn take_spare(&mut self) -> Result<(PathBuf, D::File, u64), disk::Error> {
+        self.spares.sort_unstable_by_key(|spare| spare.prepared);
+        match self.spares.pop() {
+            Some(Spare { name, prepared }) => {
+                let path = self.spare_path(name);
+                let file = self.disk.open(&path, Mode::ReadWrite)?;
+                Ok((path, file, prepared))
+            }
+            None => {
+                let path = self.spare_path(self.spare_name());
+                let file = self.disk.open(&path, Mode::CreateNew)?;
+                Ok((path, file, 0))
+            }
+        }
+    }
+
+    /// Keeps a spare of an earlier process, unless it was already made into a draft: its number will be
+    /// used again, and frames under that number must not be found in it.
+    fn adopt_spare(&mut self, name: u64) -> Result<(), disk::Error> {
+        let path = self.spare_path(name);
+        let file = self.disk.open(&path, Mode::Read)?;
+        let mut block = vec![0; BLOCK_BYTES as usize];
+        let read = file.read_at(&mut block, 0)?;
+        let prepared = file.size_bytes()?;
+        if block[..read].iter().any(|byte| *byte != 0) {
+            return self.disk.remove(&path);
+        }
+        self.spares.push(Spare { name, prepared });
+        Ok(())
+    }
+
+    fn spare_path(&self, name: u64) -> PathBuf {
+        self.path.join(format!("spare-{name}"))
+    }
+
+    /// A name that no spare has.
+    fn spare_name(&self) -> u64 {
+        self.spares.iter().map(|spare| spare.name + 1).max().unwrap_or(1)
+    }
+}
+
+/// Writes and flushes zeros from `from` on, one step and not past `capacity`; how far it got.
+pub(crate) fn write_zeros(file: &impl File, from: u64, capacity: u64) -> Result<u64, disk::Error> {
+    let to = capacity.min(from + PREPARE_STEP_BYTES);
+    file.write_at(&vec![0; to.saturating_sub(from) as usize], from)?;
+    file.sync()?;
+    Ok(to)
+}
+
+/// Creates a directory and its missing parents, each durable in its own parent.
+pub(crate) fn create_directory<D: Disk>(disk: &D, path: &Path) -> Result<(), disk::Error> {
+    // Its own name is flushed even if it exists: a process that died may have left it unflushed.
+    let mut unflushed = vec![path];
+    for directory in path.ancestors().skip(1).take_while(|path| path.parent().is_some()) {
+        match disk.list(directory) {
+            Err(error) if error.is_not_found() => unflushed.push(directory),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    disk.create_dir_all(path)?;
+    unflushed.iter().filter_map(|directory| directory.parent()).try_for_each(|parent| {
+        // The parent of a bare name is the empty path: the directory we are in.
+        let here = parent.as_os_str().is_empty();
+        disk.sync_dir(if here { Path::new(".") } else { parent })
+    })
+}
+
+fn parse_segment_name(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".wal")?;
+    (digits.len() == 20).then(|| parse_number(digits)).flatten().filter(|number| *number > 0)
+}
+
+fn parse_spare_name(name: &str) -> Option<u64> {
+    let number = parse_number(name.strip_prefix("spare-")?)?;
+    (name == format!("spare-{number}") && number < u64::MAX).then_some(number)
+}
+
+fn parse_number(digits: &str) -> Option<u64> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
