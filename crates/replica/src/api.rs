@@ -1,10 +1,13 @@
 //! What the shell asks of a replica and what it gets back: plain values, no channels.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use raft::{Event, LogId, MemberId, RoleName, Term};
-use store::{Outcome, Published};
+use raft::{Event, FollowerStatus, LogId, MemberId, Refusal, RoleName, Term};
+use store::{ApplyError, Outcome, Published};
+
+use crate::LogRequest;
 
 /// The shell's name for one request. The replica gives it back with the answer, exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,19 +100,26 @@ pub struct Answer {
 pub enum PeerMessage {
     /// Raft's own.
     Raft(raft::Message),
-    /// A follower hands a write to the leader.
+    /// A follower hands a write to the leader of `term`. The pair of `life` and `number` is used
+    /// for one message only, so a second copy of it is never taken for a second write.
     Forward {
-        /// The follower's number for it.
-        request: u64,
+        /// The term whose leader it is meant for.
+        term: Term,
+        /// Random, chosen when the follower's process started.
+        life: u64,
+        /// Ascends within a life.
+        number: u64,
         /// The encoded command.
         command: Bytes,
     },
     /// The leader's answer, made when it has proposed the command (not when it has committed):
-    /// the follower learns the outcome from its own log.
+    /// the follower learns the outcome from its own log. No answer: it may have been proposed.
     ForwardAnswer {
-        /// Which request.
-        request: u64,
-        /// Where the command stands in the log, or why it does not.
+        /// The life and number of the `Forward` it answers.
+        life: u64,
+        /// See `life`.
+        number: u64,
+        /// Where the command stands in the log, or why it certainly does not.
         result: Result<LogId, ForwardRefusal>,
     },
 }
@@ -121,7 +131,29 @@ pub enum ForwardRefusal {
     NotLeader,
     /// Its queues are full.
     Overloaded,
+    /// The receiver does not know this kind of command.
+    UnknownCommand,
 }
+
+/// Why a member can not go on. Its process should end, saying so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The log failed. What was not durable by then never will be acknowledged.
+    Log(String),
+    /// A committed entry can not be applied: a newer member proposed it.
+    Apply(ApplyError),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Log(reason) => write!(f, "the log failed: {reason}"),
+            Stop::Apply(reason) => write!(f, "{reason}; upgrade this member"),
+        }
+    }
+}
+
+impl std::error::Error for Stop {}
 
 /// A member's state in numbers, for status pages and metrics.
 #[derive(Clone, Debug)]
@@ -147,20 +179,9 @@ pub struct Status {
     /// For how long the cluster has had a leader, ms (rule 8.1).
     pub age_ms: u64,
     /// On the leader, what it knows of each follower.
-    pub peers: Vec<PeerStatus>,
+    pub peers: Vec<FollowerStatus>,
     /// Requests waiting for an answer.
     pub pending: usize,
-}
-
-/// What a leader knows of a follower.
-#[derive(Clone, Copy, Debug)]
-pub struct PeerStatus {
-    /// The follower.
-    pub id: MemberId,
-    /// Its log is known to equal the leader's up to here, durably.
-    pub matched: u64,
-    /// Milliseconds since it last answered.
-    pub silent_ms: u64,
 }
 
 /// Everything a replica wants done after its inputs; the order of use is told in `order.rs`.
@@ -169,9 +190,13 @@ pub struct Effects {
     /// For peers, in order for each.
     pub send: Vec<(MemberId, PeerMessage)>,
     /// For the log thread, in order.
-    pub log: Vec<crate::LogRequest>,
+    pub log: Vec<LogRequest>,
     /// For clients.
     pub answers: Vec<Answer>,
     /// For traces and the dashboard.
     pub events: Vec<Event>,
+    /// Messages that were refused: from whom, and why. Honest peers cause none.
+    pub refused: Vec<(MemberId, Refusal)>,
+    /// The member can not go on; from now on it only fails requests.
+    pub stop: Option<Stop>,
 }

@@ -1,13 +1,49 @@
-//! One member without a runtime.
+//! One member without a runtime: raft, log and store put together in the right order.
+//!
+//! ```text
+//!   clients ── submit ──▶┌───────────────── Replica ────────────────┐── answers ──▶ clients
+//!   peers ─── receive ──▶│ pending ─▶ raft ─▶ order ─▶ applier/store │── send ─────▶ peers
+//!   clock ────── tick ──▶│                                          │── log ──┐
+//!   streams ─ opened/    └──────────────────────────────────────────┘         ▼
+//!             closed ──▶          ▲                                   ┌── LogWorker ──┐
+//!                                 └────────────── log_reply ──────────│  wal on disk  │
+//!                                                                     └───────────────┘
+//! ```
+//!
+//! [`Replica`] and [`LogWorker`] are plain values that never block on each other: the server runs
+//! each on a thread of its own, the simulator steps both in one. What may leave before what is
+//! durable is written down, and done, in one file: `order.rs`.
+//!
+//! | file | one concept |
+//! |---|---|
+//! | `api.rs` | what is asked, answered and sent |
+//! | `replica.rs` | the state and its inputs |
+//! | `order.rs` | what comes out, and in which order |
+//! | `pending.rs` | requests that wait, and what each may still come to |
+//! | `forwards.rs` | the leader takes each forwarded write once |
+//! | `applier.rs` | committed entries into the store, in bounded turns |
+//! | `log_worker.rs`, `entry.rs` | the disk's side, and entries as it spells them |
+//! | `configuration.rs` | who is in the cluster |
+//!
+//! What it does not do: it reads no clock and draws no random number, starts no thread, opens no
+//! socket, and holds no channel. It does not encode messages, and it does not decide who founds a
+//! cluster.
+
 mod api;
+mod applier;
 mod configuration;
+mod entry;
+mod forwards;
+mod log_worker;
+mod order;
+mod pending;
+mod replica;
 
 pub use api::{
-    Answer, Done, Effects, Failure, ForwardRefusal, PeerMessage, PeerStatus, Request, Status,
-    Submission, Ticket,
+    Answer, Done, Effects, Failure, ForwardRefusal, PeerMessage, Request, Status, Stop, Submission,
+    Ticket,
 };
 pub use configuration::{Configuration, ConfigurationError, Member};
-
-/// A request to the log thread.
-#[derive(Debug)]
-pub struct LogRequest;
+pub use log_worker::{LogError, LogReply, LogRequest, LogWorker, Purpose, Recovered, open_log};
+pub use pending::PENDING_MAX;
+pub use replica::Replica;

@@ -1,0 +1,124 @@
+//! Committed entries into the store, a turn at a time.
+//!
+//! Raft never waits for apply (rule 6.2): a turn does a bounded amount of work, whole entries or
+//! a part of one, and ends with one publication. Entries come from raft's memory, or from the log
+//! where raft no longer holds them (after a restart, mostly).
+
+use std::collections::VecDeque;
+
+use raft::{Entry, EntryKind, Index, Log, LogId};
+use store::{Apply, ApplyError, Budget, LogEntry, Outcome, Store};
+
+use crate::log_worker::{LogRequest, Purpose};
+
+/// At most this many bytes of entries are fetched at once.
+const FETCH_BYTES_MAX: usize = 1 << 20;
+
+pub(crate) struct Applier {
+    store: Store,
+    /// Everything up to here may be applied.
+    commit: Index,
+    /// The next entries to apply, contiguous after the last applied one.
+    fetched: VecDeque<Entry>,
+    /// A reading of the log is out.
+    reading: bool,
+}
+
+/// An entry that was applied and published.
+pub(crate) struct Applied {
+    pub(crate) id: LogId,
+    pub(crate) stamp_ms: u64,
+    pub(crate) outcome: Outcome,
+}
+
+impl Applier {
+    pub(crate) fn new(store: Store) -> Applier {
+        let commit = Index(store.applied_index());
+        Applier { store, commit, fetched: VecDeque::new(), reading: false }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The last entry that is applied and published.
+    pub(crate) fn applied(&self) -> Index {
+        Index(self.store.applied_index())
+    }
+
+    pub(crate) fn commit_to(&mut self, index: Index) {
+        self.commit = self.commit.max(index);
+    }
+
+    /// Whether a turn would do something.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.fetched.is_empty() || (self.applied() < self.commit && !self.reading)
+    }
+
+    /// One turn. Answers what was applied and is now visible.
+    pub(crate) fn turn(
+        &mut self,
+        log: &Log,
+        units: u64,
+        requests: &mut Vec<LogRequest>,
+    ) -> Result<Vec<Applied>, ApplyError> {
+        self.fetch(log, requests);
+        let mut budget = Budget::new(units);
+        let mut applied = Vec::with_capacity(self.fetched.len().min(1024));
+        while let Some(entry) = self.fetched.front() {
+            match self.store.apply(&to_store(entry), &mut budget)? {
+                Apply::Unfinished => break,
+                Apply::Done(outcome) => {
+                    let entry = self.fetched.pop_front().expect("front() was Some");
+                    applied.push(Applied { id: entry.id, stamp_ms: entry.stamp_ms, outcome });
+                }
+            }
+            if budget.is_spent() {
+                break;
+            }
+        }
+        if !applied.is_empty() {
+            self.store.publish();
+        }
+        Ok(applied)
+    }
+
+    fn fetch(&mut self, log: &Log, requests: &mut Vec<LogRequest>) {
+        let next = self.applied().next();
+        if !self.fetched.is_empty() || self.reading || next > self.commit {
+            return;
+        }
+        match log.entries(next, self.commit, FETCH_BYTES_MAX) {
+            Some(entries) => self.fetched = entries.into(),
+            None => {
+                self.reading = true;
+                requests.push(LogRequest::Read {
+                    purpose: Purpose::Apply,
+                    from: next,
+                    to: self.commit,
+                    bytes_max: FETCH_BYTES_MAX,
+                });
+            }
+        }
+    }
+
+    /// Entries that were read from the log.
+    pub(crate) fn entries_read(&mut self, entries: Vec<Entry>) {
+        assert!(self.reading, "entries for apply come only when asked for");
+        assert!(!entries.is_empty(), "a committed entry is never truncated");
+        let next = entries.first().map(|entry| entry.id.index);
+        assert_eq!(next, Some(self.applied().next()), "the log answers what was asked");
+        self.reading = false;
+        self.fetched = entries.into();
+    }
+}
+
+fn to_store(entry: &Entry) -> LogEntry {
+    LogEntry {
+        index: entry.id.index.0,
+        term: entry.id.term.0,
+        stamp_ms: entry.stamp_ms,
+        age_ms: entry.age_ms,
+        command: (entry.kind == EntryKind::Command).then(|| entry.payload.clone()),
+    }
+}

@@ -1,0 +1,270 @@
+//! The log's side of a replica: everything that touches the disk, to be run on a thread of its
+//! own. Requests go in by the batch, in order; one flush serves a whole batch.
+
+use std::fmt;
+use std::path::Path;
+
+use disk::Disk;
+use raft::{Entry, Index, Log, MemberId, Persist, PersistNumber, ReadEntries, Restored};
+use wal::{Batch, OpenError, Wal};
+
+use crate::configuration::{Configuration, ConfigurationError};
+use crate::entry;
+
+/// What the log thread is asked to do.
+#[derive(Debug)]
+pub enum LogRequest {
+    /// Make durable.
+    Persist(Persist),
+    /// Fetch older entries.
+    Read {
+        /// For whom; comes back with them.
+        purpose: Purpose,
+        /// The first index wanted.
+        from: Index,
+        /// The last index wanted; fewer may come back.
+        to: Index,
+        /// At most this many bytes (but at least one entry).
+        bytes_max: usize,
+    },
+}
+
+/// Whom older entries are fetched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// For a follower that is behind.
+    Replicate(MemberId),
+    /// For our own store.
+    Apply,
+}
+
+/// What the log thread answers, in the order of the requests.
+#[derive(Debug)]
+pub enum LogReply {
+    /// This batch and all before it are durable.
+    Persisted(PersistNumber),
+    /// Older entries.
+    Entries {
+        /// For whom.
+        purpose: Purpose,
+        /// Contiguous from the first wanted; empty if that was truncated meanwhile.
+        entries: Vec<Entry>,
+    },
+    /// The log failed, for good. Nothing after this is durable.
+    Failed(String),
+}
+
+/// What a restart found.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// For the core.
+    pub restored: Restored,
+    /// The newest configuration in the log; none in a directory that belongs to no cluster yet.
+    pub configuration: Option<Configuration>,
+    /// What the log says about itself.
+    pub log: wal::Recovered,
+}
+
+/// Why a log can not be used.
+#[derive(Debug)]
+pub enum LogError {
+    /// It can not be opened.
+    Open(OpenError),
+    /// It holds a kind of entry that this version does not know.
+    UnknownKind {
+        /// Where.
+        index: u64,
+        /// Which.
+        kind: u8,
+    },
+    /// Its configuration entry does not make sense.
+    Configuration(ConfigurationError),
+}
+
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogError::Open(error) => error.fmt(f),
+            LogError::UnknownKind { index, kind } => write!(
+                f,
+                "entry {index} of the log is of kind {kind}, which this version does not know: \
+                 start the version that wrote it, or a newer one"
+            ),
+            LogError::Configuration(error) => {
+                write!(f, "the configuration in the log can not be read: {error}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LogError {}
+
+/// Owns the log and does what is asked.
+pub struct LogWorker<D: Disk> {
+    wal: Wal<D>,
+}
+
+/// Opens the log in `directory`, made durable as far as it was found, keeping about
+/// `tail_bytes_max` of the newest entries in memory.
+pub fn open_log<D: Disk>(
+    disk: D,
+    directory: &Path,
+    options: wal::Options,
+    tail_bytes_max: usize,
+) -> Result<(LogWorker<D>, Recovered), LogError> {
+    let mut visitor = Visitor { log: Log::new(), configuration: None, error: None, tail_bytes_max };
+    let (wal, recovered) = Wal::open(disk, directory, options, &mut |entry| visitor.visit(entry))
+        .map_err(LogError::Open)?;
+    if let Some(error) = visitor.error {
+        return Err(error);
+    }
+    let hard_state = entry::hard_state_from_log(recovered.hard_state);
+    let restored = Restored { hard_state, log: visitor.log };
+    let configuration = visitor.configuration.map(|(_, configuration)| configuration);
+    Ok((LogWorker { wal }, Recovered { restored, configuration, log: recovered }))
+}
+
+/// Collects what the core needs to know while the log is read.
+struct Visitor {
+    log: Log,
+    configuration: Option<(u64, Configuration)>,
+    error: Option<LogError>,
+    tail_bytes_max: usize,
+}
+
+impl Visitor {
+    fn visit(&mut self, entry: &wal::Entry) {
+        if self.error.is_some() {
+            return;
+        }
+        if let Err(error) = self.take(entry) {
+            self.error = Some(error);
+        }
+    }
+
+    fn take(&mut self, entry: &wal::Entry) -> Result<(), LogError> {
+        let read = entry::from_log(entry);
+        let read =
+            read.map_err(|unknown| LogError::UnknownKind { index: entry.index, kind: unknown.0 })?;
+        if read.kind == raft::EntryKind::Configuration {
+            let configuration = Configuration::decode(read.payload.clone());
+            let configuration = configuration.map_err(LogError::Configuration)?;
+            self.configuration = Some((entry.index, configuration));
+        }
+        self.log.append(read);
+        self.log.shrink(self.log.last().index, self.tail_bytes_max);
+        Ok(())
+    }
+}
+
+impl<D: Disk> LogWorker<D> {
+    /// Does all of `requests`, in order. Neighbouring persist batches share one write and one
+    /// flush.
+    pub fn handle(&mut self, requests: Vec<LogRequest>) -> Vec<LogReply> {
+        let mut replies = Vec::new();
+        let mut group = Group::default();
+        for request in requests {
+            match request {
+                LogRequest::Persist(persist) => group.add(persist),
+                LogRequest::Read { purpose, from, to, bytes_max } => {
+                    self.flush(&mut group, &mut replies);
+                    replies.push(self.read(purpose, from, to, bytes_max));
+                }
+            }
+        }
+        self.flush(&mut group, &mut replies);
+        replies
+    }
+
+    fn flush(&mut self, group: &mut Group, replies: &mut Vec<LogReply>) {
+        let Some(newest) = group.newest.take() else { return };
+        replies.push(match self.wal.append(&group.batches) {
+            Ok(()) => LogReply::Persisted(newest),
+            Err(error) => LogReply::Failed(error.to_string()),
+        });
+        group.batches.clear();
+    }
+
+    fn read(&mut self, purpose: Purpose, from: Index, to: Index, bytes_max: usize) -> LogReply {
+        let to = to.0.min(self.wal.last_log_id().map_or(0, |(_, index)| index));
+        if from.0 > to {
+            return LogReply::Entries { purpose, entries: Vec::new() };
+        }
+        let read = self.wal.read(from.0, to, bytes_max).map_err(|error| error.to_string());
+        let entries = read.and_then(|entries| {
+            let converted: Result<Vec<Entry>, _> = entries.iter().map(entry::from_log).collect();
+            converted.map_err(|unknown| format!("an entry of unknown kind {}", unknown.0))
+        });
+        match entries {
+            Ok(entries) => LogReply::Entries { purpose, entries },
+            Err(reason) => LogReply::Failed(reason),
+        }
+    }
+
+    /// To be called when nothing was asked for 100 ms (rule 1.3): closes the last frame, so that
+    /// it can not be taken for a torn one, and prepares the next segment a step at a time.
+    /// Whether there is more to prepare.
+    pub fn idle(&mut self) -> Result<bool, wal::Error> {
+        self.wal.write_closing_frame()?;
+        self.wal.prepare_spare()
+    }
+
+    /// Writes entry 1, the founding configuration, to an empty log; durable on return.
+    pub fn found(
+        &mut self,
+        configuration: &Configuration,
+        stamp_ms: u64,
+    ) -> Result<Restored, wal::Error> {
+        assert!(self.wal.last_log_id().is_none(), "only an empty log can be founded");
+        let founding = Entry {
+            id: raft::LogId::new(raft::Term(1), Index(1)),
+            kind: raft::EntryKind::Configuration,
+            stamp_ms,
+            age_ms: 0,
+            payload: configuration.encode(),
+        };
+        let hard_state = raft::HardState { term: raft::Term(1), vote: None, commit: Index(0) };
+        let batch = Batch {
+            hard_state: entry::hard_state_to_log(hard_state),
+            entries: vec![entry::to_log(founding.clone())],
+        };
+        self.wal.append(&[batch])?;
+        let mut log = Log::new();
+        log.append(founding);
+        Ok(Restored { hard_state, log })
+    }
+
+    /// Counts of what was written.
+    pub fn stats(&self) -> wal::Stats {
+        self.wal.stats()
+    }
+}
+
+/// Persist batches that share a flush.
+#[derive(Default)]
+struct Group {
+    batches: Vec<Batch>,
+    newest: Option<PersistNumber>,
+}
+
+impl Group {
+    fn add(&mut self, persist: Persist) {
+        assert!(self.newest.is_none_or(|newest| newest < persist.number), "batches come in order");
+        self.newest = Some(persist.number);
+        self.batches.push(Batch {
+            hard_state: entry::hard_state_to_log(persist.hard_state),
+            entries: persist.entries.into_iter().map(entry::to_log).collect(),
+        });
+    }
+}
+
+impl From<ReadEntries> for LogRequest {
+    fn from(read: ReadEntries) -> LogRequest {
+        LogRequest::Read {
+            purpose: Purpose::Replicate(read.member),
+            from: read.from,
+            to: read.to,
+            bytes_max: read.bytes_max,
+        }
+    }
+}

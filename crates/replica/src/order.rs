@@ -1,0 +1,183 @@
+//! The order rules: what may leave before what is durable, when to apply, when to answer. They
+//! are all in this file, so that they can be read, and broken on purpose, in one place.
+//!
+//! | what | may happen once | rule |
+//! |---|---|---|
+//! | a message in `Output::send` | at once | rests on durable state only |
+//! | a message in `Output::send_after_persist(n)` | batch `n` is durable | 1.6, Figure 2 |
+//! | persist batch `n + 1` to the log | after batch `n` was handed over; needs no completion | 1.6 |
+//! | an entry counts for commit | it is durable on a majority, by raft's own count | contract 1 |
+//! | an entry is applied | it is committed, and the entry before it is applied | 6.1 |
+//! | a write is answered | its index is applied *and published* | 6.1, 7.1 |
+//! | a read is answered | a quorum round begun after it arrived is over, and the index it named is published | 6.1, 6.3 |
+//! | where a forwarded write stands | is told before the appends that carry it, on one stream | – |
+//!
+//! Within one call of `take_effects`, effects may be carried out in any order but this: messages
+//! for one peer in the order given, log requests in the order given.
+
+use std::collections::VecDeque;
+
+use raft::{Envelope, Output, PersistNumber};
+
+use crate::api::PeerMessage;
+use crate::replica::Replica;
+use crate::{Effects, LogReply, LogRequest, Purpose, Stop};
+
+/// Messages that wait for the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    durable: PersistNumber,
+    waiting: VecDeque<(PersistNumber, Envelope)>,
+}
+
+impl Gate {
+    fn hold(&mut self, number: PersistNumber, envelope: Envelope) {
+        assert!(
+            self.waiting.back().is_none_or(|(before, _)| *before <= number),
+            "messages wait for batches in order"
+        );
+        self.waiting.push_back((number, envelope));
+    }
+
+    fn persisted(&mut self, number: PersistNumber) {
+        assert!(number > self.durable, "batches become durable in order, once each");
+        self.durable = number;
+    }
+
+    fn release(&mut self) -> Option<Envelope> {
+        let (number, _) = self.waiting.front()?;
+        if *number > self.durable {
+            return None;
+        }
+        self.waiting.pop_front().map(|(_, envelope)| envelope)
+    }
+}
+
+impl Replica {
+    /// What is to be done now. Call after each batch of inputs.
+    pub fn take_effects(&mut self) -> Effects {
+        if !self.stopped {
+            self.hand_over_held();
+            let output = self.raft.take_output();
+            self.carry_out(output);
+            self.watch_transfer();
+        }
+        self.effects.answers.append(&mut self.pending.answers);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        let Output {
+            send,
+            persist,
+            send_after_persist,
+            commit,
+            read,
+            reads_ready,
+            reads_failed,
+            events,
+        } = output;
+        for envelope in send {
+            self.send(envelope);
+        }
+        self.effects.log.extend(persist.map(LogRequest::Persist));
+        for (number, envelope) in send_after_persist {
+            self.gate.hold(number, envelope);
+        }
+        self.release_messages();
+        if let Some(index) = commit {
+            self.applier.commit_to(index);
+        }
+        self.effects.log.extend(read.into_iter().map(LogRequest::from));
+        for ready in reads_ready {
+            self.pending.read_confirmed(ready.id, ready.index);
+        }
+        for id in reads_failed {
+            self.pending.read_failed(id);
+        }
+        self.serve_reads();
+        self.effects.events.extend(events);
+    }
+
+    /// The log thread answers.
+    pub fn log_reply(&mut self, now: raft::Now, reply: LogReply) {
+        if self.stopped {
+            return;
+        }
+        self.now = now;
+        match reply {
+            LogReply::Persisted(number) => {
+                self.gate.persisted(number);
+                self.raft.persisted(now, number);
+                self.release_messages();
+            }
+            LogReply::Entries { purpose: Purpose::Replicate(member), entries } => {
+                self.raft.entries_read(member, entries);
+            }
+            LogReply::Entries { purpose: Purpose::Apply, entries } => {
+                self.applier.entries_read(entries);
+            }
+            LogReply::Failed(reason) => self.stop(Stop::Log(reason)),
+        }
+    }
+
+    /// Applies committed entries for one turn of bounded work (about 2 ms at most). Whether there
+    /// is more to do: then call again, after the inputs that arrived meanwhile.
+    pub fn apply_turn(&mut self) -> bool {
+        if self.stopped {
+            return false;
+        }
+        let (log, units) = (self.raft.log(), self.turn_units);
+        match self.applier.turn(log, units, &mut self.effects.log) {
+            Ok(applied) => {
+                for applied in applied {
+                    self.pending.applied(applied);
+                }
+                self.serve_reads();
+                self.applier.has_work()
+            }
+            Err(error) => {
+                self.stop(Stop::Apply(error));
+                false
+            }
+        }
+    }
+
+    fn serve_reads(&mut self) {
+        self.pending.serve_reads(self.applier.applied());
+    }
+
+    fn release_messages(&mut self) {
+        while let Some(envelope) = self.gate.release() {
+            self.send(envelope);
+        }
+    }
+
+    fn send(&mut self, Envelope { to, message }: Envelope) {
+        self.effects.send.push((to, PeerMessage::Raft(message)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raft::{Body, MemberId, Message, Term};
+
+    fn envelope(term: u64) -> Envelope {
+        let message = Message { term: Term(term), body: Body::TimeoutNow };
+        Envelope { to: MemberId(1), message }
+    }
+
+    #[test]
+    fn a_message_leaves_only_once_its_batch_is_durable() {
+        let mut gate = Gate::default();
+        gate.hold(PersistNumber(1), envelope(1));
+        gate.hold(PersistNumber(3), envelope(3));
+        assert_eq!(gate.release(), None);
+        gate.persisted(PersistNumber(2));
+        assert_eq!(gate.release(), Some(envelope(1)));
+        assert_eq!(gate.release(), None);
+        gate.persisted(PersistNumber(3));
+        assert_eq!(gate.release(), Some(envelope(3)));
+    }
+}

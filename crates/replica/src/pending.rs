@@ -1,0 +1,319 @@
+//! Requests that wait for an answer, and what each may still come to.
+//!
+//! ```text
+//!   Held ──────▶ Proposed(log id) ──▶ decided when that index is applied (rule 7.1)
+//!    │  │            ▲
+//!    │  └─▶ Forwarded┘ (the leader answers where it stands in the log)
+//!    └────▶ Unavailable (nothing was tried)       past the deadline: Unknown
+//! ```
+//!
+//! A request that was only held certainly had no effect; once it was proposed or forwarded, a
+//! missed deadline means "unknown". Everything here is bounded by [`PENDING_MAX`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use raft::{Index, LogId, MemberId, ReadId, Term};
+
+use crate::api::{Answer, Done, Failure, ForwardRefusal, Ticket};
+use crate::applier::Applied;
+
+/// At most this many requests wait; more are refused as overload.
+pub const PENDING_MAX: usize = 100_000;
+
+/// A write that could not be handed to raft yet.
+#[derive(Debug)]
+pub(crate) struct HeldWrite {
+    pub(crate) ticket: Ticket,
+    pub(crate) command: Bytes,
+    pub(crate) forward: bool,
+    pub(crate) patience: Patience,
+}
+
+/// How long a request waits, in the caller's monotonic ms.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For its answer.
+    pub(crate) deadline_ms: u64,
+    /// For a leader; never later than the deadline.
+    pub(crate) held_until_ms: u64,
+}
+
+#[derive(Debug)]
+struct Forwarded {
+    ticket: Ticket,
+    leader: MemberId,
+    write: (Bytes, Patience),
+}
+
+#[derive(Debug)]
+struct Transfer {
+    ticket: Ticket,
+    deadline_ms: u64,
+}
+
+/// A read waits for a leader to ask, then for its answer, then for the store.
+#[derive(Debug)]
+struct Read {
+    due_ms: u64,
+    patience: Patience,
+}
+
+/// All of them. A ticket is in exactly one place.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    held: VecDeque<HeldWrite>,
+    /// By place in the log. Two may share an index, in different terms: at most one is done.
+    proposed: BTreeMap<(Index, Term), (Ticket, u64)>,
+    forwarded: BTreeMap<u64, Forwarded>,
+    reads: BTreeMap<Ticket, Read>,
+    /// The reads that wait for a leader, and those that wait for apply, by index.
+    held_reads: Vec<Ticket>,
+    waiting_reads: BTreeSet<(Index, Ticket)>,
+    transfer: Option<Transfer>,
+    /// No deadline is before this time.
+    earliest_ms: u64,
+    pub(crate) answers: Vec<Answer>,
+}
+
+impl Pending {
+    pub(crate) fn len(&self) -> usize {
+        self.held.len()
+            + self.proposed.len()
+            + self.forwarded.len()
+            + self.reads.len()
+            + usize::from(self.transfer.is_some())
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() >= PENDING_MAX
+    }
+
+    pub(crate) fn answer(&mut self, ticket: Ticket, result: Result<Done, Failure>) {
+        self.answers.push(Answer { ticket, result });
+    }
+
+    fn fail(&mut self, ticket: Ticket, failure: Failure) {
+        self.answer(ticket, Err(failure));
+    }
+
+    // Writes.
+
+    pub(crate) fn hold(&mut self, write: HeldWrite) {
+        self.expect_by(write.patience.held_until_ms);
+        self.held.push_back(write);
+    }
+
+    pub(crate) fn take_held(&mut self) -> VecDeque<HeldWrite> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// `ticket` stands in the log at `id`.
+    pub(crate) fn proposed(&mut self, id: LogId, ticket: Ticket, deadline_ms: u64) {
+        self.expect_by(deadline_ms);
+        let earlier = self.proposed.insert((id.index, id.term), (ticket, deadline_ms));
+        assert!(earlier.is_none(), "a place in the log is given out once");
+    }
+
+    /// `write` was handed to `leader` as `number`.
+    pub(crate) fn forwarded(&mut self, number: u64, leader: MemberId, write: HeldWrite) {
+        self.expect_by(write.patience.deadline_ms);
+        let HeldWrite { ticket, command, patience, .. } = write;
+        let forwarded = Forwarded { ticket, leader, write: (command, patience) };
+        let earlier = self.forwarded.insert(number, forwarded);
+        assert!(earlier.is_none(), "a number is used once");
+    }
+
+    /// The leader says where a forwarded write stands. Late if that is applied already: the
+    /// outcome has passed by.
+    pub(crate) fn forward_proposed(&mut self, number: u64, id: LogId, applied: Index) {
+        let Some(forwarded) = self.forwarded.remove(&number) else { return };
+        if id.index <= applied || self.proposed.contains_key(&(id.index, id.term)) {
+            self.fail(forwarded.ticket, Failure::Unknown);
+        } else {
+            self.proposed(id, forwarded.ticket, forwarded.write.1.deadline_ms);
+        }
+    }
+
+    /// The leader refused a forwarded write: it certainly did not propose it.
+    pub(crate) fn forward_refused(&mut self, number: u64, refusal: ForwardRefusal) {
+        let Some(forwarded) = self.forwarded.remove(&number) else { return };
+        let Forwarded { ticket, write: (command, patience), .. } = forwarded;
+        match refusal {
+            ForwardRefusal::NotLeader => {
+                self.hold(HeldWrite { ticket, command, forward: true, patience });
+            }
+            ForwardRefusal::Overloaded => self.fail(ticket, Failure::Overloaded),
+            ForwardRefusal::UnknownCommand => self.fail(ticket, Failure::Unavailable),
+        }
+    }
+
+    /// The stream from `leader` broke: what was forwarded to it and not answered is unknown
+    /// (rule 7.2).
+    pub(crate) fn stream_broke(&mut self, leader: MemberId) {
+        let lost = self.forwarded.extract_if(.., |_, forwarded| forwarded.leader == leader);
+        let tickets: Vec<Ticket> = lost.map(|(_, forwarded)| forwarded.ticket).collect();
+        for ticket in tickets {
+            self.fail(ticket, Failure::Unknown);
+        }
+    }
+
+    /// An index is applied: whoever waited for it knows now. Same term, done; another term,
+    /// certainly not and never.
+    pub(crate) fn applied(&mut self, applied: Applied) {
+        let Applied { id, stamp_ms, outcome } = applied;
+        let mut outcome = Some(outcome);
+        while let Some(first) = self.proposed.first_entry() {
+            let (index, term) = *first.key();
+            if index > id.index {
+                break;
+            }
+            let (ticket, _) = first.remove();
+            assert_eq!(index, id.index, "indexes are decided one after the other");
+            let result = match outcome.take_if(|_| term == id.term) {
+                Some(outcome) => Ok(Done::Written { log_id: id, stamp_ms, outcome }),
+                None => Err(Failure::Superseded),
+            };
+            self.answer(ticket, result);
+        }
+    }
+
+    // Reads.
+
+    pub(crate) fn read(&mut self, ticket: Ticket, patience: Patience) {
+        self.expect_by(patience.held_until_ms);
+        let due_ms = patience.held_until_ms;
+        let earlier = self.reads.insert(ticket, Read { due_ms, patience });
+        assert!(earlier.is_none(), "a ticket is used once");
+        self.held_reads.push(ticket);
+    }
+
+    /// Reads that had no leader to ask, to be asked now.
+    pub(crate) fn ask_held_reads(&mut self) -> Vec<ReadId> {
+        let mut asked = Vec::with_capacity(self.held_reads.len());
+        for ticket in std::mem::take(&mut self.held_reads) {
+            if let Some(read) = self.reads.get_mut(&ticket) {
+                read.due_ms = read.patience.deadline_ms;
+                asked.push(ReadId(ticket.0));
+            }
+        }
+        asked
+    }
+
+    /// The leader's answer: served once `index` is applied.
+    pub(crate) fn read_confirmed(&mut self, id: ReadId, index: Index) {
+        let ticket = Ticket(id.0);
+        if self.reads.contains_key(&ticket) {
+            self.waiting_reads.insert((index, ticket));
+        }
+    }
+
+    /// No leader answered; ask the next one.
+    pub(crate) fn read_failed(&mut self, id: ReadId) {
+        let ticket = Ticket(id.0);
+        if let Some(read) = self.reads.get_mut(&ticket) {
+            read.due_ms = read.patience.held_until_ms;
+            self.earliest_ms = self.earliest_ms.min(read.due_ms);
+            self.held_reads.push(ticket);
+        }
+    }
+
+    /// The store's published state reached `applied`.
+    pub(crate) fn serve_reads(&mut self, applied: Index) {
+        while let Some(&(index, ticket)) = self.waiting_reads.first() {
+            if index > applied {
+                break;
+            }
+            self.waiting_reads.pop_first();
+            if self.reads.remove(&ticket).is_some() {
+                self.answer(ticket, Ok(Done::ReadReady));
+            }
+        }
+    }
+
+    // Transfers.
+
+    /// Whether `ticket` is now the one that waits for the transfer; only one can.
+    pub(crate) fn transfer(&mut self, ticket: Ticket, deadline_ms: u64) -> bool {
+        if self.transfer.is_some() {
+            return false;
+        }
+        self.expect_by(deadline_ms);
+        self.transfer = Some(Transfer { ticket, deadline_ms });
+        true
+    }
+
+    /// The transfer ended: with this leader, or without success.
+    pub(crate) fn transfer_ended(&mut self, leader: Option<MemberId>) {
+        if let Some(transfer) = self.transfer.take() {
+            let result = leader.map(|leader| Done::Transferred { leader });
+            self.answer(transfer.ticket, result.ok_or(Failure::TransferFailed));
+        }
+    }
+
+    pub(crate) fn is_transferring(&self) -> bool {
+        self.transfer.is_some()
+    }
+
+    // Deadlines.
+
+    fn expect_by(&mut self, deadline_ms: u64) {
+        self.earliest_ms = self.earliest_ms.min(deadline_ms);
+    }
+
+    /// Fails everything whose time is up.
+    pub(crate) fn expire(&mut self, now_ms: u64) {
+        if now_ms < self.earliest_ms {
+            return;
+        }
+        let mut failed: Vec<(Ticket, Failure)> = Vec::new();
+        self.held.retain(|write| {
+            let keep = now_ms < write.patience.held_until_ms;
+            if !keep {
+                failed.push((write.ticket, Failure::Unavailable));
+            }
+            keep
+        });
+        let proposed = self.proposed.extract_if(.., |_, (_, deadline_ms)| *deadline_ms <= now_ms);
+        failed.extend(proposed.map(|(_, (ticket, _))| (ticket, Failure::Unknown)));
+        let late = |forwarded: &Forwarded| forwarded.write.1.deadline_ms <= now_ms;
+        let forwarded = self.forwarded.extract_if(.., |_, forwarded| late(forwarded));
+        failed.extend(forwarded.map(|(_, forwarded)| (forwarded.ticket, Failure::Unknown)));
+        let reads = self.reads.extract_if(.., |_, read| read.due_ms <= now_ms);
+        failed.extend(reads.map(|(ticket, _)| (ticket, Failure::Unavailable)));
+        if let Some(transfer) = self.transfer.take_if(|transfer| transfer.deadline_ms <= now_ms) {
+            failed.push((transfer.ticket, Failure::TransferFailed));
+        }
+        for (ticket, failure) in failed {
+            self.fail(ticket, failure);
+        }
+        self.earliest_ms = self.earliest_left_ms();
+    }
+
+    fn earliest_left_ms(&self) -> u64 {
+        let held = self.held.iter().map(|write| write.patience.held_until_ms);
+        let proposed = self.proposed.values().map(|&(_, deadline_ms)| deadline_ms);
+        let forwarded = self.forwarded.values().map(|forwarded| forwarded.write.1.deadline_ms);
+        let reads = self.reads.values().map(|read| read.due_ms);
+        let transfer = self.transfer.iter().map(|transfer| transfer.deadline_ms);
+        let all = held.chain(proposed).chain(forwarded).chain(reads).chain(transfer);
+        all.min().unwrap_or(u64::MAX)
+    }
+
+    /// The member stops: what was handed to raft is unknown, the rest certainly not done.
+    pub(crate) fn stop(&mut self) {
+        let held = std::mem::take(&mut self.held).into_iter().map(|write| write.ticket);
+        let reads = std::mem::take(&mut self.reads).into_keys();
+        let definite: Vec<Ticket> = held.chain(reads).collect();
+        let proposed = std::mem::take(&mut self.proposed).into_values().map(|(ticket, _)| ticket);
+        let forwarded = std::mem::take(&mut self.forwarded).into_values().map(|f| f.ticket);
+        let unknown: Vec<Ticket> = proposed.chain(forwarded).collect();
+        for ticket in definite {
+            self.fail(ticket, Failure::Unavailable);
+        }
+        for ticket in unknown {
+            self.fail(ticket, Failure::Unknown);
+        }
+        self.transfer_ended(None);
+    }
+}

@@ -1,0 +1,289 @@
+//! The replica itself: its state and its inputs. What comes out, and in which order, is in
+//! `order.rs`.
+
+use bytes::Bytes;
+use raft::{Config, EntryKind, LogId, MemberId, Now, ProposeError, Raft, Term};
+use store::{Budget, Command, Reader, Store};
+
+use crate::api::{
+    Effects, Failure, ForwardRefusal, PeerMessage, Request, Status, Stop, Submission, Ticket,
+};
+use crate::applier::Applier;
+use crate::forwards::Forwards;
+use crate::order::Gate;
+use crate::pending::{HeldWrite, Patience, Pending};
+use crate::{Configuration, Recovered};
+
+/// One member, without threads, clocks, sockets or files.
+///
+/// *Inputs*: [`tick`](Replica::tick), [`receive`](Replica::receive),
+/// [`submit`](Replica::submit), [`stream_opened`](Replica::stream_opened),
+/// [`stream_closed`](Replica::stream_closed), [`log_reply`](Replica::log_reply) and
+/// [`apply_turn`](Replica::apply_turn). *Output*: [`take_effects`](Replica::take_effects), after
+/// each batch of inputs. The rest are getters.
+pub struct Replica {
+    pub(crate) raft: Raft,
+    pub(crate) applier: Applier,
+    pub(crate) pending: Pending,
+    pub(crate) gate: Gate,
+    pub(crate) effects: Effects,
+    pub(crate) now: Now,
+    /// Work in one turn of apply.
+    pub(crate) turn_units: u64,
+    /// The member can not go on: it only fails requests.
+    pub(crate) stopped: bool,
+    configuration: Configuration,
+    forwards: Forwards,
+    /// Tells this run of the process from all others, in what is forwarded.
+    life: u64,
+    /// The number of the newest write forwarded.
+    forward_number: u64,
+}
+
+impl Replica {
+    /// A member as found on disk, with an empty store that it will fill from the log.
+    pub fn new(
+        config: Config,
+        configuration: Configuration,
+        recovered: Recovered,
+        store: Store,
+        now: Now,
+    ) -> Replica {
+        let voters = configuration.members.keys();
+        assert!(voters.eq(&config.voters), "raft's voters are the configuration's members");
+        Replica {
+            forwards: Forwards::new(recovered.restored.hard_state.term),
+            life: config.seed,
+            forward_number: 0,
+            raft: Raft::new(config, recovered.restored, now),
+            applier: Applier::new(store),
+            pending: Pending::default(),
+            gate: Gate::default(),
+            effects: Effects::default(),
+            now,
+            turn_units: Budget::TURN_UNITS,
+            stopped: false,
+            configuration,
+        }
+    }
+
+    // Inputs.
+
+    /// Time passes. Call every 10 ms, after the messages that are waiting (rule 5.1).
+    pub fn tick(&mut self, now: Now) {
+        self.now = now;
+        if !self.stopped {
+            self.raft.tick(now);
+        }
+        self.pending.expire(now.monotonic_ms);
+    }
+
+    /// A peer speaks.
+    pub fn receive(&mut self, now: Now, from: MemberId, message: PeerMessage) {
+        if self.stopped {
+            return;
+        }
+        self.now = now;
+        match message {
+            PeerMessage::Raft(message) => {
+                if let Err(refusal) = self.raft.step(now, from, message) {
+                    self.effects.refused.push((from, refusal));
+                }
+            }
+            PeerMessage::Forward { term, life, number, command } => {
+                if self.forwards.admit(from, term, life, number) {
+                    let result = self.take_forward(term, command);
+                    let answer = PeerMessage::ForwardAnswer { life, number, result };
+                    // Leaves before the entry does, on the same stream: the follower knows where
+                    // to look when it applies it.
+                    self.effects.send.push((from, answer));
+                }
+            }
+            PeerMessage::ForwardAnswer { life, .. } if life != self.life => {}
+            PeerMessage::ForwardAnswer { number, result: Ok(id), .. } => {
+                self.pending.forward_proposed(number, id, self.applier.applied());
+            }
+            PeerMessage::ForwardAnswer { number, result: Err(refusal), .. } => {
+                self.pending.forward_refused(number, refusal);
+            }
+        }
+    }
+
+    /// A client asks. Answered exactly once, in `Effects::answers`.
+    pub fn submit(&mut self, now: Now, submission: Submission) {
+        self.now = now;
+        let Submission { ticket, request, timeout } = submission;
+        if self.stopped {
+            self.pending.answer(ticket, Err(Failure::Unavailable));
+            return;
+        }
+        if self.pending.is_full() {
+            self.pending.answer(ticket, Err(Failure::Overloaded));
+            return;
+        }
+        let patience = self.patience(timeout.as_millis());
+        match request {
+            Request::Write { command, forward } => {
+                self.write(HeldWrite { ticket, command, forward, patience });
+            }
+            Request::ReadBarrier => self.pending.read(ticket, patience),
+            Request::Transfer { to } => self.transfer(ticket, to, patience),
+        }
+    }
+
+    /// The peer opened a stream to this member.
+    pub fn stream_opened(&mut self, now: Now, peer: MemberId) {
+        self.now = now;
+        self.raft.stream_opened(peer);
+    }
+
+    /// The peer's stream to this member was closed by the peer (its process is gone), never by a
+    /// timeout or limit of our own (rule 5.2).
+    pub fn stream_closed(&mut self, now: Now, peer: MemberId) {
+        self.now = now;
+        self.raft.stream_closed(peer);
+        self.pending.stream_broke(peer);
+    }
+
+    fn patience(&self, timeout_ms: u128) -> Patience {
+        let now_ms = self.now.monotonic_ms;
+        let timeout_ms = u64::try_from(timeout_ms).unwrap_or(u64::MAX);
+        let deadline_ms = now_ms.saturating_add(timeout_ms);
+        // The longest an election timer waits: a leader that is only late is there by then.
+        let hold_ms = 2 * self.raft.config().election_timeout_ms;
+        Patience { deadline_ms, held_until_ms: deadline_ms.min(now_ms + hold_ms) }
+    }
+
+    // Writes.
+
+    /// Proposes, forwards, holds or refuses, by what is known of the leader.
+    fn write(&mut self, write: HeldWrite) {
+        let (ticket, now) = (write.ticket, self.now);
+        match self.raft.propose(now, EntryKind::Command, write.command.clone()) {
+            Ok(id) => self.pending.proposed(id, ticket, write.patience.deadline_ms),
+            Err(ProposeError::Overloaded) => {
+                self.pending.answer(ticket, Err(Failure::Overloaded));
+            }
+            Err(ProposeError::Transferring) => self.pending.hold(write),
+            Err(ProposeError::NotLeader) => match self.raft.leader() {
+                None => self.pending.hold(write),
+                Some(leader) if write.forward => self.forward(leader, write),
+                leader => self.pending.answer(ticket, Err(Failure::NotLeader { leader })),
+            },
+        }
+    }
+
+    fn forward(&mut self, leader: MemberId, write: HeldWrite) {
+        self.forward_number += 1;
+        let (term, life, number) = (self.raft.term(), self.life, self.forward_number);
+        let command = write.command.clone();
+        self.effects.send.push((leader, PeerMessage::Forward { term, life, number, command }));
+        self.pending.forwarded(number, leader, write);
+    }
+
+    fn take_forward(&mut self, term: Term, command: Bytes) -> Result<LogId, ForwardRefusal> {
+        if term != self.raft.term() {
+            return Err(ForwardRefusal::NotLeader);
+        }
+        if Command::decode(command.clone()).is_err() {
+            return Err(ForwardRefusal::UnknownCommand);
+        }
+        let proposed = self.raft.propose(self.now, EntryKind::Command, command);
+        proposed.map_err(|error| match error {
+            ProposeError::NotLeader | ProposeError::Transferring => ForwardRefusal::NotLeader,
+            ProposeError::Overloaded => ForwardRefusal::Overloaded,
+        })
+    }
+
+    /// Whoever was held for want of a leader tries again.
+    pub(crate) fn hand_over_held(&mut self) {
+        if self.raft.leader().is_none() || self.raft.is_transferring() {
+            return;
+        }
+        for write in self.pending.take_held() {
+            self.write(write);
+        }
+        for id in self.pending.ask_held_reads() {
+            self.raft.read_index(id);
+        }
+    }
+
+    // Transfers.
+
+    fn transfer(&mut self, ticket: Ticket, to: Option<MemberId>, patience: Patience) {
+        if to == Some(self.raft.id()) && self.raft.is_leader() {
+            let leader = self.raft.id();
+            self.pending.answer(ticket, Ok(crate::Done::Transferred { leader }));
+            return;
+        }
+        let failure = match self.raft.transfer_leadership(to) {
+            Ok(_) if self.pending.transfer(ticket, patience.deadline_ms) => return,
+            Ok(_) | Err(raft::TransferError::NoTarget) => Failure::TransferFailed,
+            Err(raft::TransferError::NotLeader) => {
+                Failure::NotLeader { leader: self.raft.leader() }
+            }
+        };
+        self.pending.answer(ticket, Err(failure));
+    }
+
+    /// Answers whoever waits for a transfer, once it is known how it ended.
+    pub(crate) fn watch_transfer(&mut self) {
+        if !self.pending.is_transferring() || self.raft.is_transferring() {
+            return;
+        }
+        match self.raft.leader() {
+            Some(leader) if leader == self.raft.id() => self.pending.transfer_ended(None),
+            Some(leader) => self.pending.transfer_ended(Some(leader)),
+            None => {}
+        }
+    }
+
+    /// Ends for good.
+    pub(crate) fn stop(&mut self, stop: Stop) {
+        assert!(!self.stopped, "a member stops once");
+        self.stopped = true;
+        self.effects.stop = Some(stop);
+        self.pending.stop();
+    }
+
+    // Getters.
+
+    /// A handle on the store, for any thread.
+    pub fn reader(&self) -> Reader {
+        self.applier.store().reader()
+    }
+
+    /// The members of the cluster.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// The consensus state.
+    pub fn raft(&self) -> &Raft {
+        &self.raft
+    }
+
+    /// The member in numbers.
+    pub fn status(&self) -> Status {
+        let hard_state = self.raft.hard_state();
+        Status {
+            id: self.raft.id(),
+            role: self.raft.role(),
+            term: hard_state.term,
+            vote: hard_state.vote,
+            leader: self.raft.leader(),
+            last: self.raft.log().last(),
+            durable: self.raft.durable().0,
+            commit: self.raft.commit().0,
+            published: self.reader().published(),
+            age_ms: self.raft.age_ms(),
+            peers: self.raft.follower_status(),
+            pending: self.pending.len(),
+        }
+    }
+
+    /// Does at most `units` of work in a turn of apply, for tests of what happens in between.
+    pub fn set_turn_units(&mut self, units: u64) {
+        self.turn_units = units;
+    }
+}
