@@ -7,9 +7,11 @@ use std::process::{Command, Stdio};
 
 use crate::failure::{Doing, Failure, Result};
 
-/// The root of the repository: where the workspace's `Cargo.toml` is.
+/// The root of the repository: where the workspace's `Cargo.toml` is. Cargo names it when it runs
+/// us; the place where we were built is another one if two checkouts share a target directory.
 pub(crate) fn root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let package = named.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     package.parent().expect("this package is a directory of the workspace").to_path_buf()
 }
 
