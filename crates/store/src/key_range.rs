@@ -59,6 +59,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// The first key after the range, if any is.
+    pub(crate) fn end(&self) -> Option<&[u8]> {
+        self.end.as_deref()
+    }
+
     /// Whether `key` sorts before the end; says nothing of the start.
     pub(crate) fn reaches(&self, key: &[u8]) -> bool {
         self.end.as_ref().is_none_or(|end| key < end)

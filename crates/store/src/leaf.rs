@@ -1,32 +1,59 @@
 //! A leaf of the tree: up to 128 neighbouring keys behind one lock.
+//!
+//! A search must not cost a cache miss for each key it compares, so the keys' *heads* (the eight
+//! bytes after what all keys here have in common) stand side by side, and the keys' bytes share
+//! one buffer:
+//!
+//! ```text
+//!   heads    "01234567" "01234568" …        searched first, nearly always enough
+//!   entries  [version, where its key is] …  64 bytes each, in the same order
+//!   keys     /bench/000001234568/bench/…    in the order of their arrival
+//! ```
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::budget::{Budget, KEY_COST_UNITS, VERSION_COST_UNITS};
 use crate::key_range::Span;
 use crate::tally::Tally;
 use crate::types::{KeyValue, Revision};
-use crate::version::{Entry, Version, With, Write};
+use crate::version::{Version, Versions, With, Write};
 
-/// A leaf with more keys is split.
+/// A leaf with so many keys is split.
 const LEAF_KEYS_MAX: usize = 128;
 
-/// A leaf whose keys take more memory is split too, so that a reader under its lock never copies
-/// more than this and one key.
+/// A leaf whose keys take so much memory is split too, so that a reader under its lock never
+/// copies more than this and one key.
 const LEAF_KEY_BYTES_MAX: usize = 256 << 10;
 
 /// How many entries a leaf makes room for at a time: doubling would leave a third of it empty.
 const LEAF_GROWTH_KEYS: usize = 16;
 
+/// How many bytes of keys it makes room for at a time.
+const LEAF_GROWTH_KEY_BYTES: usize = 512;
+
 /// Neighbouring keys, in order, with what lets a count pass over them.
 #[derive(Debug, Default)]
 pub(crate) struct Leaf {
+    /// How many first bytes all keys here have in common, because both fences have them.
+    prefix_bytes: usize,
+    /// Of each entry its key's head; ascending.
+    heads: Vec<u64>,
     entries: Vec<Entry>,
-    key_bytes: usize,
+    keys: Vec<u8>,
     /// How many of the keys exist now, after everything applied.
     live: usize,
     /// The newest write here. At this revision or later, `live` is what a reader counts.
     newest: Revision,
+}
+
+/// A key's versions, and where in `keys` the key is.
+#[derive(Debug)]
+struct Entry {
+    /// A leaf's keys have at most [`LEAF_KEY_BYTES_MAX`] and one key's bytes, so 32 bits suffice.
+    key_start: u32,
+    key_bytes: u32,
+    versions: Versions,
 }
 
 impl Leaf {
@@ -44,7 +71,8 @@ impl Leaf {
             Err(at) => {
                 let first = Version::written(write, None);
                 tally.add(key, &first);
-                self.insert(at, Entry::new(key, first));
+                self.insert(at, key, Versions::new(first));
+                self.live += 1;
                 None
             }
         }
@@ -58,8 +86,8 @@ impl Leaf {
         tally: &mut Tally,
     ) -> Option<KeyValue> {
         let key = write.key;
-        let entry = &mut self.entries[at];
-        let before = entry.newest();
+        let versions = &mut self.entries[at].versions;
+        let before = versions.newest();
         let previous = prev_kv.then(|| before.key_value(key, With::Value)).flatten();
         if before.is_live() {
             tally.remove(key, before);
@@ -68,17 +96,23 @@ impl Leaf {
         }
         let version = Version::written(write, Some(before));
         tally.add(key, &version);
-        entry.push(version);
+        versions.push(version);
         previous
     }
 
-    fn insert(&mut self, at: usize, entry: Entry) {
+    fn insert(&mut self, at: usize, key: &[u8], versions: Versions) {
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(LEAF_GROWTH_KEYS);
+            self.heads.reserve_exact(LEAF_GROWTH_KEYS);
         }
-        self.key_bytes += entry.key.len();
-        self.live += 1;
-        self.entries.insert(at, entry);
+        if self.keys.capacity() - self.keys.len() < key.len() {
+            self.keys.reserve_exact(key.len().max(LEAF_GROWTH_KEY_BYTES));
+        }
+        let offset = |bytes: usize| u32::try_from(bytes).expect("a leaf's keys are bounded");
+        let (key_start, key_bytes) = (offset(self.keys.len()), offset(key.len()));
+        self.keys.extend_from_slice(key);
+        self.heads.insert(at, self.head(key));
+        self.entries.insert(at, Entry { key_start, key_bytes, versions });
     }
 
     /// Buries what exists of `span` from `from` on, until the budget is spent; gives back the key
@@ -91,16 +125,17 @@ impl Leaf {
         budget: &mut Budget,
         mut buried: impl FnMut(&[u8], &Version),
     ) -> Option<Box<[u8]>> {
-        let positions = positions(&self.entries, from, span);
+        let positions = self.positions(from, span);
         for entry in &mut self.entries[positions] {
+            let key = &self.keys[entry.key()];
             if budget.is_spent() {
-                return Some(entry.key.clone());
+                return Some(key.into());
             }
             budget.spend(KEY_COST_UNITS);
-            if entry.newest().is_live() {
-                budget.spend(VERSION_COST_UNITS + entry.key.len() as u64);
-                buried(&entry.key, entry.newest());
-                entry.push(Version::tombstone(revision));
+            if entry.versions.newest().is_live() {
+                budget.spend(VERSION_COST_UNITS + key.len() as u64);
+                buried(key, entry.versions.newest());
+                entry.versions.push(Version::tombstone(revision));
                 self.live -= 1;
                 self.newest = revision;
             }
@@ -108,42 +143,55 @@ impl Leaf {
         None
     }
 
-    pub(crate) fn is_overfull(&self) -> bool {
+    /// Whether it must be split before the next write.
+    pub(crate) fn is_full(&self) -> bool {
         let keys = self.entries.len();
-        keys > LEAF_KEYS_MAX || (keys > 1 && self.key_bytes > LEAF_KEY_BYTES_MAX)
+        keys >= LEAF_KEYS_MAX || (keys > 1 && self.keys.len() >= LEAF_KEY_BYTES_MAX)
     }
 
-    /// Cuts off the upper half, and gives its first key with it.
-    pub(crate) fn split(&mut self) -> (Box<[u8]>, Leaf) {
-        assert!(self.entries.len() > 1, "only a leaf of several keys is overfull");
-        let upper = self.entries.split_off(self.entries.len() / 2);
-        let lower = std::mem::take(&mut self.entries);
-        *self = Leaf::from_entries(lower);
-        (upper[0].key.clone(), Leaf::from_entries(upper))
+    /// Cuts off the upper half, and gives its fence with it. The leaf's own fences are `lower` and
+    /// `upper`; the last leaf has none above.
+    pub(crate) fn split(&mut self, lower: &[u8], upper: Option<&[u8]>) -> (Box<[u8]>, Leaf) {
+        assert!(self.entries.len() > 1, "only a leaf of several keys is ever full");
+        let whole = std::mem::take(self);
+        let middle = whole.entries.len() / 2;
+        let fence = Box::from(&whole.keys[whole.entries[middle].key()]);
+        let mut entries = whole.entries.into_iter();
+        let lower_entries = entries.by_ref().take(middle);
+        *self = Leaf::from_entries(&whole.keys, lower_entries, common_prefix(lower, &fence));
+        let prefix_bytes = upper.map_or(0, |upper| common_prefix(&fence, upper));
+        (fence, Leaf::from_entries(&whole.keys, entries, prefix_bytes))
     }
 
-    fn from_entries(mut entries: Vec<Entry>) -> Leaf {
-        entries.shrink_to_fit();
-        Leaf {
-            key_bytes: entries.iter().map(|entry| entry.key.len()).sum(),
-            live: entries.iter().filter(|entry| entry.newest().is_live()).count(),
-            newest: entries
-                .iter()
-                .map(|entry| entry.newest().mod_revision)
-                .max()
-                .unwrap_or_default(),
-            entries,
+    fn from_entries(
+        keys: &[u8],
+        entries: impl ExactSizeIterator<Item = Entry>,
+        prefix_bytes: usize,
+    ) -> Leaf {
+        let mut leaf = Leaf { prefix_bytes, ..Leaf::default() };
+        leaf.entries.reserve_exact(entries.len());
+        leaf.heads.reserve_exact(entries.len());
+        for entry in entries {
+            let newest = entry.versions.newest();
+            leaf.live += usize::from(newest.is_live());
+            leaf.newest = leaf.newest.max(newest.mod_revision);
+            leaf.insert(leaf.entries.len(), &keys[entry.key()], entry.versions);
         }
+        leaf
     }
 
     /// The version of `key` that a reader at `revision` sees.
     pub(crate) fn live_at(&self, key: &[u8], revision: Revision) -> Option<&Version> {
-        self.entries[self.position(key).ok()?].live_at(revision)
+        self.entries[self.position(key).ok()?].versions.live_at(revision)
     }
 
-    /// The keys of `span`.
-    pub(crate) fn entries(&self, span: &Span) -> &[Entry] {
-        &self.entries[positions(&self.entries, &span.start, span)]
+    /// The keys of `span`, with their versions.
+    pub(crate) fn entries(
+        &self,
+        span: &Span,
+    ) -> impl ExactSizeIterator<Item = (&[u8], &Versions)> + use<'_> {
+        let positions = self.positions(&span.start, span);
+        self.entries[positions].iter().map(|entry| (&self.keys[entry.key()], &entry.versions))
     }
 
     /// How many keys exist at `revision`, if that is known without looking at them.
@@ -151,14 +199,89 @@ impl Leaf {
         (self.newest <= revision).then_some(self.live)
     }
 
+    /// Where the keys of `span` at or after `from` stand.
+    fn positions(&self, from: &[u8], span: &Span) -> Range<usize> {
+        let bound = |key: &[u8]| self.position(key).unwrap_or_else(|at| at);
+        let first = bound(from);
+        let after = span.end().map_or(self.entries.len(), bound);
+        first..after.max(first)
+    }
+
+    /// Where `key` stands, or where it would; it need not be one that belongs here.
     fn position(&self, key: &[u8]) -> Result<usize, usize> {
-        self.entries.binary_search_by(|entry| (*entry.key).cmp(key))
+        match self.beside_prefix(key) {
+            Ordering::Less => return Err(0),
+            Ordering::Greater => return Err(self.entries.len()),
+            Ordering::Equal => {}
+        }
+        let head = self.head(key);
+        let first = self.heads.partition_point(|&other| other < head);
+        let equal = self.heads[first..].partition_point(|&other| other == head);
+        let found = self.entries[first..first + equal]
+            .binary_search_by(|entry| self.keys[entry.key()].cmp(key));
+        found.map(|at| first + at).map_err(|at| first + at)
+    }
+
+    /// How `key` stands to the keys with the common prefix; equal if it has it too.
+    fn beside_prefix(&self, key: &[u8]) -> Ordering {
+        let Some(entry) = self.entries.first() else { return Ordering::Equal };
+        let prefix = &self.keys[entry.key()][..self.prefix_bytes];
+        if key.starts_with(prefix) { Ordering::Equal } else { key.cmp(prefix) }
+    }
+
+    /// The bytes after the prefix, as a number that orders like them; keys that are shorter count
+    /// as continued by zeros, so equal heads decide nothing.
+    fn head(&self, key: &[u8]) -> u64 {
+        let rest = &key[self.prefix_bytes..];
+        let mut head = [0; 8];
+        let bytes = rest.len().min(head.len());
+        head[..bytes].copy_from_slice(&rest[..bytes]);
+        u64::from_be_bytes(head)
     }
 }
 
-/// Where the keys of `span` at or after `from` stand.
-fn positions(entries: &[Entry], from: &[u8], span: &Span) -> Range<usize> {
-    let first = entries.partition_point(|entry| *entry.key < *from);
-    let after = entries.partition_point(|entry| span.reaches(&entry.key));
-    first..after.max(first)
+impl Entry {
+    fn key(&self) -> Range<usize> {
+        let start = self.key_start as usize;
+        start..start + self.key_bytes as usize
+    }
+}
+
+/// How many first bytes two keys have in common: every key between them has those too.
+fn common_prefix(lower: &[u8], upper: &[u8]) -> usize {
+    lower.iter().zip(upper).take_while(|(lower, upper)| lower == upper).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_one_cache_line() {
+        assert_eq!(size_of::<Entry>(), 64);
+    }
+
+    /// Every pair of fences gives another prefix; the order must not depend on it.
+    #[test]
+    fn keys_are_found_whatever_they_have_in_common() {
+        let keys: Vec<&[u8]> =
+            vec![b"", b"\0", b"a", b"a\0", b"a\0\0", b"abcdefgh", b"abcdefgh\0", b"abcdefghi"];
+        for first in 0..keys.len() {
+            for last in first..keys.len() {
+                let inside = &keys[first..=last];
+                let leaf = leaf_of(inside, common_prefix(keys[first], keys[last]));
+                for key in &keys {
+                    assert_eq!(leaf.position(key), inside.binary_search(key), "{key:?}");
+                }
+            }
+        }
+    }
+
+    fn leaf_of(keys: &[&[u8]], prefix_bytes: usize) -> Leaf {
+        let mut leaf = Leaf { prefix_bytes, ..Leaf::default() };
+        for (at, key) in keys.iter().enumerate() {
+            leaf.insert(at, key, Versions::new(Version::tombstone(Revision(2))));
+        }
+        leaf
+    }
 }

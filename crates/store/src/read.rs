@@ -196,16 +196,16 @@ impl<'a> Page<'a> {
             }
         }
         let entries = leaf.entries(self.span);
-        let mut bytes = 0;
-        for entry in entries {
-            let Some(version) = entry.live_at(self.revision) else { continue };
+        let mut work = Work { keys: entries.len(), bytes: 0 };
+        for (key, versions) in entries {
+            let Some(version) = versions.live_at(self.revision) else { continue };
             self.count += 1;
             if self.items.len() < self.items_max {
-                bytes += entry.key.len();
-                self.items.extend(version.key_value(&entry.key, self.with));
+                work.bytes += key.len();
+                self.items.extend(version.key_value(key, self.with));
             }
         }
-        Work { keys: entries.len(), bytes }
+        work
     }
 
     fn into_response(self) -> RangeResponse {

@@ -63,12 +63,12 @@ impl Tree {
         tally: &mut Tally,
     ) -> Option<KeyValue> {
         let key = write.key;
-        let (previous, overfull) = {
+        let (previous, full) = {
             let leaves = self.leaves.read();
             let mut leaf = leaf_of(&leaves, key).1.write();
-            (leaf.put(write, prev_kv, tally), leaf.is_overfull())
+            (leaf.put(write, prev_kv, tally), leaf.is_full())
         };
-        if overfull {
+        if full {
             self.split(key);
         }
         previous
@@ -76,10 +76,10 @@ impl Tree {
 
     fn split(&self, key: &[u8]) {
         let mut leaves = self.leaves.write();
-        let (_, leaf) =
-            leaves.range_mut::<[u8], _>((Unbounded, Included(key))).next_back().expect(EVERY_KEY);
-        let (fence, upper) = leaf.get_mut().split();
-        let before = leaves.insert(fence, RwLock::new(upper));
+        let (lower, leaf) = leaf_of(&leaves, key);
+        let upper = fences_from(&leaves, lower).nth(1).map(|(upper, _)| &**upper);
+        let (fence, cut_off) = leaf.write().split(lower, upper);
+        let before = leaves.insert(fence, RwLock::new(cut_off));
         assert!(before.is_none(), "a leaf is split above its own fence");
     }
 

@@ -1,4 +1,4 @@
-//! One key and its versions.
+//! The versions of one key.
 
 use bytes::Bytes;
 
@@ -85,28 +85,27 @@ impl<'a> Write<'a> {
     }
 }
 
-/// A key with all its versions. Most keys have one, which costs no allocation of its own.
+/// All versions of a key. Most keys have one, which costs no allocation of its own.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) key: Box<[u8]>,
+pub(crate) struct Versions {
     newest: Version,
     older: Option<Box<Older>>,
 }
 
-/// The versions before the newest, oldest first. A type of its own so that [`Entry`] holds one
+/// The versions before the newest, oldest first. A type of its own so that [`Versions`] holds one
 /// thin pointer to it.
 #[derive(Debug, Default)]
 struct Older(Vec<Version>);
 
-impl Entry {
-    pub(crate) fn new(key: &[u8], first: Version) -> Entry {
-        Entry { key: key.into(), newest: first, older: None }
+impl Versions {
+    pub(crate) fn new(first: Version) -> Versions {
+        Versions { newest: first, older: None }
     }
 
     pub(crate) fn push(&mut self, version: Version) {
-        debug_assert!(version.mod_revision > self.newest.mod_revision, "revisions go up");
+        assert!(version.mod_revision > self.newest.mod_revision, "a command writes a key once");
         let before = std::mem::replace(&mut self.newest, version);
-        self.older.get_or_insert_default().0.push(before);
+        self.older.get_or_insert_default().push(before);
     }
 
     pub(crate) fn newest(&self) -> &Version {
@@ -128,12 +127,12 @@ impl Entry {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_entry_stays_within_its_memory() {
-        assert_eq!(size_of::<Entry>(), 72);
+impl Older {
+    /// Grows by half, from one: most keys that have older versions have few.
+    fn push(&mut self, version: Version) {
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(self.0.len() / 2 + 1);
+        }
+        self.0.push(version);
     }
 }

@@ -1,0 +1,190 @@
+//! What the store does in a second on this machine, measured in process.
+//!
+//!     cargo run --release -p store --example bench
+//!
+//! One writer applies puts of 256 incompressible bytes to random keys out of a million, in batches
+//! of 200 with a publication each; alone first, then beside a reader that asks for random keys as
+//! fast as it can; then reads alone. The figures of record, and what they decided, are in
+//! `docs/decisions/001-store-concurrency.md`.
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use store::{Budget, Command, KeyRange, LogEntry, RangeRequest, Reader, Store};
+
+const KEYS: u64 = 1_000_000;
+const PUTS: u64 = 1_000_000;
+const BATCH_PUTS: usize = 200;
+const VALUE_BYTES: usize = 256;
+const READS: u64 = 1_000_000;
+const RANGES: u64 = 50_000;
+const RANGE_KEYS: usize = 100;
+const COUNTS: u32 = 20;
+
+/// Prime to `KEYS`, so that its multiples visit every key in a scattered order.
+const SCATTER: u64 = 618_033_989;
+
+fn main() {
+    let mut bench = Bench { store: Store::new(), index: 0, random: Random(1) };
+    println!("memory beyond key, value  {} bytes a key", bench.fill());
+
+    let alone = bench.random_entries();
+    println!("puts alone                {}", rate(PUTS, bench.apply(&alone)));
+    let beside = bench.random_entries();
+    let (took, reads) = bench.apply_beside_reader(&beside);
+    println!("puts beside a reader      {}", rate(PUTS, took));
+    println!("  its gets                {}", rate(reads.len() as u64, took));
+    println!("  latency of a get        {}", percentiles(reads));
+
+    let reader = bench.store.reader();
+    println!("gets alone                {}", bench.time(READS, |key| get(&reader, key)));
+    println!("ranges of 100 keys        {}", bench.time(RANGES, |key| range(&reader, key)));
+    println!("count of all keys         {:?}", count(&reader));
+    println!("state hash                {:016x}", bench.store.state_hash());
+}
+
+struct Bench {
+    store: Store,
+    index: u64,
+    random: Random,
+}
+
+impl Bench {
+    /// Writes each key once, in a scattered order; gives back the memory that took beyond the
+    /// keys and values themselves. Entries are dropped as soon as they are applied.
+    fn fill(&mut self) -> u64 {
+        let before = resident_bytes();
+        for number in 0..KEYS {
+            let entry = self.entry(number * SCATTER % KEYS);
+            self.apply(&[entry]);
+        }
+        let published = self.store.reader().published();
+        assert_eq!(published.keys, KEYS, "the scatter visits every key");
+        (resident_bytes() - before).saturating_sub(published.live_bytes) / KEYS
+    }
+
+    fn random_entries(&mut self) -> Vec<LogEntry> {
+        let keys = (0..PUTS).map(|_| self.random.below(KEYS)).collect();
+        self.entries(keys)
+    }
+
+    fn entries(&mut self, keys: Vec<u64>) -> Vec<LogEntry> {
+        keys.into_iter().map(|number| self.entry(number)).collect()
+    }
+
+    fn entry(&mut self, number: u64) -> LogEntry {
+        let value: Vec<u8> =
+            (0..VALUE_BYTES / 8).flat_map(|_| self.random.next().to_le_bytes()).collect();
+        let command = Command::Put { key: key(number), value: value.into(), prev_kv: false };
+        self.index += 1;
+        let command = Some(command.encode());
+        LogEntry { index: self.index, term: 1, stamp_ms: self.index, age_ms: 0, command }
+    }
+
+    fn apply(&mut self, entries: &[LogEntry]) -> Duration {
+        let start = Instant::now();
+        for batch in entries.chunks(BATCH_PUTS) {
+            for entry in batch {
+                let applied = self.store.apply(entry, &mut Budget::default());
+                black_box(applied.expect("a put is a known command"));
+            }
+            self.store.publish();
+        }
+        start.elapsed()
+    }
+
+    /// Gives back how long the puts took, and how long each get took that was made meanwhile.
+    fn apply_beside_reader(&mut self, entries: &[LogEntry]) -> (Duration, Vec<Duration>) {
+        let reader = self.store.reader();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let reads = scope.spawn(|| read_until(&reader, &over));
+            let took = self.apply(entries);
+            over.store(true, Ordering::Relaxed);
+            (took, reads.join().expect("the reader does not panic"))
+        })
+    }
+
+    fn time(&mut self, times: u64, mut read: impl FnMut(u64)) -> String {
+        let start = Instant::now();
+        for _ in 0..times {
+            read(self.random.below(KEYS));
+        }
+        rate(times, start.elapsed())
+    }
+}
+
+fn read_until(reader: &Reader, over: &AtomicBool) -> Vec<Duration> {
+    let mut random = Random(2);
+    let mut took = Vec::with_capacity(1 << 23);
+    let mut last = Instant::now();
+    while !over.load(Ordering::Relaxed) {
+        get(reader, random.below(KEYS));
+        let now = Instant::now();
+        took.push(now - last);
+        last = now;
+    }
+    took
+}
+
+fn get(reader: &Reader, number: u64) {
+    let (found, _) = reader.get(&key(number), None).expect("now is readable");
+    black_box(found.expect("every key was written"));
+}
+
+fn range(reader: &Reader, number: u64) {
+    let mut request =
+        RangeRequest::new(KeyRange::Between { start: key(number), end: key(number + 100) });
+    request.limit = Some(RANGE_KEYS);
+    black_box(reader.range(&request).expect("now is readable"));
+}
+
+fn count(reader: &Reader) -> Duration {
+    let mut request = RangeRequest::new(KeyRange::all());
+    request.count_only = true;
+    let start = Instant::now();
+    for _ in 0..COUNTS {
+        black_box(reader.range(&request).expect("now is readable"));
+    }
+    start.elapsed() / COUNTS
+}
+
+fn key(number: u64) -> Bytes {
+    format!("/bench/{number:012}").into()
+}
+
+fn rate(count: u64, took: Duration) -> String {
+    format!("{:>9.0} a second", count as f64 / took.as_secs_f64())
+}
+
+fn percentiles(mut took: Vec<Duration>) -> String {
+    took.sort_unstable();
+    let at = |per_mille: usize| took[(took.len() - 1) * per_mille / 1000];
+    format!("p50 {:?}, p99 {:?}, p99.9 {:?}, max {:?}", at(500), at(990), at(999), at(1000))
+}
+
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) << 10
+}
+
+/// Xorshift: enough to spread keys and fill values.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+}
