@@ -79,6 +79,11 @@ impl Error {
         matches!(self.kind(), Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
     }
 
+    /// This user may not do it.
+    pub fn is_denied(&self) -> bool {
+        self.kind() == Some(io::ErrorKind::PermissionDenied)
+    }
+
     /// Another process holds the lock.
     pub fn is_held(&self) -> bool {
         matches!(self.cause, Cause::Held)

@@ -12,6 +12,7 @@
 //! - [`SimDisk::limit_bytes`]: a disk that is full past some number of bytes.
 //! - [`SimDisk::flip_bit`] rots one byte.
 //!
+//! [`SimDisk::trace`] writes down what changes the disk, for tests whose question is the order of things.
 //! [`SimDisk::counts`] tells what happened, because a run without faults proves nothing about them.
 //!
 //! What it does *not* model: time, reordering of whole operations, misdirected writes, rot that comes
@@ -23,6 +24,7 @@ mod random;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -108,6 +110,8 @@ struct State {
     halted: bool,
     bytes_max: Option<u64>,
     counts: Counts,
+    /// What changed the disk, if anyone wants to know.
+    trace: Option<Vec<String>>,
 }
 
 impl SimDisk {
@@ -158,6 +162,17 @@ impl SimDisk {
         self.state().counts
     }
 
+    /// Begins to write down every operation that changes the disk or makes something durable.
+    pub fn trace(&self) {
+        self.state().trace.get_or_insert_default();
+    }
+
+    /// What was written down since [`SimDisk::trace`] or the last call: a line an operation, with names
+    /// but not directories, failed ones marked.
+    pub fn take_trace(&self) -> Vec<String> {
+        self.state().trace.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A test that panicked elsewhere must not hide its own message behind this lock's.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -166,7 +181,9 @@ impl SimDisk {
     /// Counts an operation, and lets it fail if its turn has come.
     fn begin(&self, operation: Operation, path: &Path) -> Result<MutexGuard<'_, State>, Error> {
         let mut state = self.state();
-        match state.strike() {
+        let fault = state.strike();
+        state.note(operation, path, None, fault);
+        match fault {
             None => Ok(state),
             Some(fault) => Err(fault.error(operation, path)),
         }
@@ -190,12 +207,29 @@ impl State {
         Some(fault)
     }
 
+    /// Writes an operation down; `bytes` are those of a write.
+    fn note(
+        &mut self,
+        operation: Operation,
+        path: &Path,
+        bytes: Option<Range<u64>>,
+        fault: Option<Fault>,
+    ) {
+        let Some(trace) = &mut self.trace else { return };
+        if matches!(operation, Operation::Read | Operation::Measure | Operation::List) {
+            return;
+        }
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let bytes = bytes.map_or(String::new(), |bytes| format!(" {}..{}", bytes.start, bytes.end));
+        let failed = fault.map_or(String::new(), |fault| format!(" failed: {fault:?}"));
+        trace.push(format!("{operation} {name}{bytes}{failed}"));
+    }
+
     fn crash(&mut self) {
         self.counts.crashes += 1;
         self.process += 1;
         self.locks.clear();
         self.halted = false;
-        self.fault = None;
         let named = self.names.every_file();
         self.images.retain(|id, _| named.contains(id));
     }
@@ -321,9 +355,14 @@ impl Drop for SimLock {
 
 impl SimFile {
     /// Counts an operation; it fails if this file's process is dead or its turn to fail has come.
-    fn begin(&self, operation: Operation) -> Result<MutexGuard<'_, State>, (Error, Fault)> {
+    fn begin(
+        &self,
+        operation: Operation,
+        bytes: Option<Range<u64>>,
+    ) -> Result<MutexGuard<'_, State>, (Error, Fault)> {
         let mut state = self.disk.state();
         let fault = if state.process == self.process { state.strike() } else { Some(Fault::Error) };
+        state.note(operation, &self.path, bytes, fault);
         match fault {
             None => Ok(state),
             Some(fault) => Err((fault.error(operation, &self.path), fault)),
@@ -344,18 +383,18 @@ impl SimFile {
 
 impl File for SimFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize, Error> {
-        let mut state = self.begin(Operation::Read).map_err(|(error, _)| error)?;
+        let mut state = self.begin(Operation::Read, None).map_err(|(error, _)| error)?;
         Ok(state.image(self.id).read(bytes, offset))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
         assert!(self.writable, "{} is open for reading only", self.path.display());
-        let mut state = match self.begin(Operation::Write) {
+        let end = offset + bytes.len() as u64;
+        let mut state = match self.begin(Operation::Write, Some(offset..end)) {
             Ok(state) => state,
             Err((error, fault)) => return Err(self.fail_write(bytes, offset, error, fault)),
         };
         state.counts.writes += 1;
-        let end = offset + bytes.len() as u64;
         let growth = end.saturating_sub(state.image(self.id).size_bytes());
         if state.bytes_max.is_some_and(|bytes_max| state.bytes_used() + growth > bytes_max) {
             state.counts.faults += 1;
@@ -367,7 +406,7 @@ impl File for SimFile {
     }
 
     fn sync(&self) -> Result<(), Error> {
-        match self.begin(Operation::Sync) {
+        match self.begin(Operation::Sync, None) {
             Ok(mut state) => {
                 state.counts.syncs += 1;
                 state.image(self.id).sync();
@@ -384,7 +423,7 @@ impl File for SimFile {
     }
 
     fn size_bytes(&self) -> Result<u64, Error> {
-        let mut state = self.begin(Operation::Measure).map_err(|(error, _)| error)?;
+        let mut state = self.begin(Operation::Measure, None).map_err(|(error, _)| error)?;
         Ok(state.image(self.id).size_bytes())
     }
 }

@@ -168,22 +168,25 @@ pub(crate) fn write_zeros(file: &impl File, from: u64, capacity: u64) -> Result<
     Ok(to)
 }
 
-/// Creates a directory and its missing parents, each durable in its own parent.
+/// Creates a directory and its missing parents, each durable before the next: so whatever exists, only the
+/// last name can have been left unflushed by a process that died, and that one is flushed again.
 pub(crate) fn create_directory<D: Disk>(disk: &D, path: &Path) -> Result<(), disk::Error> {
-    // Its own name is flushed even if it exists: a process that died may have left it unflushed.
-    let mut unflushed = vec![path];
-    for directory in path.ancestors().skip(1).take_while(|path| path.parent().is_some()) {
-        match disk.list(directory) {
-            Err(error) if error.is_not_found() => unflushed.push(directory),
-            Ok(_) | Err(_) => break,
+    let Some(parent) = path.parent() else { return Ok(()) };
+    match disk.list(path) {
+        Ok(_) => {}
+        Err(error) if error.is_not_found() => {
+            create_directory(disk, parent)?;
+            disk.create_dir_all(path)?;
         }
+        Err(error) => return Err(error),
     }
-    disk.create_dir_all(path)?;
-    unflushed.iter().filter_map(|directory| directory.parent()).try_for_each(|parent| {
-        // The parent of a bare name is the empty path: the directory we are in.
-        let here = parent.as_os_str().is_empty();
-        disk.sync_dir(if here { Path::new(".") } else { parent })
-    })
+    // The parent of a bare name is the empty path: the directory we are in.
+    let here = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    match disk.sync_dir(here) {
+        // Whoever may not even read the parent did not create anything in it.
+        Err(error) if error.is_denied() => Ok(()),
+        result => result,
+    }
 }
 
 fn parse_segment_name(name: &str) -> Option<u64> {

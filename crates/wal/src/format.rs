@@ -14,6 +14,9 @@ pub(crate) const VERSION: u32 = 1;
 /// The grain of a segment: its header has one block, and each frame begins at one.
 pub(crate) const BLOCK_BYTES: u64 = 4096;
 
+/// Nothing is counted so far. What claims more is refused, so that adding to a counter is safe.
+const COUNTER_MAX: u64 = 1 << 63;
+
 /// `bytes` rounded up to whole blocks.
 pub(crate) fn padded(bytes: u64) -> u64 {
     bytes.next_multiple_of(BLOCK_BYTES)

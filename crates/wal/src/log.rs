@@ -359,8 +359,9 @@ impl<D: Disk> Wal<D> {
         for entry in heads.entries(start..start + count, payloads) {
             entries.push(entry.map_err(|damage| corrupt(path.clone(), damage))?);
         }
-        *bytes_left = bytes_left.saturating_sub(payload_bytes);
-        Ok(start + count == end)
+        let left = bytes_left.checked_sub(payload_bytes);
+        *bytes_left = left.unwrap_or(0);
+        Ok(left.is_some() && start + count == end)
     }
 
     /// A segment's file and the checksum of its header.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{decode_vote, encode_vote, padded, put_u32, put_u64, read_u32, read_u64};
+use super::{COUNTER_MAX, decode_vote, encode_vote, padded, put_u32, put_u64, read_u32, read_u64};
 use crate::error::Damage;
 use crate::types::{Entry, HardState};
 
@@ -171,7 +171,7 @@ impl Heads {
         let known = read_u32(&self.bytes, FLAGS) & !CLOSING == 0;
         known
             && self.bytes.len() as u64 + payload_bytes == length
-            && (1..u64::MAX >> 1).contains(&first_index)
+            && (1..COUNTER_MAX).contains(&first_index)
             && self.iter().zip(first_index..).all(|(head, index)| head.index() == index)
     }
 

@@ -1,6 +1,9 @@
 //! The header block of a segment.
 
-use super::{BLOCK_BYTES, VERSION, decode_vote, encode_vote, put_u32, put_u64, read_u32, read_u64};
+use super::{
+    BLOCK_BYTES, COUNTER_MAX, VERSION, decode_vote, encode_vote, put_u32, put_u64, read_u32,
+    read_u64,
+};
 use crate::types::{HardState, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 
 const MAGIC_VALUE: [u8; 8] = *b"RAFTKVWL";
@@ -110,11 +113,11 @@ impl SegmentHeader {
     /// Whether arithmetic on the fields is safe, whoever wrote them.
     fn is_plausible(&self) -> bool {
         self.predecessor < self.number
-            && self.number < u64::MAX
+            && self.number < COUNTER_MAX
             && (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.capacity)
             && self.capacity.is_multiple_of(BLOCK_BYTES)
-            && self.first_flush < u64::MAX
-            && (1..u64::MAX).contains(&self.first_index)
+            && self.first_flush < COUNTER_MAX
+            && (1..COUNTER_MAX).contains(&self.first_index)
             && self.hard_state.commit < self.first_index
             && self.previous_term <= self.hard_state.term
     }

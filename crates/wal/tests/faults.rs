@@ -1,0 +1,113 @@
+//! Every disk operation of a life fails once, in every way, followed by either kind of crash.
+
+// Helpers of tests may unwrap as tests do.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use disk::Fault;
+use support::{FAULTS, Modelled, Random, entry, random_batches};
+use wal::{Batch, Error, HardState, OpenError};
+
+/// Two openings, appends over several segments with truncations, closing frames, preparation. It stops at
+/// the first failure, as a member does.
+fn life(log: &mut Modelled) -> Result<(), Failure> {
+    let mut random = Random(42);
+    for _ in 0..2 {
+        log.open()?;
+        log.wal().prepare_spare()?;
+        for _ in 0..6 {
+            let batches = random_batches(&mut random, &log.state, log.commit);
+            log.append(&batches)?;
+            while log.wal().prepare_spare()? {}
+        }
+        log.wal().write_closing_frame()?;
+        if log.state.last_index() > 0 {
+            log.wal().read(1, 1, 0).map_err(|_| Failure)?;
+        }
+        log.crash(None);
+    }
+    Ok(())
+}
+
+/// The life ended early.
+#[derive(Debug)]
+struct Failure;
+
+impl From<Error> for Failure {
+    fn from(_: Error) -> Failure {
+        Failure
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Failure {
+        assert!(matches!(error, OpenError::Disk(_)), "no damage was done, and yet: {error}");
+        Failure
+    }
+}
+
+#[test]
+fn an_error_at_any_operation_loses_nothing_that_was_acknowledged() {
+    let mut calm = Modelled::new();
+    life(&mut calm).unwrap();
+    let operations = calm.disk.counts().operations;
+    assert!(operations > 150, "the life has only {operations} operations");
+    for operation in 1..=operations {
+        for fault in FAULTS {
+            for power_cut in [None, Some(operation), Some(operation + 1_000)] {
+                fail_one(operation, fault, power_cut);
+            }
+        }
+    }
+}
+
+fn fail_one(operation: u64, fault: Fault, power_cut: Option<u64>) {
+    let mut log = Modelled::new();
+    log.disk.fail_at(operation, fault);
+    // `open` compares with the model: it panics if something acknowledged is missing.
+    let outcome = life(&mut log);
+    assert!(outcome.is_err(), "operation {operation} failed by {fault:?} and nobody heard of it");
+    assert_eq!(log.disk.counts().faults, 1, "operation {operation} failed by {fault:?}");
+    log.crash(power_cut);
+    for _ in 0..2 {
+        log.open().unwrap();
+        log.check_all();
+        log.crash(power_cut);
+    }
+}
+
+/// A log with one durable entry, and a batch with the next.
+fn log_and_batch() -> (Modelled, Vec<Batch>) {
+    let mut log = Modelled::new();
+    log.open().unwrap();
+    let hard_state = HardState { term: 1, vote: Some(1), commit: 0 };
+    log.append(&[Batch { hard_state, entries: vec![entry(1, 1, "a")] }]).unwrap();
+    (log, vec![Batch { hard_state, entries: vec![entry(2, 1, "b")] }])
+}
+
+#[test]
+fn a_poisoned_log_repeats_its_first_cause_and_touches_the_disk_no_more() {
+    let (mut log, batches) = log_and_batch();
+    log.disk.fail_at(2, Fault::Error);
+    let first = log.append(&batches).unwrap_err().to_string();
+    assert!(log.wal().is_poisoned() && first.contains("cannot flush"), "{first}");
+    let operations = log.disk.counts().operations;
+    assert_eq!(log.wal().append(&batches).unwrap_err().to_string(), first);
+    assert_eq!(log.wal().write_closing_frame().unwrap_err().to_string(), first);
+    assert_eq!(log.wal().prepare_spare().unwrap_err().to_string(), first);
+    assert_eq!(log.wal().read(1, 1, 0).unwrap_err().to_string(), first);
+    assert_eq!(log.disk.counts().operations, operations);
+    assert_eq!(log.wal().last_log_id(), Some((1, 1)), "nothing that failed is reported");
+}
+
+#[test]
+fn a_failure_to_prepare_leaves_the_log_sound() {
+    let (mut log, batches) = log_and_batch();
+    log.disk.fail_at(1, Fault::Full);
+    let error = log.wal().prepare_spare().unwrap_err();
+    assert!(matches!(error, Error::Preparation(_)), "{error}");
+    log.append(&batches).unwrap();
+    log.crash(Some(1));
+    log.open().unwrap();
+}
