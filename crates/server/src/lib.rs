@@ -1,4 +1,6 @@
 //! The shell around a replica: doors, peers, configuration.
 
 pub mod config;
+pub mod http;
 pub mod node;
+mod peer;

@@ -106,19 +106,28 @@ impl Inbox {
 
     /// Brings messages of a peer that took `bytes` on the wire; waits while there is no room.
     pub(crate) async fn deliver(&self, from: MemberId, messages: Vec<PeerMessage>, bytes: usize) {
+        let mut messages = Some(messages);
         loop {
-            // Registered before the check, so that room made in between is not missed.
+            // Made before the look at the queue, so that room made in between is not missed.
             let room = self.room.notified();
-            let mut queue = self.queue.lock();
-            if queue.closed {
+            self.try_deliver(from, &mut messages, bytes);
+            if messages.is_none() {
                 return;
             }
-            if queue.peer_bytes < PEER_BYTES_MAX {
-                queue.peer_bytes += bytes;
-                return self.push(queue, Input::Messages(from, messages));
-            }
-            drop(queue);
             room.await;
+        }
+    }
+
+    /// Takes the messages if there is room for them.
+    fn try_deliver(&self, from: MemberId, messages: &mut Option<Vec<PeerMessage>>, bytes: usize) {
+        let mut queue = self.queue.lock();
+        if !queue.closed && queue.peer_bytes >= PEER_BYTES_MAX {
+            return;
+        }
+        let messages = messages.take().expect("messages are delivered once");
+        if !queue.closed {
+            queue.peer_bytes += bytes;
+            self.push(queue, Input::Messages(from, messages));
         }
     }
 

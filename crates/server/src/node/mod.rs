@@ -16,11 +16,19 @@
 //!
 //! Every queue here is bounded, and each bound says what happens past it.
 
+mod driver;
 mod handle;
 mod inbox;
+mod log_thread;
+mod outboxes;
 mod status;
 #[doc(hidden)]
 pub mod testing;
+mod threads;
+mod waiters;
 
 pub use handle::{Node, WriteOptions, Written};
+pub(crate) use inbox::{Inbox, Input};
+pub(crate) use status::StatusBoard;
 pub use status::{About, Counters, NodeStatus, Phase};
+pub(crate) use threads::{Threads, start};

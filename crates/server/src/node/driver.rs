@@ -1,0 +1,190 @@
+//! The replica thread: the only one that touches the replica.
+//!
+//! One turn: take what has gathered in the inbox; feed it to the replica, then the tick if one is
+//! due (messages first, rule 5.1); hand out what the replica wants done; let it apply for a bounded
+//! time (rule 6.2); hand out again. Nothing in a turn waits for anybody.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use raft::{Event, Now};
+use replica::{Replica, Stop, Submission};
+use tracing::{info, warn};
+
+use super::inbox::{Inbox, Input};
+use super::log_thread::LogQueue;
+use super::outboxes::Outboxes;
+use super::status::{Counters, StatusBoard};
+use super::waiters::Waiters;
+
+/// From one tick to the next.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The status board is refreshed at least this often, and on every change of role or leader.
+const STATUS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The machine's clocks, as the replica is told them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    started: Instant,
+}
+
+impl Clock {
+    /// Its monotonic half starts at 0.
+    pub(crate) fn start() -> Clock {
+        Clock { started: Instant::now() }
+    }
+
+    /// What they say now.
+    pub(crate) fn now(&self) -> Now {
+        // A wall clock before 1970 is none; stamps never go back, whatever it says.
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now {
+            monotonic_ms: self.started.elapsed().as_millis() as u64,
+            wall_ms: wall.as_millis() as u64,
+        }
+    }
+}
+
+/// Everything the replica thread owns.
+pub(crate) struct Driver {
+    pub(crate) replica: Replica,
+    pub(crate) clock: Clock,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) log: Arc<LogQueue>,
+    pub(crate) outboxes: Outboxes,
+    pub(crate) status: Arc<StatusBoard>,
+}
+
+/// How a driver ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// It was told to.
+    Told,
+    /// The member can not go on.
+    Stopped(Stop),
+}
+
+/// What a turn carries over to the next.
+struct Turn {
+    waiters: Waiters,
+    /// Requests answered since the inbox was told.
+    answered: usize,
+    tick_due: Instant,
+    status_due: Instant,
+    ended: Option<Ended>,
+}
+
+impl Driver {
+    /// Runs until it is told to stop, or can not go on. Requests that are not answered by then
+    /// have an unknown outcome.
+    pub(crate) fn run(mut self) -> Ended {
+        let now = Instant::now();
+        let mut turn = Turn {
+            waiters: Waiters::default(),
+            answered: 0,
+            tick_due: now,
+            status_due: now,
+            ended: None,
+        };
+        let mut batch = Vec::new();
+        let mut applying = true;
+        let ended = loop {
+            let wait_until = if applying { Instant::now() } else { turn.tick_due };
+            self.inbox.take(&mut batch, wait_until, std::mem::take(&mut turn.answered));
+            self.feed(&mut batch, &mut turn);
+            self.hand_out(&mut turn);
+            applying = self.replica.apply_turn();
+            self.hand_out(&mut turn);
+            self.show_status(&mut turn);
+            if let Some(ended) = turn.ended.take() {
+                break ended;
+            }
+        };
+        self.inbox.close();
+        self.log.close();
+        ended
+    }
+
+    /// All inputs of the batch, then the tick if one is due. Late ticks count as one.
+    fn feed(&mut self, batch: &mut Vec<Input>, turn: &mut Turn) {
+        let now = self.clock.now();
+        if !batch.is_empty() {
+            Counters::add(&self.status.counters().batches, 1);
+        }
+        for input in batch.drain(..) {
+            self.feed_one(now, input, turn);
+        }
+        let instant = Instant::now();
+        if instant >= turn.tick_due {
+            self.replica.tick(self.clock.now());
+            turn.tick_due = instant + TICK;
+        }
+    }
+
+    fn feed_one(&mut self, now: Now, input: Input, turn: &mut Turn) {
+        match input {
+            Input::Submit { request, timeout, answer } => {
+                Counters::add(&self.status.counters().requests, 1);
+                let ticket = turn.waiters.admit(answer);
+                self.replica.submit(now, Submission { ticket, request, timeout });
+            }
+            Input::Messages(from, messages) => {
+                let received = &self.status.counters().peer_messages_received;
+                Counters::add(received, messages.len() as u64);
+                for message in messages {
+                    self.replica.receive(now, from, message);
+                }
+            }
+            Input::StreamOpened(peer) => self.replica.stream_opened(now, peer),
+            Input::StreamClosed(peer) => self.replica.stream_closed(now, peer),
+            Input::Log(reply) => self.replica.log_reply(now, reply),
+            Input::Stop => turn.ended = Some(Ended::Told),
+        }
+    }
+
+    /// Does what the replica wants done.
+    fn hand_out(&mut self, turn: &mut Turn) {
+        let effects = self.replica.take_effects();
+        self.log.put(effects.log);
+        self.outboxes.send(effects.send, self.status.counters());
+        turn.answered += effects.answers.len();
+        for answer in effects.answers {
+            turn.waiters.answer(answer.ticket, answer.result);
+        }
+        for (peer, refusal) in effects.refused {
+            warn!(%peer, ?refusal, "refused a message of a peer");
+        }
+        for event in effects.events {
+            if announce(event) {
+                turn.status_due = Instant::now();
+            }
+        }
+        if let Some(stop) = effects.stop {
+            turn.ended = Some(Ended::Stopped(stop));
+        }
+    }
+
+    fn show_status(&mut self, turn: &mut Turn) {
+        let now = Instant::now();
+        if now >= turn.status_due {
+            self.status.refresh(self.replica.status());
+            turn.status_due = now + STATUS_INTERVAL;
+        }
+    }
+}
+
+/// Logs an event that people care about; answers whether it changes what the status shows.
+fn announce(event: Event) -> bool {
+    match event {
+        Event::Role { role, term } => info!(role = role.as_str(), %term, "role"),
+        Event::LeaderKnown { leader, term } => info!(%leader, %term, "leader"),
+        Event::Transferring { to } => info!(%to, "handing over leadership"),
+        Event::Truncated { from } => info!(%from, "dropped entries that were never committed"),
+        Event::Voted { candidate, term, pre: false, granted } => {
+            info!(%candidate, %term, granted, "vote");
+        }
+        _ => return false,
+    }
+    true
+}

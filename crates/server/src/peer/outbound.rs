@@ -1,0 +1,240 @@
+//! The stream that this member keeps open to one peer.
+//!
+//! Dials, introduces itself, then writes whatever the outbox holds: everything that gathered while
+//! the last write ran goes out with the next one. A stream that breaks is dialled again, soon at
+//! first and more slowly later.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::Empty;
+use hyper::header::{CONNECTION, HOST, UPGRADE};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use raft::MemberId;
+use replica::PeerMessage;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+use super::codec::put_messages;
+use super::frame::put_frame;
+use super::handshake::{self, HANDSHAKE_TIMEOUT, HandshakeError, Membership};
+use super::outbox::Outbox;
+use super::{APPEND_PATH, UPGRADE_PROTOCOL};
+use crate::node::{Counters, StatusBoard};
+
+/// A peer that does not answer a connection attempt for this long is tried again later.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A frame, even an empty one, goes out at least this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+
+/// A peer that takes nothing for this long has its stream dropped.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+const BACKOFF_MIN: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// The kernel asks a silent peer for a sign of life after this long.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(5);
+
+/// A buffer that a burst has grown beyond this is given back.
+const BUFFER_BYTES_KEPT: usize = 1 << 20;
+
+/// What it takes to keep a stream to one peer.
+pub(crate) struct Outbound {
+    /// Whom to reach.
+    pub(crate) peer: MemberId,
+    /// `host:port`.
+    pub(crate) address: String,
+    /// What this member says of itself.
+    pub(crate) membership: Arc<Membership>,
+    /// What is to be sent.
+    pub(crate) outbox: Arc<Outbox>,
+    /// Counts what is dropped.
+    pub(crate) status: Arc<StatusBoard>,
+}
+
+/// Why there is no stream.
+#[derive(Debug)]
+enum DialError {
+    /// No connection, or it broke.
+    Io(std::io::Error),
+    /// Not in time.
+    Timeout,
+    /// What answers there does not speak HTTP, or not properly.
+    Http(hyper::Error),
+    /// What answers there does not know peer streams.
+    NotUpgraded(StatusCode),
+    /// The handshake failed.
+    Handshake(HandshakeError),
+}
+
+impl Outbound {
+    /// Keeps the stream; ends only by being aborted.
+    pub(crate) async fn run(self) {
+        let mut backoff = BACKOFF_MIN;
+        let mut last_failure = String::new();
+        loop {
+            match self.dial().await {
+                Ok(mut stream) => {
+                    info!(peer = %self.peer, address = self.address, "opened the stream to a peer");
+                    (backoff, last_failure) = (BACKOFF_MIN, String::new());
+                    self.pump(&mut stream).await;
+                }
+                Err(error) => self.log_failure(&error, &mut last_failure),
+            }
+            tokio::time::sleep(jittered(backoff)).await;
+            backoff = (backoff * 2).min(BACKOFF_MAX);
+        }
+    }
+
+    async fn dial(&self) -> Result<TcpStream, DialError> {
+        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.address));
+        let stream = stream.await.map_err(|_| DialError::Timeout)??;
+        set_options(&stream)?;
+        let introduced = async {
+            let mut stream = upgrade(stream, &self.address).await?;
+            let peer = handshake::introduce(&mut stream, &self.membership, self.peer).await;
+            let peer = peer.map_err(DialError::Handshake)?;
+            debug!(peer = %peer.id, level = peer.feature_level, "handshake done");
+            Ok(stream)
+        };
+        timeout(HANDSHAKE_TIMEOUT, introduced).await.map_err(|_| DialError::Timeout)?
+    }
+
+    /// Sends until the stream ends.
+    async fn pump(&self, stream: &mut TcpStream) {
+        self.outbox.open();
+        let end = self.send(stream).await;
+        let dropped = self.outbox.close();
+        Counters::add(&self.status.counters().peer_messages_dropped, dropped as u64);
+        warn!(peer = %self.peer, %end, dropped, "the stream to a peer has ended");
+    }
+
+    async fn send(&self, stream: &mut TcpStream) -> DialError {
+        let (mut reader, mut writer) = stream.split();
+        let mut batch = Vec::new();
+        let mut buffer = BytesMut::new();
+        let mut unexpected = [0; 1];
+        loop {
+            tokio::select! {
+                _ = timeout(KEEP_ALIVE, self.outbox.take(&mut batch)) => {}
+                // Nothing comes back on this stream but its end.
+                ended = reader.read(&mut unexpected) => return DialError::of_end(ended),
+            }
+            self.encode(&mut batch, &mut buffer);
+            match timeout(WRITE_TIMEOUT, writer.write_all(&buffer)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return DialError::Io(error),
+                Err(_) => return DialError::Timeout,
+            }
+        }
+    }
+
+    /// Turns the batch into frames; nothing to say is a keep-alive.
+    fn encode(&self, batch: &mut Vec<PeerMessage>, buffer: &mut BytesMut) {
+        if buffer.capacity() > BUFFER_BYTES_KEPT {
+            *buffer = BytesMut::new();
+        }
+        buffer.clear();
+        if batch.is_empty() {
+            put_frame(buffer, |_| {});
+        }
+        put_messages(buffer, batch);
+        Counters::add(&self.status.counters().peer_messages_sent, batch.len() as u64);
+        batch.clear();
+    }
+
+    /// One line for each new reason, not one for each attempt.
+    fn log_failure(&self, error: &DialError, last_failure: &mut String) {
+        let failure = error.to_string();
+        if failure == *last_failure {
+            return;
+        }
+        let (peer, address) = (self.peer, &self.address);
+        match error {
+            DialError::Handshake(HandshakeError::Refused(refused)) => {
+                warn!(%peer, address, %error, advice = refused.advice(), "a peer refuses this member");
+            }
+            _ => warn!(%peer, address, %error, "can not reach a peer; trying on"),
+        }
+        *last_failure = failure;
+    }
+}
+
+/// Asks for the HTTP connection to become a peer stream.
+async fn upgrade(stream: TcpStream, address: &str) -> Result<TcpStream, DialError> {
+    let request = Request::get(APPEND_PATH)
+        .header(HOST, address)
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, UPGRADE_PROTOCOL)
+        .body(Empty::<Bytes>::new())
+        .expect("constants and a checked address make a request");
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // Ends by itself when the connection is upgraded or dropped.
+    tokio::spawn(connection.with_upgrades());
+    let response = sender.send_request(request).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(DialError::NotUpgraded(response.status()));
+    }
+    let upgraded = hyper::upgrade::on(response).await?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().expect("it was made of this type above");
+    if !parts.read_buf.is_empty() {
+        let early = "it spoke before it was spoken to";
+        return Err(DialError::Io(std::io::Error::other(early)));
+    }
+    Ok(parts.io.into_inner())
+}
+
+fn set_options(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = socket2::TcpKeepalive::new().with_time(TCP_KEEPALIVE);
+    socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+/// Between half and the whole of `backoff`, so that members do not dial in step.
+fn jittered(backoff: Duration) -> Duration {
+    backoff.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+impl DialError {
+    fn of_end(ended: std::io::Result<usize>) -> DialError {
+        DialError::Io(match ended {
+            Ok(0) => std::io::Error::other("the peer closed it"),
+            Ok(_) => std::io::Error::other("the peer spoke where it must be silent"),
+            Err(error) => error,
+        })
+    }
+}
+
+impl From<std::io::Error> for DialError {
+    fn from(error: std::io::Error) -> DialError {
+        DialError::Io(error)
+    }
+}
+
+impl From<hyper::Error> for DialError {
+    fn from(error: hyper::Error) -> DialError {
+        DialError::Http(error)
+    }
+}
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DialError::Io(error) => write!(f, "{error}"),
+            DialError::Timeout => write!(f, "no answer in time"),
+            DialError::Http(error) => write!(f, "not an HTTP answer: {error}"),
+            DialError::NotUpgraded(status) => {
+                write!(f, "what answers there takes no peer streams (HTTP {status})")
+            }
+            DialError::Handshake(error) => write!(f, "{error}"),
+        }
+    }
+}

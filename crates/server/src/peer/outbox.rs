@@ -1,0 +1,146 @@
+//! What waits to be sent to one peer: filled by the replica thread, emptied by the stream's task.
+//!
+//! The replica thread never waits for a peer. While the stream is down, or its queue full, messages
+//! are dropped and counted: raft asks and tells again until it is heard.
+
+use parking_lot::Mutex;
+use raft::{Body, Message};
+use replica::PeerMessage;
+use tokio::sync::Notify;
+
+/// Bytes that wait for one peer; a little more than raft lets be in flight.
+pub(crate) const OUTBOX_BYTES_MAX: usize = 16 << 20;
+
+/// Messages that wait for one peer.
+pub(crate) const OUTBOX_MESSAGES_MAX: usize = 65_536;
+
+/// The queue of one peer.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    queue: Mutex<Queue>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    messages: Vec<PeerMessage>,
+    bytes: usize,
+    /// A stream is up and takes messages.
+    open: bool,
+}
+
+impl Outbox {
+    /// Takes everything out of `messages`, in order; answers how many were dropped.
+    pub(crate) fn put(&self, messages: &mut Vec<PeerMessage>) -> usize {
+        let mut dropped = 0;
+        let mut queue = self.queue.lock();
+        for message in messages.drain(..) {
+            if queue.has_room() {
+                queue.bytes += size_bytes(&message);
+                queue.messages.push(message);
+            } else {
+                dropped += 1;
+            }
+        }
+        drop(queue);
+        self.filled.notify_one();
+        dropped
+    }
+
+    /// A stream is up: from here on messages are kept.
+    pub(crate) fn open(&self) {
+        self.queue.lock().open = true;
+    }
+
+    /// The stream is down: what waits is dropped; answers how many messages that were.
+    pub(crate) fn close(&self) -> usize {
+        let mut queue = self.queue.lock();
+        queue.open = false;
+        queue.bytes = 0;
+        std::mem::take(&mut queue.messages).len()
+    }
+
+    /// Swaps what waits into the empty `batch`, waiting until there is something.
+    pub(crate) async fn take(&self, batch: &mut Vec<PeerMessage>) {
+        assert!(batch.is_empty(), "a batch is sent before the next is taken");
+        loop {
+            {
+                let mut queue = self.queue.lock();
+                queue.bytes = 0;
+                std::mem::swap(&mut queue.messages, batch);
+            }
+            if !batch.is_empty() {
+                return;
+            }
+            self.filled.notified().await;
+        }
+    }
+}
+
+impl Queue {
+    fn has_room(&self) -> bool {
+        self.open && self.bytes < OUTBOX_BYTES_MAX && self.messages.len() < OUTBOX_MESSAGES_MAX
+    }
+}
+
+/// Bytes counted against the limit.
+fn size_bytes(message: &PeerMessage) -> usize {
+    const OVERHEAD_BYTES: usize = 64;
+    let payload = match message {
+        PeerMessage::Raft(Message { body: Body::Append { entries, .. }, .. }) => {
+            entries.iter().map(raft::Entry::size_bytes).sum()
+        }
+        PeerMessage::Raft(_) | PeerMessage::ForwardAnswer { .. } => 0,
+        PeerMessage::Forward { command, .. } => command.len(),
+    };
+    payload + OVERHEAD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn forwards(count: u64, bytes: usize) -> Vec<PeerMessage> {
+        let command = Bytes::from(vec![0; bytes]);
+        let (term, life) = (raft::Term(1), 1);
+        let forward =
+            |number| PeerMessage::Forward { term, life, number, command: command.clone() };
+        (0..count).map(forward).collect()
+    }
+
+    #[tokio::test]
+    async fn messages_come_out_in_order_and_at_once() {
+        let outbox = Outbox::default();
+        outbox.open();
+        assert_eq!(outbox.put(&mut forwards(2, 1)), 0);
+        assert_eq!(outbox.put(&mut forwards(1, 1)), 0);
+        let mut batch = Vec::new();
+        outbox.take(&mut batch).await;
+        let expected: Vec<_> = forwards(2, 1).into_iter().chain(forwards(1, 1)).collect();
+        assert_eq!(batch, expected);
+    }
+
+    #[test]
+    fn without_a_stream_everything_is_dropped_and_counted() {
+        let outbox = Outbox::default();
+        assert_eq!(outbox.put(&mut forwards(3, 1)), 3);
+        outbox.open();
+        assert_eq!(outbox.put(&mut forwards(3, 1)), 0);
+        assert_eq!(outbox.close(), 3);
+        assert_eq!(outbox.put(&mut forwards(1, 1)), 1);
+    }
+
+    #[test]
+    fn a_full_queue_drops_what_is_newest() {
+        let outbox = Outbox::default();
+        outbox.open();
+        let fit = (OUTBOX_BYTES_MAX >> 20) as u64;
+        assert_eq!(outbox.put(&mut forwards(fit + 3, 1 << 20)), 3, "the limit is in bytes");
+        outbox.close();
+        outbox.open();
+        let many = OUTBOX_MESSAGES_MAX as u64 + 5;
+        assert_eq!(outbox.put(&mut forwards(many, 0)), 5, "and in messages");
+    }
+}
