@@ -1,0 +1,51 @@
+//! What the tests share: entries, answers, and the state hash from its definition.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use bytes::Bytes;
+use store::{
+    Apply, Budget, Command, KeyRange, KeyValue, LogEntry, Outcome, RangeRequest, Reader, Revision,
+    Store,
+};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+/// The entry at `index` with this command.
+pub(crate) fn entry(index: u64, command: Option<&Command>) -> LogEntry {
+    let command = command.map(Command::encode);
+    LogEntry { index, term: 1, stamp_ms: 1_000 + index, age_ms: index, command }
+}
+
+/// A put, encoded.
+pub(crate) fn put(index: u64, key: impl Into<Bytes>, value: impl Into<Bytes>) -> LogEntry {
+    let command = Command::Put { key: key.into(), value: value.into(), prev_kv: false };
+    entry(index, Some(&command))
+}
+
+/// Applies an entry in one turn.
+pub(crate) fn apply(store: &mut Store, entry: &LogEntry) -> Outcome {
+    match store.apply(entry, &mut Budget::new(u64::MAX)).expect("the command is known") {
+        Apply::Done(outcome) => outcome,
+        Apply::Unfinished => panic!("the budget has no end"),
+    }
+}
+
+/// All that a reader sees.
+pub(crate) fn everything(reader: &Reader, at: Option<Revision>) -> Vec<KeyValue> {
+    let request = RangeRequest { at, ..RangeRequest::new(KeyRange::all()) };
+    reader.range(&request).expect("the revision is kept").items
+}
+
+/// The state hash as `docs/format/state-hash.md` has it, made from scratch.
+pub(crate) fn hash_of(live: &[KeyValue], revision: Revision) -> u64 {
+    let counters = item(&[0, revision.0, 0]);
+    live.iter().map(key_item).fold(counters, u64::wrapping_add)
+}
+
+fn key_item(live: &KeyValue) -> u64 {
+    let (key, value) = (xxh3_64(&live.key), xxh3_64(&live.value));
+    item(&[1, key, value, live.create_revision.0, live.mod_revision.0, live.version])
+}
+
+fn item(fields: &[u64]) -> u64 {
+    let bytes: Vec<u8> = fields.iter().flat_map(|field| field.to_le_bytes()).collect();
+    xxh3_64_with_seed(&bytes, 0x7261_6674_6b76_0001)
+}
