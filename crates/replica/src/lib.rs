@@ -47,3 +47,5 @@ pub use configuration::{Configuration, ConfigurationError, Member};
 pub use log_worker::{LogError, LogReply, LogRequest, LogWorker, Purpose, Recovered, open_log};
 pub use pending::PENDING_MAX;
 pub use replica::Replica;
+// The shell opens a member's directory and log through this room: it has no door to the one below.
+pub use wal::{DataDirectory, DirectoryError, Identity, Options as LogOptions};
