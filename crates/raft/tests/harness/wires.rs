@@ -1,0 +1,107 @@
+//! Verbs of the network.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use raft::{AppendResult, Body, Entry, EntryKind, Index, LogId, MemberId, Message, Term};
+
+use crate::cluster::{Cluster, Filter};
+
+pub(super) fn filter(settings: &[(String, String)]) -> Result<Filter, Box<dyn Error>> {
+    let mut filter = Filter::default();
+    for (key, value) in settings {
+        match key.as_str() {
+            "from" => filter.from = Some(MemberId(value.parse()?)),
+            "to" => filter.to = Some(MemberId(value.parse()?)),
+            "kind" => filter.kind = Some(value.clone()),
+            "count" => filter.count = Some(value.parse()?),
+            key => return Err(format!("messages are not chosen by {key}").into()),
+        }
+    }
+    Ok(filter)
+}
+
+impl Cluster {
+    pub(super) fn deliver_some(&mut self, filter: &Filter) {
+        for packet in self.network.take(filter) {
+            // A refusal is in the trace.
+            let _refused = self.deliver(packet);
+        }
+    }
+
+    pub(super) fn drop_some(&mut self, filter: &Filter) {
+        for packet in self.network.take(filter) {
+            self.trace.lost(packet.from, packet.envelope.to, &packet.envelope.message);
+        }
+    }
+
+    pub(super) fn duplicate_some(&mut self, filter: &Filter) {
+        for packet in self.network.take(filter) {
+            self.network.post(packet.clone());
+            self.network.post(packet);
+        }
+    }
+
+    /// No link between these and the others works.
+    pub(crate) fn partition(&mut self, side: &[MemberId]) {
+        let others: Vec<MemberId> =
+            self.members.keys().copied().filter(|id| !side.contains(id)).collect();
+        for &one in side {
+            for &other in &others {
+                self.network.cut(one, other);
+                self.network.cut(other, one);
+            }
+        }
+    }
+}
+
+/// A message that no member of ours would send.
+pub(super) struct Injected {
+    pub(super) from: MemberId,
+    pub(super) to: MemberId,
+    pub(super) message: Message,
+}
+
+impl Injected {
+    pub(super) fn parse(
+        kind: &str,
+        settings: &[(String, String)],
+    ) -> Result<Injected, Box<dyn Error>> {
+        let text = |key: &str| {
+            settings.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        };
+        let number = |key: &str| text(key).unwrap_or("0").parse::<u64>();
+        let body = match kind {
+            "append" => Body::Append {
+                previous: log_id(text("prev").unwrap_or("0@0"))?,
+                entries: entries(text("entries").unwrap_or(""))?,
+                commit: Index(number("commit")?),
+                round: number("round")?,
+                age_ms: 0,
+            },
+            "append_answer" => Body::AppendAnswer {
+                round: number("round")?,
+                result: AppendResult::Accepted { matched: Index(number("matched")?) },
+            },
+            "timeout_now" => Body::TimeoutNow,
+            kind => return Err(format!("no {kind} can be injected").into()),
+        };
+        let message = Message { term: Term(number("term")?), body };
+        Ok(Injected { from: MemberId(number("from")?), to: MemberId(number("to")?), message })
+    }
+}
+
+/// `index@term`.
+fn log_id(text: &str) -> Result<LogId, Box<dyn Error>> {
+    let (index, term) = text.split_once('@').ok_or("a log id is written index@term")?;
+    Ok(LogId::new(Term(term.parse()?), Index(index.parse()?)))
+}
+
+fn entries(text: &str) -> Result<Vec<Entry>, Box<dyn Error>> {
+    let entry = |text: &str| {
+        let id = log_id(text)?;
+        let payload = Bytes::from_static(b"forged");
+        Ok(Entry { id, kind: EntryKind::Command, stamp_ms: 0, age_ms: 0, payload })
+    };
+    text.split_whitespace().map(entry).collect()
+}
