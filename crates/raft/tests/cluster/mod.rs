@@ -15,7 +15,7 @@
 
 mod checks;
 mod disk;
-mod network;
+pub(crate) mod network;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ use raft::{
 
 use checks::Checks;
 pub(crate) use disk::Disk;
-pub(crate) use network::{Filter, Network, Packet};
+pub(crate) use network::{Network, Packet};
 pub(crate) use trace::Trace;
 
 /// How often the shell ticks a core.

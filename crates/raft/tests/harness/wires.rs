@@ -5,7 +5,8 @@ use std::error::Error;
 use bytes::Bytes;
 use raft::{AppendResult, Body, Entry, EntryKind, Index, LogId, MemberId, Message, Term};
 
-use crate::cluster::{Cluster, Filter};
+use crate::cluster::Cluster;
+use crate::cluster::network::Filter;
 
 pub(super) fn filter(settings: &[(String, String)]) -> Result<Filter, Box<dyn Error>> {
     let mut filter = Filter::default();
