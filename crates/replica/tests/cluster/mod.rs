@@ -1,0 +1,277 @@
+//! A cluster of real replicas on simulated disks, stepped by hand: messages travel when the test
+//! says so, and each disk works when the test says so.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use disk::{Disk, SimDisk};
+use raft::{Config, MemberId, Now, RoleName};
+use replica::{
+    Answer, Configuration, Done, Failure, LogReply, LogRequest, LogWorker, Member, PeerMessage,
+    Replica, Request, Stop, Submission, Ticket, open_log,
+};
+use store::{Command, Store};
+
+/// Small enough that older entries are soon read from the log.
+const TAIL_BYTES_MAX: usize = 2_000;
+const SEGMENT_BYTES: u64 = 64 << 10;
+
+pub(crate) struct Cluster {
+    pub(crate) members: BTreeMap<u64, Running>,
+    disks: BTreeMap<u64, SimDisk>,
+    configuration: Configuration,
+    now: Now,
+    wire: VecDeque<(u64, u64, PeerMessage)>,
+    answers: BTreeMap<u64, Result<Done, Failure>>,
+    tickets: u64,
+    /// Members cut off from all others.
+    pub(crate) isolated: Vec<u64>,
+    /// Members whose log thread does nothing for now.
+    pub(crate) stalled_disks: Vec<u64>,
+    starts: u64,
+}
+
+pub(crate) struct Running {
+    pub(crate) replica: Replica,
+    worker: LogWorker<SimDisk>,
+    log: Vec<LogRequest>,
+    pub(crate) stop: Option<Stop>,
+}
+
+impl Cluster {
+    /// `size` members, founded, none of them leading yet.
+    pub(crate) fn new(size: u64) -> Cluster {
+        let member = |id: u64| Member {
+            incarnation: u128::from(id),
+            name: format!("node-{id}"),
+            address: format!("localhost:800{id}"),
+        };
+        let members = (1..=size).map(|id| (MemberId(id), member(id))).collect();
+        let mut cluster = Cluster {
+            members: BTreeMap::new(),
+            disks: (1..=size).map(|id| (id, SimDisk::new())).collect(),
+            configuration: Configuration { cluster_id: 7, members },
+            now: Now { monotonic_ms: 0, wall_ms: 1_000_000 },
+            wire: VecDeque::new(),
+            answers: BTreeMap::new(),
+            tickets: 0,
+            isolated: Vec::new(),
+            stalled_disks: Vec::new(),
+            starts: 0,
+        };
+        for id in 1..=size {
+            let (mut worker, recovered) = cluster.open(id);
+            assert!(recovered.configuration.is_none(), "the disk is new");
+            worker.found(&cluster.configuration, 0).expect("a sound disk");
+            drop(worker);
+            cluster.start(id);
+        }
+        cluster
+    }
+
+    /// Three members, `1` leading.
+    pub(crate) fn led() -> Cluster {
+        let mut cluster = Cluster::new(3);
+        cluster.elect(1);
+        cluster
+    }
+
+    fn open(&self, id: u64) -> (LogWorker<SimDisk>, replica::Recovered) {
+        let options = wal::Options { segment_bytes: SEGMENT_BYTES, ..Default::default() };
+        let disk = self.disks[&id].clone();
+        disk.create_dir_all(Path::new("/member")).expect("a sound disk");
+        open_log(disk, Path::new("/member/wal"), options, TAIL_BYTES_MAX).expect("a sound log")
+    }
+
+    pub(crate) fn start(&mut self, id: u64) {
+        let (worker, recovered) = self.open(id);
+        self.starts += 1;
+        let voters = self.configuration.members.keys().copied().collect();
+        let mut config = Config::new(MemberId(id), voters, id * 100 + self.starts);
+        config.tail_bytes_max = TAIL_BYTES_MAX;
+        config.message_bytes_max = TAIL_BYTES_MAX / 2;
+        config.inflight_bytes_max = TAIL_BYTES_MAX;
+        let configuration = recovered.configuration.clone().expect("a founded log");
+        let replica = Replica::new(config, configuration, recovered, Store::new(), self.now);
+        let running = Running { replica, worker, log: Vec::new(), stop: None };
+        self.members.insert(id, running);
+    }
+
+    /// The process dies; what is on its way from it still arrives.
+    pub(crate) fn kill(&mut self, id: u64) {
+        self.members.remove(&id).expect("it runs");
+        self.disks[&id].crash_process();
+    }
+
+    pub(crate) fn power_cut(&mut self, id: u64) {
+        self.members.remove(&id).expect("it runs");
+        self.disks[&id].power_cut(id);
+    }
+
+    pub(crate) fn disk(&self, id: u64) -> &SimDisk {
+        &self.disks[&id]
+    }
+
+    /// Lets `ms` pass, with ticks, and everything that can move moving.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        for _ in 0..ms.div_ceil(10) {
+            self.now.monotonic_ms += 10;
+            self.now.wall_ms += 10;
+            for running in self.members.values_mut() {
+                running.replica.tick(self.now);
+            }
+            self.settle();
+        }
+    }
+
+    /// Moves messages, disks and apply until nothing moves.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            let mut moved = false;
+            for id in self.ids() {
+                moved |= self.work(id);
+            }
+            moved |= self.deliver();
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn ids(&self) -> Vec<u64> {
+        self.members.keys().copied().collect()
+    }
+
+    fn work(&mut self, id: u64) -> bool {
+        let mut moved = self.collect(id);
+        let running = self.members.get_mut(&id).expect("it runs");
+        moved |= running.replica.apply_turn();
+        if !self.stalled_disks.contains(&id) && !running.log.is_empty() {
+            for reply in running.worker.handle(std::mem::take(&mut running.log)) {
+                running.replica.log_reply(self.now, reply);
+            }
+            moved = true;
+        }
+        self.collect(id) || moved
+    }
+
+    /// Takes a member's effects; whether there were any.
+    fn collect(&mut self, id: u64) -> bool {
+        let running = self.members.get_mut(&id).expect("it runs");
+        let effects = running.replica.take_effects();
+        assert_eq!(effects.refused, [], "members of one cluster refuse nothing of each other");
+        let any = !effects.send.is_empty() || !effects.log.is_empty() || !effects.events.is_empty();
+        running.stop = running.stop.take().or(effects.stop);
+        running.log.extend(effects.log);
+        self.wire.extend(effects.send.into_iter().map(|(to, message)| (id, to.0, message)));
+        for Answer { ticket, result } in effects.answers {
+            let earlier = self.answers.insert(ticket.0, result);
+            assert!(earlier.is_none(), "a request is answered once");
+        }
+        any
+    }
+
+    fn deliver(&mut self) -> bool {
+        let moved = !self.wire.is_empty();
+        for (from, to, message) in std::mem::take(&mut self.wire) {
+            let cut = self.isolated.contains(&from) || self.isolated.contains(&to);
+            if let Some(running) = self.members.get_mut(&to).filter(|_| !cut) {
+                running.replica.receive(self.now, MemberId(from), message);
+            }
+        }
+        moved
+    }
+
+    /// Time passes until `id` leads: the others are kept from campaigning meanwhile.
+    pub(crate) fn elect(&mut self, id: u64) {
+        let others: Vec<u64> = self.ids().into_iter().filter(|&other| other != id).collect();
+        while self.replica(id).raft().role() == RoleName::Follower {
+            self.now.monotonic_ms += 10;
+            let now = self.now;
+            self.members.get_mut(&id).expect("it runs").replica.tick(now);
+        }
+        self.settle();
+        assert!(self.replica(id).raft().is_leader(), "{id} leads");
+        for other in others {
+            assert_eq!(self.replica(other).raft().leader(), Some(MemberId(id)));
+        }
+    }
+
+    pub(crate) fn replica(&self, id: u64) -> &Replica {
+        &self.members[&id].replica
+    }
+
+    pub(crate) fn running(&mut self, id: u64) -> &mut Running {
+        self.members.get_mut(&id).expect("it runs")
+    }
+
+    pub(crate) fn leader(&self) -> Option<u64> {
+        self.members.iter().find(|(_, m)| m.replica.raft().is_leader()).map(|(&id, _)| id)
+    }
+
+    // Requests.
+
+    pub(crate) fn submit(&mut self, id: u64, request: Request, timeout_ms: u64) -> u64 {
+        self.tickets += 1;
+        let (ticket, timeout) = (Ticket(self.tickets), Duration::from_millis(timeout_ms));
+        let now = self.now;
+        self.running(id).replica.submit(now, Submission { ticket, request, timeout });
+        self.tickets
+    }
+
+    /// Submits a put, and lets nothing move yet.
+    pub(crate) fn put(&mut self, id: u64, key: &str, value: &str) -> u64 {
+        self.submit(id, put(key, value), 5_000)
+    }
+
+    pub(crate) fn answer(&self, ticket: u64) -> Option<&Result<Done, Failure>> {
+        self.answers.get(&ticket)
+    }
+
+    pub(crate) fn is_done(&self, ticket: u64) -> bool {
+        matches!(self.answer(ticket), Some(Ok(_)))
+    }
+
+    pub(crate) fn failure(&self, ticket: u64) -> Option<Failure> {
+        self.answer(ticket).and_then(|answer| answer.as_ref().err().copied())
+    }
+
+    /// What this member's store holds for `key` now.
+    pub(crate) fn value(&self, id: u64, key: &str) -> Option<String> {
+        let (found, _) = self.replica(id).reader().get(key.as_bytes(), None).expect("readable");
+        found.map(|found| String::from_utf8(found.value.to_vec()).expect("text"))
+    }
+
+    /// Messages on their way, to be looked at or changed.
+    pub(crate) fn wire(&mut self) -> &mut VecDeque<(u64, u64, PeerMessage)> {
+        &mut self.wire
+    }
+
+    /// Moves one member's effects onto the wire, and nothing else.
+    pub(crate) fn emit(&mut self, id: u64) {
+        let stalled = self.stalled_disks.clone();
+        self.stalled_disks.push(id);
+        self.work(id);
+        self.stalled_disks = stalled;
+    }
+
+    /// A reply of the log thread that the test makes up.
+    pub(crate) fn log_fails(&mut self, id: u64) {
+        let now = self.now;
+        let reply = LogReply::Failed("no more disk".into());
+        self.running(id).replica.log_reply(now, reply);
+    }
+
+    pub(crate) fn close_stream(&mut self, id: u64, from: u64) {
+        let now = self.now;
+        self.running(id).replica.stream_closed(now, MemberId(from));
+    }
+}
+
+pub(crate) fn put(key: &str, value: &str) -> Request {
+    let (key, value) = (Bytes::copy_from_slice(key.as_bytes()), value.as_bytes());
+    let command = Command::Put { key, value: Bytes::copy_from_slice(value), prev_kv: false };
+    Request::Write { command: command.encode(), forward: true }
+}

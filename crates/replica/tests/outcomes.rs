@@ -1,0 +1,296 @@
+//! The three outcomes of contract 4, and what a replica promises about order: each test is one
+//! scenario on real replicas, logs and stores over simulated disks.
+
+mod cluster;
+
+use bytes::Bytes;
+use cluster::{Cluster, put};
+use raft::MemberId;
+use replica::{Done, Failure, PeerMessage, Request, Stop};
+use store::{Command, KeyRange};
+
+#[test]
+fn a_write_is_acknowledged_only_once_a_majority_has_it_on_disk() {
+    let mut cluster = Cluster::led();
+    cluster.stalled_disks = vec![2, 3];
+    let ticket = cluster.put(1, "k", "v");
+    cluster.settle();
+    assert_eq!(cluster.answer(ticket), None, "one copy is no majority");
+    cluster.stalled_disks = vec![3];
+    cluster.settle();
+    assert!(cluster.is_done(ticket));
+}
+
+#[test]
+fn a_write_commits_without_the_leaders_own_disk_if_a_majority_has_it() {
+    let mut cluster = Cluster::led();
+    cluster.stalled_disks = vec![1];
+    let ticket = cluster.put(1, "k", "v");
+    cluster.settle();
+    assert!(cluster.is_done(ticket));
+    assert!(cluster.replica(1).raft().durable() < cluster.replica(1).raft().commit());
+}
+
+#[test]
+fn an_acknowledged_write_survives_a_power_cut_of_every_member() {
+    let mut cluster = Cluster::led();
+    let ticket = cluster.put(1, "k", "v");
+    cluster.settle();
+    assert!(cluster.is_done(ticket));
+    for id in [1, 2, 3] {
+        cluster.power_cut(id);
+    }
+    for id in [1, 2, 3] {
+        cluster.start(id);
+    }
+    cluster.elect(2);
+    cluster.pass(200);
+    for id in [1, 2, 3] {
+        assert_eq!(cluster.value(id, "k").as_deref(), Some("v"), "on member {id}");
+    }
+}
+
+#[test]
+fn a_follower_forwards_and_learns_the_outcome_from_its_own_log() {
+    let mut cluster = Cluster::led();
+    let ticket = cluster.put(2, "k", "v");
+    cluster.settle();
+    let Some(Ok(Done::Written { log_id, .. })) = cluster.answer(ticket) else {
+        panic!("written: {:?}", cluster.answer(ticket));
+    };
+    assert_eq!(log_id.index.0, 3, "after the configuration and the no-op");
+    assert_eq!(cluster.value(2, "k").as_deref(), Some("v"), "it reads its own write");
+}
+
+#[test]
+fn a_forwarded_write_that_arrives_twice_is_done_once() {
+    let mut cluster = Cluster::led();
+    let ticket = cluster.put(2, "k", "v");
+    cluster.emit(2);
+    let forward = cluster.wire().pop_front().expect("the forward");
+    assert!(matches!(forward.2, PeerMessage::Forward { .. }));
+    cluster.wire().extend([forward.clone(), forward]);
+    cluster.settle();
+    assert!(cluster.is_done(ticket));
+    assert_eq!(cluster.replica(1).raft().log().last().index.0, 3, "one entry, not two");
+}
+
+#[test]
+fn a_member_that_may_not_forward_names_the_leader() {
+    let mut cluster = Cluster::led();
+    let Request::Write { command, .. } = put("k", "v") else { unreachable!("a write") };
+    let ticket = cluster.submit(2, Request::Write { command, forward: false }, 5_000);
+    cluster.settle();
+    let leader = Some(MemberId(1));
+    assert_eq!(cluster.failure(ticket), Some(Failure::NotLeader { leader }));
+}
+
+#[test]
+fn a_write_whose_place_a_new_leader_took_is_definitely_not_done() {
+    let mut cluster = Cluster::led();
+    cluster.isolated = vec![1];
+    let ticket = cluster.submit(1, put("k", "old"), 60_000);
+    cluster.settle();
+    cluster.pass(3_000);
+    let leader = cluster.leader().expect("the others elected one");
+    assert_ne!(leader, 1);
+    cluster.isolated.clear();
+    cluster.pass(500);
+    assert_eq!(cluster.failure(ticket), Some(Failure::Superseded));
+    for id in [1, 2, 3] {
+        assert_eq!(cluster.value(id, "k"), None, "it never becomes visible");
+    }
+}
+
+#[test]
+fn a_write_that_outlives_its_leadership_is_done_when_its_entry_commits_after_all() {
+    let mut cluster = Cluster::led();
+    // Member 2 gets the entry, but the leader never hears of it and steps down.
+    let ticket = cluster.submit(1, put("k", "v"), 60_000);
+    cluster.emit(1);
+    cluster.wire().retain(|(_, to, _)| *to == 2);
+    let (from, to, append) = cluster.wire().pop_front().expect("the append");
+    cluster.isolated = vec![1];
+    let now = raft::Now { monotonic_ms: 10_000, wall_ms: 1_010_000 };
+    assert_eq!((from, to), (1, 2));
+    cluster.running(2).replica.receive(now, MemberId(1), append);
+    cluster.pass(5_000);
+    assert_eq!(cluster.leader(), Some(2), "only it has the longer log");
+    cluster.isolated.clear();
+    cluster.pass(500);
+    assert!(cluster.is_done(ticket), "decided when its index was applied: same term, done");
+}
+
+#[test]
+fn without_a_leader_a_write_is_held_then_refused_for_certain() {
+    let mut cluster = Cluster::new(3);
+    cluster.isolated = vec![1, 2, 3];
+    let ticket = cluster.put(1, "k", "v");
+    cluster.pass(1_000);
+    assert_eq!(cluster.answer(ticket), None, "a leader may still be found");
+    cluster.pass(1_500);
+    assert_eq!(cluster.failure(ticket), Some(Failure::Unavailable));
+}
+
+#[test]
+fn a_held_write_goes_on_as_soon_as_there_is_a_leader() {
+    let mut cluster = Cluster::new(3);
+    let ticket = cluster.put(3, "k", "v");
+    cluster.elect(1);
+    cluster.pass(20);
+    assert!(cluster.is_done(ticket));
+}
+
+#[test]
+fn a_proposed_write_past_its_deadline_is_unknown() {
+    let mut cluster = Cluster::led();
+    cluster.isolated = vec![1];
+    let ticket = cluster.submit(1, put("k", "v"), 300);
+    cluster.pass(400);
+    assert_eq!(cluster.failure(ticket), Some(Failure::Unknown));
+}
+
+#[test]
+fn a_forwarded_write_is_unknown_once_the_leaders_stream_broke() {
+    let mut cluster = Cluster::led();
+    let ticket = cluster.put(2, "k", "v");
+    cluster.emit(2);
+    cluster.wire().clear();
+    cluster.kill(1);
+    cluster.close_stream(2, 1);
+    cluster.settle();
+    assert_eq!(cluster.failure(ticket), Some(Failure::Unknown));
+}
+
+#[test]
+fn a_dead_leaders_followers_elect_within_a_tenth_of_a_second() {
+    let mut cluster = Cluster::led();
+    cluster.kill(1);
+    cluster.close_stream(2, 1);
+    cluster.close_stream(3, 1);
+    let ticket = cluster.put(3, "k", "v");
+    cluster.pass(100);
+    assert!(cluster.is_done(ticket), "held, then done under the new leader");
+}
+
+#[test]
+fn a_read_waits_for_a_quorum_round_and_for_apply() {
+    let mut cluster = Cluster::led();
+    let write = cluster.put(1, "k", "v");
+    cluster.settle();
+    assert!(cluster.is_done(write));
+    cluster.isolated = vec![1];
+    let read = cluster.submit(1, Request::ReadBarrier, 5_000);
+    cluster.settle();
+    assert_eq!(cluster.answer(read), None, "cut off, it can not know that it still leads");
+    cluster.isolated.clear();
+    cluster.pass(200);
+    assert_eq!(cluster.answer(read), Some(&Ok(Done::ReadReady)));
+    let on_follower = cluster.submit(3, Request::ReadBarrier, 5_000);
+    cluster.settle();
+    assert_eq!(cluster.answer(on_follower), Some(&Ok(Done::ReadReady)));
+    assert_eq!(cluster.value(3, "k").as_deref(), Some("v"));
+}
+
+#[test]
+fn a_delete_of_many_keys_holds_up_neither_ticks_nor_messages() {
+    let mut cluster = Cluster::led();
+    for key in 0..50 {
+        cluster.put(1, &format!("k{key}"), "v");
+        cluster.settle();
+    }
+    let range = KeyRange::Prefix(Bytes::from_static(b"k"));
+    let command = Command::Delete { range, prev_kv: false }.encode();
+    for running in cluster.members.values_mut() {
+        running.replica.set_turn_units(1);
+    }
+    let ticket = cluster.submit(1, Request::Write { command, forward: true }, 5_000);
+    cluster.stalled_disks = vec![3];
+    let mut turns = 0;
+    while cluster.answer(ticket).is_none() {
+        cluster.emit(1);
+        cluster.pass(10);
+        turns += 1;
+        assert!(turns < 100, "it ends");
+    }
+    assert!(cluster.is_done(ticket));
+    assert_eq!(cluster.leader(), Some(1));
+    assert_eq!(cluster.value(1, "k7"), None);
+}
+
+#[test]
+fn a_member_away_for_long_is_served_from_the_log_and_a_restart_applies_from_it() {
+    let mut cluster = Cluster::led();
+    cluster.kill(3);
+    for number in 0..200 {
+        cluster.put(1, &format!("k{number}"), "some value of some length");
+        cluster.settle();
+    }
+    let oldest = cluster.replica(1).raft().log().tail_first();
+    assert!(oldest.0 > 100, "most entries have left memory");
+    cluster.start(3);
+    cluster.pass(3_000);
+    assert_eq!(cluster.value(3, "k0").as_deref(), Some("some value of some length"));
+    let hash = |id| cluster.replica(id).reader().published().state_hash;
+    assert_eq!((hash(2), hash(3)), (hash(1), hash(1)));
+}
+
+#[test]
+fn a_failed_log_stops_the_member_and_fails_what_waits() {
+    let mut cluster = Cluster::led();
+    cluster.stalled_disks = vec![1, 2, 3];
+    let write = cluster.put(1, "k", "v");
+    cluster.isolated = vec![1];
+    let read = cluster.submit(1, Request::ReadBarrier, 5_000);
+    cluster.emit(1);
+    cluster.log_fails(1);
+    cluster.emit(1);
+    assert_eq!(cluster.running(1).stop, Some(Stop::Log("no more disk".into())));
+    assert_eq!(cluster.failure(write), Some(Failure::Unknown));
+    assert_eq!(cluster.failure(read), Some(Failure::Unavailable));
+    let later = cluster.put(1, "k", "v");
+    cluster.emit(1);
+    assert_eq!(cluster.failure(later), Some(Failure::Unavailable));
+}
+
+#[test]
+fn a_flush_that_fails_is_never_acknowledged() {
+    let mut cluster = Cluster::led();
+    cluster.stalled_disks = vec![3];
+    cluster.disk(2).fail_at(1, disk::Fault::Error);
+    let ticket = cluster.put(1, "k", "v");
+    cluster.settle();
+    assert_eq!(cluster.answer(ticket), None, "only the leader's own copy is durable");
+    assert!(matches!(cluster.running(2).stop, Some(Stop::Log(_))));
+}
+
+#[test]
+fn leadership_moves_when_asked_and_writes_meanwhile_are_held() {
+    let mut cluster = Cluster::led();
+    let transfer = cluster.submit(1, Request::Transfer { to: Some(MemberId(2)) }, 1_000);
+    let write = cluster.put(1, "k", "v");
+    cluster.settle();
+    cluster.pass(20);
+    let leader = MemberId(2);
+    assert_eq!(cluster.answer(transfer), Some(&Ok(Done::Transferred { leader })));
+    assert!(cluster.is_done(write));
+}
+
+#[test]
+fn a_transfer_to_nobody_fails() {
+    let mut cluster = Cluster::led();
+    let transfer = cluster.submit(1, Request::Transfer { to: Some(MemberId(9)) }, 1_000);
+    cluster.settle();
+    assert_eq!(cluster.failure(transfer), Some(Failure::TransferFailed));
+}
+
+#[test]
+fn a_cluster_of_one_serves() {
+    let mut cluster = Cluster::new(1);
+    cluster.elect(1);
+    let ticket = cluster.put(1, "k", "v");
+    let read = cluster.submit(1, Request::ReadBarrier, 1_000);
+    cluster.settle();
+    assert!(cluster.is_done(ticket));
+    assert!(cluster.is_done(read));
+}
