@@ -24,7 +24,6 @@ mod random;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -182,7 +181,7 @@ impl SimDisk {
     fn begin(&self, operation: Operation, path: &Path) -> Result<MutexGuard<'_, State>, Error> {
         let mut state = self.state();
         let fault = state.strike();
-        state.note(operation, path, None, fault);
+        state.note(operation, path, fault);
         match fault {
             None => Ok(state),
             Some(fault) => Err(fault.error(operation, path)),
@@ -207,22 +206,22 @@ impl State {
         Some(fault)
     }
 
-    /// Writes an operation down; `bytes` are those of a write.
-    fn note(
-        &mut self,
-        operation: Operation,
-        path: &Path,
-        bytes: Option<Range<u64>>,
-        fault: Option<Fault>,
-    ) {
+    /// Writes an operation down that changes the disk, or should have.
+    fn note(&mut self, operation: Operation, path: &Path, fault: Option<Fault>) {
         let Some(trace) = &mut self.trace else { return };
-        if matches!(operation, Operation::Read | Operation::Measure | Operation::List) {
+        let reads = [Operation::Open, Operation::Read, Operation::Measure, Operation::List];
+        if reads.contains(&operation) && fault.is_none() {
             return;
         }
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        let bytes = bytes.map_or(String::new(), |bytes| format!(" {}..{}", bytes.start, bytes.end));
         let failed = fault.map_or(String::new(), |fault| format!(" failed: {fault:?}"));
-        trace.push(format!("{operation} {name}{bytes}{failed}"));
+        trace.push(format!("{operation} {}{failed}", name(path)));
+    }
+
+    /// Adds to what was written down last.
+    fn note_more(&mut self, detail: impl FnOnce() -> String) {
+        if let Some(last) = self.trace.as_mut().and_then(|trace| trace.last_mut()) {
+            last.push_str(&detail());
+        }
     }
 
     fn crash(&mut self) {
@@ -250,6 +249,9 @@ impl State {
     }
 
     fn create(&mut self, path: &Path) -> FileId {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("create {}", name(path)));
+        }
         let id = self.names.create(path);
         self.images.insert(id, Image::default());
         id
@@ -268,6 +270,10 @@ impl Fault {
         };
         Error::system(operation, path)(source)
     }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 fn not_found(operation: Operation, path: &Path) -> Error {
@@ -307,6 +313,7 @@ impl Disk for SimDisk {
     fn rename(&self, from: &Path, to: &Path) -> Result<(), Error> {
         assert_eq!(from.parent(), to.parent(), "files are renamed within one directory");
         let mut state = self.begin(Operation::Rename, from)?;
+        state.note_more(|| format!(" to {}", name(to)));
         let renamed = state.names.rename(from, to);
         renamed.then_some(()).ok_or_else(|| not_found(Operation::Rename, from))
     }
@@ -355,14 +362,10 @@ impl Drop for SimLock {
 
 impl SimFile {
     /// Counts an operation; it fails if this file's process is dead or its turn to fail has come.
-    fn begin(
-        &self,
-        operation: Operation,
-        bytes: Option<Range<u64>>,
-    ) -> Result<MutexGuard<'_, State>, (Error, Fault)> {
+    fn begin(&self, operation: Operation) -> Result<MutexGuard<'_, State>, (Error, Fault)> {
         let mut state = self.disk.state();
         let fault = if state.process == self.process { state.strike() } else { Some(Fault::Error) };
-        state.note(operation, &self.path, bytes, fault);
+        state.note(operation, &self.path, fault);
         match fault {
             None => Ok(state),
             Some(fault) => Err((fault.error(operation, &self.path), fault)),
@@ -383,18 +386,19 @@ impl SimFile {
 
 impl File for SimFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize, Error> {
-        let mut state = self.begin(Operation::Read, None).map_err(|(error, _)| error)?;
+        let mut state = self.begin(Operation::Read).map_err(|(error, _)| error)?;
         Ok(state.image(self.id).read(bytes, offset))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
         assert!(self.writable, "{} is open for reading only", self.path.display());
         let end = offset + bytes.len() as u64;
-        let mut state = match self.begin(Operation::Write, Some(offset..end)) {
+        let mut state = match self.begin(Operation::Write) {
             Ok(state) => state,
             Err((error, fault)) => return Err(self.fail_write(bytes, offset, error, fault)),
         };
         state.counts.writes += 1;
+        state.note_more(|| format!(" {offset}..{end}"));
         let growth = end.saturating_sub(state.image(self.id).size_bytes());
         if state.bytes_max.is_some_and(|bytes_max| state.bytes_used() + growth > bytes_max) {
             state.counts.faults += 1;
@@ -406,7 +410,7 @@ impl File for SimFile {
     }
 
     fn sync(&self) -> Result<(), Error> {
-        match self.begin(Operation::Sync, None) {
+        match self.begin(Operation::Sync) {
             Ok(mut state) => {
                 state.counts.syncs += 1;
                 state.image(self.id).sync();
@@ -423,7 +427,7 @@ impl File for SimFile {
     }
 
     fn size_bytes(&self) -> Result<u64, Error> {
-        let mut state = self.begin(Operation::Measure, None).map_err(|(error, _)| error)?;
+        let mut state = self.begin(Operation::Measure).map_err(|(error, _)| error)?;
         Ok(state.image(self.id).size_bytes())
     }
 }

@@ -55,7 +55,7 @@ pub struct Corruption {
     pub offset: u64,
     /// What is wrong there.
     pub damage: Damage,
-    /// The last index before the damage: what follows is lost here, unless a peer has it.
+    /// The last index before the damage, 0 if the damage hides even that: what follows is lost here.
     pub sound_index: u64,
 }
 
@@ -185,7 +185,7 @@ impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} is corrupt at byte {}: {}; entries after index {} are lost on this member: check its \
+            "{} is corrupt at byte {}: {}; this member can vouch for nothing after index {}: check its \
              disk, then rebuild it from its peers",
             self.path.display(),
             self.offset,
