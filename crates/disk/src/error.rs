@@ -64,7 +64,8 @@ impl Error {
         Error { operation, path: path.to_path_buf(), cause }
     }
 
-    /// For `map_err`: the error of `operation` on `path` that the operating system gave a reason for.
+    /// For `map_err`: the error of `operation` on `path` that the operating system gave a reason
+    /// for.
     pub(crate) fn system(operation: Operation, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::new(operation, path, Cause::System(Arc::new(source)))
     }

@@ -1,17 +1,18 @@
 //! The trait over files that the log is written on, and its implementations.
 //!
-//! Everything that must survive a crash goes through [`Disk`] and [`File`]: a dozen operations, each of
-//! which either did what it says or answers a typed [`Error`]. The traits name durability explicitly,
-//! because there are two kinds of crash and they keep different things:
+//! Everything that must survive a crash goes through [`Disk`] and [`File`]: a dozen operations,
+//! each of which either did what it says or answers a typed [`Error`]. The traits name durability
+//! explicitly, because there are two kinds of crash and they keep different things:
 //!
 //! | written by | survives a crash of the process | survives a power cut |
 //! |---|---|---|
-//! | [`File::write_at`] | yes (page cache) | only after [`File::sync`]; until then sector by sector: old, new or torn |
-//! | [`Disk::open`] with [`Mode::CreateNew`], [`Disk::rename`], [`Disk::remove`], [`Disk::create_dir_all`] | yes | only after [`Disk::sync_dir`] of the parent |
+//! | [`File::write_at`] | yes (page cache) | after [`File::sync`] |
+//! | [`Mode::CreateNew`], [`Disk::rename`], [`Disk::remove`] | yes | after [`Disk::sync_dir`] |
+//! | [`Disk::create_dir_all`] | yes | after [`Disk::sync_dir`] of each parent |
 //! | [`Disk::lock`] | no: the lock dies with the process | no |
 //!
-//! A failed [`File::sync`] may not be repeated: operating systems mark the pages clean although they
-//! never reached the platter, so a second call would succeed and mean nothing.
+//! A failed [`File::sync`] may not be repeated: operating systems mark the pages clean although
+//! they never reached the platter, so a second call would succeed and mean nothing.
 //!
 //! [`OsDisk`] is the operating system. With the feature `sim`, `SimDisk` is the same in memory with
 //! both kinds of crash, full disks, injected failures and flipped bits; whatever is built on the
@@ -31,8 +32,8 @@ pub use os::{OsDisk, OsFile, OsLock};
 #[cfg(feature = "sim")]
 pub use sim::{Counts, Fault, SimDisk, SimFile, SimLock};
 
-/// Bytes that a disk writes as a unit at best. Tests tear writes at this grain; formats assume nothing
-/// about it and check everything they read.
+/// Bytes that a disk writes as a unit at best. Tests tear writes at this grain; formats assume
+/// nothing about it and check everything they read.
 pub const SECTOR_BYTES: usize = 512;
 
 /// How a file is opened.
@@ -59,8 +60,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Creates the directory at `path` and its missing parents; an existing one is fine.
     fn create_dir_all(&self, path: &Path) -> Result<(), Error>;
 
-    /// The names in the directory at `path`, in ascending order. Names that are not UTF-8 are left out:
-    /// nobody here wrote them.
+    /// The names in the directory at `path`, in ascending order. Names that are not UTF-8 are left
+    /// out: nobody here wrote them.
     fn list(&self, path: &Path) -> Result<Vec<String>, Error>;
 
     /// Renames a file within its directory, replacing whatever has the new name.
@@ -69,7 +70,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Removes the file at `path`.
     fn remove(&self, path: &Path) -> Result<(), Error>;
 
-    /// Makes the names in the directory at `path` durable: files created, renamed and removed there.
+    /// Makes the names in the directory at `path` durable: files created, renamed and removed
+    /// there.
     fn sync_dir(&self, path: &Path) -> Result<(), Error>;
 
     /// Takes the exclusive lock on the file at `path`, creating it if needed, without waiting:
@@ -82,12 +84,12 @@ pub trait File: Send + 'static {
     /// Reads at `offset` until `bytes` is full or the file ends, and says how many bytes it read.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize, Error>;
 
-    /// Writes all of `bytes` at `offset`, extending the file as needed. After an error any part may have
-    /// been written.
+    /// Writes all of `bytes` at `offset`, extending the file as needed. After an error any part may
+    /// have been written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Error>;
 
-    /// Makes the file's bytes and its length durable (fdatasync). After an error nobody knows what is
-    /// durable, and a second call proves nothing: give the file up.
+    /// Makes the file's bytes and its length durable (fdatasync). After an error nobody knows what
+    /// is durable, and a second call proves nothing: give the file up.
     fn sync(&self) -> Result<(), Error>;
 
     /// The file's length.

@@ -2,21 +2,22 @@
 //!
 //! Bytes live twice: what a reader sees (the page cache) and what a power cut leaves (the platter).
 //!
-//! - [`SimDisk::crash_process`]: the process dies. The page cache stays, locks are released, open files
-//!   of the dead process answer errors.
-//! - [`SimDisk::power_cut`]: the machine dies. Of each 512-byte sector that was not flushed, the seed
-//!   decides: lost, kept or torn. Of names not flushed, each directory keeps the first few.
-//! - [`SimDisk::fail_at`]: the n-th operation from now fails, in one of the ways of [`Fault`]. A failed
-//!   flush marks its sectors clean without writing them, as Linux does: flushing again succeeds and
-//!   saves nothing.
+//! - [`SimDisk::crash_process`]: the process dies. The page cache stays, locks are released, open
+//!   files of the dead process answer errors.
+//! - [`SimDisk::power_cut`]: the machine dies. Of each 512-byte sector that was not flushed, the
+//!   seed decides: lost, kept or torn. Of names not flushed, each directory keeps the first few.
+//! - [`SimDisk::fail_at`]: the n-th operation from now fails, in one of the ways of [`Fault`]. A
+//!   failed flush marks its sectors clean without writing them, as Linux does: flushing again
+//!   succeeds and saves nothing.
 //! - [`SimDisk::limit_bytes`]: a disk that is full past some number of bytes.
 //! - [`SimDisk::flip_bit`] rots one byte.
 //!
-//! [`SimDisk::trace`] writes down what changes the disk, for tests whose question is the order of things.
-//! [`SimDisk::counts`] tells what happened, because a run without faults proves nothing about them.
+//! [`SimDisk::trace`] writes down what changes the disk, for tests whose question is the order of
+//! things. [`SimDisk::counts`] tells what happened, because a run without faults proves nothing
+//! about them.
 //!
-//! What it does *not* model: time, reordering of whole operations, misdirected writes, rot that comes
-//! and goes.
+//! What it does *not* model: time, reordering of whole operations, misdirected writes, rot that
+//! comes and goes.
 
 mod image;
 mod names;
@@ -67,8 +68,8 @@ pub enum Fault {
     Short,
     /// It does nothing and answers that the disk is full.
     Full,
-    /// The process dies in this operation: a write takes half of its bytes, and every later operation
-    /// fails too, until the next crash.
+    /// The process dies in this operation: a write takes half of its bytes, and every later
+    /// operation fails too, until the next crash.
     Halt,
 }
 
@@ -124,14 +125,16 @@ impl SimDisk {
         self.state().crash();
     }
 
-    /// Cuts the power: the process dies, and what was not flushed is lost, kept or torn as `seed` says.
+    /// Cuts the power: the process dies, and what was not flushed is lost, kept or torn as `seed`
+    /// says.
     pub fn power_cut(&self, seed: u64) {
         let mut state = self.state();
         state.crash();
         state.lose_unflushed(&mut Random::new(seed));
     }
 
-    /// Lets the `nth` operation from now fail (1 is the next one). It replaces an earlier such order.
+    /// Lets the `nth` operation from now fail (1 is the next one). It replaces an earlier such
+    /// order.
     pub fn fail_at(&self, nth: u64, fault: Fault) {
         assert!(nth > 0, "operations count from 1");
         let mut state = self.state();
@@ -148,8 +151,8 @@ impl SimDisk {
         self.state().bytes_max = bytes_max;
     }
 
-    /// Flips the lowest bit of the byte at `offset` of the file at `path`, on the platter and in the
-    /// cache. False if there is no such byte.
+    /// Flips the lowest bit of the byte at `offset` of the file at `path`, on the platter and in
+    /// the cache. False if there is no such byte.
     pub fn flip_bit(&self, path: &Path, offset: u64) -> bool {
         let mut state = self.state();
         let Some(id) = state.names.file(path) else { return false };
@@ -166,8 +169,8 @@ impl SimDisk {
         self.state().trace.get_or_insert_default();
     }
 
-    /// What was written down since [`SimDisk::trace`] or the last call: a line an operation, with names
-    /// but not directories, failed ones marked.
+    /// What was written down since [`SimDisk::trace`] or the last call: a line an operation, with
+    /// names but not directories, failed ones marked.
     pub fn take_trace(&self) -> Vec<String> {
         self.state().trace.as_mut().map(std::mem::take).unwrap_or_default()
     }

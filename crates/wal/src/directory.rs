@@ -7,8 +7,8 @@
 //!   wal/         the log
 //! ```
 //!
-//! The identity makes promises that the log keeps: a member that votes under an identity must remember its
-//! votes. So one without the other is refused, whichever was wiped.
+//! The identity makes promises that the log keeps: a member that votes under an identity must
+//! remember its votes. So one without the other is refused, whichever was wiped.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -92,8 +92,9 @@ pub enum DirectoryError {
 }
 
 impl<D: Disk> DataDirectory<D> {
-    /// Locks the directory at `path`, creating it if needed, and reads its identity; an empty directory
-    /// gets one for the member `name`, with the member id (not 0) and the incarnation that `fresh` draws.
+    /// Locks the directory at `path`, creating it if needed, and reads its identity; an empty
+    /// directory gets one for the member `name`, with the member id (not 0) and the incarnation
+    /// that `fresh` draws.
     pub fn open(
         disk: D,
         path: &Path,
@@ -240,8 +241,8 @@ impl fmt::Display for DirectoryError {
             ),
             DirectoryError::CorruptIdentity { path } => write!(
                 f,
-                "{} is damaged: check the disk, then restore the file or replace this member with a \
-                 new one",
+                "{} is damaged: check the disk, then restore the file or replace this member \
+                 with a new one",
                 path.display()
             ),
             DirectoryError::UnknownVersion { path, found } => write!(
@@ -252,14 +253,14 @@ impl fmt::Display for DirectoryError {
             ),
             DirectoryError::IdentityMissing { path } => write!(
                 f,
-                "{} holds a log but no {IDENTITY}: restore the file, or move the directory away and \
-                 replace this member with a new one",
+                "{} holds a log but no {IDENTITY}: restore the file, or move the directory away \
+                 and replace this member with a new one",
                 path.display()
             ),
             DirectoryError::LogMissing { path, owner } => write!(
                 f,
-                "{} belongs to {owner}, whose log is gone: {owner} no longer knows what it promised; \
-                 move the directory away and replace this member with a new one",
+                "{} belongs to {owner}, whose log is gone: {owner} no longer knows what it \
+                 promised; move the directory away and replace this member with a new one",
                 path.display()
             ),
             DirectoryError::OtherCluster { found, expected } => write!(

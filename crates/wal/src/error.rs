@@ -6,8 +6,9 @@ use std::path::PathBuf;
 /// Writing failed.
 #[derive(Clone, Debug)]
 pub enum Error {
-    /// A write or a flush failed, now or earlier. What is durable since is unknown and stays so: stop
-    /// acknowledging, step down, and exit; opening the log again finds everything acknowledged.
+    /// A write or a flush failed, now or earlier. What is durable since is unknown and stays so:
+    /// stop acknowledging, step down, and exit; opening the log again finds everything
+    /// acknowledged.
     Poisoned {
         /// The first failure.
         cause: disk::Error,
@@ -55,7 +56,8 @@ pub struct Corruption {
     pub offset: u64,
     /// What is wrong there.
     pub damage: Damage,
-    /// The last index before the damage, 0 if the damage hides even that: what follows is lost here.
+    /// The last index before the damage, 0 if the damage hides even that: what follows is lost
+    /// here.
     pub sound_index: u64,
 }
 
@@ -161,8 +163,8 @@ impl fmt::Display for ReadError {
 fn poisoned(f: &mut fmt::Formatter<'_>, cause: &disk::Error) -> fmt::Result {
     write!(
         f,
-        "the log is poisoned, because a write failed and nobody knows what is durable since: {cause}; \
-         restart this member once the disk is well"
+        "the log is poisoned, because a write failed and nobody knows what is durable since: \
+         {cause}; restart this member once the disk is well"
     )
 }
 
@@ -185,8 +187,8 @@ impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} is corrupt at byte {}: {}; this member can vouch for nothing after index {}: check its \
-             disk, then rebuild it from its peers",
+            "{} is corrupt at byte {}: {}; this member can vouch for nothing after index {}: check \
+             its disk, then rebuild it from its peers",
             self.path.display(),
             self.offset,
             self.damage,

@@ -1,7 +1,7 @@
 //! The directory of the log: how its files are named, begun, prepared and removed.
 //!
-//! A segment is begun in three steps, so that a numbered file always has a sound header, and nothing is
-//! written to a segment whose name a power cut could take away (`docs/format/wal.md`):
+//! A segment is begun in three steps, so that a numbered file always has a sound header, and
+//! nothing is written to a segment whose name a power cut could take away (`docs/format/wal.md`):
 //!
 //! 1. [`Folder::draft`]: a spare (or a new file) gets the header, flushed;
 //! 2. whoever recovers copies frames into the draft and flushes them;
@@ -100,7 +100,8 @@ impl<D: Disk> Folder<D> {
         self.disk.sync_dir(&self.path)
     }
 
-    /// Takes one step towards `count` spares of `capacity` bytes; false if there is nothing left to do.
+    /// Takes one step towards `count` spares of `capacity` bytes; false if there is nothing left to
+    /// do.
     pub(crate) fn prepare(&mut self, count: usize, capacity: u64) -> Result<bool, disk::Error> {
         let unfinished = self.spares.iter().position(|spare| spare.prepared < capacity);
         if let Some(position) = unfinished {
@@ -135,8 +136,8 @@ impl<D: Disk> Folder<D> {
         }
     }
 
-    /// Keeps a spare of an earlier process, unless it was already made into a draft: its number will be
-    /// used again, and frames under that number must not be found in it.
+    /// Keeps a spare of an earlier process, unless it was already made into a draft: its number
+    /// will be used again, and frames under that number must not be found in it.
     fn adopt_spare(&mut self, name: u64) -> Result<(), disk::Error> {
         let path = self.spare_path(name);
         let file = self.disk.open(&path, Mode::Read)?;
@@ -168,8 +169,9 @@ pub(crate) fn write_zeros(file: &impl File, from: u64, capacity: u64) -> Result<
     Ok(to)
 }
 
-/// Creates a directory and its missing parents, each durable before the next: so whatever exists, only the
-/// last name can have been left unflushed by a process that died, and that one is flushed again.
+/// Creates a directory and its missing parents, each durable before the next: so whatever exists,
+/// only the last name can have been left unflushed by a process that died, and that one is flushed
+/// again.
 pub(crate) fn create_directory<D: Disk>(disk: &D, path: &Path) -> Result<(), disk::Error> {
     let Some(parent) = path.parent() else { return Ok(()) };
     match disk.list(path) {

@@ -1,4 +1,5 @@
-//! The bytes of the log, as `docs/format/wal.md` specifies them: nothing here reads or writes a file.
+//! The bytes of the log, as `docs/format/wal.md` specifies them: nothing here reads or writes a
+//! file.
 
 mod frame;
 mod segment;

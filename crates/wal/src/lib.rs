@@ -1,8 +1,8 @@
 //! The durable log: frames, segments, hard state, recovery.
 //!
-//! A member may say only what it will remember. [`Wal`] is that memory: entries, and the hard state (term,
-//! vote, commit hint), durable before anything that depends on them leaves. [`DataDirectory`] is whose
-//! memory it is.
+//! A member may say only what it will remember. [`Wal`] is that memory: entries, and the hard state
+//! (term, vote, commit hint), durable before anything that depends on them leaves.
+//! [`DataDirectory`] is whose memory it is.
 //!
 //! ```text
 //! Wal::append  batches ─▶ merge ─▶ one frame ─▶ write ─▶ fdatasync ─▶ Ok
@@ -14,22 +14,23 @@
 //! ```
 //!
 //! **One flush is one frame.** It starts at a block boundary, carries its segment's number, a flush
-//! number, the hard state, and a checksum chained to the frame before. Frame n+1 is written only after
-//! frame n is durable. So a bad frame with a good one behind it is corruption, and a bad last one is the
-//! torn tail of a flush that nobody was told about. A closing frame after idleness keeps that ambiguity to
-//! a moment.
+//! number, the hard state, and a checksum chained to the frame before. Frame n+1 is written only
+//! after frame n is durable. So a bad frame with a good one behind it is corruption, and a bad last
+//! one is the torn tail of a flush that nobody was told about. A closing frame after idleness keeps
+//! that ambiguity to a moment.
 //!
-//! **What is read is made durable before it is believed.** A process crash keeps the page cache, a power
-//! cut does not. A member that acknowledged what only the page cache holds would forget it in the power
-//! cut after. So opening copies the last segment to a new one, flushes it, and never appends to the old.
+//! **What is read is made durable before it is believed.** A process crash keeps the page cache, a
+//! power cut does not. A member that acknowledged what only the page cache holds would forget it in
+//! the power cut after. So opening copies the last segment to a new one, flushes it, and never
+//! appends to the old.
 //!
-//! **A failed write is the end.** After a failed flush the page cache and the disk may differ and no second
-//! flush tells. The log answers [`Error::Poisoned`] for good; opening it anew finds all that was
-//! acknowledged.
+//! **A failed write is the end.** After a failed flush the page cache and the disk may differ and
+//! no second flush tells. The log answers [`Error::Poisoned`] for good; opening it anew finds all
+//! that was acknowledged.
 //!
 //! **Three kinds of wrong.** Bytes on the disk are refused with a typed reason ([`OpenError`],
-//! [`ReadError`], [`DirectoryError`]); a batch that contradicts the log is a bug of the caller and panics; a
-//! machine that fails is an [`Error`].
+//! [`ReadError`], [`DirectoryError`]); a batch that contradicts the log is a bug of the caller and
+//! panics; a machine that fails is an [`Error`].
 //!
 //! `docs/format/wal.md` and `docs/format/directory.md` specify the bytes. The golden scripts in
 //! `tests/scripts` show every scenario with the disk operations it takes;
@@ -46,9 +47,9 @@
 //! | `format` | the bytes |
 //! | `directory`, `identity` | the data directory |
 //!
-//! What this crate does *not* do: it reads no clock, draws no random numbers and starts no threads; it does
-//! not know what entries mean, nor when it is idle; it does not cut the log at a snapshot, nor repair what
-//! is corrupt.
+//! What this crate does *not* do: it reads no clock, draws no random numbers and starts no threads;
+//! it does not know what entries mean, nor when it is idle; it does not cut the log at a snapshot,
+//! nor repair what is corrupt.
 
 mod directory;
 mod error;

@@ -47,15 +47,15 @@ pub struct Wal<D: Disk> {
 impl<D: Disk> Wal<D> {
     /// Opens the log in `directory`, or begins one there.
     ///
-    /// `visit` sees every record in the order of the log; one with an index seen before supersedes it and
-    /// all after it. What is returned was made durable again before (a process that crashed may have left
-    /// some of it in the page cache only), so that acknowledging it is safe.
+    /// `visit` sees every record in the order of the log; one with an index seen before supersedes
+    /// it and all after it. What is returned was made durable again before (a process that crashed
+    /// may have left some of it in the page cache only), so that acknowledging it is safe.
     ///
     /// No other process may have the log open: [`crate::DataDirectory`] holds the lock.
     ///
     /// # Errors
-    /// [`OpenError::Corrupt`] if something durable is damaged; a flush that a crash interrupted is not,
-    /// and is reported in [`Recovered::torn_tail`].
+    /// [`OpenError::Corrupt`] if something durable is damaged; a flush that a crash interrupted is
+    /// not, and is reported in [`Recovered::torn_tail`].
     pub fn open(
         disk: D,
         directory: &Path,
@@ -84,16 +84,16 @@ impl<D: Disk> Wal<D> {
         Ok((wal, recovered))
     }
 
-    /// Makes all of `batches` durable, in order, with one write and one flush (two where they cross into
-    /// the next segment). On `Ok` everything is durable; after an error, what is durable is unknown, and
-    /// the log is poisoned.
+    /// Makes all of `batches` durable, in order, with one write and one flush (two where they cross
+    /// into the next segment). On `Ok` everything is durable; after an error, what is durable is
+    /// unknown, and the log is poisoned.
     ///
-    /// Batches that bring no entries and the same term and vote write nothing: their commit index goes
-    /// with the next frame.
+    /// Batches that bring no entries and the same term and vote write nothing: their commit index
+    /// goes with the next frame.
     ///
     /// # Panics
-    /// If a batch contradicts the log: a gap, a truncation of what is committed, a term that goes back, a
-    /// vote that changes, a payload above [`Options::payload_bytes_max`].
+    /// If a batch contradicts the log: a gap, a truncation of what is committed, a term that goes
+    /// back, a vote that changes, a payload above [`Options::payload_bytes_max`].
     pub fn append(&mut self, batches: &[Batch]) -> Result<(), Error> {
         self.check_poison()?;
         let (records, hard_state) = self.merge(batches);
@@ -107,9 +107,9 @@ impl<D: Disk> Wal<D> {
         self.poison_on_error(written)
     }
 
-    /// Writes a frame that carries nothing, so that damage to the one before it can be told from a torn
-    /// tail; to be called after 100 ms without an append. It does nothing if the last frame is such a one
-    /// and the commit index has not moved.
+    /// Writes a frame that carries nothing, so that damage to the one before it can be told from a
+    /// torn tail; to be called after 100 ms without an append. It does nothing if the last frame is
+    /// such a one and the commit index has not moved.
     pub fn write_closing_frame(&mut self) -> Result<(), Error> {
         self.check_poison()?;
         if self.closed && self.commit == self.outline.hard_state().commit {
@@ -121,9 +121,9 @@ impl<D: Disk> Wal<D> {
         self.poison_on_error(written)
     }
 
-    /// Takes one step (at most 1 MiB of zeros, flushed) to have segments ready before they are needed; to
-    /// be called when there is nothing else to do. False if nothing is left to prepare. A log that never
-    /// calls it works, and pays at each flush for extending its file.
+    /// Takes one step (at most 1 MiB of zeros, flushed) to have segments ready before they are
+    /// needed; to be called when there is nothing else to do. False if nothing is left to prepare.
+    /// A log that never calls it works, and pays at each flush for extending its file.
     ///
     /// # Errors
     /// [`Error::Preparation`] leaves the log as sound as it was.
@@ -137,8 +137,8 @@ impl<D: Disk> Wal<D> {
         self.folder.prepare(spares, segment_bytes).map_err(Error::Preparation)
     }
 
-    /// The entries `from..=to`, which must be in the log: as many as have payloads of `bytes_max` bytes
-    /// together, but at least one. Each is checked against its checksum.
+    /// The entries `from..=to`, which must be in the log: as many as have payloads of `bytes_max`
+    /// bytes together, but at least one. Each is checked against its checksum.
     pub fn read(&mut self, from: u64, to: u64, bytes_max: usize) -> Result<Vec<Entry>, ReadError> {
         if let Some(cause) = &self.poisoned {
             return Err(ReadError::Poisoned { cause: cause.clone() });
@@ -176,7 +176,8 @@ impl<D: Disk> Wal<D> {
         self.outline.last_index()
     }
 
-    /// The term of an entry of the log, or of the one just before its beginning (0 if there is none).
+    /// The term of an entry of the log, or of the one just before its beginning (0 if there is
+    /// none).
     ///
     /// # Panics
     /// If `index` is neither.
@@ -218,8 +219,8 @@ impl<D: Disk> Wal<D> {
         })
     }
 
-    /// What is left to write of `batches` once later truncations are done: entries without gaps, and the
-    /// last hard state.
+    /// What is left to write of `batches` once later truncations are done: entries without gaps,
+    /// and the last hard state.
     fn merge<'a>(&self, batches: &'a [Batch]) -> (Vec<&'a Entry>, HardState) {
         let mut records: Vec<&Entry> = Vec::new();
         let mut last_index = self.outline.last_index();
@@ -332,8 +333,8 @@ impl<D: Disk> Wal<D> {
         Ok(())
     }
 
-    /// Adds the entries of `wanted` (indexes) that lie in `span`, as far as `bytes_left` goes; whether that
-    /// was all of them.
+    /// Adds the entries of `wanted` (indexes) that lie in `span`, as far as `bytes_left` goes;
+    /// whether that was all of them.
     fn read_span(
         &mut self,
         span: &Span,

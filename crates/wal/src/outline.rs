@@ -1,13 +1,13 @@
 //! What the log holds, without the payloads: its bounds, the term of each index, the hard state.
 //!
-//! It is also the judge of what may come next ([`Outline::check`]). The same rules are asserted of our
-//! own batches before they are written, and demanded of frames that are read back.
+//! It is also the judge of what may come next ([`Outline::check`]). The same rules are asserted of
+//! our own batches before they are written, and demanded of frames that are read back.
 
 use crate::error::Contradiction;
 use crate::types::HardState;
 
-/// The log in outline. Invariant: terms never go back along the log, and none is above the hard state's;
-/// the commit hint is at most the last index.
+/// The log in outline. Invariant: terms never go back along the log, and none is above the hard
+/// state's; the commit hint is at most the last index.
 #[derive(Clone, Debug)]
 pub(crate) struct Outline {
     hard_state: HardState,
@@ -61,8 +61,8 @@ impl Outline {
         run.map_or(self.previous_term, |run| self.runs[run].1)
     }
 
-    /// Whether entries with these log ids (index, term), whose indexes ascend without gaps, and this hard
-    /// state can come next.
+    /// Whether entries with these log ids (index, term), whose indexes ascend without gaps, and
+    /// this hard state can come next.
     pub(crate) fn check(
         &self,
         log_ids: impl Iterator<Item = (u64, u64)>,

@@ -1,5 +1,5 @@
-//! Opening: which segments live, what they hold, whether the end is torn or corrupt, and making it all
-//! durable before anyone believes it.
+//! Opening: which segments live, what they hold, whether the end is torn or corrupt, and making it
+//! all durable before anyone believes it.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ pub(crate) struct Replayed<F> {
     pub(crate) recovered: Recovered,
 }
 
-/// Reads the log in `folder`, shows each record to `visit`, and begins a new segment with what the last
-/// one held. `numbers` are the segments found there, ascending.
+/// Reads the log in `folder`, shows each record to `visit`, and begins a new segment with what the
+/// last one held. `numbers` are the segments found there, ascending.
 pub(crate) fn replay<D: Disk>(
     folder: &mut Folder<D>,
     numbers: &[u64],

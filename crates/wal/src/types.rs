@@ -16,8 +16,8 @@ pub struct HardState {
     pub term: u64,
     /// The member voted for in this term, if any; never 0, never changed within a term.
     pub vote: Option<u64>,
-    /// The highest index known to be committed. A hint: never above the last index, never goes back, and
-    /// not worth a flush of its own.
+    /// The highest index known to be committed. A hint: never above the last index, never goes
+    /// back, and not worth a flush of its own.
     pub commit: u64,
 }
 
@@ -56,8 +56,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Prepared files that [`crate::Wal::prepare_spare`] keeps in reserve.
     pub spares: usize,
-    /// A number that clients cannot know, so that no value they store can pass for a frame. Any random
-    /// number will do, and another one each time.
+    /// A number that clients cannot know, so that no value they store can pass for a frame. Any
+    /// random number will do, and another one each time.
     pub salt: u64,
 }
 
@@ -94,8 +94,8 @@ impl Options {
 pub struct Recovered {
     /// The newest hard state that was durable.
     pub hard_state: HardState,
-    /// The index the log begins at. Above 1, a snapshot must cover what is before it: whoever has none
-    /// has lost a part of the log.
+    /// The index the log begins at. Above 1, a snapshot must cover what is before it: whoever has
+    /// none has lost a part of the log.
     pub first_index: u64,
     /// Term and index of the last entry; none if there never was one.
     pub last: Option<(u64, u64)>,

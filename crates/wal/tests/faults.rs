@@ -9,8 +9,8 @@ use disk::Fault;
 use support::{FAULTS, Modelled, Random, entry, random_batches};
 use wal::{Batch, Error, HardState, OpenError};
 
-/// Two openings, appends over several segments with truncations, closing frames, preparation. It stops at
-/// the first failure, as a member does.
+/// Two openings, appends over several segments with truncations, closing frames, preparation. It
+/// stops at the first failure, as a member does.
 fn life(log: &mut Modelled) -> Result<(), Failure> {
     let mut random = Random(42);
     for _ in 0..2 {

@@ -1,4 +1,5 @@
-//! No bytes on the disk make the log panic, and damage is never taken for an earlier end of the log.
+//! No bytes on the disk make the log panic, and damage is never taken for an earlier end of the
+//! log.
 
 // Helpers of tests may unwrap as tests do.
 #![allow(clippy::unwrap_used)]
@@ -139,8 +140,9 @@ fn mangle(random: &mut Random, bytes: &mut Vec<u8>) {
     }
 }
 
-/// A log whose only frame is torn at its header, while its payload holds two frames of the sound log, at
-/// block boundaries: as a client would store them who had read the disk of a member with `OPTIONS.salt`.
+/// A log whose only frame is torn at its header, while its payload holds two frames of the sound
+/// log, at block boundaries: as a client would store them who had read the disk of a member with
+/// `OPTIONS.salt`.
 fn torn_log_with_frames_in_a_value(salt: u64) -> Option<Vec<Entry>> {
     let (files, _) = sound_log();
     let frame = files[0].1[4096..8192].to_vec();

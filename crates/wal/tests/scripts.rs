@@ -1,6 +1,7 @@
 //! Golden scripts: one scenario a file, with every operation that changed the disk in its output.
 //!
-//! `UPDATE_GOLDENFILES=1 cargo test -p wal --test scripts` writes the output anew; review the difference.
+//! `UPDATE_GOLDENFILES=1 cargo test -p wal --test scripts` writes the output anew; review the
+//! difference.
 
 // Helpers of tests may unwrap as tests do.
 #![allow(clippy::unwrap_used)]
@@ -52,8 +53,8 @@ enum Command {
         #[arg(key)]
         bytes: Option<usize>,
     },
-    /// Appends the batches added, and one of the arguments given. Term, vote and commit stay as they were
-    /// unless given; `bytes` is the length of each payload.
+    /// Appends the batches added, and one of the arguments given. Term, vote and commit stay as
+    /// they were unless given; `bytes` is the length of each payload.
     Append {
         #[arg(optional)]
         entries: Vec<Id>,
@@ -91,7 +92,8 @@ enum Command {
     Flip { name: String, offset: u64 },
     /// Removes a file of the log.
     Remove { name: String },
-    /// Turns a copy of a segment into a spare: its header block zeroed, its frames left as they were.
+    /// Turns a copy of a segment into a spare: its header block zeroed, its frames left as they
+    /// were.
     Recycle { name: String, spare: String },
     /// Lists the files of the log with their lengths.
     Files,
@@ -278,8 +280,8 @@ impl World {
         let last = last.map_or("none".to_owned(), |(term, index)| format!("{index}@{term}"));
         let stats = wal.stats();
         Ok(format!(
-            "first {first} last {last} {} poisoned {}\n{} frames ({} closing), {} records, {} flushes, \
-             {} segments begun",
+            "first {first} last {last} {} poisoned {}\n{} frames ({} closing), {} records, \
+             {} flushes, {} segments begun",
             show_hard_state(&hard_state),
             wal.is_poisoned(),
             stats.frames,
@@ -342,8 +344,8 @@ impl World {
         let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
         let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
         let mut output = format!(
-            "segment {} after {}: capacity {}, first flush {}, term {} vote {} commit {}, first index {}, \
-             previous term {}\n",
+            "segment {} after {}: capacity {}, first flush {}, term {} vote {} commit {}, \
+             first index {}, previous term {}\n",
             u64_at(16),
             u64_at(24),
             u64_at(48),

@@ -13,7 +13,8 @@ pub(super) struct Image {
     durable: Vec<u8>,
     /// Sectors written since the last flush.
     dirty: BTreeSet<usize>,
-    /// Sectors of a failed flush: clean to the system, not on the platter; a later flush skips them.
+    /// Sectors of a failed flush: clean to the system, not on the platter; a later flush skips
+    /// them.
     abandoned: BTreeSet<usize>,
 }
 

@@ -8,7 +8,8 @@ use super::random::Random;
 /// A file, whatever it is called at the moment.
 pub(super) type FileId = u64;
 
-/// All names of a disk. Changes take effect at once and are durable once their directory was flushed.
+/// All names of a disk. Changes take effect at once and are durable once their directory was
+/// flushed.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     current: Tree,

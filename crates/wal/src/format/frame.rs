@@ -53,7 +53,8 @@ pub(crate) struct FrameHeader {
     pub(crate) closing: bool,
 }
 
-/// Puts a frame into `buffer`, replacing what is there, padded to whole blocks; returns its checksum.
+/// Puts a frame into `buffer`, replacing what is there, padded to whole blocks; returns its
+/// checksum.
 /// `seed` is the checksum of the segment's header.
 pub(crate) fn encode(
     buffer: &mut Vec<u8>,
@@ -202,8 +203,9 @@ impl Heads {
         self.iter().map(|head| (head.index(), head.term()))
     }
 
-    /// How many of the records `wanted` (positions in the frame) have payloads of at most `bytes_max`
-    /// together, but at least `count_min`; and where these lie, in bytes from the frame's beginning.
+    /// How many of the records `wanted` (positions in the frame) have payloads of at most
+    /// `bytes_max` together, but at least `count_min`; and where these lie, in bytes from the
+    /// frame's beginning.
     pub(crate) fn payload_range(
         &self,
         wanted: Range<usize>,
@@ -223,8 +225,8 @@ impl Heads {
         (count, start as u64..(start + bytes) as u64)
     }
 
-    /// The entries of the records `wanted`, whose payloads `bytes` holds one after the other; shared, not
-    /// copied. Each is checked against its checksum.
+    /// The entries of the records `wanted`, whose payloads `bytes` holds one after the other;
+    /// shared, not copied. Each is checked against its checksum.
     pub(crate) fn entries(
         &self,
         wanted: Range<usize>,
@@ -281,7 +283,8 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Checks the `bytes` of a frame, without padding. `seed` is the checksum of the segment's header.
+    /// Checks the `bytes` of a frame, without padding. `seed` is the checksum of the segment's
+    /// header.
     pub(crate) fn parse(bytes: Bytes, seed: u32) -> Result<Frame, Damage> {
         let claim = Claim::read(&bytes).ok_or(Damage::NotAFrame)?;
         if !claim.fits(bytes.len() as u64) || claim.length != bytes.len() as u64 {
@@ -299,7 +302,8 @@ impl Frame {
         padded(self.bytes.len() as u64)
     }
 
-    /// The same frame for another segment: puts it into `buffer`, padded, and returns its new checksum.
+    /// The same frame for another segment: puts it into `buffer`, padded, and returns its new
+    /// checksum.
     pub(crate) fn move_to(
         &self,
         buffer: &mut Vec<u8>,

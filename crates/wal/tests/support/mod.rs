@@ -1,8 +1,8 @@
 //! A log on a simulated disk beside a naive model of it.
 //!
-//! The model knows the states the log may be in: one, while all is well; several after an append that
-//! failed or was interrupted, because it may have reached the disk in part. Opening must find one of
-//! them, and from then on only that one.
+//! The model knows the states the log may be in: one, while all is well; several after an append
+//! that failed or was interrupted, because it may have reached the disk in part. Opening must find
+//! one of them, and from then on only that one.
 
 // Each test target uses a part of this, and helpers of tests may unwrap as tests do.
 #![allow(dead_code, clippy::unwrap_used)]
@@ -185,7 +185,8 @@ impl Modelled {
     }
 }
 
-/// What may be on the disk of an append that failed: with its hard state, its entries cut off anywhere.
+/// What may be on the disk of an append that failed: with its hard state, its entries cut off
+/// anywhere.
 fn prefixes(after: &State, lowest: Option<u64>) -> Vec<State> {
     let first = lowest.unwrap_or(after.last_index() + 1).min(after.last_index() + 1);
     let cut =
