@@ -4,3 +4,7 @@ pub mod config;
 pub mod http;
 pub mod node;
 mod peer;
+mod start;
+
+pub use peer::Refusal;
+pub use start::{Server, StartError, run};

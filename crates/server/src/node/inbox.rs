@@ -197,3 +197,7 @@ fn request_bytes(request: &Request) -> usize {
         Request::ReadBarrier | Request::Transfer { .. } => 0,
     }
 }
+
+#[cfg(test)]
+#[path = "inbox_tests.rs"]
+mod tests;

@@ -27,8 +27,11 @@ pub mod testing;
 mod threads;
 mod waiters;
 
+pub(crate) use driver::{Clock, Driver};
 pub use handle::{Node, WriteOptions, Written};
 pub(crate) use inbox::{Inbox, Input};
+pub(crate) use log_thread::LogQueue;
+pub(crate) use outboxes::Outboxes;
 pub(crate) use status::StatusBoard;
 pub use status::{About, Counters, NodeStatus, Phase};
 pub(crate) use threads::{Threads, start};

@@ -13,11 +13,11 @@ use super::inbox::{Inbox, Input};
 use super::log_thread;
 use super::status::StatusBoard;
 
-/// The threads of a running member.
+/// The threads of a running member. They end when this is dropped.
 pub(crate) struct Threads {
     inbox: Arc<Inbox>,
     ended: oneshot::Receiver<Ended>,
-    handles: [JoinHandle<()>; 2],
+    handles: Vec<JoinHandle<()>>,
 }
 
 /// Starts the replica thread on `driver` and the log thread on `worker`.
@@ -39,7 +39,7 @@ where
             // Whoever waits for the end may have given up.
             let _ = sender.send(driver.run());
         })?;
-    Ok(Threads { inbox, ended, handles: [log_handle, replica_handle] })
+    Ok(Threads { inbox, ended, handles: vec![log_handle, replica_handle] })
 }
 
 impl Threads {
@@ -52,13 +52,19 @@ impl Threads {
         }
     }
 
-    /// Ends both threads: everything queued for the log is still done.
-    pub(crate) fn stop(self) {
+    /// Ends both threads and waits for them: everything queued for the log is still done.
+    pub(crate) fn stop(mut self) {
         self.inbox.notify(Input::Stop);
-        for handle in self.handles {
+        for handle in self.handles.drain(..) {
             // A thread that panicked has said so itself.
             let _ = handle.join();
         }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.inbox.notify(Input::Stop);
     }
 }
 

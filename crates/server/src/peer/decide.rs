@@ -25,6 +25,7 @@ use std::fmt;
 use raft::MemberId;
 use replica::{Configuration, Member};
 
+use super::handshake::PROTOCOL_VERSION;
 use super::hello::{Hello, Silence};
 use crate::config::Address;
 
@@ -87,8 +88,8 @@ pub enum Refusal {
     Version {
         /// Where it is.
         peer: Address,
-        /// What it says.
-        what: Silence,
+        /// The version.
+        version: u32,
     },
 }
 
@@ -139,7 +140,7 @@ fn find_contradiction(me: &Hello, answers: &Answers) -> Option<Refusal> {
             Ok(hello) if hello.name == me.name => {
                 Some(Refusal::SameName { peer, name: me.name.clone() })
             }
-            Err(what @ Silence::Version(_)) => Some(Refusal::Version { peer, what: what.clone() }),
+            Err(Silence::Version(version)) => Some(Refusal::Version { peer, version: *version }),
             Ok(_) | Err(_) => None,
         }
     })
@@ -246,9 +247,11 @@ impl fmt::Display for Refusal {
             Refusal::SameName { peer, name } => {
                 write!(f, "the member at {peer} is called {name} too: give one another --node-id")
             }
-            Refusal::Version { peer, what } => {
-                write!(f, "{peer}: {what}: use the same version of raftkv for all members")
-            }
+            Refusal::Version { peer, version } => write!(
+                f,
+                "{peer} speaks version {version} of the peer protocol, not {PROTOCOL_VERSION}: use \
+                 the same version of raftkv for all members"
+            ),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One variant for each rule of docs/format/peer.md that bytes can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
+pub(crate) enum Malformed {
     /// A frame claims more than this side accepts.
     FrameTooLong {
         /// What it claims.

@@ -61,7 +61,7 @@ pub(crate) struct Outbound {
 
 /// Why there is no stream.
 #[derive(Debug)]
-enum DialError {
+pub(super) enum DialError {
     /// No connection, or it broke.
     Io(std::io::Error),
     /// Not in time.
@@ -168,7 +168,7 @@ impl Outbound {
 }
 
 /// Asks for the HTTP connection to become a peer stream.
-async fn upgrade(stream: TcpStream, address: &str) -> Result<TcpStream, DialError> {
+pub(super) async fn upgrade(stream: TcpStream, address: &str) -> Result<TcpStream, DialError> {
     let request = Request::get(APPEND_PATH)
         .header(HOST, address)
         .header(CONNECTION, "Upgrade")

@@ -1,1 +1,370 @@
+//! Streams over real sockets: what arrives, what is refused and why, and what an end means.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use proto::peer::refusal::Reason;
+use raft::{Body, MemberId, Message, Term};
+use replica::{Configuration, Member, PeerMessage};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::codec::put_messages;
+use super::frame::put_frame;
+use super::handshake::{HandshakeError, introduce};
+use super::outbound::upgrade;
+use super::{HelloBoard, Inbound, Membership, Outbound, Outbox, PeerDoor};
+use crate::http::{Limits, serve};
+use crate::node::{About, Inbox, Input, StatusBoard};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+const SERVED: MemberId = MemberId(1);
+const DIALLER: MemberId = MemberId(2);
+
+/// A member that accepts streams, and everything it was told.
+struct World {
+    inbox: Arc<Inbox>,
+    inbound: Arc<Inbound>,
+    address: String,
+    told: VecDeque<Input>,
+}
+
+impl World {
+    /// With a cluster of the members 1 and 2.
+    async fn new() -> World {
+        let world = World::without_cluster().await;
+        world.inbound.admit(Arc::new(membership(SERVED)));
+        world
+    }
+
+    async fn without_cluster() -> World {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let inbox = Inbox::new();
+        let inbound = Inbound::new(Arc::clone(&inbox));
+        let door = PeerDoor { inbound: Arc::clone(&inbound), hello: Arc::default() };
+        tokio::spawn(serve(listener, door.routes(), Limits::default(), std::future::pending()));
+        World { inbox, inbound, address, told: VecDeque::new() }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).await.unwrap();
+        upgrade(stream, &self.address).await.unwrap()
+    }
+
+    /// A stream of the dialler, past its handshake.
+    async fn open(&mut self) -> TcpStream {
+        let mut stream = self.connect().await;
+        introduce(&mut stream, &membership(DIALLER), SERVED).await.unwrap();
+        assert!(matches!(self.next(), Input::StreamOpened(DIALLER)));
+        stream
+    }
+
+    /// Why a dialler with this membership, who looks for `to`, is refused.
+    async fn refusal(&self, membership: &Membership, to: MemberId) -> Reason {
+        let mut stream = self.connect().await;
+        match introduce(&mut stream, membership, to).await {
+            Err(HandshakeError::Refused(refused)) => refused.reason,
+            other => panic!("it should be refused, not {other:?}"),
+        }
+    }
+
+    /// The next thing that the replica would be told.
+    fn next(&mut self) -> Input {
+        let deadline = Instant::now() + DEADLINE;
+        while self.told.is_empty() {
+            assert!(Instant::now() < deadline, "nothing came");
+            let mut batch = Vec::new();
+            tokio::task::block_in_place(|| self.inbox.take(&mut batch, deadline, 0));
+            self.told.extend(batch);
+        }
+        self.told.pop_front().unwrap()
+    }
+
+    /// The next message.
+    fn next_message(&mut self) -> PeerMessage {
+        match self.next() {
+            Input::Messages(DIALLER, mut messages) => {
+                let first = messages.remove(0);
+                if !messages.is_empty() {
+                    self.told.push_front(Input::Messages(DIALLER, messages));
+                }
+                first
+            }
+            other => panic!("a message was due, not {other:?}"),
+        }
+    }
+}
+
+fn configuration() -> Configuration {
+    let member = |number: u64| {
+        let (name, address) = (format!("node-{number}"), format!("localhost:{number}"));
+        (MemberId(number), Member { incarnation: u128::from(number), name, address })
+    };
+    Configuration { cluster_id: 7, members: [member(1), member(2)].into() }
+}
+
+fn membership(id: MemberId) -> Membership {
+    Membership { id, configuration: Arc::new(configuration()) }
+}
+
+fn changed(change: impl FnOnce(&mut Configuration)) -> Membership {
+    let mut configuration = configuration();
+    change(&mut configuration);
+    Membership { id: DIALLER, configuration: Arc::new(configuration) }
+}
+
+fn vote(term: u64) -> PeerMessage {
+    let body = Body::VoteAnswer { granted: true };
+    PeerMessage::Raft(Message { term: Term(term), body })
+}
+
+async fn send(stream: &mut TcpStream, messages: &[PeerMessage]) {
+    let mut buffer = BytesMut::new();
+    put_messages(&mut buffer, messages);
+    stream.write_all(&buffer).await.unwrap();
+}
+
+/// Waits until the other side has closed the stream.
+async fn assert_closed(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    // A reset closes as well as a FIN.
+    let _ = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut rest)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_arrive_in_order_whatever_the_frames() {
+    let mut world = World::new().await;
+    let mut stream = world.open().await;
+    send(&mut stream, &[vote(1), vote(2)]).await;
+    let mut buffer = BytesMut::new();
+    put_frame(&mut buffer, |_| {});
+    put_messages(&mut buffer, &[vote(3)]);
+    put_messages(&mut buffer, &[vote(4)]);
+    for byte in buffer {
+        stream.write_all(&[byte]).await.unwrap();
+    }
+    for term in 1..=4 {
+        assert_eq!(world.next_message(), vote(term));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_stream_is_reported_once_all_it_said_has_arrived() {
+    let mut world = World::new().await;
+    let mut stream = world.open().await;
+    send(&mut stream, &[vote(1)]).await;
+    drop(stream);
+    assert_eq!(world.next_message(), vote(1));
+    assert!(matches!(world.next(), Input::StreamClosed(DIALLER)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_is_the_end_of_a_process_too() {
+    let mut world = World::new().await;
+    let stream = world.open().await;
+    socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
+    assert!(matches!(world.next(), Input::StreamClosed(DIALLER)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_stream_replaces_the_older_without_a_word() {
+    let mut world = World::new().await;
+    let mut older = world.open().await;
+    let mut newer = world.open().await;
+    assert_closed(&mut older).await;
+    send(&mut newer, &[vote(1)]).await;
+    assert_eq!(world.next_message(), vote(1), "and nothing was said of a closed stream");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_the_rules_is_dropped_without_a_conclusion() {
+    let mut world = World::new().await;
+    for garbage in
+        [&[0xff; 64][..], b"GET / HTTP/1.1\r\n\r\n", &[4, 0, 0, 0, 1, 2, 3, 4, 9, 9, 9, 9]]
+    {
+        let mut stream = world.open().await;
+        stream.write_all(garbage).await.unwrap();
+        assert_closed(&mut stream).await;
+    }
+    let mut stream = world.open().await;
+    send(&mut stream, &[vote(1)]).await;
+    assert_eq!(world.next_message(), vote(1), "and nothing was said of closed streams");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_member_draws_no_conclusions() {
+    let mut world = World::new().await;
+    let mut stream = world.open().await;
+    world.inbound.stop();
+    assert_closed(&mut stream).await;
+    world.inbox.notify(Input::Stop);
+    assert!(matches!(world.next(), Input::Stop));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_of_another_cluster_is_refused() {
+    let world = World::new().await;
+    let other = changed(|configuration| configuration.cluster_id = 8);
+    assert_eq!(world.refusal(&other, SERVED).await, Reason::OtherCluster);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_with_another_data_directory_is_refused() {
+    let world = World::new().await;
+    let wiped = changed(|configuration| {
+        configuration.members.get_mut(&DIALLER).unwrap().incarnation = 99;
+    });
+    assert_eq!(world.refusal(&wiped, SERVED).await, Reason::OtherIncarnation);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_no_member_is_refused() {
+    let world = World::new().await;
+    let mut stranger = changed(|configuration| {
+        let member = configuration.members.remove(&DIALLER).unwrap();
+        configuration.members.insert(MemberId(3), member);
+    });
+    stranger.id = MemberId(3);
+    assert_eq!(world.refusal(&stranger, SERVED).await, Reason::UnknownMember);
+    // Nor may anybody claim to be the member itself.
+    assert_eq!(world.refusal(&membership(SERVED), SERVED).await, Reason::UnknownMember);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_looks_for_somebody_else_is_refused() {
+    let world = World::new().await;
+    let wrong = world.refusal(&membership(DIALLER), MemberId(3)).await;
+    assert_eq!(wrong, Reason::WrongMember);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_cluster_everybody_is_refused() {
+    let world = World::without_cluster().await;
+    assert_eq!(world.refusal(&membership(DIALLER), SERVED).await, Reason::NotReady);
+}
+
+/// Sends one handshake frame of ours and reads the refusal.
+async fn refusal_of(world: &World, hello: &[u8]) -> Reason {
+    use prost::Message as _;
+    let mut stream = world.connect().await;
+    let mut buffer = BytesMut::new();
+    put_frame(&mut buffer, |body| body.extend_from_slice(hello));
+    stream.write_all(&buffer).await.unwrap();
+    let mut answer = Vec::new();
+    let reading = stream.read_to_end(&mut answer);
+    tokio::time::timeout(DEADLINE, reading).await.unwrap().unwrap();
+    let body = super::frame::take_frame(&mut BytesMut::from(&answer[..]), 4096).unwrap().unwrap();
+    match proto::peer::Handshake::decode(body).unwrap().kind.unwrap() {
+        proto::peer::handshake::Kind::Refusal(refusal) => refusal.reason(),
+        other => panic!("it should be refused, not {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_with_another_protocol_version_is_refused_whatever_else_it_says() {
+    use prost::Message as _;
+    let world = World::new().await;
+    let hello = proto::peer::Hello { protocol_version: 2, ..Default::default() };
+    let kind = Some(proto::peer::handshake::Kind::Hello(hello));
+    let hello = proto::peer::Handshake { kind }.encode_to_vec();
+    assert_eq!(refusal_of(&world, &hello).await, Reason::ProtocolVersion);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_is_none_is_refused() {
+    let world = World::new().await;
+    for bytes in [&b""[..], b"\xff\xff\xff", b"hello there"] {
+        assert_eq!(refusal_of(&world, bytes).await, Reason::Malformed, "{bytes:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_upgrade_the_path_says_what_it_is_for() {
+    let world = World::new().await;
+    let mut stream = TcpStream::connect(&world.address).await.unwrap();
+    let request = b"GET /raft/append HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+    assert!(answer.contains("upgrade: raftkv-peer/1"), "{answer}");
+    assert!(answer.contains("upgrade_required"), "{answer}");
+}
+
+fn outbound(world: &World) -> (Arc<Outbox>, Outbound) {
+    let outbox = Arc::new(Outbox::default());
+    let about = About {
+        id: DIALLER,
+        name: "node-2".to_owned(),
+        address: "localhost:2".to_owned(),
+        incarnation: 2,
+        version: "test",
+        unsafe_no_fsync: false,
+    };
+    let outbound = Outbound {
+        peer: SERVED,
+        address: world.address.clone(),
+        membership: Arc::new(membership(DIALLER)),
+        outbox: Arc::clone(&outbox),
+        status: Arc::new(StatusBoard::new(about)),
+    };
+    (outbox, outbound)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outbox_is_sent_in_order_and_large_messages_whole() {
+    let mut world = World::new().await;
+    let (outbox, outbound) = outbound(&world);
+    tokio::spawn(outbound.run());
+    assert!(matches!(world.next(), Input::StreamOpened(DIALLER)));
+    let command = Bytes::from(vec![7; 1_500_000]);
+    let forward = |number| {
+        let (term, life, command) = (Term(1), 1, command.clone());
+        PeerMessage::Forward { term, life, number, command }
+    };
+    let sent = [vote(1), forward(1), forward(2), vote(2)];
+    // The stream's task opens the outbox right after its handshake: until then it drops.
+    while outbox.put(&mut sent.to_vec()) > 0 {
+        tokio::task::yield_now().await;
+    }
+    for message in sent {
+        assert_eq!(world.next_message(), message);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_stream_is_dialled_again() {
+    let mut world = World::new().await;
+    let (_outbox, outbound) = outbound(&world);
+    tokio::spawn(outbound.run());
+    assert!(matches!(world.next(), Input::StreamOpened(DIALLER)));
+    // Another stream of the same member replaces it; the dialler notices and comes back.
+    let _replacing = world.open().await;
+    assert!(matches!(world.next(), Input::StreamOpened(DIALLER)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_does_not_know_itself_yet_says_so() {
+    let board = HelloBoard::default();
+    let inbound = Inbound::new(Inbox::new());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = crate::config::Address::localhost(listener.local_addr().unwrap().port());
+    let door = PeerDoor { inbound, hello: Arc::new(board) };
+    let hello = Arc::clone(&door.hello);
+    tokio::spawn(serve(listener, door.routes(), Limits::default(), std::future::pending()));
+    assert_eq!(super::hello::fetch(&address).await, Err(super::hello::Silence::Refused(503)));
+    let me = super::Hello {
+        name: "node-1".to_owned(),
+        id: SERVED,
+        incarnation: u128::MAX,
+        address: address.clone(),
+        peers: [crate::config::Address::localhost(9)].into(),
+        cluster: Some(configuration()),
+    };
+    hello.say(me.clone());
+    assert_eq!(super::hello::fetch(&address).await, Ok(me));
+}

@@ -1,0 +1,111 @@
+use bytes::Bytes;
+
+use super::*;
+
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+fn write(bytes: usize) -> Request {
+    Request::Write { command: Bytes::from(vec![0; bytes]), forward: true }
+}
+
+fn submit(inbox: &Inbox, request: Request) -> Result<(), Failure> {
+    inbox.submit(request, TIMEOUT, oneshot::channel().0)
+}
+
+fn message() -> Vec<PeerMessage> {
+    let body = raft::Body::TimeoutNow;
+    vec![PeerMessage::Raft(raft::Message { term: raft::Term(1), body })]
+}
+
+/// Takes what is there, without waiting.
+fn take(inbox: &Inbox, answered: usize) -> Vec<Input> {
+    let mut batch = Vec::new();
+    inbox.take(&mut batch, Instant::now(), answered);
+    batch
+}
+
+#[test]
+fn a_batch_is_everything_that_has_gathered_in_order() {
+    let inbox = Inbox::new();
+    inbox.notify(Input::StreamOpened(MemberId(2)));
+    submit(&inbox, Request::ReadBarrier).unwrap();
+    inbox.notify(Input::StreamClosed(MemberId(2)));
+    let batch = take(&inbox, 0);
+    assert!(matches!(
+        batch[..],
+        [Input::StreamOpened(_), Input::Submit { .. }, Input::StreamClosed(_)]
+    ));
+    assert!(take(&inbox, 0).is_empty());
+}
+
+#[test]
+fn too_many_requests_are_refused_until_some_are_answered() {
+    let inbox = Inbox::new();
+    for _ in 0..REQUESTS_MAX {
+        submit(&inbox, Request::ReadBarrier).unwrap();
+    }
+    assert_eq!(submit(&inbox, Request::ReadBarrier), Err(Failure::Overloaded));
+    take(&inbox, 0);
+    let taken_but_not_answered = submit(&inbox, Request::ReadBarrier);
+    assert_eq!(taken_but_not_answered, Err(Failure::Overloaded));
+    take(&inbox, 1);
+    assert_eq!(submit(&inbox, Request::ReadBarrier), Ok(()));
+}
+
+#[test]
+fn too_many_bytes_are_refused_until_they_are_taken() {
+    let inbox = Inbox::new();
+    submit(&inbox, write(REQUEST_BYTES_MAX)).unwrap();
+    assert_eq!(submit(&inbox, write(1)), Err(Failure::Overloaded));
+    assert_eq!(submit(&inbox, Request::ReadBarrier), Ok(()), "a read takes no bytes");
+    take(&inbox, 0);
+    assert_eq!(submit(&inbox, write(1)), Ok(()));
+}
+
+#[tokio::test]
+async fn a_peer_waits_while_there_is_no_room_for_its_messages() {
+    let inbox = Inbox::new();
+    inbox.deliver(MemberId(2), message(), PEER_BYTES_MAX).await;
+    let held = inbox.deliver(MemberId(2), message(), 1);
+    let mut held = std::pin::pin!(held);
+    let done = is_done_at_once(held.as_mut()).await;
+    assert!(!done, "there is no room");
+    assert_eq!(take(&inbox, 0).len(), 1);
+    held.await;
+    assert_eq!(take(&inbox, 0).len(), 1);
+}
+
+/// Whether the future is done after one look at it.
+async fn is_done_at_once(mut future: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
+    std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_ready()))
+        .await
+}
+
+#[test]
+fn whoever_brings_something_wakes_the_thread() {
+    let inbox = Inbox::new();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    std::thread::scope(|scope| {
+        let taking = scope.spawn(|| {
+            let mut batch = Vec::new();
+            inbox.take(&mut batch, deadline, 0);
+            batch.len()
+        });
+        inbox.notify(Input::Stop);
+        assert_eq!(taking.join().unwrap(), 1);
+    });
+    assert!(Instant::now() < deadline, "it was woken, not timed out");
+}
+
+#[tokio::test]
+async fn a_closed_inbox_refuses_requests_and_lets_peers_go_on() {
+    let inbox = Inbox::new();
+    let (sender, receiver) = oneshot::channel();
+    inbox.submit(Request::ReadBarrier, TIMEOUT, sender).unwrap();
+    inbox.close();
+    assert!(receiver.await.is_err(), "nobody is left to answer");
+    assert_eq!(submit(&inbox, Request::ReadBarrier), Err(Failure::Unavailable));
+    inbox.deliver(MemberId(2), message(), PEER_BYTES_MAX).await;
+    inbox.deliver(MemberId(2), message(), PEER_BYTES_MAX).await;
+    assert!(take(&inbox, 0).is_empty());
+}

@@ -1,0 +1,111 @@
+//! Why a member does not start, or has stopped: each says what to do.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use replica::{DirectoryError, LogError};
+
+use crate::peer::Refusal;
+
+/// Why a member does not run.
+#[derive(Debug)]
+pub enum StartError {
+    /// The data directory can not be used: locked, of another member, unwritable, damaged.
+    Directory(DirectoryError),
+    /// The log in it can not be used: damaged, or of a newer version.
+    Log(LogError),
+    /// The directory belongs to a cluster, but its log is empty: it was wiped in part.
+    LogWiped {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The log is of another member, or another life of this one.
+    LogForeign {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Somebody else listens at the address.
+    PortTaken {
+        /// The address.
+        listen: SocketAddr,
+    },
+    /// The address can not be listened at.
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The peers and this member can not be one cluster.
+    Refused(Refusal),
+    /// The founding entry could not be written.
+    Founding(String),
+    /// The system gives no threads or no randomness.
+    System(io::Error),
+    /// It ran, and can not go on.
+    Stopped(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Directory(error) => error.fmt(f),
+            StartError::Log(error) => error.fmt(f),
+            StartError::LogWiped { path } => write!(
+                f,
+                "{} belongs to a cluster, but its log is empty: it no longer knows what it \
+                 promised; move the directory away and replace this member with a new one",
+                path.display()
+            ),
+            StartError::LogForeign { path } => write!(
+                f,
+                "the log in {} is of another member: put the directory that belongs there back",
+                path.display()
+            ),
+            StartError::PortTaken { listen } => write!(
+                f,
+                "port {} is taken: stop whatever listens at {listen}, or choose another --port",
+                listen.port()
+            ),
+            StartError::Listen { listen, error } => {
+                write!(f, "can not listen at {listen}: {error}; correct --listen or --port")
+            }
+            StartError::Refused(refusal) => refusal.fmt(f),
+            StartError::Founding(error) => write!(f, "can not found the cluster: {error}"),
+            StartError::System(error) => write!(f, "the system refuses: {error}"),
+            StartError::Stopped(reason) => write!(
+                f,
+                "this member has stopped: {reason}; what it acknowledged before is safe; put that \
+                 right and start it again"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Directory(error) => Some(error),
+            StartError::Log(error) => Some(error),
+            StartError::Listen { error, .. } | StartError::System(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl StartError {
+    pub(super) fn of_bind(listen: SocketAddr, error: io::Error) -> StartError {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortTaken { listen },
+            _ => StartError::Listen { listen, error },
+        }
+    }
+}
+
+impl From<DirectoryError> for StartError {
+    fn from(error: DirectoryError) -> StartError {
+        StartError::Directory(error)
+    }
+}

@@ -1,0 +1,286 @@
+//! A member's life: from its data directory to its last answer.
+//!
+//! 1. Lock the data directory, bind the port. Everything an operator can have got wrong on this
+//!    machine shows here, before anybody is told anything.
+//! 2. Answer HTTP: probes and status work from now on; reads and writes are refused.
+//! 3. Recover the log. A log with a cluster in it says all that matters; flags that differ from it
+//!    are warned about (rule 3.2).
+//! 4. Without a cluster: found one or be adopted into one (`peer::settle`, rules 3.2–3.4). The
+//!    founding entry is durable before anybody hears of the cluster.
+//! 5. Start the threads, dial the peers, admit their streams.
+//! 6. When told to stop: hand over leadership, finish what is being answered, close the streams.
+//!    When the member can not go on: stop at once, and say why.
+
+mod disk;
+mod error;
+mod join;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use raft::{MemberId, RoleName};
+use replica::{DataDirectory, Replica};
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::http::{self, Limits};
+use crate::node::{
+    About, Clock, Driver, Inbox, LogQueue, Node, Outboxes, StatusBoard, Threads, start,
+};
+use crate::peer::{Hello, HelloBoard, Inbound, Membership, Outbound, Outbox, PeerDoor};
+use disk::MemberDisk;
+pub use error::StartError;
+use join::Joined;
+
+/// A leader that is told to stop gives its office away within this time, or leaves without.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How much of the newest log is kept in memory, in bytes (rule 12.1).
+const TAIL_BYTES_MAX: usize = 16 << 20;
+
+/// Runs a member until `shutdown` is done or it can not go on.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    Server::open(config).await?.run(shutdown).await
+}
+
+/// A member with its data directory locked and its port bound.
+pub struct Server {
+    config: Config,
+    listener: TcpListener,
+    directory: DataDirectory<MemberDisk>,
+}
+
+impl Server {
+    /// Locks the data directory, creating it if there is none, and binds the port.
+    pub async fn open(config: Config) -> Result<Server, StartError> {
+        let (member_id, incarnation) = (draw()?.max(1), draw_long()?);
+        let disk = MemberDisk { flushes: !config.unsafe_no_fsync };
+        let fresh = || (member_id, incarnation);
+        let directory = DataDirectory::open(disk, &config.data_dir, &config.name, fresh)?;
+        let listen = config.listen;
+        let bind_error = |error| StartError::of_bind(listen, error);
+        let listener = TcpListener::bind(listen).await.map_err(bind_error)?;
+        let bound = listener.local_addr().map_err(bind_error)?;
+        Ok(Server { config: config.bound_to(bound), listener, directory })
+    }
+
+    /// Where it listens: the port is the one the system chose, if it was to choose.
+    pub fn address(&self) -> SocketAddr {
+        self.config.listen
+    }
+
+    /// Runs until `shutdown` is done or the member can not go on.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+        let mut shutdown = pin!(shutdown);
+        let Server { config, listener, directory } = self;
+        let mut member = Member::new(config, directory);
+        member.announce();
+        let doors = member.open_doors(listener);
+        let joined = tokio::select! {
+            joined = member.join() => joined?,
+            () = &mut shutdown => return Ok(doors.close().await),
+        };
+        let mut running = member.start(joined)?;
+        let outcome = tokio::select! {
+            reason = running.threads.failed() => Err(StartError::Stopped(reason)),
+            () = &mut shutdown => Ok(()),
+        };
+        match &outcome {
+            Ok(()) => member.hand_over().await,
+            Err(reason) => {
+                error!("{reason}");
+                member.status.stopped(reason.to_string());
+            }
+        }
+        doors.close().await;
+        running.stop(&member.door.inbound).await;
+        info!("stopped");
+        outcome
+    }
+}
+
+/// The HTTP server, running.
+struct Doors {
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Doors {
+    /// Takes no more connections and lets requests that are under way end, for a bounded time.
+    async fn close(self) {
+        // Both fail only if serving has ended already.
+        let _ = self.stop.send(());
+        let _ = self.serving.await;
+    }
+}
+
+/// What a member is made of, whether it runs yet or not.
+struct Member {
+    config: Config,
+    directory: DataDirectory<MemberDisk>,
+    status: Arc<StatusBoard>,
+    inbox: Arc<Inbox>,
+    node: Node,
+    /// Until the replica takes it.
+    store: Option<Store>,
+    door: PeerDoor,
+}
+
+/// What runs once the member has its cluster.
+struct Running {
+    threads: Threads,
+    streams: JoinSet<()>,
+}
+
+impl Member {
+    fn new(config: Config, directory: DataDirectory<MemberDisk>) -> Member {
+        let identity = directory.identity();
+        let status = Arc::new(StatusBoard::new(About {
+            id: MemberId(identity.member_id),
+            name: config.name.clone(),
+            address: config.advertise.to_string(),
+            incarnation: identity.incarnation,
+            version: env!("CARGO_PKG_VERSION"),
+            unsafe_no_fsync: config.unsafe_no_fsync,
+        }));
+        let inbox = Inbox::new();
+        let store = Store::new();
+        let node = Node::new(Arc::clone(&inbox), Arc::clone(&status), store.reader());
+        let inbound = Inbound::new(Arc::clone(&inbox));
+        let door = PeerDoor { inbound, hello: Arc::new(HelloBoard::default()) };
+        Member { config, directory, status, inbox, node, store: Some(store), door }
+    }
+
+    fn announce(&self) {
+        let Config { name, listen, advertise, data_dir, .. } = &self.config;
+        let data_dir = data_dir.display();
+        info!(%name, %listen, %advertise, %data_dir, version = env!("CARGO_PKG_VERSION"), "starting");
+        if self.config.unsafe_no_fsync {
+            warn!("--unsafe-no-fsync: a power cut loses acknowledged writes");
+        }
+    }
+
+    fn open_doors(&self, listener: TcpListener) -> Doors {
+        let limits = Limits::default();
+        let peers = self.door.clone().routes();
+        let router = http::router(self.node.clone(), &self.config, limits, peers);
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            // A dropped sender says the same as a sent word.
+            let _ = stopped.await;
+        };
+        let serving = tokio::spawn(http::serve(listener, router, limits, shutdown));
+        Doors { stop, serving }
+    }
+
+    /// What this member says of itself to peers that look for a cluster.
+    fn hello(&self) -> Hello {
+        let identity = self.directory.identity();
+        Hello {
+            name: self.config.name.clone(),
+            id: MemberId(identity.member_id),
+            incarnation: identity.incarnation,
+            address: self.config.advertise.clone(),
+            peers: self.config.peers.iter().cloned().collect(),
+            cluster: None,
+        }
+    }
+
+    /// Starts the threads and the streams; the peers may come.
+    fn start(&mut self, joined: Joined) -> Result<Running, StartError> {
+        let Joined { worker, recovered, configuration } = joined;
+        let id = MemberId(self.directory.identity().member_id);
+        let store = self.store.take().expect("a member starts once");
+        let clock = Clock::start();
+        let raft = self.raft_config(configuration.members.keys().copied().collect())?;
+        let replica = Replica::new(raft, configuration.clone(), recovered, store, clock.now());
+        let configuration = Arc::new(configuration);
+        let membership = Arc::new(Membership { id, configuration: Arc::clone(&configuration) });
+        let (outboxes, streams) = self.dial(&membership);
+        let driver = Driver {
+            replica,
+            clock,
+            inbox: Arc::clone(&self.inbox),
+            log: Arc::new(LogQueue::default()),
+            outboxes: Outboxes::new(outboxes),
+            status: Arc::clone(&self.status),
+        };
+        self.status.running(Arc::clone(&configuration));
+        let threads = start(driver, worker).map_err(StartError::System)?;
+        self.door.inbound.admit(membership);
+        self.door.hello.say(Hello { cluster: Some((*configuration).clone()), ..self.hello() });
+        Ok(Running { threads, streams })
+    }
+
+    fn raft_config(&self, voters: BTreeSet<MemberId>) -> Result<raft::Config, StartError> {
+        let id = MemberId(self.directory.identity().member_id);
+        let (heartbeat_ms, election_timeout_ms) =
+            (self.config.heartbeat_ms, self.config.election_timeout_ms);
+        let defaults = raft::Config::new(id, voters, draw()?);
+        let tail_bytes_max = TAIL_BYTES_MAX;
+        Ok(raft::Config { heartbeat_ms, election_timeout_ms, tail_bytes_max, ..defaults })
+    }
+
+    /// A stream to each peer, and the queue before it.
+    fn dial(&self, membership: &Arc<Membership>) -> (BTreeMap<MemberId, Arc<Outbox>>, JoinSet<()>) {
+        let mut outboxes = BTreeMap::new();
+        let mut streams = JoinSet::new();
+        for (&peer, member) in &membership.configuration.members {
+            if peer == membership.id {
+                continue;
+            }
+            let outbox = Arc::new(Outbox::default());
+            let outbound = Outbound {
+                peer,
+                address: member.address.clone(),
+                membership: Arc::clone(membership),
+                outbox: Arc::clone(&outbox),
+                status: Arc::clone(&self.status),
+            };
+            streams.spawn(outbound.run());
+            outboxes.insert(peer, outbox);
+        }
+        (outboxes, streams)
+    }
+
+    /// A leader among others gives its office away, so that they need not notice its absence.
+    async fn hand_over(&self) {
+        let status = self.node.status();
+        let leads = status.replica.as_ref().is_some_and(|replica| replica.role == RoleName::Leader);
+        let alone = status.configuration.as_ref().is_none_or(|cluster| cluster.members.len() == 1);
+        if !leads || alone {
+            return;
+        }
+        match self.node.transfer(None, HAND_OVER_TIMEOUT).await {
+            Ok(leader) => info!(%leader, "handed over leadership"),
+            Err(failure) => warn!(?failure, "could not hand over leadership"),
+        }
+    }
+}
+
+impl Running {
+    /// Closes the streams and ends the threads; what is queued for the log is still written.
+    async fn stop(self, inbound: &Inbound) {
+        inbound.stop();
+        let Running { threads, mut streams } = self;
+        streams.shutdown().await;
+        // A join that fails was a panic, which has spoken for itself.
+        let _ = tokio::task::spawn_blocking(move || threads.stop()).await;
+    }
+}
+
+fn draw() -> Result<u64, StartError> {
+    getrandom::u64().map_err(|error| StartError::System(error.into()))
+}
+
+fn draw_long() -> Result<u128, StartError> {
+    Ok(u128::from(draw()?) << 64 | u128::from(draw()?))
+}
