@@ -1,0 +1,250 @@
+//! The one table of everything that can go wrong at a door, and what the client is told.
+//!
+//! A refusal is a [`Code`], a sentence that says what is wrong and what to do, and perhaps data.
+//! The code decides the HTTP status; `docs/http.md` publishes the table. Errors of the layers
+//! below are turned into refusals here and nowhere else, each `match` naming every variant, so
+//! that a new way to fail does not compile until its answer is decided.
+
+use std::borrow::Cow;
+
+use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use replica::Failure;
+use serde_json::{Map, Value};
+use store::{CommandError, ReadError};
+
+use super::escape::BrokenEscape;
+use super::reply;
+use crate::node::{NodeStatus, Phase};
+
+/// Says who leads, as `host:port`, with a `not_leader` refusal.
+pub(super) const LEADER_HEADER: HeaderName = HeaderName::from_static("raftkv-leader");
+
+/// A client that met a full queue waits this long before it comes again, in s.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+/// What is wrong, for programs. The names are published and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Code {
+    BadBase64,
+    BadCursor,
+    BadEscape,
+    BadHeader,
+    BadParameter,
+    BadMember,
+    BodyTimeout,
+    BodyTooLarge,
+    Compacted,
+    EmptyKey,
+    ForbiddenHost,
+    ForbiddenOrigin,
+    FutureRevision,
+    IncompleteBody,
+    KeyTooLarge,
+    MalformedJson,
+    MethodNotAllowed,
+    MissingValue,
+    NoLeader,
+    NotFound,
+    NotLeader,
+    OutcomeUnknown,
+    Overloaded,
+    Stopped,
+    Superseded,
+    TransferFailed,
+    Unavailable,
+    UnknownField,
+    UnknownPath,
+    Unsupported,
+    UnsupportedMediaType,
+    ValueNotString,
+    ValueTooLarge,
+}
+
+impl Code {
+    /// The code as clients read it, and the HTTP status that goes with it.
+    pub(super) const fn row(self) -> (&'static str, StatusCode) {
+        match self {
+            Code::BadBase64 => ("bad_base64", StatusCode::BAD_REQUEST),
+            Code::BadCursor => ("bad_cursor", StatusCode::BAD_REQUEST),
+            Code::BadEscape => ("bad_escape", StatusCode::BAD_REQUEST),
+            Code::BadHeader => ("bad_header", StatusCode::BAD_REQUEST),
+            Code::BadParameter => ("bad_parameter", StatusCode::BAD_REQUEST),
+            Code::BadMember => ("bad_member", StatusCode::BAD_REQUEST),
+            Code::BodyTimeout => ("body_timeout", StatusCode::REQUEST_TIMEOUT),
+            Code::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE),
+            Code::Compacted => ("compacted", StatusCode::GONE),
+            Code::EmptyKey => ("empty_key", StatusCode::BAD_REQUEST),
+            Code::ForbiddenHost => ("forbidden_host", StatusCode::FORBIDDEN),
+            Code::ForbiddenOrigin => ("forbidden_origin", StatusCode::FORBIDDEN),
+            Code::FutureRevision => ("future_revision", StatusCode::BAD_REQUEST),
+            Code::IncompleteBody => ("incomplete_body", StatusCode::BAD_REQUEST),
+            Code::KeyTooLarge => ("key_too_large", StatusCode::PAYLOAD_TOO_LARGE),
+            Code::MalformedJson => ("malformed_json", StatusCode::BAD_REQUEST),
+            Code::MethodNotAllowed => ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED),
+            Code::MissingValue => ("missing_value", StatusCode::BAD_REQUEST),
+            Code::NoLeader => ("no_leader", StatusCode::SERVICE_UNAVAILABLE),
+            Code::NotFound => ("not_found", StatusCode::NOT_FOUND),
+            Code::NotLeader => ("not_leader", StatusCode::MISDIRECTED_REQUEST),
+            Code::OutcomeUnknown => ("outcome_unknown", StatusCode::GATEWAY_TIMEOUT),
+            Code::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE),
+            Code::Stopped => ("stopped", StatusCode::SERVICE_UNAVAILABLE),
+            Code::Superseded => ("superseded", StatusCode::SERVICE_UNAVAILABLE),
+            Code::TransferFailed => ("transfer_failed", StatusCode::SERVICE_UNAVAILABLE),
+            Code::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
+            Code::UnknownField => ("unknown_field", StatusCode::BAD_REQUEST),
+            Code::UnknownPath => ("unknown_path", StatusCode::NOT_FOUND),
+            Code::Unsupported => ("unsupported", StatusCode::NOT_IMPLEMENTED),
+            Code::UnsupportedMediaType => {
+                ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            }
+            Code::ValueNotString => ("value_not_string", StatusCode::BAD_REQUEST),
+            Code::ValueTooLarge => ("value_too_large", StatusCode::PAYLOAD_TOO_LARGE),
+        }
+    }
+}
+
+/// An answer that is no. Boxed where it travels: it is rare, and results should stay small.
+#[derive(Debug)]
+pub(super) struct Refusal(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    code: Code,
+    message: Cow<'static, str>,
+    data: Map<String, Value>,
+    headers: HeaderMap,
+}
+
+impl Refusal {
+    /// A refusal with a sentence that says what is wrong and what to do.
+    pub(super) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Refusal {
+        let (data, headers) = (Map::new(), HeaderMap::new());
+        Refusal(Box::new(Parts { code, message: message.into(), data, headers }))
+    }
+
+    /// The same with one more thing that a program may want to know.
+    pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Refusal {
+        self.0.data.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// There is no room; the client should come again soon.
+    pub(super) fn overloaded() -> Refusal {
+        let message = "too many requests are waiting; it was not done. Try again after a moment";
+        Refusal::new(Code::Overloaded, message).with_header(RETRY_AFTER, RETRY_AFTER_S)
+    }
+
+    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Refusal {
+        self.0.headers.insert(name, value);
+        self
+    }
+
+    /// What the client is told when the member could not do what it asked.
+    pub(super) fn of_failure(failure: Failure, status: &NodeStatus) -> Refusal {
+        match failure {
+            Failure::NotLeader { leader } => not_leader(leader, status),
+            Failure::Unavailable => unavailable(status),
+            Failure::Overloaded => Refusal::overloaded(),
+            Failure::Superseded => Refusal::new(
+                Code::Superseded,
+                "the leader changed and the write was dropped; it was not done. Send it again",
+            ),
+            Failure::Unknown => Refusal::new(
+                Code::OutcomeUnknown,
+                "it may have been done or may yet be: the answer did not come in time. Read the \
+                 key before sending it again",
+            ),
+            Failure::TransferFailed => Refusal::new(
+                Code::TransferFailed,
+                "leadership did not move; see /cluster/status for who is up to date",
+            ),
+        }
+    }
+}
+
+fn not_leader(leader: Option<raft::MemberId>, status: &NodeStatus) -> Refusal {
+    let refusal = Refusal::new(
+        Code::NotLeader,
+        "this member does not lead and was told not to forward; it was not done. Ask the leader",
+    );
+    let Some(leader) = leader else { return refusal.with("leader", Value::Null) };
+    let member = super::cluster::member_json(leader, status);
+    let address = member["address"].as_str().and_then(|text| HeaderValue::from_str(text).ok());
+    let refusal = refusal.with("leader", member);
+    match address {
+        Some(address) => refusal.with_header(LEADER_HEADER, address),
+        None => refusal,
+    }
+}
+
+/// Nobody could do it, and nobody will: says what this member knows of the reason.
+pub(super) fn unavailable(status: &NodeStatus) -> Refusal {
+    match &status.phase {
+        Phase::Waiting(reason) => Refusal::new(
+            Code::Unavailable,
+            format!("this member has no cluster yet: {reason}. It was not done; try again"),
+        ),
+        Phase::Stopped(reason) => Refusal::new(
+            Code::Stopped,
+            format!("this member has stopped: {reason}. It was not done; ask another member"),
+        ),
+        Phase::Running => Refusal::new(
+            Code::Unavailable,
+            "no leader could be reached in time; it was not done. Try again, or see \
+             /cluster/status",
+        ),
+    }
+}
+
+impl From<CommandError> for Refusal {
+    fn from(error: CommandError) -> Refusal {
+        let sized = |code, bytes: usize, bytes_max: usize| {
+            Refusal::new(code, error.to_string()).with("bytes", bytes).with("bytes_max", bytes_max)
+        };
+        match error {
+            CommandError::EmptyKey => {
+                Refusal::new(Code::EmptyKey, "the key is empty: name it after /kv/")
+            }
+            CommandError::KeyTooLarge { bytes, bytes_max } => {
+                sized(Code::KeyTooLarge, bytes, bytes_max)
+            }
+            CommandError::RequestTooLarge { bytes, bytes_max } => {
+                sized(Code::ValueTooLarge, bytes, bytes_max)
+            }
+        }
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Refusal {
+        let (code, bound, revision) = match error {
+            ReadError::FutureRevision { newest, .. } => (Code::FutureRevision, "newest", newest),
+            ReadError::Compacted { oldest, .. } => (Code::Compacted, "oldest", oldest),
+        };
+        Refusal::new(code, error.to_string()).with(bound, revision.0)
+    }
+}
+
+impl From<BrokenEscape> for Refusal {
+    fn from(BrokenEscape { at }: BrokenEscape) -> Refusal {
+        let message =
+            "a % must be followed by two hexadecimal digits; write %25 for the sign itself";
+        Refusal::new(Code::BadEscape, message).with("at", at)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Parts { code, message, data, headers } = *self.0;
+        let (name, status) = code.row();
+        let mut body = Map::new();
+        body.insert("error".to_owned(), name.into());
+        body.insert("message".to_owned(), message.into());
+        body.extend(data);
+        let mut response = reply::json(status, &body);
+        response.headers_mut().extend(headers);
+        response
+    }
+}

@@ -1,0 +1,127 @@
+//! Who may come in through a browser (rule 15.1).
+//!
+//! A browser sends requests on behalf of any page its user visits, so two things are checked
+//! before anything else happens:
+//!
+//! - **Origin.** If the request names one, it is the member's own (`http://` and what `Host` says)
+//!   or one of `--allow-origin`. Form posts and WebSockets need no preflight, so this can not be
+//!   left to CORS.
+//! - **Host.** A member that listens on loopback is reached by a loopback name or the name it
+//!   advertises. Any other name is a page that had its own name resolve to 127.0.0.1.
+//!
+//! Programs that are no browsers send no `Origin`, and are not concerned.
+
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderValue, ORIGIN, VARY,
+};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::Response;
+
+use super::error::{Code, Refusal};
+use super::reply;
+use crate::config::{Config, Origin, is_loopback_host};
+
+/// What a page of an allowed origin may send besides plain requests, and for how long its browser
+/// remembers that, in s.
+const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, POST, DELETE");
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("content-type, raftkv-forward");
+const PREFLIGHT_AGE_S: HeaderValue = HeaderValue::from_static("600");
+
+/// The rules of one member.
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    /// The host part of the advertised address; `None` if any `Host` will do.
+    own_host: Option<String>,
+    allowed: Vec<Origin>,
+}
+
+/// What a request that was let in gets on its answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Admitted {
+    /// It comes from no page, or from one of our own.
+    Plain,
+    /// It comes from a page of an allowed origin, which may read the answer.
+    CrossOrigin(HeaderValue),
+}
+
+impl Guard {
+    /// The rules that follow from a configuration.
+    pub(super) fn new(config: &Config) -> Guard {
+        let own_host = config.listens_on_loopback().then(|| config.advertise.host().to_owned());
+        Guard { own_host, allowed: config.allow_origin.clone() }
+    }
+
+    /// Lets a request in, or refuses it.
+    pub(super) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<Admitted, Refusal> {
+        let hosts = || headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
+        if let Some(own_host) = &self.own_host {
+            let targets = uri.authority().map(|authority| authority.as_str().as_bytes());
+            if !hosts().chain(targets).all(|host| is_own(host, own_host)) {
+                return Err(forbidden_host(own_host));
+            }
+        }
+        let Some(header) = headers.get(ORIGIN) else { return Ok(Admitted::Plain) };
+        let origin = header.to_str().ok().and_then(Origin::parse);
+        let origin = origin.ok_or_else(|| forbidden_origin(header))?;
+        let host = uri.authority().map(|target| target.as_str().as_bytes()).or(hosts().next());
+        if host.and_then(own_origin).is_some_and(|own| own == origin) {
+            return Ok(Admitted::Plain);
+        }
+        match self.allowed.contains(&origin) {
+            true => Ok(Admitted::CrossOrigin(header.clone())),
+            false => Err(forbidden_origin(header)),
+        }
+    }
+}
+
+impl Admitted {
+    /// Answers a browser that asks whether a page of an allowed origin may send what it wants to.
+    pub(super) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
+        let asks = method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        if !asks || *self == Admitted::Plain {
+            return None;
+        }
+        let mut response = reply::text(StatusCode::NO_CONTENT, "");
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+        headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE_S);
+        Some(response)
+    }
+
+    /// Tells the browser that the page may read the answer.
+    pub(super) fn mark(self, response: &mut Response) {
+        if let Admitted::CrossOrigin(origin) = self {
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
+        }
+    }
+}
+
+/// Whether `Host` names this machine's loopback, or the member as it advertises itself.
+fn is_own(host: &[u8], own_host: &str) -> bool {
+    let Ok(authority) = Authority::try_from(host) else { return false };
+    is_loopback_host(authority.host()) || authority.host().eq_ignore_ascii_case(own_host)
+}
+
+/// The origin of pages that the member itself serves under this `Host`.
+fn own_origin(host: &[u8]) -> Option<Origin> {
+    Origin::parse(&format!("http://{}", str::from_utf8(host).ok()?))
+}
+
+fn forbidden_host(own_host: &str) -> Refusal {
+    let message = format!(
+        "this member listens on loopback only, and is reached as localhost or {own_host}, by no \
+         other name"
+    );
+    Refusal::new(Code::ForbiddenHost, message)
+}
+
+fn forbidden_origin(origin: &HeaderValue) -> Refusal {
+    let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
+    let message = "pages of this origin may not use this member; start it with --allow-origin if \
+                   they should";
+    Refusal::new(Code::ForbiddenOrigin, message).with("origin", origin)
+}

@@ -1,0 +1,139 @@
+//! The HTTP/JSON door.
+//!
+//! ```text
+//! socket ─ serve (limits, deadlines) ─ guard (Origin, Host) ─ router ─ handler ─▶ Node
+//!                                                              │           │
+//!                                                        metrics      Refusal ─▶ {"error", …}
+//! ```
+//!
+//! A handler does three things: it turns bytes into a checked command or read (`escape`, `query`,
+//! `body`, `cursor`), hands it to the [`Node`], and shows what came back (`reply`). Whatever is
+//! wrong becomes a `Refusal`, and `error` alone decides what the client reads then. A parameter,
+//! field or header that would change the meaning of a request is understood or refused, never
+//! passed over.
+//!
+//! `docs/http.md` publishes every route, shape, code and limit.
+//!
+//! What this does not do: authenticate, encrypt, compress, or keep any state of its own beyond
+//! its metrics.
+
+mod body;
+mod cluster;
+mod cursor;
+mod error;
+mod escape;
+mod guard;
+mod health;
+mod kv;
+mod list;
+mod metrics;
+mod query;
+mod reply;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Method, Request};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+
+use crate::config::Config;
+use crate::node::Node;
+use error::{Code, Refusal};
+use guard::Guard;
+use metrics::Metrics;
+pub use serve::{Limits, serve};
+
+/// The name under which requests to unknown paths are counted.
+const UNKNOWN_ROUTE: &str = "unknown";
+
+/// What every handler may use.
+struct Doors {
+    node: Node,
+    guard: Guard,
+    metrics: Metrics,
+    limits: Limits,
+}
+
+/// The routes of one member. `peers` are those that its peers use; they are behind the same
+/// guard, so no browser gets at them.
+pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Router {
+    let metrics = Metrics::new(node.clone());
+    let doors = Arc::new(Doors { node, guard: Guard::new(config), metrics, limits });
+    let router = [
+        ("/kv", get(list::list)),
+        ("/kv/", one_key()),
+        ("/kv/{*key}", one_key()),
+        ("/cluster/status", get(cluster::status)),
+        ("/cluster/leader", get(cluster::leader)),
+        ("/cluster/members", get(cluster::members)),
+        ("/cluster/transfer", post(cluster::transfer)),
+        ("/health", get(health::health)),
+        ("/livez", get(health::live)),
+        ("/readyz", get(health::ready)),
+        ("/version", get(health::version)),
+        ("/metrics", get(health::metrics)),
+    ]
+    .into_iter()
+    .fold(Router::new(), |router, (route, methods)| {
+        router.route(route, door(&doors, route, methods))
+    });
+    let front = from_fn_with_state((Arc::clone(&doors), UNKNOWN_ROUTE), front);
+    let unknown = axum::routing::any(unknown_path).layer(front.clone());
+    router.with_state(doors).merge(peers.layer(front)).fallback_service(unknown)
+}
+
+fn one_key() -> MethodRouter<Arc<Doors>> {
+    get(kv::get).put(kv::put).delete(kv::delete)
+}
+
+/// A route with what all routes have in common.
+fn door(
+    doors: &Arc<Doors>,
+    route: &'static str,
+    methods: MethodRouter<Arc<Doors>>,
+) -> MethodRouter<Arc<Doors>> {
+    methods.fallback(wrong_method).layer(from_fn_with_state((Arc::clone(doors), route), front))
+}
+
+/// Before and after every handler: who may come in, and how long it took.
+async fn front(
+    State((doors, route)): State<(Arc<Doors>, &'static str)>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    let arrived = Instant::now();
+    let method = request.method().clone();
+    let response = match doors.guard.admit(request.uri(), request.headers()) {
+        Err(refusal) => refusal.into_response(),
+        Ok(admitted) => {
+            let mut response = match admitted.preflight(&method, request.headers()) {
+                Some(preflight) => preflight,
+                None => next.run(request).await,
+            };
+            admitted.mark(&mut response);
+            response
+        }
+    };
+    doors.metrics.answered(route, &method, response.status(), arrived.elapsed());
+    response
+}
+
+/// The router adds the `Allow` header.
+async fn wrong_method(method: Method) -> Refusal {
+    let message = format!("{method} is not allowed here; the Allow header says what is");
+    Refusal::new(Code::MethodNotAllowed, message)
+}
+
+async fn unknown_path(request: Request<Body>) -> Refusal {
+    Refusal::new(Code::UnknownPath, "there is nothing at this path; keys are under /kv/")
+        .with("path", request.uri().path())
+}

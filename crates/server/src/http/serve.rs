@@ -1,0 +1,166 @@
+//! Accepting connections, with a limit on everything a client could take without giving.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
+
+use super::error::Refusal;
+use super::wire::Wire;
+
+/// What a client may take. `Limits::default()` is the published contract.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections that are served. Those beyond are told `overloaded` and closed.
+    pub connections_max: usize,
+    /// Connections beyond that are let in: members come through the same port, and a flood of
+    /// clients must not keep them from each other. Past them, connecting has to wait.
+    pub connections_spare: usize,
+    /// The request line and headers, in bytes.
+    pub header_bytes_max: usize,
+    /// How many headers.
+    pub headers_max: usize,
+    /// How long the headers of a request may take, and how long a connection may be idle.
+    pub header_timeout: Duration,
+    /// How long the body of a request may take.
+    pub body_timeout: Duration,
+    /// Requests at once on one HTTP/2 connection.
+    pub streams_max: u32,
+    /// How long requests may take to end when the member stops.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections_max: 8_192,
+            connections_spare: 256,
+            header_bytes_max: 128 << 10,
+            headers_max: 100,
+            header_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(10),
+            streams_max: 1_024,
+            shutdown_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// After a failed `accept` (too many open files, usually) the next one waits this long: at once
+/// it would only fail again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection beyond the limit is told so; it has this long to ask.
+const CROWDED_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The paths that members use among each other.
+const PEER_PATHS: &str = "/raft/";
+
+/// Serves `router` on `listener` until `shutdown` is done; then lets running requests end.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let permits = Arc::new(Semaphore::new(limits.connections_max + limits.connections_spare));
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &permits) => accepted,
+        };
+        match accepted {
+            Ok((socket, permit)) => {
+                let crowded = permits.available_permits() < limits.connections_spare;
+                spawn_connection(socket, permit, Crowded(crowded), &router, limits, &graceful);
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+    drop(listener);
+    // Connections that are still busy after this are cut when the process ends.
+    let _ = tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await;
+}
+
+/// Whether a connection came in beyond the limit.
+#[derive(Clone, Copy)]
+struct Crowded(bool);
+
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits).acquire_owned().await.expect("it is never closed");
+    let (socket, _) = listener.accept().await?;
+    socket.set_nodelay(true)?;
+    Ok((socket, permit))
+}
+
+fn spawn_connection(
+    socket: TcpStream,
+    permit: OwnedSemaphorePermit,
+    crowded: Crowded,
+    router: &Router,
+    limits: Limits,
+    graceful: &GracefulShutdown,
+) {
+    let patience = if crowded.0 { CROWDED_TIMEOUT } else { limits.header_timeout };
+    let router = router.clone();
+    let service = service_fn(move |request| answer(router.clone(), request, crowded));
+    let wire = TokioIo::new(Wire::new(socket, patience));
+    let connection =
+        builder(&limits, patience).serve_connection_with_upgrades(wire, service).into_owned();
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        // A connection that ends in an error is the client's affair, and it has been told.
+        let _ = connection.await;
+        drop(permit);
+    });
+}
+
+fn builder(limits: &Limits, patience: Duration) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_headers(limits.headers_max)
+        .max_buf_size(limits.header_bytes_max);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.header_timeout / 2)
+        .keep_alive_timeout(limits.header_timeout / 2)
+        .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+        .max_concurrent_streams(limits.streams_max);
+    builder
+}
+
+async fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    Crowded(crowded): Crowded,
+) -> Result<Response, std::convert::Infallible> {
+    if crowded && !request.uri().path().starts_with(PEER_PATHS) {
+        let mut response = Refusal::overloaded().into_response();
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return Ok(response);
+    }
+    router.oneshot(request.map(Body::new)).await
+}

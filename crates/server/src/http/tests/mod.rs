@@ -1,0 +1,10 @@
+//! The doors over real sockets, before a member without a cluster. Whether a leader, a quorum or a
+//! disk is behind them makes no difference to what is tested here.
+
+mod bad_input;
+mod cluster;
+mod connections;
+mod guard;
+mod kv;
+mod list;
+mod world;

@@ -1,0 +1,156 @@
+//! The socket below HTTP, with two corrections.
+//!
+//! - **A deadline for the first bytes.** The server waits for the first 24 of them to tell
+//!   HTTP/1.1 from HTTP/2, with no deadline of its own; a client that sends fewer would be kept
+//!   for ever.
+//! - **A body for bare refusals.** Bytes that are no HTTP are refused by the HTTP library itself,
+//!   below all of our code, with an empty body. A client deserves the same `{"error", "message"}`
+//!   that it gets everywhere, so the empty answer is replaced on its way out.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// The length of HTTP/2's connection preface.
+const FIRST_BYTES: usize = 24;
+
+/// A socket with these corrections.
+pub(super) struct Wire<S> {
+    socket: S,
+    first: Option<First>,
+    /// What goes out in place of a bare refusal, and how long that was.
+    replacement: Option<(Bytes, usize)>,
+}
+
+struct First {
+    missing: usize,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl<S> Wire<S> {
+    /// `patience` is how long the first bytes may take.
+    pub(super) fn new(socket: S, patience: Duration) -> Wire<S> {
+        let first = First { missing: FIRST_BYTES, deadline: Box::pin(sleep(patience)) };
+        Wire { socket, first: Some(first), replacement: None }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let filled_before = buffer.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(context, buffer);
+        let Some(first) = &mut self.first else { return read };
+        if read.is_pending() {
+            ready!(first.deadline.as_mut().poll(context));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        first.missing = first.missing.saturating_sub(buffer.filled().len() - filled_before);
+        if first.missing == 0 {
+            self.first = None;
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Wire<S> {
+    /// Writes what replaces a bare refusal; to the caller it looks as if that had been written.
+    fn poll_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<usize>>> {
+        while let Some((rest, replaced)) = &mut self.replacement {
+            if rest.is_empty() {
+                let replaced = *replaced;
+                self.replacement = None;
+                return Poll::Ready(Ok(Some(replaced)));
+            }
+            match ready!(Pin::new(&mut self.socket).poll_write(context, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => rest.advance(written),
+            }
+        }
+        Poll::Ready(Ok(None))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.replacement.is_none() {
+            self.replacement = full_refusal(bytes).map(|full| (full, bytes.len()));
+        }
+        match ready!(self.poll_replacement(context))? {
+            Some(replaced) => Poll::Ready(Ok(replaced)),
+            None => Pin::new(&mut self.socket).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match slices {
+            [only] => self.poll_write(context, only),
+            _ => Pin::new(&mut self.socket).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}
+
+/// The status lines of bare refusals, and what is said in their place.
+const REFUSALS: [(&[u8], &str, &str); 3] = [
+    (
+        b"HTTP/1.1 400 Bad Request\r\n",
+        "malformed_request",
+        "this is no HTTP request; see docs/http.md for what this port speaks",
+    ),
+    (
+        b"HTTP/1.1 414 URI Too Long\r\n",
+        "uri_too_long",
+        "the path and query of a request have at most 65534 bytes",
+    ),
+    (
+        b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
+        "headers_too_large",
+        "the request line and headers are too long or too many",
+    ),
+];
+
+/// If these bytes are a bare refusal, and all of it: the refusal with a body. No answer of ours
+/// has one of these statuses and an empty body.
+fn full_refusal(bytes: &[u8]) -> Option<Bytes> {
+    let (line, code, message) = REFUSALS.iter().find(|(line, _, _)| bytes.starts_with(line))?;
+    let head = str::from_utf8(bytes).ok()?.to_ascii_lowercase();
+    if !head.ends_with("\r\n\r\n") || !head.contains("\r\ncontent-length: 0\r\n") {
+        return None;
+    }
+    let body = format!("{{\"error\":\"{code}\",\"message\":\"{message}\"}}\n");
+    let line = String::from_utf8_lossy(line);
+    let length = body.len();
+    Some(Bytes::from(format!(
+        "{line}content-type: application/json\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n{body}"
+    )))
+}
