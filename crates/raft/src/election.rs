@@ -28,7 +28,7 @@ pub(crate) struct Election {
     /// The leader's process closed its stream and has opened no new one.
     pub(crate) leader_closed: bool,
     /// Quick tries left since the leader's process died.
-    quick_tries: u32,
+    pub(crate) quick_tries: u32,
 }
 
 /// How often a campaign after a leader's death is repeated quickly before the normal timer rules

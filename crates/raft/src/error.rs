@@ -9,9 +9,12 @@ use crate::{Index, MemberId, Term};
 pub enum Refusal {
     /// The sender is no member of this cluster, or claims to be this member.
     Stranger(MemberId),
-    /// Entries of an `Append` are not contiguous after `previous`, or their terms go back or are
-    /// above the message's.
+    /// Entries of an `Append` are not contiguous after `previous`, their terms go back or are
+    /// above the message's, or they differ from what the same leader sent before; or the term is
+    /// one that no election reaches.
     Malformed,
+    /// The message's term is above `Term::MAX`.
+    AbsurdTerm(Term),
     /// Two members claim to lead in one term.
     TwoLeaders {
         /// The term.
@@ -25,13 +28,16 @@ pub enum Refusal {
     ConflictsWithCommitted(Index),
     /// An answer acknowledges more than was ever sent.
     AcknowledgesUnsent(Index),
+    /// An answer repeats a read round that has not begun.
+    AnswersUnaskedRound(u64),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::Stranger(member) => write!(f, "{member} is no peer of this member"),
-            Refusal::Malformed => write!(f, "the entries of an append do not fit together"),
+            Refusal::Malformed => write!(f, "its term or its entries do not fit together"),
+            Refusal::AbsurdTerm(term) => write!(f, "no sound cluster reaches term {term}"),
             Refusal::TwoLeaders { term, known, other } => {
                 write!(f, "both {known} and {other} claim to lead in term {term}")
             }
@@ -40,6 +46,12 @@ impl fmt::Display for Refusal {
             }
             Refusal::AcknowledgesUnsent(index) => {
                 write!(f, "an answer acknowledges entry {index}, which was never sent")
+            }
+            Refusal::AnswersUnaskedRound(round) => {
+                write!(f, "an answer repeats read round {round}, which was never begun")
+            }
+            Refusal::AnswersUnaskedRound(round) => {
+                write!(f, "an answer repeats read round {round}, which has not begun")
             }
         }
     }

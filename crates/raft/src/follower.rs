@@ -52,6 +52,10 @@ impl Raft {
         if first <= self.commit {
             return Err(Refusal::ConflictsWithCommitted(first));
         }
+        if first <= self.checked() {
+            // A leader never changes its log: it can not contradict itself.
+            return Err(Refusal::Malformed);
+        }
         let new: Vec<Entry> = new.collect();
         if first <= self.log.last().index {
             self.log.truncate_from(first);
@@ -63,6 +67,13 @@ impl Raft {
         }
         self.emit(Event::Appended { first, last: self.log.last() });
         Ok(())
+    }
+
+    fn checked(&self) -> Index {
+        match &self.role {
+            Role::Follower(follower) => follower.checked,
+            _ => unreachable!("only followers take entries"),
+        }
     }
 
     /// Entries became durable: tell the leader, if that is news to it.

@@ -45,6 +45,7 @@ impl Raft {
         };
         self.role = Role::Leader(leader);
         self.leader = Some(self.config.id);
+        self.election.quick_tries = 0;
         self.emit_role();
         self.emit(Event::LeaderKnown { leader: self.config.id, term: self.term });
         self.append_own(EntryKind::Noop, Bytes::new());
@@ -78,6 +79,12 @@ impl Raft {
             && matched > last
         {
             return Err(Refusal::AcknowledgesUnsent(matched));
+        }
+        if round > leader.reads.round {
+            return Err(Refusal::AnswersUnaskedRound(round));
+        }
+        if round > leader.reads.round {
+            return Err(Refusal::AnswersUnaskedRound(round));
         }
         progress.answered_ms = clock_ms;
         progress.round_answered = progress.round_answered.max(round);

@@ -99,10 +99,12 @@ impl Progress {
     /// The follower refused `previous`; the logs may agree at `agree`. Whether the answer is to
     /// the present question, not a late one.
     pub(crate) fn rejected(&mut self, previous: Index, agree: Index) -> bool {
-        let current = match self.state {
-            State::Probe { .. } => previous == self.next.previous(),
-            State::Replicate(_) => previous > self.matched,
-        };
+        // What matched once is not in question: a refusal of it is late.
+        let current = previous > self.matched
+            && match self.state {
+                State::Probe { .. } => previous == self.next.previous(),
+                State::Replicate(_) => true,
+            };
         if current {
             self.next = agree.max(self.matched).next().min(self.next);
             self.state = State::Probe { waiting: None };

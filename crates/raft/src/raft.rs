@@ -8,8 +8,9 @@ use crate::random::Random;
 use crate::reads::{FollowerReads, Waiter};
 use crate::role::{Follower, Leader, Role};
 use crate::{
-    Body, Config, Entry, EntryKind, Envelope, Event, HardState, Index, Log, LogId, MemberId,
-    Message, Now, Output, PersistNumber, ProposeError, ReadId, ReadReady, Refusal, RoleName, Term,
+    AppendResult, Body, Config, Entry, EntryKind, Envelope, Event, HardState, Index, Log, LogId,
+    MemberId, Message, Now, Output, PersistNumber, ProposeError, ReadId, ReadReady, Refusal,
+    RoleName, Term,
 };
 
 /// One member's consensus state.
@@ -53,6 +54,10 @@ pub struct Restored {
 /// machine was paused, and a leader's messages may be waiting behind it (rule 5.1).
 const PAUSE_MS: u64 = 100;
 const TICK_MS: u64 = 10;
+
+/// No cluster gets here by elections, however many a second; a message that claims it would leave
+/// no terms to go on with.
+const TERM_MAX: Term = Term(1 << 62);
 
 impl Raft {
     /// A member as found on disk, or new. It starts as a follower.
@@ -99,7 +104,7 @@ impl Raft {
         }
     }
 
-    /// A message arrives. A refused one has no effect on log, term, vote or commit.
+    /// A message arrives. A refused one has no effect on log or commit index.
     pub fn step(&mut self, now: Now, from: MemberId, message: Message) -> Result<(), Refusal> {
         self.check(from, &message)?;
         self.observe(now);
@@ -246,7 +251,8 @@ impl Raft {
     pub fn age_ms(&self) -> u64 {
         match &self.role {
             Role::Leader(leader) => {
-                leader.age_base_ms + self.now.monotonic_ms.saturating_sub(leader.age_since_ms)
+                let led_ms = self.now.monotonic_ms.saturating_sub(leader.age_since_ms);
+                leader.age_base_ms.saturating_add(led_ms)
             }
             _ => self.heard_age_ms.max(self.log.age_ms()),
         }
@@ -258,6 +264,12 @@ impl Raft {
     fn check(&self, from: MemberId, message: &Message) -> Result<(), Refusal> {
         if from == self.config.id || !self.config.voters.contains(&from) {
             return Err(Refusal::Stranger(from));
+        }
+        if message.term > Term::MAX {
+            return Err(Refusal::AbsurdTerm(message.term));
+        }
+        if message.term > TERM_MAX {
+            return Err(Refusal::Malformed);
         }
         if let Body::Append { previous, entries, .. } = &message.body {
             let mut before = *previous;
@@ -299,12 +311,12 @@ impl Raft {
     /// Tells the sender of an old-term request about the present term.
     fn on_stale(&mut self, from: MemberId, body: &Body) {
         match body {
-            Body::Append { previous, round, .. } => {
-                let result = crate::AppendResult::Rejected {
-                    previous: previous.index,
-                    hint: LogId::default(),
-                };
-                self.send(from, Body::AppendAnswer { round: *round, result });
+            Body::Append { .. } => {
+                // Of the message itself the answer repeats nothing: its sender may lead the
+                // present term by now, and must not take a round of its old term for a new one.
+                let result =
+                    AppendResult::Rejected { previous: Index::default(), hint: LogId::default() };
+                self.send(from, Body::AppendAnswer { round: 0, result });
             }
             Body::Vote { .. } => self.send(from, Body::VoteAnswer { granted: false }),
             _ => {}

@@ -11,6 +11,11 @@ pub struct MemberId(pub u64);
 pub struct Term(pub u64);
 
 impl Term {
+    /// The largest term that is taken from a peer: a cluster that elected a leader every
+    /// microsecond would reach it after a hundred thousand years, so whoever names a larger one
+    /// is not sound, and must not bring the counter to its end.
+    pub const MAX: Term = Term(1 << 62);
+
     /// The term after this one.
     pub fn next(self) -> Term {
         Term(self.0 + 1)

@@ -68,7 +68,9 @@ impl Disk {
     }
 
     pub(crate) fn read(&self, from: Index, to: Index, bytes_max: usize) -> Vec<Entry> {
-        let wanted = &self.written[from.previous().0 as usize..to.0 as usize];
+        // Who asked may have been overruled since, and its log cut.
+        let to = (to.0 as usize).min(self.written.len());
+        let wanted = self.written.get(from.previous().0 as usize..to).unwrap_or(&[]);
         let mut bytes = 0;
         let fits = |entry: &&Entry| {
             bytes += entry.size_bytes();
