@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hyper::Method;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::directory::Directory;
@@ -15,14 +16,15 @@ use crate::options::{Consistency, GetOptions, Options};
 use crate::pace::Pace;
 use crate::transport::{Message, Transport};
 use crate::types::{
-    Deleted, EncodedKeyValue, EncodedLeader, EncodedMembers, KeyValue, Leader, Member, Status,
-    Written,
+    Deleted, EncodedKeyValue, EncodedLeader, EncodedMembers, EncodedTransfer, KeyValue, Leader,
+    Member, Status, Written,
 };
 use crate::verdict::{Again, Answer, Attempt, Effect, Verdict, judge};
 use crate::{Endpoint, Error, escape};
 
 /// Values travel as they are: no escaping, no copying.
 const RAW: &str = "application/octet-stream";
+const JSON: &str = "application/json";
 
 /// A client of one cluster. Cheap to clone; clones share connections and what they learned.
 ///
@@ -39,6 +41,14 @@ pub struct Client {
 struct Call {
     effect: Effect,
     message: Message,
+    /// Whether the member may have to wait for others, and so is told how long.
+    waits: bool,
+}
+
+impl Call {
+    fn waiting(self) -> Call {
+        Call { waits: true, ..self }
+    }
 }
 
 impl Client {
@@ -121,7 +131,7 @@ impl Client {
         if let Some(revision) = options.revision {
             query.add("revision", revision.to_string());
         }
-        match self.call(read(query.text)).await {
+        match self.call(read(query.text).waiting()).await {
             Ok(answer) => understand::<EncodedKeyValue>(&answer)?.decode().map(Some),
             Err(error) if error.code() == Some("not_found") => Ok(None),
             Err(error) => Err(error),
@@ -175,18 +185,17 @@ impl Client {
         self.call(read("/health".to_owned())).await.map(drop)
     }
 
-    /// Hands leadership to the member `to` (an id), or to the most up-to-date follower.
+    /// Hands leadership to the member `to` (an id or a name), or to the most up-to-date follower;
+    /// answers who leads then.
     ///
     /// # Errors
     /// [`Error::Unknown`] if it may have moved all the same.
-    pub async fn transfer(&self, to: Option<&str>) -> Result<Leader, Error> {
-        let mut query = Query::new("/cluster/transfer".to_owned());
-        if let Some(to) = to {
-            query.add("to", to);
-        }
-        let answer = self.call(write(Method::POST, query.text, None)).await?;
-        let leader = understand_write::<EncodedLeader>(&answer)?.decode();
-        if let Some(endpoint) = &leader.member.endpoint {
+    pub async fn transfer(&self, to: Option<&str>) -> Result<Member, Error> {
+        let body = to.map(|to| (Bytes::from(json!({ "to": to }).to_string()), JSON));
+        let call = write(Method::POST, "/cluster/transfer".to_owned(), body);
+        let answer = self.call(call).await?;
+        let leader = understand_write::<EncodedTransfer>(&answer)?.decode();
+        if let Some(endpoint) = &leader.endpoint {
             self.directory.lock().learn_leader(endpoint.clone());
         }
         Ok(leader)
@@ -202,7 +211,7 @@ impl Client {
         if let Some(cursor) = cursor {
             query.add("after", cursor);
         }
-        Page::decode(understand(&self.call(read(query.text)).await?)?)
+        Page::decode(understand(&self.call(read(query.text).waiting()).await?)?)
     }
 
     /// Asks once who leads. That nobody does, for now, is no failure.
@@ -260,7 +269,9 @@ impl Client {
             Effect::Read | Effect::Write => remaining,
         };
         let mut message = call.message.clone();
-        message.path_and_query = with_timeout(&message.path_and_query, patience);
+        if call.waits {
+            message.path_and_query = with_timeout(&message.path_and_query, patience);
+        }
         self.transport.send(endpoint, &message, patience).await
     }
 
@@ -325,13 +336,14 @@ fn key_path(key: &[u8]) -> Result<String, Error> {
     if key.is_empty() { Err(Error::EmptyKey) } else { Ok(format!("/kv/{}", escape::path(key))) }
 }
 
+/// A read that the member answers out of what it has.
 fn read(path_and_query: String) -> Call {
     let message = Message { method: Method::GET, path_and_query, body: None };
-    Call { effect: Effect::Read, message }
+    Call { effect: Effect::Read, message, waits: false }
 }
 
 fn write(method: Method, path_and_query: String, body: Option<(Bytes, &'static str)>) -> Call {
-    Call { effect: Effect::Write, message: Message { method, path_and_query, body } }
+    Call { effect: Effect::Write, message: Message { method, path_and_query, body }, waits: true }
 }
 
 fn understand<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {

@@ -57,5 +57,6 @@ pub use error::Error;
 pub use listing::{ListOptions, Listing, Page};
 pub use options::{Consistency, GetOptions, Options};
 pub use types::{
-    Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Revision, Status, Written,
+    Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Part, Revision, Staleness, Status,
+    Written,
 };

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use serde::Deserialize;
 
+use crate::Error;
 use crate::client::{Client, Query};
 use crate::options::Consistency;
-use crate::types::{EncodedKeyValue, KeyValue, Revision};
-use crate::{Error, types};
+use crate::types::{EncodedKeyValue, KeyValue, Revision, Staleness};
 
 /// The most keys that members put on one page.
 const PAGE_KEYS_MAX: u64 = 1_000;
@@ -52,22 +52,26 @@ pub struct Page {
     pub items: Vec<KeyValue>,
     /// The revision that the whole list is read at.
     pub revision: Revision,
+    /// How old the answer is; `None` if the list is linearizable.
+    pub stale: Option<Staleness>,
     /// Where the next page begins, if there is one. Opaque.
     next: Option<String>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct EncodedPage {
-    kvs: Vec<types::EncodedKeyValue>,
+    items: Vec<EncodedKeyValue>,
     revision: Revision,
     next: Option<String>,
+    #[serde(flatten)]
+    stale: Option<Staleness>,
 }
 
 impl Page {
     pub(crate) fn decode(encoded: EncodedPage) -> Result<Page, Error> {
         let items =
-            encoded.kvs.into_iter().map(EncodedKeyValue::decode).collect::<Result<_, _>>()?;
-        Ok(Page { items, revision: encoded.revision, next: encoded.next })
+            encoded.items.into_iter().map(EncodedKeyValue::decode).collect::<Result<_, _>>()?;
+        Ok(Page { items, revision: encoded.revision, stale: encoded.stale, next: encoded.next })
     }
 }
 

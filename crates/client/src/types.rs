@@ -36,6 +36,17 @@ pub struct KeyValue {
     pub create_revision: Revision,
     /// When it was last written.
     pub mod_revision: Revision,
+    /// How old the answer is; `None` if the read was linearizable, and in lists, whose pages say it.
+    pub stale: Option<Staleness>,
+}
+
+/// How old an answer is that did not have to be the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staleness {
+    /// The last log entry that the answering member had applied.
+    pub applied_index: u64,
+    /// How long ago that entry was written, by the wall clocks of two members, in ms.
+    pub age_ms: u64,
 }
 
 /// A write that is done.
@@ -87,12 +98,31 @@ pub struct Status {
     pub name: String,
     /// `host:port`.
     pub address: String,
+    /// The version of the program.
+    pub version: String,
+    /// `waiting` (it has no cluster yet), `running` or `stopped`.
+    pub phase: String,
+    /// Its part in the cluster, once it has one.
+    #[serde(flatten)]
+    pub part: Option<Part>,
+    /// The cluster as this member sees it.
+    #[serde(default)]
+    pub members: Vec<MemberView>,
+    /// How the cluster is, as this member sees it, in words.
+    #[serde(default)]
+    pub health: String,
+    /// Whatever else it says.
+    #[serde(flatten)]
+    pub more: BTreeMap<String, serde_json::Value>,
+}
+
+/// A member's part in its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
     /// `leader`, `follower`, `candidate` or `pre_candidate`.
     pub role: String,
     /// Its term.
     pub term: u64,
-    /// The id of the leader it follows, or its own.
-    pub leader: Option<String>,
     /// Its log.
     pub log: LogPointers,
     /// The revision of its store.
@@ -101,17 +131,6 @@ pub struct Status {
     pub state_hash: String,
     /// How many keys its store holds.
     pub keys: u64,
-    /// The version of the program.
-    pub version: String,
-    /// The cluster as this member sees it.
-    #[serde(default)]
-    pub members: Vec<MemberView>,
-    /// The state of the cluster as this member sees it, in words.
-    #[serde(default)]
-    pub health: String,
-    /// Whatever else it says.
-    #[serde(flatten)]
-    pub more: BTreeMap<String, serde_json::Value>,
 }
 
 /// How far a member's log reaches, in which sense: applied ≤ commit, durable ≤ last index.
@@ -130,7 +149,7 @@ pub struct LogPointers {
 }
 
 /// One member in the eyes of another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemberView {
     /// In hex.
     pub id: String,
@@ -138,13 +157,7 @@ pub struct MemberView {
     pub name: String,
     /// `host:port`.
     pub address: String,
-    /// On the leader: how many entries it lacks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lag: Option<u64>,
-    /// On the leader: for how long it has not answered, ms.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub silent_ms: Option<u64>,
-    /// Whatever else is said of it.
+    /// Whatever else is said of it: on the leader how far its log is known to be.
     #[serde(flatten)]
     pub more: BTreeMap<String, serde_json::Value>,
 }
@@ -159,6 +172,8 @@ pub(crate) struct EncodedKeyValue {
     version: u64,
     create_revision: Revision,
     mod_revision: Revision,
+    #[serde(flatten)]
+    stale: Option<Staleness>,
 }
 
 impl EncodedKeyValue {
@@ -169,6 +184,7 @@ impl EncodedKeyValue {
             version: self.version,
             create_revision: self.create_revision,
             mod_revision: self.mod_revision,
+            stale: self.stale,
         })
     }
 }
@@ -184,17 +200,19 @@ fn decode_bytes(text: Option<String>, base64: Option<String>) -> Result<Bytes, E
     }
 }
 
+/// A member whose name is not known yet is named by its id alone.
 #[derive(Deserialize)]
 struct EncodedMember {
     id: String,
-    name: String,
-    address: String,
+    name: Option<String>,
+    address: Option<String>,
 }
 
 impl EncodedMember {
     fn decode(self) -> Member {
-        let endpoint = self.address.parse().ok();
-        Member { id: self.id, name: self.name, address: self.address, endpoint }
+        let address = self.address.unwrap_or_default();
+        let name = self.name.unwrap_or_else(|| self.id.clone());
+        Member { endpoint: address.parse().ok(), id: self.id, name, address }
     }
 }
 
@@ -218,5 +236,57 @@ pub(crate) struct EncodedLeader {
 impl EncodedLeader {
     pub(crate) fn decode(self) -> Leader {
         Leader { member: self.leader.decode(), term: self.term }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct EncodedTransfer {
+    leader: EncodedMember,
+}
+
+impl EncodedTransfer {
+    pub(crate) fn decode(self) -> Member {
+        self.leader.decode()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_without_a_cluster_has_a_status_too() {
+        let waiting = r#"{"id":"a1","name":"node-1","address":"localhost:8001","version":"0.1.0",
+            "phase":"waiting","uptime_ms":5,"members":[],"health":"waiting: for localhost:8002"}"#;
+        let status: Status = serde_json::from_str(waiting).unwrap();
+        assert_eq!((status.phase.as_str(), status.part), ("waiting", None));
+        assert_eq!(status.more["uptime_ms"], 5);
+    }
+
+    #[test]
+    fn a_running_member_keeps_whatever_else_it_says() {
+        let running = r#"{"id":"a1","name":"node-1","address":"localhost:8001","version":"0.1.0",
+            "phase":"running","role":"leader","term":3,"vote":"a1","leader":{"id":"a1"},
+            "log":{"last_index":9,"last_term":3,"durable":9,"commit":9,"applied":8},
+            "revision":7,"state_hash":"00ff","keys":2,
+            "members":[{"id":"b2","name":"node-2","address":"localhost:8002","lag":1}]}"#;
+        let status: Status = serde_json::from_str(running).unwrap();
+        let part = status.part.clone().unwrap();
+        assert_eq!((part.role.as_str(), part.term, part.log.applied), ("leader", 3, 8));
+        assert_eq!(
+            (&status.more["vote"], &status.members[0].more["lag"]),
+            (&"a1".into(), &1.into())
+        );
+        let again = serde_json::to_value(&status).unwrap();
+        assert_eq!((&again["log"]["commit"], &again["vote"]), (&9.into(), &"a1".into()));
+    }
+
+    #[test]
+    fn a_stale_answer_says_how_old_it_is() {
+        let answer = r#"{"key":"k","value_base64":"/w==","version":1,"create_revision":2,
+            "mod_revision":2,"applied_index":9,"age_ms":12}"#;
+        let item = serde_json::from_str::<EncodedKeyValue>(answer).unwrap().decode().unwrap();
+        assert_eq!(item.stale, Some(Staleness { applied_index: 9, age_ms: 12 }));
+        assert_eq!(&item.value[..], [255]);
     }
 }

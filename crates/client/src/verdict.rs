@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | 2xx | done | done |
 //! | no connection: nothing was sent | again | again |
-//! | refused for now: `unavailable`, `overloaded`, `superseded`, `no_leader`, `not_leader` | again | again |
-//! | any other code of ours with a 4xx status | refused | refused |
+//! | refused for now: `unavailable`, `overloaded`, `superseded`, `no_leader`, `not_leader`, `stopped` | again | again |
+//! | `unsupported`, `transfer_failed`, and any other code of ours with a 4xx status | refused | refused |
 //! | `outcome_unknown`; anything without a code of ours; 5xx with another code | again | **unknown** |
 //! | the connection broke after the request left; silence | again | **unknown** |
 //!
@@ -83,10 +83,10 @@ pub(crate) fn judge(effect: Effect, attempt: Attempt) -> Verdict {
 
 fn judge_refusal(effect: Effect, answer: Answer) -> Verdict {
     let Some(Refusal { error: code, message }) = Refusal::read(&answer.body) else {
-        return unproven(effect, format!("HTTP status {} without a known error", answer.status));
+        return unproven(effect, describe(&answer));
     };
     match code.as_str() {
-        "not_leader" | "no_leader" | "unavailable" | "overloaded" | "superseded" => {
+        "not_leader" | "no_leader" | "unavailable" | "overloaded" | "superseded" | "stopped" => {
             Verdict::Again(Again {
                 reason: message,
                 leader: answer.leader,
@@ -94,11 +94,26 @@ fn judge_refusal(effect: Effect, answer: Answer) -> Verdict {
             })
         }
         "outcome_unknown" => unproven(effect, message),
-        _ if (400..500).contains(&answer.status) => {
-            Verdict::Refused(Error::Refused { status: answer.status, code, message })
-        }
+        "unsupported" | "transfer_failed" => refused(answer.status, code, message),
+        _ if (400..500).contains(&answer.status) => refused(answer.status, code, message),
         _ => unproven(effect, format!("{message} ({code})")),
     }
+}
+
+/// What an answer without a code says: /health has its reason, as etcd's has.
+fn describe(answer: &Answer) -> String {
+    #[derive(Deserialize)]
+    struct Reason {
+        reason: String,
+    }
+    match serde_json::from_slice(&answer.body) {
+        Ok(Reason { reason }) => reason,
+        Err(_) => format!("HTTP status {} without a code of raftkv's", answer.status),
+    }
+}
+
+fn refused(status: u16, code: String, message: String) -> Verdict {
+    Verdict::Refused(Error::Refused { status, code, message })
 }
 
 fn again(reason: String) -> Verdict {
@@ -154,7 +169,7 @@ mod tests {
     /// The table at the top of this file, row by row.
     #[test]
     fn the_table() {
-        let rows: [Row; 20] = [
+        let rows: [Row; 23] = [
             (|| plain(200, "{}"), "done", "done"),
             (|| plain(201, ""), "done", "done"),
             (|| Attempt::NotSent("connection refused".into()), "again", "again"),
@@ -163,6 +178,9 @@ mod tests {
             (|| refusal(503, "superseded"), "again", "again"),
             (|| refusal(503, "no_leader"), "again", "again"),
             (|| refusal(421, "not_leader"), "again", "again"),
+            (|| refusal(503, "stopped"), "again", "again"),
+            (|| refusal(501, "unsupported"), "refused", "refused"),
+            (|| refusal(503, "transfer_failed"), "refused", "refused"),
             (|| refusal(400, "bad_request"), "refused", "refused"),
             (|| refusal(404, "not_found"), "refused", "refused"),
             (|| refusal(410, "compacted"), "refused", "refused"),
@@ -180,6 +198,13 @@ mod tests {
             assert_eq!(word(Effect::Read, attempt()), read, "read: {:?}", attempt());
             assert_eq!(word(Effect::Write, attempt()), write, "write: {:?}", attempt());
         }
+    }
+
+    #[test]
+    fn health_gives_its_reason() {
+        let attempt = plain(503, r#"{"health":"false","reason":"no leader"}"#);
+        let Verdict::Again(again) = judge(Effect::Read, attempt) else { panic!("not again") };
+        assert_eq!(again.reason, "no leader");
     }
 
     #[test]

@@ -211,6 +211,21 @@ async fn connecting_finds_the_other_members_and_the_leader() {
 }
 
 #[tokio::test]
+async fn a_transfer_names_its_target_and_makes_it_the_first_choice() {
+    let target = Member::start([ok(COMMITTED)]).await;
+    let moved = format!(
+        r#"{{"status":"transferred","leader":{{"id":"2","name":"node-2","address":"{}"}}}}"#,
+        target.address
+    );
+    let member = Member::start([ok(&moved)]).await;
+    let client = client(&[&member], patient());
+    assert_eq!(client.transfer(Some("node-2")).await.unwrap().name, "node-2");
+    client.put("k", "v").await.unwrap();
+    assert_eq!(member.requests()[0].body, br#"{"to":"node-2"}"#);
+    assert_eq!((member.asked().len(), target.asked()), (1, vec![PUT.to_owned()]));
+}
+
+#[tokio::test]
 async fn a_cluster_without_a_leader_can_be_connected_to() {
     let member = Member::start([ok(r#"{"members":[]}"#), refuse(503, "no_leader")]).await;
     Client::connect(vec![member.endpoint()], patient()).await.unwrap();
@@ -222,7 +237,7 @@ async fn a_list_is_read_page_by_page_up_to_its_limit() {
     let page = |keys: &[&str], next: &str| {
         let kvs: Vec<_> =
             keys.iter().map(|key| FOUND.replace(r#""k""#, &format!("{key:?}"))).collect();
-        ok(&format!(r#"{{"kvs":[{}],"revision":9{next}}}"#, kvs.join(",")))
+        ok(&format!(r#"{{"items":[{}],"revision":9{next}}}"#, kvs.join(",")))
     };
     let more = r#","next":"cur/sor""#;
     let member = Member::start([page(&["a", "b"], more), page(&["c"], more)]).await;

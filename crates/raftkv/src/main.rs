@@ -1,1 +1,69 @@
-fn main() {}
+//! The program: one member (`start`), a cluster to try things out (`dev`), and a client of either.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `args.rs` | the command line as written, and all of `--help` |
+//! | `start.rs` | one member; everything else about members is in the crate `server` |
+//! | `dev/` | a cluster of child processes on this machine |
+//! | `kv.rs`, `render.rs`, `text.rs` | keys and values, and how they are printed |
+//! | `cluster.rs`, `diagnosis.rs` | the cluster, and what is wrong with it in words |
+//! | `failure.rs` | exit codes |
+//!
+//! Answers go to standard output, everything else to standard error. Exit codes: 0 done, 1 not
+//! found or condition failed, 2 wrong usage, 3 unavailable or outcome unknown.
+
+mod args;
+mod cluster;
+mod dev;
+mod diagnosis;
+mod failure;
+mod kv;
+mod render;
+mod signals;
+mod start;
+mod text;
+
+use std::io::{self, BufWriter, Write as _};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.is_silent() {
+                eprintln!("raftkv: {failure}");
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout());
+    let result = match command {
+        Command::Start(args) => start::run(args).await,
+        Command::Dev(args) => dev::run(args).await,
+        Command::Put(args) => kv::put(args, &mut out).await,
+        Command::Get(args) => kv::get(args, &mut out).await,
+        Command::Delete(args) => kv::delete(args, &mut out).await,
+        Command::List(args) => kv::list(args, &mut out).await,
+        Command::Status(args) => cluster::status(args, &mut out).await,
+        Command::Leader(args) => cluster::leader(args, &mut out).await,
+        Command::Health(args) => cluster::health(args, &mut out).await,
+        Command::Transfer(args) => cluster::transfer(args, &mut out).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "raftkv", &mut out);
+            Ok(())
+        }
+    };
+    // What was printed before a failure belongs to the answer.
+    let flushed = out.flush();
+    result?;
+    Ok(flushed?)
+}

@@ -1,0 +1,370 @@
+//! The command line as written. Nothing here is checked beyond its shape; `--help` is the text of
+//! this file.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use client::Endpoint;
+use server::config::{LogFormat, parse_byte_size};
+
+/// Where `raftkv dev` puts its members, and so where a client looks unless it is told otherwise.
+const ENDPOINTS_DEFAULT: &str = "http://localhost:8001,http://localhost:8002,http://localhost:8003";
+
+/// A distributed, strongly consistent key-value store.
+#[derive(Debug, Parser)]
+#[command(name = "raftkv", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 not found or condition failed, 2 wrong usage, \
+     3 unavailable or outcome unknown.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run one member
+    Start(StartArgs),
+    /// Run a whole cluster on this machine, to try things out
+    Dev(DevArgs),
+    /// Set a key
+    #[command(visible_alias = "set")]
+    Put(PutArgs),
+    /// Print the value of a key
+    Get(GetArgs),
+    /// Remove keys
+    #[command(visible_alias = "del")]
+    Delete(DeleteArgs),
+    /// Print keys and values, in order
+    #[command(visible_alias = "ls")]
+    List(ListArgs),
+    /// Show every member, and say in words what is wrong
+    Status(StatusArgs),
+    /// Print who leads
+    Leader(StatusArgs),
+    /// Check that every member is up and knows a leader
+    Health(StatusArgs),
+    /// Hand leadership to another member
+    Transfer(TransferArgs),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How a cluster is reached.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectArgs {
+    /// Members to talk to, separated by commas; any one of them will do
+    /// [default: http://localhost:8001, 8002 and 8003]
+    #[arg(long, visible_alias = "node", env = "RAFTKV_ENDPOINTS", value_name = "URL,…")]
+    endpoints: Option<Endpoints>,
+    /// Give up after this long: 5s, 500ms
+    #[arg(
+        long,
+        env = "RAFTKV_TIMEOUT",
+        value_name = "TIME",
+        default_value = "5s",
+        value_parser = parse_duration
+    )]
+    pub(crate) timeout: Duration,
+    /// How to print the answer; for people if absent
+    #[arg(short, long, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+}
+
+impl ConnectArgs {
+    /// The members that were named, if any were.
+    pub(crate) fn named_endpoints(&self) -> Option<&[Endpoint]> {
+        self.endpoints.as_ref().map(|endpoints| endpoints.0.as_slice())
+    }
+
+    /// The members to talk to.
+    pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
+        let default = || Endpoint::parse_list(ENDPOINTS_DEFAULT).expect("a constant, and tested");
+        self.named_endpoints().map_or_else(default, <[Endpoint]>::to_vec)
+    }
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON document
+    Json,
+    /// A table
+    Table,
+    /// Bare values, for scripts
+    Plain,
+}
+
+/// At least one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Endpoints(Vec<Endpoint>);
+
+impl FromStr for Endpoints {
+    type Err = client::Error;
+
+    fn from_str(text: &str) -> Result<Endpoints, client::Error> {
+        Endpoint::parse_list(text).map(Endpoints)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PutArgs {
+    pub(crate) key: String,
+    /// The value; `-` reads it from standard input, byte for byte
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) value: String,
+    /// The value is written in base64
+    #[arg(long)]
+    pub(crate) base64: bool,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    pub(crate) key: String,
+    /// Print the value in base64
+    #[arg(long)]
+    pub(crate) base64: bool,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+/// What every read understands.
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// Read what the member asked happens to have, perhaps not the newest; needs no majority
+    #[arg(long)]
+    pub(crate) stale: bool,
+    /// Read the store as it was at this revision
+    #[arg(long)]
+    pub(crate) revision: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    #[arg(required = true, value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only keys that begin with this
+    #[arg(default_value = "")]
+    pub(crate) prefix: String,
+    /// At most so many
+    #[arg(long)]
+    pub(crate) limit: Option<u64>,
+    /// Keys without their values
+    #[arg(long)]
+    pub(crate) keys_only: bool,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TransferArgs {
+    /// Name or id of the member to lead next; the most up-to-date one if absent
+    pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+/// The settings of a member: each may also come from RAFTKV_NODE_ID and so on, or from raftkv.toml.
+/// A flag wins over the environment, and that over the file. docs/configuration.md has them all.
+#[derive(Debug, Args, Default)]
+pub(crate) struct StartArgs {
+    /// Name of this member [default: node-PORT]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node_id: Option<String>,
+    /// The one port, for clients and members [default: 8001]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// IP address to listen on [default: 127.0.0.1]
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) listen: Option<String>,
+    /// Where others reach this member [default: localhost:PORT]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) advertise: Option<String>,
+    /// The other members, separated by commas; none for a cluster of one
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    pub(crate) peers: Option<Vec<String>>,
+    /// Directory of this member's data [default: raftkv-data/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Settings file [default: raftkv.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How often a leader speaks [default: 100]
+    #[arg(long, value_name = "MS")]
+    pub(crate) heartbeat_ms: Option<u64>,
+    /// How long a follower waits for a leader, at least [default: 1000]
+    #[arg(long, value_name = "MS")]
+    pub(crate) election_timeout_ms: Option<u64>,
+    /// Size of one file of the log [default: 64MiB]
+    #[arg(long, value_name = "BYTES", value_parser = parse_byte_size)]
+    pub(crate) wal_segment_bytes: Option<u64>,
+    /// text or json [default: text]
+    #[arg(long, value_name = "FORMAT", value_parser = LogFormat::from_str)]
+    pub(crate) log_format: Option<LogFormat>,
+    /// Web origins whose pages may use this member
+    #[arg(long, value_name = "ORIGIN,…", value_delimiter = ',')]
+    pub(crate) allow_origin: Option<Vec<String>>,
+    /// Allow traffic to leave this machine without TLS
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Never flush to disk: a power cut loses acknowledged writes
+    #[arg(long)]
+    pub(crate) unsafe_no_fsync: bool,
+    /// Check the settings, print them, and stop
+    #[arg(long)]
+    pub(crate) check_config: bool,
+    /// Stop when standard input ends: so a member never outlives the process that started it
+    #[arg(long, hide = true)]
+    pub(crate) stop_with_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Throw away what earlier runs left
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// How many members [default: 3, or as in the earlier run]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=31))]
+    pub(crate) members: Option<u16>,
+    /// Port of the first member; the others follow [default: 8001, or as in the earlier run]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// Make all timers so many times longer, to watch
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) slow: u32,
+    /// Directory for all data
+    #[arg(long, value_name = "DIR", default_value = "raftkv-dev")]
+    pub(crate) data_dir: PathBuf,
+}
+
+/// `5s`, `500ms`, `2m`; a bare number is seconds.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let (number, unit_ms) = [("ms", 1), ("s", 1_000), ("m", 60_000)]
+        .into_iter()
+        .find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, ms)))
+        .unwrap_or((text, 1_000));
+    let number: u64 = number.parse().map_err(|_| "write it as 5s, 500ms or 1m".to_owned())?;
+    match number.checked_mul(unit_ms) {
+        Some(ms) if (1..=CALL_TIMEOUT_MS_MAX).contains(&ms) => Ok(Duration::from_millis(ms)),
+        _ => Err("it must be from 1ms to 60s".to_owned()),
+    }
+}
+
+/// As long as members accept.
+const CALL_TIMEOUT_MS_MAX: u64 = client::Options::TIMEOUT_MAX.as_secs() * 1_000;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_member_as_in_the_readme() {
+        let line =
+            "raftkv start --node-id node-1 --port 8001 --peers localhost:8002,localhost:8003";
+        let Ok(Command::Start(start)) = parse(line) else { panic!("not understood: {line}") };
+        assert_eq!(start.node_id.as_deref(), Some("node-1"));
+        assert_eq!(start.port, Some(8001));
+        assert_eq!(start.peers.unwrap(), ["localhost:8002", "localhost:8003"]);
+        assert_eq!((start.data_dir, start.insecure, start.log_format), (None, false, None));
+    }
+
+    #[test]
+    fn set_is_put_and_node_is_endpoints() {
+        for line in [
+            "raftkv put k v --endpoints http://localhost:9001",
+            "raftkv set k v --node localhost:9001",
+        ] {
+            let Ok(Command::Put(put)) = parse(line) else { panic!("not understood: {line}") };
+            assert_eq!((put.key.as_str(), put.value.as_str()), ("k", "v"));
+            assert_eq!(put.connect.endpoints(), ["localhost:9001".parse().unwrap()]);
+        }
+    }
+
+    #[test]
+    fn values_may_be_negative_numbers_or_standard_input_but_no_mistyped_flags() {
+        for value in ["-5", "-", "-1.5"] {
+            let Ok(Command::Put(put)) = parse(&format!("raftkv put k {value}")) else {
+                panic!("not understood: {value}")
+            };
+            assert_eq!(put.value, value);
+        }
+        assert!(parse("raftkv put k --bass64").is_err());
+        let Ok(Command::Put(put)) = parse("raftkv put k -- --bass64") else { panic!("refused") };
+        assert_eq!(put.value, "--bass64");
+    }
+
+    #[test]
+    fn without_options_the_three_members_of_dev_are_asked() {
+        let Ok(Command::Get(get)) = parse("raftkv get k") else { panic!("not understood") };
+        let endpoints = get.connect.endpoints();
+        let addresses: Vec<_> = endpoints.iter().map(Endpoint::address).collect();
+        assert_eq!(addresses, ["localhost:8001", "localhost:8002", "localhost:8003"]);
+        assert_eq!(get.connect.named_endpoints(), None);
+        assert_eq!(get.connect.timeout, Duration::from_secs(5));
+        assert_eq!(get.connect.output, None);
+    }
+
+    #[test]
+    fn durations() {
+        for (text, ms) in [("5s", 5_000), ("500ms", 500), ("1m", 60_000), ("2", 2_000)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "s", "0s", "-1s", "1h", "2m", "1.5s", "18446744073709551615s"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_usage() {
+        for line in [
+            "raftkv",
+            "raftkv frobnicate",
+            "raftkv put k",
+            "raftkv delete",
+            "raftkv get k -o xml",
+            "raftkv get k --node localhost",
+            "raftkv start --port 99999",
+            "raftkv start --log-format xml",
+            "raftkv start --wal-segment-bytes 4MB",
+            "raftkv dev --members 0",
+            "raftkv dev --slow 0",
+        ] {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! How a command fails: what standard error says, and the exit code.
+
+use std::process::ExitCode;
+use std::{fmt, io};
+
+use client::Error;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Code 1: a key is not there, a condition does not hold, a member could not start.
+    Negative(String),
+    /// Code 2: the request can not be right.
+    Usage(String),
+    /// Code 3: nobody could serve it, or nobody knows whether somebody did.
+    Unavailable(String),
+    /// Standard output ended or broke.
+    Output(io::Error),
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            // Whoever reads us has seen enough: `raftkv list | head`.
+            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                ExitCode::SUCCESS
+            }
+            Failure::Negative(_) | Failure::Output(_) => ExitCode::from(1),
+            Failure::Usage(_) => ExitCode::from(2),
+            Failure::Unavailable(_) => ExitCode::from(3),
+        }
+    }
+
+    /// Whether there is anything to say.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.exit_code() == ExitCode::SUCCESS
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let message = error.to_string();
+        match error {
+            Error::InvalidEndpoint { .. } | Error::EmptyKey => Failure::Usage(message),
+            // 4xx: the member refuses what it was asked; 410 and 412 depend on its state.
+            Error::Refused { status: 404 | 409 | 410 | 412, .. } => Failure::Negative(message),
+            Error::Refused { .. } => Failure::Usage(message),
+            _ => Failure::Unavailable(message),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Output(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Negative(message)
+            | Failure::Usage(message)
+            | Failure::Unavailable(message) => f.write_str(message),
+            Failure::Output(error) => write!(f, "standard output: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn code(error: Error) -> ExitCode {
+        Failure::from(error).exit_code()
+    }
+
+    fn refused(status: u16) -> Error {
+        Error::Refused { status, code: "code".into(), message: "message".into() }
+    }
+
+    #[test]
+    fn every_outcome_has_its_exit_code() {
+        assert_eq!(code(Error::EmptyKey), ExitCode::from(2));
+        assert_eq!(code(refused(413)), ExitCode::from(2));
+        assert_eq!(code(refused(410)), ExitCode::from(1));
+        let timeout = Duration::from_secs(5);
+        assert_eq!(code(Error::Unavailable { timeout, reasons: vec![] }), ExitCode::from(3));
+        assert_eq!(code(Error::Malformed { reason: "?".into() }), ExitCode::from(3));
+    }
+
+    #[test]
+    fn an_unknown_outcome_says_that_it_may_have_been_applied() {
+        let failure = Failure::from(Error::Unknown { reason: "connection reset".into() });
+        assert_eq!(failure.exit_code(), ExitCode::from(3));
+        assert!(failure.to_string().contains("may have been applied"), "{failure}");
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_failure() {
+        assert!(Failure::from(io::Error::from(io::ErrorKind::BrokenPipe)).is_silent());
+        assert!(!Failure::from(io::Error::from(io::ErrorKind::StorageFull)).is_silent());
+    }
+}

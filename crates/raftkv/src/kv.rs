@@ -1,0 +1,108 @@
+//! The commands that read and write keys.
+
+use std::io::{self, Read as _, Write};
+
+use bytes::Bytes;
+use client::{Client, Consistency, GetOptions, ListOptions, Options, Revision};
+
+use crate::args::{ConnectArgs, DeleteArgs, GetArgs, ListArgs, PutArgs, ReadArgs};
+use crate::failure::Failure;
+use crate::render::{self, Items};
+use crate::text::{self, Values};
+
+/// A longer standard input is no value of any store; it is not read on.
+const STDIN_BYTES_MAX: u64 = 64 << 20;
+
+/// A client as the flags say. It talks to nobody yet.
+pub(crate) fn connect(connect: &ConnectArgs) -> Client {
+    let options = Options { timeout: connect.timeout, ..Options::default() };
+    Client::new(connect.endpoints(), options)
+}
+
+pub(crate) async fn put(args: PutArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let value = value_of(&args)?;
+    let written = connect(&args.connect).put(&args.key, value).await?;
+    Ok(render::put(&args.key, &written, args.connect.output, out)?)
+}
+
+pub(crate) async fn get(args: GetArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let found = connect(&args.connect).get_with(&args.key, get_options(&args.read)).await?;
+    let Some(item) = found else { return Err(not_found(&args.key)) };
+    let values = if args.base64 { Values::AsBase64 } else { Values::AsText };
+    Ok(render::get(&item, values, args.connect.output, out)?)
+}
+
+/// Removes one key after the other. All are tried unless one fails; those that are missing are
+/// named together in the end.
+pub(crate) async fn delete(args: DeleteArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let client = connect(&args.connect);
+    let mut missing = Vec::new();
+    for key in &args.keys {
+        let deleted = client.delete(key).await?;
+        render::delete(key, &deleted, args.connect.output, out)?;
+        if deleted.deleted == 0 {
+            missing.push(key.as_str());
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(not_found(&missing.join(", "))) }
+}
+
+/// Prints page by page, so that the first keys show at once and no list is too long for memory;
+/// a table alone must know all its rows first.
+pub(crate) async fn list(args: ListArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let mut listing = connect(&args.connect).list(list_options(&args));
+    let values = if args.keys_only { Values::Absent } else { Values::AsText };
+    let mut items = Items::new(args.connect.output, values);
+    while let Some(page) = listing.next_page().await? {
+        for item in &page.items {
+            items.add(item, out)?;
+        }
+        out.flush()?;
+    }
+    Ok(items.finish(out)?)
+}
+
+fn value_of(args: &PutArgs) -> Result<Bytes, Failure> {
+    let written = match args.value.as_str() {
+        "-" => read_stdin()?,
+        text => text.as_bytes().to_vec(),
+    };
+    if !args.base64 {
+        return Ok(Bytes::from(written));
+    }
+    let decoded = text::decode_base64(&written);
+    decoded.map(Bytes::from).map_err(|error| Failure::Usage(format!("--base64: {error}")))
+}
+
+fn read_stdin() -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().take(STDIN_BYTES_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::Usage(format!("standard input: {error}")))?;
+    if bytes.len() as u64 > STDIN_BYTES_MAX {
+        let limit = STDIN_BYTES_MAX >> 20;
+        return Err(Failure::Usage(format!("standard input: longer than {limit} MiB")));
+    }
+    Ok(bytes)
+}
+
+fn get_options(read: &ReadArgs) -> GetOptions {
+    GetOptions { consistency: consistency(read), revision: read.revision.map(Revision) }
+}
+
+fn list_options(args: &ListArgs) -> ListOptions {
+    ListOptions {
+        prefix: args.prefix.clone().into(),
+        limit: args.limit,
+        keys_only: args.keys_only,
+        consistency: consistency(&args.read),
+        revision: args.read.revision.map(Revision),
+    }
+}
+
+fn consistency(read: &ReadArgs) -> Consistency {
+    if read.stale { Consistency::Stale } else { Consistency::Linearizable }
+}
+
+fn not_found(keys: &str) -> Failure {
+    Failure::Negative(format!("not found: {}", text::line(keys.as_bytes())))
+}

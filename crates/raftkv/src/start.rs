@@ -1,0 +1,122 @@
+//! `raftkv start`: one member, until it is told to stop.
+
+use std::io::{self, Read as _};
+use std::process;
+use std::thread;
+use std::time::Duration;
+
+use server::config::{self, Config, Raw};
+use tokio::sync::oneshot;
+
+use crate::args::StartArgs;
+use crate::failure::Failure;
+use crate::signals::Signals;
+
+/// A member whose parent is gone gets so long to stop in good order.
+const ORPHAN_PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(args: StartArgs) -> Result<(), Failure> {
+    let file = args.config.clone();
+    let (check_only, stop_with_stdin) = (args.check_config, args.stop_with_stdin);
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let config = config::load(raw(args), file.as_deref(), environment)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    if check_only {
+        println!("{}", describe(&config));
+        return Ok(());
+    }
+    let mut signals = Signals::listen()?;
+    let parent_gone = if stop_with_stdin { Some(watch_stdin()) } else { None };
+    let shutdown = async move {
+        tokio::select! {
+            () = signals.next() => {}
+            () = ended(parent_gone) => {}
+        }
+    };
+    server::run(config, shutdown).await.map_err(|error| Failure::Negative(error.to_string()))
+}
+
+/// The flags, in the words of the configuration. A switch that is off leaves the word to the
+/// environment and the file.
+fn raw(args: StartArgs) -> Raw {
+    Raw {
+        node_id: args.node_id,
+        port: args.port,
+        listen: args.listen,
+        advertise: args.advertise,
+        peers: args.peers,
+        data_dir: args.data_dir,
+        heartbeat_ms: args.heartbeat_ms,
+        election_timeout_ms: args.election_timeout_ms,
+        wal_segment_bytes: args.wal_segment_bytes,
+        log_format: args.log_format,
+        allow_origin: args.allow_origin,
+        insecure: args.insecure.then_some(true),
+        unsafe_no_fsync: args.unsafe_no_fsync.then_some(true),
+    }
+}
+
+/// What a member would run with, for `--check-config`.
+fn describe(config: &Config) -> String {
+    let peers: Vec<String> = config.peers.iter().map(ToString::to_string).collect();
+    let peers =
+        if peers.is_empty() { "none, a cluster of one".to_owned() } else { peers.join(", ") };
+    format!(
+        "the settings are valid\n\
+         node_id = {}\nlisten = {}\nadvertise = {}\npeers = {peers}\ndata_dir = {}\n\
+         heartbeat_ms = {}\nelection_timeout_ms = {}\nwal_segment_bytes = {}\nunsafe_no_fsync = {}",
+        config.name,
+        config.listen,
+        config.advertise,
+        config.data_dir.display(),
+        config.heartbeat_ms,
+        config.election_timeout_ms,
+        config.wal_segment_bytes,
+        config.unsafe_no_fsync,
+    )
+}
+
+/// Resolves when standard input ends. A thread of its own: a blocked read of the runtime's would
+/// hold up its end. Should stopping in good order hang, nobody is left to notice, so the thread
+/// ends the process itself after a while.
+fn watch_stdin() -> oneshot::Receiver<()> {
+    let (sender, receiver) = oneshot::channel();
+    thread::spawn(move || {
+        let mut ignored = [0; 64];
+        while matches!(io::stdin().read(&mut ignored), Ok(count) if count > 0) {}
+        sender.send(()).ok();
+        thread::sleep(ORPHAN_PATIENCE);
+        process::exit(1);
+    });
+    receiver
+}
+
+async fn ended(watch: Option<oneshot::Receiver<()>>) {
+    match watch {
+        Some(receiver) => drop(receiver.await),
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_that_are_absent_leave_the_word_to_others() {
+        assert_eq!(raw(StartArgs::default()), Raw::default());
+    }
+
+    #[test]
+    fn the_settings_as_they_were_understood() {
+        let args = StartArgs {
+            node_id: Some("node-1".into()),
+            peers: Some(vec!["127.0.0.1:8002".into(), "localhost:8003".into()]),
+            ..StartArgs::default()
+        };
+        let text = describe(&raw(args).resolve().unwrap());
+        assert!(text.contains("advertise = localhost:8001"), "{text}");
+        assert!(text.contains("peers = localhost:8002, localhost:8003"), "{text}");
+    }
+}
