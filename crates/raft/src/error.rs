@@ -10,8 +10,7 @@ pub enum Refusal {
     /// The sender is no member of this cluster, or claims to be this member.
     Stranger(MemberId),
     /// Entries of an `Append` are not contiguous after `previous`, their terms go back or are
-    /// above the message's, or they differ from what the same leader sent before; or the term is
-    /// one that no election reaches.
+    /// above the message's, or they differ from what the same leader sent before.
     Malformed,
     /// The message's term is above `Term::MAX`.
     AbsurdTerm(Term),
@@ -36,7 +35,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::Stranger(member) => write!(f, "{member} is no peer of this member"),
-            Refusal::Malformed => write!(f, "its term or its entries do not fit together"),
+            Refusal::Malformed => write!(f, "the entries of an append do not fit together"),
             Refusal::AbsurdTerm(term) => write!(f, "no sound cluster reaches term {term}"),
             Refusal::TwoLeaders { term, known, other } => {
                 write!(f, "both {known} and {other} claim to lead in term {term}")
@@ -49,9 +48,6 @@ impl fmt::Display for Refusal {
             }
             Refusal::AnswersUnaskedRound(round) => {
                 write!(f, "an answer repeats read round {round}, which was never begun")
-            }
-            Refusal::AnswersUnaskedRound(round) => {
-                write!(f, "an answer repeats read round {round}, which has not begun")
             }
         }
     }

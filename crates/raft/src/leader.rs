@@ -83,9 +83,6 @@ impl Raft {
         if round > leader.reads.round {
             return Err(Refusal::AnswersUnaskedRound(round));
         }
-        if round > leader.reads.round {
-            return Err(Refusal::AnswersUnaskedRound(round));
-        }
         progress.answered_ms = clock_ms;
         progress.round_answered = progress.round_answered.max(round);
         match result {

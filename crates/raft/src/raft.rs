@@ -55,10 +55,6 @@ pub struct Restored {
 const PAUSE_MS: u64 = 100;
 const TICK_MS: u64 = 10;
 
-/// No cluster gets here by elections, however many a second; a message that claims it would leave
-/// no terms to go on with.
-const TERM_MAX: Term = Term(1 << 62);
-
 impl Raft {
     /// A member as found on disk, or new. It starts as a follower.
     pub fn new(config: Config, restored: Restored, now: Now) -> Raft {
@@ -267,9 +263,6 @@ impl Raft {
         }
         if message.term > Term::MAX {
             return Err(Refusal::AbsurdTerm(message.term));
-        }
-        if message.term > TERM_MAX {
-            return Err(Refusal::Malformed);
         }
         if let Body::Append { previous, entries, .. } = &message.body {
             let mut before = *previous;
