@@ -34,7 +34,8 @@ pub struct Entry {
     pub stamp_ms: u64,
     /// For how long the cluster has had a leader, in ms.
     pub age_ms: u64,
-    /// The bytes.
+    /// The bytes. An entry that was read shares them with its neighbours on the disk: whoever keeps
+    /// a small one for long copies it.
     pub payload: Bytes,
 }
 
