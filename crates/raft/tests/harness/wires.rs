@@ -102,7 +102,9 @@ fn entries(text: &str) -> Result<Vec<Entry>, Box<dyn Error>> {
     let entry = |text: &str| {
         let id = log_id(text)?;
         let payload = Bytes::from_static(b"forged");
-        Ok(Entry { id, kind: EntryKind::Command, stamp_ms: 0, age_ms: 0, payload })
+        // Later than anything a script has: time never goes back along a log.
+        let (stamp_ms, age_ms) = (u64::MAX, u64::MAX);
+        Ok(Entry { id, kind: EntryKind::Command, stamp_ms, age_ms, payload })
     };
     text.split_whitespace().map(entry).collect()
 }
