@@ -127,7 +127,7 @@ impl Cluster {
         let deadline = Instant::now() + DEADLINE;
         loop {
             if let Ok(leader) = client.leader().await {
-                let port = leader.address.rsplit_once(':').unwrap().1.parse().unwrap();
+                let port: u16 = leader.member.address.rsplit_once(':').unwrap().1.parse().unwrap();
                 let number = self.ports.iter().position(|known| *known == port).unwrap();
                 if among.contains(&number) {
                     return number;
@@ -298,7 +298,7 @@ async fn a_data_directory_that_can_not_be_made_is_refused() {
     let file = scratch.0.join("file");
     std::fs::write(&file, "").unwrap();
     let message = refusal(alone(file.join("below"), "one")).await;
-    assert!(message.contains("cannot create directory"), "{message}");
+    assert!(message.contains("Not a directory"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
