@@ -140,6 +140,20 @@ fn mangle(random: &mut Random, bytes: &mut Vec<u8>) {
     }
 }
 
+#[test]
+fn a_frame_that_was_written_to_the_place_of_another_is_found() {
+    let (files, _) = sound_log();
+    let blocks = FILE_BYTES / 4096;
+    for file in 0..files.len() {
+        for (from, to) in (1..blocks).flat_map(|from| (1..blocks).map(move |to| (from, to))) {
+            let mut files = files.clone();
+            let frame = files[file].1[from * 4096..][..4096].to_vec();
+            files[file].1[to * 4096..][..4096].copy_from_slice(&frame);
+            assert_eq!(open_and_use(&files).is_some(), from == to, "{from} to {to}");
+        }
+    }
+}
+
 /// A log whose only frame is torn at its header, while its payload holds two frames of the sound
 /// log, at block boundaries: as a client would store them who had read the disk of a member with
 /// `OPTIONS.salt`.
