@@ -27,7 +27,9 @@
 //! | `invariants.rs` | what must always hold |
 //!
 //! docs/figure-2.md maps each rule of the paper's Figure 2 to its function and to the golden
-//! script that shows it.
+//! script that shows it. The scripts, in tests/scripts, are the specification of the protocol;
+//! `UPDATE_GOLDENFILES=1 cargo test -p raft` writes their traces anew, to be read before they are
+//! kept.
 //!
 //! What it does not do: no clock, thread, channel, file, logger or global randomness. It encodes
 //! nothing and knows no addresses. Its configuration is fixed when it is made.

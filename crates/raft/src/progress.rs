@@ -59,11 +59,14 @@ impl Progress {
         }
     }
 
-    /// Whether entries may be sent now.
-    pub(crate) fn has_room(&self, bytes_max: usize) -> bool {
+    /// Whether a message of up to `message_bytes_max` may be sent now, with at most `bytes_max` in
+    /// flight. One always may when none is.
+    pub(crate) fn has_room(&self, message_bytes_max: usize, bytes_max: usize) -> bool {
         match &self.state {
             State::Probe { waiting } => waiting.is_none(),
-            State::Replicate(inflight) => inflight.bytes < bytes_max,
+            State::Replicate(inflight) => {
+                inflight.bytes == 0 || inflight.bytes + message_bytes_max <= bytes_max
+            }
         }
     }
 
@@ -160,17 +163,35 @@ mod tests {
     #[test]
     fn a_probe_waits_for_its_answer_and_an_acceptance_opens_the_pipeline() {
         let mut progress = Progress::new(Index(5), 0);
-        assert!(progress.has_room(100));
+        assert!(progress.has_room(40, 100));
         progress.sent(Index(5), 10);
-        assert!(!progress.has_room(100));
+        assert!(!progress.has_room(40, 100));
         assert!(progress.accepted(Index(5)));
         progress.sent(Index(7), 60);
-        assert!(progress.has_room(100));
-        progress.sent(Index(9), 60);
-        assert!(!progress.has_room(100));
+        assert!(progress.has_room(40, 100));
+        progress.sent(Index(9), 40);
+        assert!(!progress.has_room(40, 100));
         progress.accepted(Index(7));
-        assert!(progress.has_room(100));
+        assert!(progress.has_room(40, 100));
         assert_eq!(progress.next, Index(10));
+    }
+
+    #[test]
+    fn a_message_larger_than_the_window_goes_alone() {
+        let mut progress = Progress::new(Index(5), 0);
+        progress.accepted(Index(4));
+        assert!(progress.has_room(200, 100));
+        progress.sent(Index(5), 200);
+        assert!(!progress.has_room(1, 100));
+    }
+
+    #[test]
+    fn a_refusal_of_what_matched_is_late_in_a_probe_too() {
+        let mut progress = Progress::new(Index(5), 0);
+        progress.accepted(Index(4));
+        progress.sent(Index(9), 10);
+        assert!(progress.rejected(Index(9), Index(1)));
+        assert!(!progress.rejected(Index(4), Index(1)));
     }
 
     #[test]

@@ -68,6 +68,7 @@ impl Raft {
     fn next_for(&mut self, peer: MemberId) -> Next {
         let (clock_ms, heartbeat_ms) = (self.clock_ms, self.config.heartbeat_ms);
         let (commit, last) = (self.commit, self.log.last().index);
+        let bytes_max = self.config.message_bytes_max;
         let Role::Leader(Leader { progress, reads, .. }) = &mut self.role else {
             unreachable!("only a leader flushes");
         };
@@ -78,10 +79,10 @@ impl Raft {
         }
         let probing = matches!(progress.state, State::Probe { .. });
         let wants_entries = progress.reading_since_ms.is_none()
-            && progress.has_room(self.config.inflight_bytes_max)
+            && progress.has_room(bytes_max, self.config.inflight_bytes_max)
             && (probing || progress.next <= last);
         if wants_entries {
-            let (from, bytes_max) = (progress.next, self.config.message_bytes_max);
+            let from = progress.next;
             return match self.log.entries(from, last, bytes_max) {
                 Some(entries) => Next::Entries(entries),
                 None => Next::Read(ReadEntries { member: peer, from, to: last, bytes_max }),

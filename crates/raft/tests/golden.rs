@@ -3,6 +3,7 @@
 //!
 //! `UPDATE_GOLDENFILES=1 cargo test -p raft --test golden` rewrites them; read the difference.
 
+#[expect(dead_code, reason = "the random test uses the rest of it")]
 mod cluster;
 mod harness;
 

@@ -55,6 +55,8 @@ pub(crate) struct Member {
     pub(crate) now: Now,
     /// Older entries it was asked to read and has not read yet.
     pub(crate) reading: Vec<ReadEntries>,
+    /// The process stands still: it neither ticks nor hears nor notices its disk.
+    pub(crate) paused: bool,
     /// How often it asked for pre-votes.
     pub(crate) campaigns: u64,
     /// How often its process was started.
@@ -85,8 +87,8 @@ impl Cluster {
 
     /// The members that run.
     pub(crate) fn running(&self) -> Vec<MemberId> {
-        let runs = |(&id, member): (&MemberId, &Member)| member.raft.is_some().then_some(id);
-        self.members.iter().filter_map(runs).collect()
+        let runs = |member: &Member| member.raft.is_some() && !member.paused;
+        self.members.iter().filter(|(_, member)| runs(member)).map(|(&id, _)| id).collect()
     }
 
     /// The core of a member that runs.
@@ -251,7 +253,8 @@ impl Cluster {
                     busy = true;
                 }
             }
-            for packet in self.network.take_all() {
+            let members = &self.members;
+            for packet in self.network.take_if(|packet| !members[&packet.envelope.to].paused) {
                 busy = true;
                 // A refusal is in the trace; what it must leave alone is checked like anything.
                 let _refused = self.deliver(packet);
@@ -354,6 +357,7 @@ impl Member {
             disk: Disk::default(),
             now: Now { monotonic_ms: 0, wall_ms: 1_000_000 },
             reading: Vec::new(),
+            paused: false,
             campaigns: 0,
             lives: 0,
         }

@@ -38,24 +38,21 @@ impl Network {
         &self.in_flight
     }
 
-    pub(crate) fn take_all(&mut self) -> Vec<Packet> {
-        std::mem::take(&mut self.in_flight)
-    }
-
     pub(crate) fn take_at(&mut self, position: usize) -> Packet {
         self.in_flight.remove(position)
     }
 
+    pub(crate) fn take_if(&mut self, mut takes: impl FnMut(&Packet) -> bool) -> Vec<Packet> {
+        self.in_flight.extract_if(.., |packet| takes(packet)).collect()
+    }
+
     pub(crate) fn take(&mut self, filter: &Filter) -> Vec<Packet> {
         let mut left = filter.count.unwrap_or(usize::MAX);
-        let mut takes = |packet: &Packet| {
+        self.take_if(|packet| {
             let takes = left > 0 && filter.matches(packet);
             left -= usize::from(takes);
             takes
-        };
-        let (taken, kept) = self.take_all().into_iter().partition(|packet| takes(packet));
-        self.in_flight = kept;
-        taken
+        })
     }
 
     pub(crate) fn delay(&mut self, filter: &Filter) {

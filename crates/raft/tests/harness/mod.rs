@@ -20,11 +20,11 @@
 //! | verbs | file |
 //! |---|---|
 //! | all of them, with a help text each | `verbs.rs` |
-//! | time: `tick run late campaign` | `clock.rs` |
+//! | time: `tick run late campaign wall` | `clock.rs` |
 //! | network: `deliver stabilize drop duplicate delay release partition cut heal inject` | `wires.rs` |
-//! | processes and disks: `cluster found crash restart disk persist answer-read` | `machines.rs` |
-//! | clients and shell: `propose read transfer stream-closed stream-opened` | `requests.rs` |
-//! | looking: `status log progress in-flight` | `views.rs` |
+//! | processes and disks: `cluster found crash restart pause resume disk persist answer_read` | `machines.rs` |
+//! | clients and shell: `propose read transfer stream_closed stream_opened` | `requests.rs` |
+//! | looking: `status log progress in_flight` | `views.rs` |
 
 mod clock;
 mod machines;

@@ -64,8 +64,9 @@ pub(super) enum Verb {
     /// `heal`: every link works.
     Heal,
     /// `inject append to=1 from=2 term=3 [prev=2@1] [entries="3@1 4@2"] [commit=0]` or
-    /// `inject append-answer to=1 from=2 term=3 [matched=9] [round=0]`: a message that no member
-    /// of ours would send.
+    /// `inject append_answer to=1 from=2 term=3 [matched=9] [round=0]` or
+    /// `inject vote to=1 from=2 term=3 [last=2@1]` or `inject timeout_now to=1 from=2 term=3`: a
+    /// message made up.
     Inject {
         kind: String,
         #[arg(optional)]
@@ -79,6 +80,10 @@ pub(super) enum Verb {
     Crash(Vec<u64>),
     /// `restart 1 [2 …]`: these processes start on what their disks hold.
     Restart(Vec<u64>),
+    /// `pause 1`: its process stands still; messages to it wait.
+    Pause(u64),
+    /// `resume 1`: it goes on.
+    Resume(u64),
     /// `disk 1 hold=true`: whether its disk waits for `persist`, also in `stabilize`.
     Disk {
         id: u64,
@@ -164,6 +169,8 @@ impl Verb {
             Verb::Found { id, settings } => cluster.find(MemberId(*id), Found::parse(settings)?),
             Verb::Crash(ids) => ids.iter().for_each(|&id| cluster.crash(MemberId(id))),
             Verb::Restart(ids) => ids.iter().for_each(|&id| cluster.restart(MemberId(id))),
+            Verb::Pause(id) => cluster.member_mut(MemberId(*id)).paused = true,
+            Verb::Resume(id) => cluster.member_mut(MemberId(*id)).paused = false,
             Verb::Disk { id, hold } => cluster.member_mut(MemberId(*id)).disk.held = *hold,
             Verb::Persist { id, count } => cluster.persist_some(MemberId(*id), *count)?,
             Verb::AnswerRead(id) => cluster.answer_read(MemberId(*id))?,

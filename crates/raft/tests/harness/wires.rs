@@ -56,7 +56,7 @@ impl Cluster {
     }
 }
 
-/// A message that no member of ours would send.
+/// A message made up.
 pub(super) struct Injected {
     pub(super) from: MemberId,
     pub(super) to: MemberId,
@@ -84,6 +84,7 @@ impl Injected {
                 round: number("round")?,
                 result: AppendResult::Accepted { matched: Index(number("matched")?) },
             },
+            "vote" => Body::Vote { last: log_id(text("last").unwrap_or("0@0"))?, transfer: false },
             "timeout_now" => Body::TimeoutNow,
             kind => return Err(format!("no {kind} can be injected").into()),
         };
