@@ -188,3 +188,16 @@ fn flags_win_over_the_environment_and_both_over_the_file() {
     assert_eq!(error, ConfigError::FileUnreadable { path: missing, kind });
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+#[test]
+fn the_published_page_has_every_setting_and_its_example_holds() {
+    let page = include_str!("../../../../docs/configuration.md");
+    let unknown = toml::from_str::<Raw>("x = 1").unwrap_err().to_string();
+    let settings = unknown.split('`').skip(3).step_by(2);
+    assert_eq!(settings.clone().count(), 13, "{unknown}");
+    for setting in settings {
+        assert!(page.contains(&format!("| `{setting}` | ")), "{setting}");
+    }
+    let (_, example) = page.split_once("    # raftkv.toml\n").unwrap();
+    assert_eq!(resolve(example).unwrap().peers.len(), 2);
+}

@@ -24,85 +24,63 @@ pub(super) const LEADER_HEADER: HeaderName = HeaderName::from_static("raftkv-lea
 /// A client that met a full queue waits this long before it comes again, in s.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
-/// What is wrong, for programs. The names are published and never change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Code {
-    BadBase64,
-    BadCursor,
-    BadEscape,
-    BadHeader,
-    BadParameter,
-    BadMember,
-    BodyTimeout,
-    BodyTooLarge,
-    Compacted,
-    EmptyKey,
-    ForbiddenHost,
-    ForbiddenOrigin,
-    FutureRevision,
-    IncompleteBody,
-    KeyTooLarge,
-    MalformedJson,
-    MethodNotAllowed,
-    MissingValue,
-    NoLeader,
-    NotFound,
-    NotLeader,
-    OutcomeUnknown,
-    Overloaded,
-    Stopped,
-    Superseded,
-    TransferFailed,
-    Unavailable,
-    UnknownField,
-    UnknownPath,
-    Unsupported,
-    UnsupportedMediaType,
-    ValueNotString,
-    ValueTooLarge,
+/// Writes the table down once, and makes of it the codes, their names and their statuses.
+macro_rules! codes {
+    ($($code:ident $name:literal $status:ident,)+) => {
+        /// What is wrong, for programs. The names are published and never change.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Code {
+            $($code,)+
+        }
+
+        impl Code {
+            #[cfg(test)]
+            pub(super) const ALL: &[Code] = &[$(Code::$code,)+];
+
+            /// The code as clients read it, and the HTTP status that goes with it.
+            pub(super) const fn row(self) -> (&'static str, StatusCode) {
+                match self {
+                    $(Code::$code => ($name, StatusCode::$status),)+
+                }
+            }
+        }
+    };
 }
 
-impl Code {
-    /// The code as clients read it, and the HTTP status that goes with it.
-    pub(super) const fn row(self) -> (&'static str, StatusCode) {
-        match self {
-            Code::BadBase64 => ("bad_base64", StatusCode::BAD_REQUEST),
-            Code::BadCursor => ("bad_cursor", StatusCode::BAD_REQUEST),
-            Code::BadEscape => ("bad_escape", StatusCode::BAD_REQUEST),
-            Code::BadHeader => ("bad_header", StatusCode::BAD_REQUEST),
-            Code::BadParameter => ("bad_parameter", StatusCode::BAD_REQUEST),
-            Code::BadMember => ("bad_member", StatusCode::BAD_REQUEST),
-            Code::BodyTimeout => ("body_timeout", StatusCode::REQUEST_TIMEOUT),
-            Code::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE),
-            Code::Compacted => ("compacted", StatusCode::GONE),
-            Code::EmptyKey => ("empty_key", StatusCode::BAD_REQUEST),
-            Code::ForbiddenHost => ("forbidden_host", StatusCode::FORBIDDEN),
-            Code::ForbiddenOrigin => ("forbidden_origin", StatusCode::FORBIDDEN),
-            Code::FutureRevision => ("future_revision", StatusCode::BAD_REQUEST),
-            Code::IncompleteBody => ("incomplete_body", StatusCode::BAD_REQUEST),
-            Code::KeyTooLarge => ("key_too_large", StatusCode::PAYLOAD_TOO_LARGE),
-            Code::MalformedJson => ("malformed_json", StatusCode::BAD_REQUEST),
-            Code::MethodNotAllowed => ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED),
-            Code::MissingValue => ("missing_value", StatusCode::BAD_REQUEST),
-            Code::NoLeader => ("no_leader", StatusCode::SERVICE_UNAVAILABLE),
-            Code::NotFound => ("not_found", StatusCode::NOT_FOUND),
-            Code::NotLeader => ("not_leader", StatusCode::MISDIRECTED_REQUEST),
-            Code::OutcomeUnknown => ("outcome_unknown", StatusCode::GATEWAY_TIMEOUT),
-            Code::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE),
-            Code::Stopped => ("stopped", StatusCode::SERVICE_UNAVAILABLE),
-            Code::Superseded => ("superseded", StatusCode::SERVICE_UNAVAILABLE),
-            Code::TransferFailed => ("transfer_failed", StatusCode::SERVICE_UNAVAILABLE),
-            Code::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
-            Code::UnknownField => ("unknown_field", StatusCode::BAD_REQUEST),
-            Code::UnknownPath => ("unknown_path", StatusCode::NOT_FOUND),
-            Code::Unsupported => ("unsupported", StatusCode::NOT_IMPLEMENTED),
-            Code::UnsupportedMediaType => {
-                ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            }
-            Code::ValueNotString => ("value_not_string", StatusCode::BAD_REQUEST),
-            Code::ValueTooLarge => ("value_too_large", StatusCode::PAYLOAD_TOO_LARGE),
-        }
-    }
+codes! {
+    BadBase64 "bad_base64" BAD_REQUEST,
+    BadCursor "bad_cursor" BAD_REQUEST,
+    BadEscape "bad_escape" BAD_REQUEST,
+    BadHeader "bad_header" BAD_REQUEST,
+    BadParameter "bad_parameter" BAD_REQUEST,
+    BadMember "bad_member" BAD_REQUEST,
+    BodyTimeout "body_timeout" REQUEST_TIMEOUT,
+    BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE,
+    Compacted "compacted" GONE,
+    EmptyKey "empty_key" BAD_REQUEST,
+    ForbiddenHost "forbidden_host" FORBIDDEN,
+    ForbiddenOrigin "forbidden_origin" FORBIDDEN,
+    FutureRevision "future_revision" BAD_REQUEST,
+    IncompleteBody "incomplete_body" BAD_REQUEST,
+    KeyTooLarge "key_too_large" PAYLOAD_TOO_LARGE,
+    MalformedJson "malformed_json" BAD_REQUEST,
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED,
+    MissingValue "missing_value" BAD_REQUEST,
+    NoLeader "no_leader" SERVICE_UNAVAILABLE,
+    NotFound "not_found" NOT_FOUND,
+    NotLeader "not_leader" MISDIRECTED_REQUEST,
+    OutcomeUnknown "outcome_unknown" GATEWAY_TIMEOUT,
+    Overloaded "overloaded" SERVICE_UNAVAILABLE,
+    Stopped "stopped" SERVICE_UNAVAILABLE,
+    Superseded "superseded" SERVICE_UNAVAILABLE,
+    TransferFailed "transfer_failed" SERVICE_UNAVAILABLE,
+    Unavailable "unavailable" SERVICE_UNAVAILABLE,
+    UnknownField "unknown_field" BAD_REQUEST,
+    UnknownPath "unknown_path" NOT_FOUND,
+    Unsupported "unsupported" NOT_IMPLEMENTED,
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE,
+    ValueNotString "value_not_string" BAD_REQUEST,
+    ValueTooLarge "value_too_large" PAYLOAD_TOO_LARGE,
 }
 
 /// An answer that is no. Boxed where it travels: it is rare, and results should stay small.

@@ -108,9 +108,16 @@ impl fmt::Debug for Member {
 impl Collector for Member {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let status = self.0.status();
+        // The registry ends its own sentences with a full stop.
+        let sentence = |help| format!("{help}.");
         for (name, help, value) in gauges(&status) {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+            gauge.encode(encoder.encode_descriptor(
+                name,
+                &sentence(help),
+                None,
+                gauge.metric_type(),
+            )?)?;
         }
         for (name, help, counter) in counters(self.0.counters()) {
             let counter = ConstCounter::new(counter.load(Ordering::Relaxed));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use axum::http::header::{HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use bytes::Bytes;
 use store::Revision;
 
@@ -144,7 +144,7 @@ pub(super) fn refuse_later_headers(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Whether a follower may hand the write on: yes, unless `Raftkv-Forward: never`.
 pub(super) fn may_forward(headers: &HeaderMap) -> Result<bool, Refusal> {
-    match headers.get(FORWARD).map(|value| value.as_bytes()) {
+    match headers.get(FORWARD).map(HeaderValue::as_bytes) {
         None => Ok(true),
         Some(value) if value.eq_ignore_ascii_case(b"never") => Ok(false),
         Some(_) => Err(Refusal::new(

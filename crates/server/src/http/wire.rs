@@ -138,6 +138,11 @@ const REFUSALS: [(&[u8], &str, &str); 3] = [
     ),
 ];
 
+/// The codes above with their statuses, as `docs/http.md` publishes them.
+#[cfg(test)]
+pub(super) const REFUSALS_PUBLISHED: [(&str, u16); 3] =
+    [("malformed_request", 400), ("uri_too_long", 414), ("headers_too_large", 431)];
+
 /// If these bytes are a bare refusal, and all of it: the refusal with a body. No answer of ours
 /// has one of these statuses and an empty body.
 fn full_refusal(bytes: &[u8]) -> Option<Bytes> {

@@ -16,7 +16,8 @@ const ID: MemberId = MemberId(0x5157);
 
 /// Serves a fresh store, as the leader of a cluster of one; the thread ends with the process.
 pub fn single() -> Node {
-    let store = Store::new();
+    let mut store = Store::new();
+    found(&mut store);
     let inbox = Inbox::new();
     let board = Arc::new(StatusBoard::new(about()));
     board.running(Arc::new(configuration()));
@@ -25,6 +26,13 @@ pub fn single() -> Node {
     board.refresh(single.status());
     std::thread::spawn(move || single.run(&inbox, &board));
     node
+}
+
+/// Entry 1 of every log founds the cluster, and changes nothing in the store.
+fn found(store: &mut Store) {
+    let entry = LogEntry { index: 1, term: 1, stamp_ms: 1_001, age_ms: 1, command: None };
+    store.apply(&entry, &mut Budget::default()).expect("it has no command that could be refused");
+    store.publish();
 }
 
 /// A member that still waits for its peers: it refuses everything.

@@ -7,4 +7,5 @@ mod connections;
 mod guard;
 mod kv;
 mod list;
+mod published;
 mod world;
