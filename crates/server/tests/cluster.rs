@@ -1,5 +1,7 @@
 //! Whole members in one process, over loopback: found, write, read, lose one, come back.
 
+#![allow(clippy::unwrap_used, reason = "what a test can not go on without")]
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -215,12 +215,12 @@ fn read_message(message: Bytes, entries: Bytes) -> Result<PeerMessage, Malformed
             Ok(PeerMessage::Forward { term, life, number, command })
         }
         WireBody::ForwardAnswer(answer) => read_forward_answer(answer),
-        body => Ok(PeerMessage::Raft(Message { term, body: read_body(body)? })),
+        body => Ok(PeerMessage::Raft(Message { term, body: read_body(&body)? })),
     }
 }
 
 /// The bodies of raft's own messages, but for `Append`, which needs its entries.
-fn read_body(body: WireBody) -> Result<Body, Malformed> {
+fn read_body(body: &WireBody) -> Result<Body, Malformed> {
     Ok(match body {
         WireBody::PreVote(vote) => Body::PreVote { last: read_log_id(vote.last)? },
         WireBody::PreVoteAnswer(answer) => Body::PreVoteAnswer { granted: answer.granted },
@@ -255,13 +255,14 @@ fn read_append(append: wire::Append, entries: Bytes, term: Term) -> Result<Body,
     })
 }
 
-fn read_append_answer(answer: wire::AppendAnswer) -> Result<Body, Malformed> {
+fn read_append_answer(answer: &wire::AppendAnswer) -> Result<Body, Malformed> {
     use wire::append_answer::Result;
-    let result = match answer.result.ok_or(Malformed::NoResult)? {
-        Result::Accepted(matched) => AppendResult::Accepted { matched: Index(number(matched)?) },
-        Result::Rejected(Rejected { previous, hint }) => {
-            AppendResult::Rejected { previous: Index(number(previous)?), hint: read_log_id(hint)? }
-        }
+    let result = match answer.result.as_ref().ok_or(Malformed::NoResult)? {
+        Result::Accepted(matched) => AppendResult::Accepted { matched: Index(number(*matched)?) },
+        Result::Rejected(Rejected { previous, hint }) => AppendResult::Rejected {
+            previous: Index(number(*previous)?),
+            hint: read_log_id(*hint)?,
+        },
     };
     Ok(Body::AppendAnswer { round: number(answer.round)?, result })
 }

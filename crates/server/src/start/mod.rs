@@ -86,22 +86,28 @@ impl Server {
         let doors = member.open_doors(listener);
         let joined = tokio::select! {
             joined = member.join() => joined?,
-            () = &mut shutdown => return Ok(doors.close().await),
+            () = &mut shutdown => {
+                doors.close().await;
+                return Ok(());
+            }
         };
         let mut running = member.start(joined)?;
         let outcome = tokio::select! {
             reason = running.threads.failed() => Err(StartError::Stopped(reason)),
             () = &mut shutdown => Ok(()),
         };
-        match &outcome {
-            Ok(()) => member.hand_over().await,
-            Err(reason) => {
-                error!("{reason}");
-                member.status.stopped(reason.to_string());
-            }
+        let inbound = Arc::clone(&member.door.inbound);
+        if let Err(reason) = &outcome {
+            error!("{reason}");
+            member.status.stopped(reason.to_string());
+            // First of all, so that the peers notice at once.
+            running.stop(&inbound).await;
+            doors.close().await;
+        } else {
+            member.hand_over().await;
+            doors.close().await;
+            running.stop(&inbound).await;
         }
-        doors.close().await;
-        running.stop(&member.door.inbound).await;
         info!("stopped");
         outcome
     }
