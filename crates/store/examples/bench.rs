@@ -4,8 +4,9 @@
 //!
 //! One writer applies puts of 256 incompressible bytes to random keys out of a million, in batches
 //! of 200 with a publication each; alone first, then beside a reader that asks for random keys as
-//! fast as it can; then reads alone. The figures of record, and what they decided, are in
-//! `docs/decisions/001-store-concurrency.md`.
+//! fast as it can; then reads alone. Beside each rate stands the time one of it takes, once by the
+//! clock and once in processor time (Linux only): on a busy machine only the latter says much. The
+//! figures of record, and what they decided, are in `docs/decisions/001-store-concurrency.md`.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,11 +33,11 @@ fn main() {
     println!("memory beyond key, value  {} bytes a key", bench.fill());
 
     let alone = bench.random_entries();
-    println!("puts alone                {}", rate(PUTS, bench.apply(&alone)));
+    println!("puts alone                {}", bench.apply(&alone).per(PUTS));
     let beside = bench.random_entries();
     let (took, reads) = bench.apply_beside_reader(&beside);
-    println!("puts beside a reader      {}", rate(PUTS, took));
-    println!("  its gets                {}", rate(reads.len() as u64, took));
+    println!("puts beside a reader      {}", took.per(PUTS));
+    println!("  its gets                {}", took.beside(reads.len() as u64));
     println!("  latency of a get        {}", percentiles(reads));
 
     let reader = bench.store.reader();
@@ -84,8 +85,8 @@ impl Bench {
         LogEntry { index: self.index, term: 1, stamp_ms: self.index, age_ms: 0, command }
     }
 
-    fn apply(&mut self, entries: &[LogEntry]) -> Duration {
-        let start = Instant::now();
+    fn apply(&mut self, entries: &[LogEntry]) -> Took {
+        let start = Stopwatch::start();
         for batch in entries.chunks(BATCH_PUTS) {
             for entry in batch {
                 let applied = self.store.apply(entry, &mut Budget::default());
@@ -93,11 +94,11 @@ impl Bench {
             }
             self.store.publish();
         }
-        start.elapsed()
+        start.stop()
     }
 
     /// Gives back how long the puts took, and how long each get took that was made meanwhile.
-    fn apply_beside_reader(&mut self, entries: &[LogEntry]) -> (Duration, Vec<Duration>) {
+    fn apply_beside_reader(&mut self, entries: &[LogEntry]) -> (Took, Vec<Duration>) {
         let reader = self.store.reader();
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -109,11 +110,11 @@ impl Bench {
     }
 
     fn time(&mut self, times: u64, mut read: impl FnMut(u64)) -> String {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         for _ in 0..times {
             read(self.random.below(KEYS));
         }
-        rate(times, start.elapsed())
+        start.stop().per(times)
     }
 }
 
@@ -156,8 +157,46 @@ fn key(number: u64) -> Bytes {
     format!("/bench/{number:012}").into()
 }
 
-fn rate(count: u64, took: Duration) -> String {
-    format!("{:>9.0} a second", count as f64 / took.as_secs_f64())
+/// Times one thread, by the clock and in processor time.
+struct Stopwatch {
+    clock: Instant,
+    processor: Duration,
+}
+
+struct Took {
+    clock: Duration,
+    processor: Duration,
+}
+
+impl Stopwatch {
+    fn start() -> Stopwatch {
+        Stopwatch { clock: Instant::now(), processor: processor_time() }
+    }
+
+    fn stop(self) -> Took {
+        Took { clock: self.clock.elapsed(), processor: processor_time() - self.processor }
+    }
+}
+
+impl Took {
+    /// What was done on the timed thread.
+    fn per(&self, count: u64) -> String {
+        let processor_ns = self.processor.as_nanos() / u128::from(count);
+        format!("{}, of processor {processor_ns} ns", self.beside(count))
+    }
+
+    /// What another thread did meanwhile.
+    fn beside(&self, count: u64) -> String {
+        let rate = count as f64 / self.clock.as_secs_f64();
+        format!("{rate:>9.0} a second, each {} ns", self.clock.as_nanos() / u128::from(count))
+    }
+}
+
+/// What this thread has used; zero where the system does not tell.
+fn processor_time() -> Duration {
+    let line = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = line.split(' ').next().and_then(|field| field.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
 fn percentiles(mut took: Vec<Duration>) -> String {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use bytes::{Bytes, BytesMut};
 
 use crate::key_range::{KeyRange, Span};
 use crate::leaf::Leaf;
@@ -162,6 +163,9 @@ impl Reader {
     }
 }
 
+/// How many bytes of keys a range's answer makes room for at a time.
+const KEYS_CHUNK_BYTES: usize = 2 << 10;
+
 /// A range's answer in the making.
 struct Page<'a> {
     span: &'a Span,
@@ -169,6 +173,8 @@ struct Page<'a> {
     with: With,
     items_max: usize,
     items: Vec<KeyValue>,
+    /// Where the items' keys are copied to, many in one allocation.
+    keys: BytesMut,
     count: usize,
     count_only: bool,
 }
@@ -182,6 +188,7 @@ impl<'a> Page<'a> {
             with: if request.keys_only { With::KeyOnly } else { With::Value },
             items_max: if request.count_only { 0 } else { limit },
             items: Vec::new(),
+            keys: BytesMut::new(),
             count: 0,
             count_only: request.count_only,
         }
@@ -202,10 +209,19 @@ impl<'a> Page<'a> {
             self.count += 1;
             if self.items.len() < self.items_max {
                 work.bytes += key.len();
-                self.items.extend(version.key_value(key, self.with));
+                let key = self.copy_key(key);
+                self.items.push(version.with_key(key, self.with));
             }
         }
         work
+    }
+
+    fn copy_key(&mut self, key: &[u8]) -> Bytes {
+        if self.keys.capacity() < key.len() {
+            self.keys.reserve(key.len().max(KEYS_CHUNK_BYTES));
+        }
+        self.keys.extend_from_slice(key);
+        self.keys.split().freeze()
     }
 
     fn into_response(self) -> RangeResponse {

@@ -50,14 +50,22 @@ impl Version {
 
     /// What a reader is given; `None` of a tombstone.
     pub(crate) fn key_value(&self, key: &[u8], with: With) -> Option<KeyValue> {
-        let value = self.value.as_ref()?;
-        Some(KeyValue {
-            key: Bytes::copy_from_slice(key),
-            value: if with == With::Value { value.to_bytes() } else { Bytes::new() },
+        self.is_live().then(|| self.with_key(Bytes::copy_from_slice(key), with))
+    }
+
+    /// The same, with the caller's copy of the key.
+    pub(crate) fn with_key(&self, key: Bytes, with: With) -> KeyValue {
+        let value = match (with, &self.value) {
+            (With::Value, Some(value)) => value.to_bytes(),
+            _ => Bytes::new(),
+        };
+        KeyValue {
+            key,
+            value,
             create_revision: self.create_revision,
             mod_revision: self.mod_revision,
             version: self.version,
-        })
+        }
     }
 }
 
