@@ -42,7 +42,8 @@
 //! | `command` | what the log carries, its encoding and its limits |
 //! | `apply` | the writer |
 //! | `read` | the readers, and what is published to them |
-//! | `tree`, `leaf`, `version`, `value` | the index: fences, 128 keys a leaf, versions a key, bytes |
+//! | `tree`, `leaf` | the index: fences, and up to 128 keys a leaf |
+//! | `version`, `value` | the versions of a key, the bytes of a version |
 //! | `hash`, `tally` | the state hash and the other sums over live keys |
 //!
 //! # What this does not do

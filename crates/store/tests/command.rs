@@ -60,7 +60,11 @@ proptest! {
     }
 
     #[test]
-    fn an_added_field_is_refused(command in command(), field in 16u32..1_000, number in any::<u64>()) {
+    fn an_added_field_is_refused(
+        command in command(),
+        field in 16u32..1_000,
+        number in any::<u64>(),
+    ) {
         let mut bytes = command.encode().to_vec();
         prost::encoding::uint64::encode(field, &number, &mut bytes);
         prop_assert_eq!(Command::decode(bytes.into()), Err(DecodeError::UnknownField));

@@ -147,7 +147,8 @@ impl World {
     fn published(&self) -> String {
         let published = self.reader.published();
         format!(
-            "index {} term {} stamp {} age {} revision {} compacted {} keys {} bytes {} hash {:016x}\n",
+            "index {} term {} stamp {} age {} revision {} compacted {} \
+             keys {} bytes {} hash {:016x}\n",
             published.applied_index,
             published.applied_term,
             published.stamp_ms,
@@ -258,10 +259,8 @@ fn show_outcome(outcome: &Outcome) -> String {
 fn show(found: &KeyValue) -> String {
     let KeyValue { key, value, create_revision, mod_revision, version } = found;
     let (key, value) = (key.escape_ascii(), value.escape_ascii());
-    format!(
-        "{key} = {value:?} (created {create_revision}, modified {mod_revision}, version {version})\n",
-        value = value.to_string()
-    )
+    let revisions = format!("created {create_revision}, modified {mod_revision}");
+    format!("{key} = \"{value}\" ({revisions}, version {version})\n")
 }
 
 fn bytes(text: &str) -> Result<Bytes, Box<dyn Error>> {

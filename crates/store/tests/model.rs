@@ -112,7 +112,8 @@ proptest! {
         for (mut request, at) in requests {
             let at = Revision(1 + at.index(model.revision().0 as usize) as u64);
             request.at = Some(at);
-            prop_assert_eq!(reader.range(&request).expect("the revision is kept"), model.range(&request, at));
+            let response = reader.range(&request).expect("the revision is kept");
+            prop_assert_eq!(response, model.range(&request, at));
         }
         for (key, versions) in &model.keys {
             for (revision, left) in versions {
