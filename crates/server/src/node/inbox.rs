@@ -4,9 +4,9 @@
 //!
 //! | input | bound | past it |
 //! |---|---|---|
-//! | requests of clients | `REQUESTS_MAX`, `REQUEST_BYTES_MAX`, answered or not | refused at once: `Overloaded` |
-//! | messages of peers | `PEER_BYTES_MAX` not yet taken | the stream is not read on: TCP holds the peer back |
-//! | log replies, streams opened and closed | one for each log request, two for each stream | can not happen |
+//! | requests of clients | `REQUESTS_MAX` not yet answered, `REQUEST_BYTES_MAX` | `Overloaded`, at once |
+//! | messages of peers | `PEER_BYTES_MAX` not yet taken | the stream waits: TCP holds the peer back |
+//! | log replies, ends of streams | one a log request, two a stream | can not happen |
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

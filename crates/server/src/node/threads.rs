@@ -83,3 +83,7 @@ impl Drop for Alarm {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "threads_tests.rs"]
+mod tests;

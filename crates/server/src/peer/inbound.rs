@@ -188,7 +188,7 @@ impl End {
             End::Silent => warn!(%peer, "dropped a peer's stream: nothing came for 10 s"),
             End::Failed(error) => warn!(%peer, %error, "a peer's stream failed"),
             End::Malformed(malformed) => {
-                warn!(%peer, %malformed, "dropped a peer's stream: it does not keep to the protocol");
+                warn!(%peer, %malformed, "dropped a peer's stream: it breaks the protocol");
             }
         }
     }

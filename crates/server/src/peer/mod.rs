@@ -6,8 +6,8 @@
 //!  replica ◀─ inbox ◀── Inbound (accepts) ◀══════ Outbound (dials) ◀── Outbox ◀─ replica
 //! ```
 //!
-//! - `frame`, `codec`, `malformed`: bytes to messages. Everything a peer could send wrong is refused
-//!   here by name; behind this gateway a `PeerMessage` is sound.
+//! - `frame`, `codec`, `malformed`: bytes to messages. Everything a peer could send wrong is
+//!   refused here by name; behind this gateway a `PeerMessage` is sound.
 //! - `handshake`: who speaks to whom.
 //! - `outbox`, `outbound`, `inbound`: one ordered stream a direction. The end of an inbound stream
 //!   tells the replica that the peer's process is gone (rule 5.2).

@@ -159,7 +159,8 @@ impl Outbound {
         let (peer, address) = (self.peer, &self.address);
         match error {
             DialError::Handshake(HandshakeError::Refused(refused)) => {
-                warn!(%peer, address, %error, advice = refused.advice(), "a peer refuses this member");
+                let advice = refused.advice();
+                warn!(%peer, address, %error, advice, "a peer refuses this member");
             }
             _ => warn!(%peer, address, %error, "can not reach a peer; trying on"),
         }

@@ -168,7 +168,8 @@ impl Member {
     fn announce(&self) {
         let Config { name, listen, advertise, data_dir, .. } = &self.config;
         let data_dir = data_dir.display();
-        info!(%name, %listen, %advertise, %data_dir, version = env!("CARGO_PKG_VERSION"), "starting");
+        let version = env!("CARGO_PKG_VERSION");
+        info!(%name, %listen, %advertise, %data_dir, version, "starting");
         if self.config.unsafe_no_fsync {
             warn!("--unsafe-no-fsync: a power cut loses acknowledged writes");
         }
