@@ -2,7 +2,7 @@
 //!
 //! | path | says 200 when | for |
 //! |---|---|---|
-//! | `/livez` | the process runs and its log is sound | restarting it: never depends on other members |
+//! | `/livez` | the process runs, its log is sound; whatever the others do | restarting it |
 //! | `/readyz` | a linearizable read would succeed now | sending it traffic |
 //! | `/health` | it takes part in a cluster that has a leader | people and monitors, as in etcd |
 

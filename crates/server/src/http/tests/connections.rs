@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+
 use super::world::{World, request};
 use crate::http::Limits;
 
@@ -177,4 +182,19 @@ async fn stopping_does_not_wait_for_idle_connections() {
     assert_eq!(idle.answer().await.status, 200);
     world.stop().await;
     assert_eq!(idle.closed().await, b"");
+}
+
+#[tokio::test]
+async fn http2_is_spoken_on_the_same_port() {
+    let world = World::new().await;
+    world.put("k", "v").await;
+    let socket = TokioIo::new(TcpStream::connect(world.address).await.unwrap());
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), socket);
+    let (mut client, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    for (host, status) in [("localhost", 200), ("evil.example", 403)] {
+        let request = Request::get(format!("http://{host}/kv/k")).body(Body::empty()).unwrap();
+        let answer = client.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{host}");
+    }
 }
