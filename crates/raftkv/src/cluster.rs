@@ -138,7 +138,7 @@ async fn look(args: &ConnectArgs) -> Result<Vec<Seen>, Failure> {
         let client = client.only(endpoint).with_options(patience(args.timeout));
         asked.spawn(async move { (address, client.status().await) });
     }
-    Ok(assemble(&first, asked.join_all().await))
+    Ok(assemble(&first, &asked.join_all().await))
 }
 
 /// Where members may be reached: where they say they are, and where this command was sent to. The
@@ -154,7 +154,7 @@ fn addresses(args: &ConnectArgs, first: &Status) -> Vec<(String, Endpoint)> {
 }
 
 /// What was answered, sorted to the members by id, or by address where nobody answered.
-fn assemble(first: &Status, answers: Vec<(String, Result<Status, Error>)>) -> Vec<Seen> {
+fn assemble(first: &Status, answers: &[(String, Result<Status, Error>)]) -> Vec<Seen> {
     let mut seen: Vec<Seen> = first
         .members
         .iter()

@@ -66,6 +66,15 @@ impl Child {
         }
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The process, while it runs.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// Ends the member's standard input, which stops it, and waits.
     pub(super) async fn stop(mut self) {
         drop(self.process.stdin.take());

@@ -160,7 +160,12 @@ impl Cluster {
     }
 
     fn announce(&self, leader: Option<&Leader>) {
-        println!("{}", self.plan.banner(leader.map(|leader| leader.member.name.as_str())));
+        let leader = leader.map(|leader| leader.member.name.as_str());
+        let pid_of = |member: plan::PlannedMember| {
+            self.children.iter().find(|child| child.name() == member.name).and_then(Child::pid)
+        };
+        let pids: Vec<Option<u32>> = self.plan.members().map(pid_of).collect();
+        println!("{}", self.plan.banner(leader, &pids));
     }
 
     /// Lets go of all members and waits until they have stopped.

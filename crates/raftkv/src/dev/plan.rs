@@ -226,15 +226,17 @@ impl Plan {
         arguments
     }
 
-    /// What a user wants to know when the cluster is up.
-    pub(super) fn banner(&self, leader: Option<&str>) -> String {
+    /// What a user wants to know when the cluster is up. `pids` are the members' processes, in order:
+    /// whoever wants to see a failover kills one.
+    pub(super) fn banner(&self, leader: Option<&str>, pids: &[Option<u32>]) -> String {
         let Saved { members, port } = self.shape;
         let word = if members == 1 { "member" } else { "members" };
         let directory = self.directory.display();
         let mut text = format!("raftkv dev: {members} {word}, data in {directory}\n\n");
-        for member in self.members() {
+        for (member, pid) in self.members().zip(pids) {
+            let pid = pid.map_or_else(|| "ended".to_owned(), |pid| format!("pid {pid}"));
             let role = if leader == Some(member.name.as_str()) { "  leader" } else { "" };
-            let line = format!("  {}  {}{role}", member.name, member.endpoint());
+            let line = format!("  {}  {}  {pid}{role}", member.name, member.endpoint());
             writeln!(text, "{line}").expect("writing to a string does not fail");
         }
         let program = program();
@@ -326,12 +328,14 @@ mod tests {
 
     #[test]
     fn the_banner_names_members_leader_and_what_to_try() {
-        let banner = Plan::new(&args(), None).unwrap().banner(Some("node-2"));
+        let pids = [Some(11), Some(12), None];
+        let banner = Plan::new(&args(), None).unwrap().banner(Some("node-2"), &pids);
         assert!(banner.starts_with("raftkv dev: 3 members, data in raftkv-dev\n"), "{banner}");
-        assert!(banner.contains("node-2  http://localhost:8002  leader\n"), "{banner}");
+        assert!(banner.contains("node-2  http://localhost:8002  pid 12  leader\n"), "{banner}");
+        assert!(banner.contains("node-3  http://localhost:8003  ended\n"), "{banner}");
         assert!(banner.contains(" put db.host \"postgres.internal\"\n"), "{banner}");
         let elsewhere = DevArgs { port: Some(9001), members: Some(1), ..args() };
-        let banner = Plan::new(&elsewhere, None).unwrap().banner(None);
+        let banner = Plan::new(&elsewhere, None).unwrap().banner(None, &[Some(11)]);
         assert!(banner.contains("get db.host --node http://localhost:9001\n"), "{banner}");
         assert!(!banner.contains("leader"), "{banner}");
     }
