@@ -21,8 +21,10 @@
 //! |---|---|
 //! | all of them, with a help text each | `verbs.rs` |
 //! | time: `tick run late campaign wall` | `clock.rs` |
-//! | network: `deliver stabilize drop duplicate delay release partition cut heal inject` | `wires.rs` |
-//! | processes and disks: `cluster found crash restart pause resume disk persist answer_read` | `machines.rs` |
+//! | network: `deliver stabilize drop duplicate delay release` | `wires.rs` |
+//! | links and made-up messages: `partition cut heal inject` | `wires.rs` |
+//! | processes: `cluster found crash restart pause resume` | `machines.rs` |
+//! | disks: `disk persist answer_read` | `machines.rs` |
 //! | clients and shell: `propose read transfer stream_closed stream_opened` | `requests.rs` |
 //! | looking: `status log progress in_flight` | `views.rs` |
 
