@@ -4,8 +4,8 @@
 //!
 //! | input | bound | past it |
 //! |---|---|---|
-//! | requests of clients | `REQUESTS_MAX` not yet answered, `REQUEST_BYTES_MAX` | `Overloaded`, at once |
-//! | messages of peers | `PEER_BYTES_MAX` not yet taken | the stream waits: TCP holds the peer back |
+//! | requests | `REQUESTS_MAX` unanswered, `REQUEST_BYTES_MAX` | `Overloaded`, at once |
+//! | messages of peers | `PEER_BYTES_MAX` not yet taken | TCP holds the peer back |
 //! | log replies, ends of streams | one a log request, two a stream | can not happen |
 
 use std::sync::Arc;
