@@ -1,0 +1,88 @@
+//! The committed log: every entry that any member ever held to be committed, in order, for good.
+//!
+//! It is what the checks compare everything with. Each entry is written down when the first
+//! member commits it, with what the naive model and the real state machine make of it, applied one
+//! entry at a time.
+
+use raft::{Entry, EntryKind, Index, Term};
+use store::{Apply, Budget, Command, LogEntry, Outcome, Revision, Store};
+
+use crate::model::Model;
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    committed: Vec<Committed>,
+    model: Model,
+    store: Store,
+}
+
+/// One committed entry.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    pub(crate) entry: Entry,
+    /// The term of the member that committed it first: leaders of later terms must hold it.
+    pub(crate) in_term: Term,
+    /// What its writer must be answered.
+    pub(crate) outcome: Outcome,
+    /// The store's revision and state hash after it.
+    pub(crate) revision: Revision,
+    pub(crate) state_hash: u64,
+}
+
+impl Ledger {
+    pub(crate) fn new() -> Ledger {
+        Ledger { committed: Vec::new(), model: Model::new(), store: Store::new() }
+    }
+
+    /// The newest committed index.
+    pub(crate) fn last(&self) -> Index {
+        Index(self.committed.len() as u64)
+    }
+
+    pub(crate) fn get(&self, index: Index) -> Option<&Committed> {
+        self.committed.get(index.0.checked_sub(1)? as usize)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Committed> {
+        self.committed.iter()
+    }
+
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The next entry was committed, first by a member in `in_term`.
+    pub(crate) fn append(&mut self, entry: Entry, in_term: Term) -> &Committed {
+        assert_eq!(entry.id.index, self.last().next(), "the ledger has no gaps");
+        let outcome = self.expect(&entry);
+        let revision = self.model.revision();
+        assert_eq!(self.store.revision(), revision, "the store and its model agree");
+        let state_hash = self.store.state_hash();
+        self.committed.push(Committed { entry, in_term, outcome, revision, state_hash });
+        self.committed.last().expect("pushed above")
+    }
+
+    /// What the entry does: the model says it, and the real store, applied whole, must agree.
+    fn expect(&mut self, entry: &Entry) -> Outcome {
+        let is_command = entry.kind == EntryKind::Command;
+        let expected = if is_command {
+            let command = Command::decode(entry.payload.clone());
+            self.model.apply(command.expect("only valid commands are proposed"))
+        } else {
+            Outcome::Nothing
+        };
+        let applied = self.store.apply(
+            &LogEntry {
+                index: entry.id.index.0,
+                term: entry.id.term.0,
+                stamp_ms: entry.stamp_ms,
+                age_ms: entry.age_ms,
+                command: is_command.then(|| entry.payload.clone()),
+            },
+            &mut Budget::new(u64::MAX),
+        );
+        let expected_apply = Apply::Done(expected.clone());
+        assert_eq!(applied, Ok(expected_apply), "state machine: entry {} by the model", entry.id);
+        expected
+    }
+}

@@ -1,0 +1,292 @@
+//! One life of a cluster: founding, a time of faults, healing, and the last blackout.
+//!
+//! Everything happens in this one thread, in the order of one queue. What happens at an event is
+//! told in the file of whoever it happens to: `step.rs` (members), `nemesis.rs` (faults),
+//! `workload.rs` (clients), `healing.rs` (the end). Here are the world, and births and deaths.
+
+use std::collections::BTreeMap;
+
+use disk::SimDisk;
+use raft::MemberId;
+use replica::Ticket;
+
+use crate::canary::{Canary, copy_of};
+use crate::faults::{Fault, Tally};
+use crate::healing::Healing;
+use crate::ledger::Ledger;
+use crate::member::{Armed, Death, Member};
+use crate::nemesis::Relief;
+use crate::network::{Direction, Flight, Network};
+use crate::oracle::Oracle;
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::report::Report;
+use crate::safety::Safety;
+use crate::time::{Queue, Span, Time};
+use crate::trace::Trace;
+use crate::workload::{Clients, Waiting};
+
+/// The time of faults ends after so many events, whatever was planned.
+const CHAOS_EVENTS_MAX: u64 = 12_000;
+/// A life that has so many events does not come to its end.
+const LIFE_EVENTS_MAX: u64 = 20_000;
+/// Whoever has no stream tries again after this time.
+const REDIAL: Span = Span(50_000);
+/// A start that failed is tried again after this time.
+const RESTART: Span = Span(100_000);
+
+/// What can happen.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    Tick { member: MemberId, life: u64 },
+    Step { member: MemberId, life: u64 },
+    DiskDone { member: MemberId, life: u64 },
+    Arrival(Flight),
+    Dial(Direction),
+    Start(MemberId),
+    Client(u64),
+    Strike(Fault),
+    Relief(Relief),
+}
+
+/// The world.
+pub(crate) struct Life {
+    pub(crate) plan: Plan,
+    pub(crate) random: Random,
+    pub(crate) queue: Queue<Happening>,
+    pub(crate) members: BTreeMap<MemberId, Member>,
+    pub(crate) network: Network,
+    pub(crate) clients: Clients,
+    pub(crate) waiting: BTreeMap<Ticket, Waiting>,
+    pub(crate) tickets: u64,
+    pub(crate) ledger: Ledger,
+    pub(crate) oracle: Oracle,
+    pub(crate) safety: Safety,
+    pub(crate) tally: Tally,
+    pub(crate) trace: Trace,
+    pub(crate) canary: Option<Canary>,
+    /// Set once the time of faults is over.
+    pub(crate) healing: Option<Healing>,
+    old_disks: BTreeMap<MemberId, SimDisk>,
+    events: u64,
+}
+
+impl Life {
+    /// The world before anything has happened: a founded cluster whose members are about to start.
+    pub(crate) fn new(seed: u64, canary: Option<Canary>, trace: Trace) -> Life {
+        let mut random = Random::new(seed);
+        let plan = Plan::draw(&mut random);
+        let mut life = Life {
+            members: plan.members.iter().map(|&id| (id, Member::new(id, &plan))).collect(),
+            network: Network::new(&plan, random.fork()),
+            clients: Clients::new(&plan, random.fork()),
+            safety: Safety::new(&plan.members),
+            queue: Queue::new(),
+            waiting: BTreeMap::new(),
+            tickets: 0,
+            ledger: Ledger::new(),
+            oracle: Oracle::default(),
+            tally: Tally::default(),
+            healing: None,
+            old_disks: BTreeMap::new(),
+            events: 0,
+            plan,
+            random,
+            trace,
+            canary,
+        };
+        life.found();
+        life
+    }
+
+    fn found(&mut self) {
+        let configuration = self.plan.configuration();
+        for member in self.members.values_mut() {
+            let founding = member.found(&self.plan, &configuration, self.random.next());
+            self.safety.founded(founding);
+        }
+        for &id in &self.plan.members {
+            let after = Span(self.random.between(0, 50_000));
+            self.queue.plan_in(after, Happening::Start(id));
+        }
+        for client in 0..self.plan.clients {
+            self.queue.plan_in(Span(self.random.between(0, 100_000)), Happening::Client(client));
+        }
+        self.plan_first_strikes();
+    }
+
+    /// Lives it to its end. A violation is a panic.
+    pub(crate) fn run(mut self) -> Report {
+        while !self.is_over() {
+            let happening = self.queue.next().expect("members tick for ever");
+            self.events += 1;
+            assert!(self.events < LIFE_EVENTS_MAX, "liveness: {} events and no end", self.events);
+            self.happen(happening);
+            self.watch_the_time();
+        }
+        self.last_blackout();
+        self.oracle.finish();
+        self.report()
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Tick { member, life } => self.tick(member, life),
+            Happening::Step { member, life } => self.step(member, life),
+            Happening::DiskDone { member, life } => self.disk_done(member, life),
+            Happening::Arrival(flight) => self.arrive(flight),
+            Happening::Dial(direction) => self.dial(direction),
+            Happening::Start(member) => self.start(member),
+            Happening::Client(client) => self.client_wakes(client),
+            Happening::Strike(fault) => self.strike(fault),
+            Happening::Relief(relief) => self.relieve(relief),
+        }
+    }
+
+    fn watch_the_time(&mut self) {
+        let chaos_over =
+            self.now() >= Time(0) + self.plan.chaos || self.events >= CHAOS_EVENTS_MAX;
+        if chaos_over && self.healing.is_none() {
+            self.heal();
+        }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.queue.now()
+    }
+
+    pub(crate) fn member(&mut self, id: MemberId) -> &mut Member {
+        self.members.get_mut(&id).expect("members are all known")
+    }
+
+    pub(crate) fn runs(&self, id: MemberId) -> bool {
+        self.members[&id].process.is_some()
+    }
+
+    // Births and deaths.
+
+    /// A process starts on the member's machine, unless one runs.
+    fn start(&mut self, id: MemberId) {
+        if self.runs(id) {
+            return;
+        }
+        self.plant_old_disk(id);
+        let (now, salt, seed) = (self.now(), self.random.next(), self.random.next());
+        let member = self.members.get_mut(&id).expect("members are all known");
+        let mut found = match member.open(&self.plan, salt) {
+            Ok(found) => found,
+            Err(error) => return self.start_failed(id, &error),
+        };
+        if self.canary == Some(Canary::ForgottenVote) {
+            found.recovered.restored.hard_state.vote = None;
+        }
+        self.safety.recovered(id, &found.recovered, &self.ledger);
+        member.start(now, &self.plan, seed, found);
+        let life = member.life;
+        self.trace.event(now, "start", |line| {
+            line.number("member", id.0).number("life", life);
+        });
+        self.queue.plan_in(Span::ms(10), Happening::Tick { member: id, life });
+        let others = self.plan.members.iter().filter(|&&other| other != id);
+        for &other in others {
+            self.queue.plan_in(Span(0), Happening::Dial((id, other)));
+            self.queue.plan_in(Span(0), Happening::Dial((other, id)));
+        }
+    }
+
+    fn start_failed(&mut self, id: MemberId, error: &str) {
+        let armed = self.members[&id].armed;
+        let armed = armed.unwrap_or_else(|| panic!("recovery: {id} does not start: {error}"));
+        let (fault, death) = match armed {
+            Armed::Dies(death) => (Fault::CrashInDisk, death),
+            Armed::Fails => (Fault::DiskError, Death::Crash { reset: true }),
+        };
+        self.tally.count(fault);
+        let chance = self.random.next();
+        self.member(id).end(death, chance);
+        self.queue.plan_in(RESTART, Happening::Start(id));
+    }
+
+    fn plant_old_disk(&mut self, id: MemberId) {
+        if self.canary != Some(Canary::RolledBackDisk) {
+            return;
+        }
+        let member = self.members.get_mut(&id).expect("members are all known");
+        if let Some(old) = self.old_disks.insert(id, copy_of(&member.disk)) {
+            member.disk = old;
+        }
+    }
+
+    /// The process on the member's machine ends; it is started again after a while.
+    pub(crate) fn end(&mut self, id: MemberId, death: Death) {
+        let (now, chance) = (self.now(), self.random.next());
+        if self.member(id).end(death, chance).is_none() {
+            return;
+        }
+        self.trace.event(now, "end", |line| {
+            line.number("member", id.0).flag("power_cut", death == Death::PowerCut);
+        });
+        self.safety.ended(id);
+        self.end_streams(id, death);
+        self.abandon_requests(id);
+        let timeout_ms = self.plan.timers.election_timeout_ms;
+        let after_ms = self.random.pick(&[0, 20, timeout_ms / 2, 2 * timeout_ms]);
+        self.queue.plan_in(Span::ms(after_ms), Happening::Start(id));
+    }
+
+    fn end_streams(&mut self, id: MemberId, death: Death) {
+        let now = self.now();
+        let others: Vec<MemberId> =
+            self.plan.members.iter().copied().filter(|&other| other != id).collect();
+        for other in others {
+            let (outward, inward) = ((id, other), (other, id));
+            match death {
+                Death::Crash { reset } => {
+                    let closed = self.network.close(now, outward, reset);
+                    self.plan_arrivals(closed);
+                }
+                Death::PowerCut => self.network.abandon(outward),
+            }
+            self.network.abandon(inward);
+        }
+    }
+
+    pub(crate) fn plan_arrivals(&mut self, flights: impl IntoIterator<Item = (Time, Flight)>) {
+        for (arrival, flight) in flights {
+            self.queue.plan(arrival, Happening::Arrival(flight));
+        }
+    }
+
+    /// Opens the stream of a direction, if both ends run and it is not open; tries again later if
+    /// the other end can not be reached.
+    fn dial(&mut self, direction: Direction) {
+        let (from, to) = direction;
+        if !self.runs(from) || !self.runs(to) || self.network.is_open(direction) {
+            return;
+        }
+        if self.network.is_cut(direction) || self.network.is_cut((to, from)) {
+            self.queue.plan_in(REDIAL, Happening::Dial(direction));
+            return;
+        }
+        let opened = self.network.open(self.now(), direction);
+        self.plan_arrivals([opened]);
+    }
+
+    fn report(self) -> Report {
+        let healing = self.healing.expect("a life ends healed");
+        let disks = self.members.values().map(|member| member.disk.counts());
+        Report {
+            members: self.plan.members.len(),
+            events: self.events,
+            simulated_us: self.queue.now().0,
+            committed: self.ledger.last().0,
+            outcomes: self.oracle.outcomes(),
+            enabled: self.plan.enabled().collect(),
+            faults: self.tally,
+            sectors_lost: disks.clone().map(|disk| disk.sectors_lost).sum(),
+            sectors_torn: disks.map(|disk| disk.sectors_torn).sum(),
+            recovery_ms: healing.took().0 / 1_000,
+            election_timeout_ms: self.plan.timers.election_timeout_ms,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `sim`: lives of a cluster, by seed.
+//!
+//! ```text
+//! sim --seed 7                       one life
+//! sim --seed 7 --trace life.jsonl    ... with every event as a JSON line
+//! sim --seeds 1000 [--from N]        many lives; the last line is "N passed, M failed"
+//! ```
+//! `--verbose` tells more about each life. The exit code is 1 if a promise was broken, 2 if the
+//! arguments make no sense.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::process::ExitCode;
+
+use sim::{Broken, Fleet, Report, Summary, Trace, try_live};
+
+/// Lives run on so many threads.
+const THREADS: usize = 2;
+
+const USAGE: &str = "usage: sim --seed N [--trace FILE] [--verbose]
+       sim --seeds COUNT [--from N] [--verbose]";
+
+/// What the arguments ask for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Arguments {
+    seed: Option<u64>,
+    seeds: Option<u64>,
+    from: u64,
+    trace: Option<String>,
+    verbose: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = match parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(complaint) => return refuse(&complaint),
+    };
+    // A broken promise is reported below, with its seed; the default report knows none.
+    std::panic::set_hook(Box::new(|panic| {
+        if let Some(place) = panic.location() {
+            eprintln!("broken at {}:{}", place.file(), place.line());
+        }
+    }));
+    match (arguments.seed, arguments.seeds) {
+        (Some(seed), None) => one(seed, &arguments),
+        (None, Some(seeds)) => many(seeds, &arguments),
+        _ => refuse("either --seed or --seeds"),
+    }
+}
+
+fn refuse(complaint: &str) -> ExitCode {
+    eprintln!("{complaint}\n{USAGE}");
+    ExitCode::from(2)
+}
+
+fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
+    let mut arguments = Arguments::default();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        let number = |value: String| value.parse().map_err(|_| format!("{value} is no number"));
+        match word.as_str() {
+            "--seed" => arguments.seed = Some(number(value()?)?),
+            "--seeds" => arguments.seeds = Some(number(value()?)?),
+            "--from" => arguments.from = number(value()?)?,
+            "--trace" => arguments.trace = Some(value()?),
+            "--verbose" => arguments.verbose = true,
+            _ => return Err(format!("unknown argument {word}")),
+        }
+    }
+    Ok(arguments)
+}
+
+fn one(seed: u64, arguments: &Arguments) -> ExitCode {
+    let trace = match &arguments.trace {
+        None => Trace::off(),
+        Some(path) => match File::create(path) {
+            Ok(file) => Trace::to(BufWriter::new(file)),
+            Err(error) => return refuse(&format!("{path} can not be written: {error}")),
+        },
+    };
+    match try_live(seed, None, trace) {
+        Ok(report) => {
+            tell(seed, &report, true);
+            println!("1 passed, 0 failed");
+            ExitCode::SUCCESS
+        }
+        Err(broken) => {
+            complain(&broken);
+            println!("0 passed, 1 failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn many(seeds: u64, arguments: &Arguments) -> ExitCode {
+    let fleet = Fleet { from: arguments.from, seeds, threads: THREADS };
+    let summary = fleet.run(|seed, result| match result {
+        Ok(report) if arguments.verbose => tell(seed, report, false),
+        Ok(_) => {}
+        Err(broken) => complain(broken),
+    });
+    summarize(&summary);
+    println!("{} passed, {} failed", summary.passed, summary.broken.len());
+    if summary.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn complain(Broken { seed, message }: &Broken) {
+    println!("seed {seed} failed: {message}");
+    println!("    replay it: cargo run --release -p sim -- --seed {seed} --trace seed-{seed}.jsonl");
+}
+
+/// One life: a line, and with `in_full` each fault.
+fn tell(seed: u64, report: &Report, in_full: bool) {
+    let outcomes = &report.outcomes;
+    println!(
+        "seed {seed}: {} members, {} events, {} ms simulated, {} committed; writes {} done, {} \
+         failed, {} unknown; reads {} done, {} failed; healed in {} ms",
+        report.members,
+        report.events,
+        report.simulated_us / 1_000,
+        report.committed,
+        outcomes.writes_done,
+        outcomes.writes_failed,
+        outcomes.writes_unknown,
+        outcomes.reads_done,
+        outcomes.reads_failed,
+        report.recovery_ms,
+    );
+    if in_full {
+        for &fault in &report.enabled {
+            println!("    {:<28}{:>8}", fault.name(), report.faults.of(fault));
+        }
+        println!("    {:<28}{:>8}", "unflushed sectors lost", report.sectors_lost);
+        println!("    {:<28}{:>8}", "unflushed sectors torn", report.sectors_torn);
+    }
+    for fault in report.idle_faults() {
+        println!("    seed {seed}: {} was on and never happened", fault.name());
+    }
+}
+
+fn summarize(summary: &Summary) {
+    println!("{:<28}{:>9}{:>11}{:>14}", "fault", "lives on", "of them 0", "happened");
+    for &(fault, on, idle) in &summary.enabled {
+        println!("{:<28}{on:>9}{idle:>11}{:>14}", fault.name(), summary.faults.of(fault));
+    }
+    let (lost, torn) = summary.sectors;
+    println!("unflushed sectors lost {lost}, torn {torn}");
+    let outcomes = &summary.outcomes;
+    println!(
+        "{} committed; writes {} done, {} failed, {} unknown; reads {} done, {} failed",
+        summary.committed,
+        outcomes.writes_done,
+        outcomes.writes_failed,
+        outcomes.writes_unknown,
+        outcomes.reads_done,
+        outcomes.reads_failed,
+    );
+    let (recovery_ms, timeouts) = summary.slowest_recovery;
+    println!("slowest healing {recovery_ms} ms ({timeouts} election timeouts)");
+    let (wall_ms, simulated_ms) = (summary.took.as_millis().max(1), summary.simulated_us / 1_000);
+    println!(
+        "{} events in {wall_ms} ms: {} a second, {} simulated hours an hour; a life takes {} ms \
+         (median), {} ms (99 %), {} ms (longest)",
+        summary.events,
+        u128::from(summary.events) * 1_000 / wall_ms,
+        u128::from(simulated_ms) / wall_ms,
+        summary.time_at(500).as_millis(),
+        summary.time_at(990).as_millis(),
+        summary.time_at(1_000).as_millis(),
+    );
+}

@@ -1,0 +1,208 @@
+//! The network between members: one stream a direction and pair, over a hostile link.
+//!
+//! A stream is opened by its sender and carries messages; the network may delay, lose, duplicate
+//! and reorder them, which is more than a real stream may do, and less than consensus must bear.
+//! When the sender's process dies its stream is closed: the receiver hears of it after what was
+//! on its way, or at once and that is lost. When a machine loses power, nobody hears anything. A
+//! link that is cut swallows everything, in one direction; streams stay open over it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use raft::MemberId;
+use replica::PeerMessage;
+
+use crate::faults::{Fault, Tally};
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::time::{Span, Time};
+
+/// A copy of a message comes so much later, at most.
+const DUPLICATE_DELAY_MAX: Span = Span(1_000_000);
+
+/// From one member to another.
+pub(crate) type Direction = (MemberId, MemberId);
+
+/// What arrives at the end of a link.
+#[derive(Clone, Debug)]
+pub(crate) enum Packet {
+    Opened,
+    Message(PeerMessage),
+    Closed,
+}
+
+/// A packet on its way, on the stream of that number.
+#[derive(Clone, Debug)]
+pub(crate) struct Flight {
+    pub(crate) direction: Direction,
+    pub(crate) stream: u64,
+    pub(crate) packet: Packet,
+}
+
+#[derive(Debug)]
+pub(crate) struct Network {
+    random: Random,
+    delay: (Span, Span),
+    lost: u64,
+    duplicated: u64,
+    reordered: u64,
+    links: BTreeMap<Direction, Link>,
+    /// Cut directions, each once for every partition that cuts it.
+    cuts: BTreeMap<u64, BTreeSet<Direction>>,
+    cuts_made: u64,
+}
+
+#[derive(Debug, Default)]
+struct Link {
+    /// The number of the newest stream.
+    stream: u64,
+    open: bool,
+    /// Streams below this number were reset: what was on its way is gone.
+    reset_below: u64,
+    /// When the last packet arrives.
+    last_arrival: Time,
+    /// Packets take so much longer.
+    clog: Span,
+}
+
+impl Network {
+    pub(crate) fn new(plan: &Plan, random: Random) -> Network {
+        let per_mille = |fault| plan.ambient.get(&fault).copied().unwrap_or(0);
+        Network {
+            random,
+            delay: plan.delay,
+            lost: per_mille(Fault::MessageLost),
+            duplicated: per_mille(Fault::MessageDuplicated),
+            reordered: per_mille(Fault::MessageReordered),
+            links: BTreeMap::new(),
+            cuts: BTreeMap::new(),
+            cuts_made: 0,
+        }
+    }
+
+    /// Opens a stream, in place of the one before. What arrives, and when.
+    pub(crate) fn open(&mut self, now: Time, direction: Direction) -> (Time, Flight) {
+        let link = self.links.entry(direction).or_default();
+        link.stream += 1;
+        link.open = true;
+        let stream = link.stream;
+        let arrival = self.arrival_in_order(now, direction);
+        (arrival, Flight { direction, stream, packet: Packet::Opened })
+    }
+
+    /// Closes a stream from the sender's end: gently, after what is on its way, or by a reset,
+    /// which loses that. What arrives, and when; nothing if it was not open.
+    pub(crate) fn close(
+        &mut self,
+        now: Time,
+        direction: Direction,
+        reset: bool,
+    ) -> Option<(Time, Flight)> {
+        let link = self.links.get_mut(&direction).filter(|link| link.open)?;
+        link.open = false;
+        let stream = link.stream;
+        if reset {
+            link.reset_below = stream;
+        }
+        let arrival = self.arrival_in_order(now, direction);
+        Some((arrival, Flight { direction, stream, packet: Packet::Closed }))
+    }
+
+    /// One end of a stream is gone, and the other end does not know.
+    pub(crate) fn abandon(&mut self, direction: Direction) {
+        self.links.entry(direction).or_default().open = false;
+    }
+
+    pub(crate) fn is_open(&self, direction: Direction) -> bool {
+        self.links.get(&direction).is_some_and(|link| link.open)
+    }
+
+    /// Sends a message. Which copies of it arrive, and when.
+    pub(crate) fn send(
+        &mut self,
+        now: Time,
+        direction: Direction,
+        message: PeerMessage,
+        tally: &mut Tally,
+    ) -> Vec<(Time, Flight)> {
+        if !self.is_open(direction) || self.is_cut(direction) {
+            return Vec::new();
+        }
+        if self.random.chance(self.lost) {
+            tally.count(Fault::MessageLost);
+            return Vec::new();
+        }
+        let stream = self.links[&direction].stream;
+        let flight = Flight { direction, stream, packet: Packet::Message(message) };
+        let mut copies = Vec::new();
+        if self.random.chance(self.duplicated) {
+            tally.count(Fault::MessageDuplicated);
+            let later = now + Span(self.random.between(0, DUPLICATE_DELAY_MAX.0));
+            copies.push((later, flight.clone()));
+        }
+        copies.push((self.arrival(now, direction, tally), flight));
+        copies
+    }
+
+    /// Whether a packet that is due gets through.
+    pub(crate) fn gets_through(&self, flight: &Flight) -> bool {
+        let reset = match flight.packet {
+            Packet::Message(_) => flight.stream <= self.links[&flight.direction].reset_below,
+            Packet::Opened | Packet::Closed => false,
+        };
+        !reset && !self.is_cut(flight.direction)
+    }
+
+    fn arrival(&mut self, now: Time, direction: Direction, tally: &mut Tally) -> Time {
+        if !self.random.chance(self.reordered) {
+            return self.arrival_in_order(now, direction);
+        }
+        let arrival = now + self.draw_delay(direction);
+        if arrival < self.links[&direction].last_arrival {
+            tally.count(Fault::MessageReordered);
+        }
+        arrival
+    }
+
+    fn arrival_in_order(&mut self, now: Time, direction: Direction) -> Time {
+        let delay = self.draw_delay(direction);
+        let link = self.links.get_mut(&direction).expect("a stream was opened on it");
+        link.last_arrival = link.last_arrival.max(now + delay);
+        link.last_arrival
+    }
+
+    fn draw_delay(&mut self, direction: Direction) -> Span {
+        let (low, high) = self.delay;
+        Span(self.random.between(low.0, high.0) + self.links[&direction].clog.0)
+    }
+
+    // What the operators break and mend.
+
+    /// Cuts directions until the cut of that number is mended.
+    pub(crate) fn cut(&mut self, directions: BTreeSet<Direction>) -> u64 {
+        self.cuts_made += 1;
+        self.cuts.insert(self.cuts_made, directions);
+        self.cuts_made
+    }
+
+    pub(crate) fn mend(&mut self, cut: u64) {
+        self.cuts.remove(&cut);
+    }
+
+    /// Lets packets of a direction take so much longer.
+    pub(crate) fn clog(&mut self, direction: Direction, by: Span) {
+        self.links.entry(direction).or_default().clog = by;
+    }
+
+    /// From now on the network is a good one.
+    pub(crate) fn heal(&mut self) {
+        self.cuts.clear();
+        (self.lost, self.duplicated, self.reordered) = (0, 0, 0);
+        for link in self.links.values_mut() {
+            link.clog = Span(0);
+        }
+    }
+
+    pub(crate) fn is_cut(&self, direction: Direction) -> bool {
+        self.cuts.values().any(|cut| cut.contains(&direction))
+    }
+}

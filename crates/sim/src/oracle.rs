@@ -1,0 +1,228 @@
+//! The judge of answers: strict serializability by revision (rule 14.3), and the three outcomes of
+//! the contract.
+//!
+//! Clients record what they asked and when. The order of all writes is the committed log, which is
+//! collected from the members' own commits and never from answers; every answer is held against it:
+//!
+//! - a write that was answered *done* stands in the log exactly once, where the answer says, and
+//!   its outcome is what the model makes of the log up to there;
+//! - a write that *failed* definitely is not in the log, and never will be;
+//! - a write of *unknown* outcome is in it at most once;
+//! - a read equals the model at the revision it names;
+//! - order respects real time: whatever began after something was answered comes after it.
+//!
+//! Payloads are unique, so an entry names its request.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use raft::{Entry, EntryKind, Index};
+use replica::{Done, Failure, Ticket};
+use store::{KeyRange, Outcome, Published, RangeResponse, Revision};
+
+use crate::ledger::{Committed, Ledger};
+
+/// What a client asks.
+#[derive(Clone, Debug)]
+pub(crate) enum Asked {
+    /// A command, encoded; no two are alike.
+    Write(Bytes),
+    /// What a range holds.
+    Read(KeyRange),
+}
+
+/// How requests ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// Writes that were acknowledged.
+    pub writes_done: u64,
+    /// Writes that certainly did not happen.
+    pub writes_failed: u64,
+    /// Writes that may have happened.
+    pub writes_unknown: u64,
+    /// Reads that were answered.
+    pub reads_done: u64,
+    /// Reads that were not.
+    pub reads_failed: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    requests: BTreeMap<Ticket, Request>,
+    by_payload: BTreeMap<Bytes, Ticket>,
+    /// What had been answered so far: everything that begins later comes after it.
+    answered: Floor,
+    outcomes: Outcomes,
+}
+
+/// A point of the order that has been seen by somebody.
+#[derive(Clone, Copy, Debug, Default)]
+struct Floor {
+    index: Index,
+    revision: Revision,
+}
+
+#[derive(Debug)]
+struct Request {
+    asked: Asked,
+    /// What had been answered when it was made.
+    after: Floor,
+    state: State,
+    /// Where it stands in the committed log.
+    committed: Option<Index>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Done,
+    Failed,
+    Unknown,
+}
+
+impl Oracle {
+    /// A client asks.
+    pub(crate) fn asked(&mut self, ticket: Ticket, asked: Asked) {
+        if let Asked::Write(payload) = &asked {
+            let earlier = self.by_payload.insert(payload.clone(), ticket);
+            assert!(earlier.is_none(), "the workload makes no two commands alike");
+        }
+        let after = self.answered;
+        let request = Request { asked, after, state: State::Waiting, committed: None };
+        let earlier = self.requests.insert(ticket, request);
+        assert!(earlier.is_none(), "tickets are used once");
+    }
+
+    /// An entry was committed.
+    pub(crate) fn committed(&mut self, entry: &Entry) {
+        if entry.kind != EntryKind::Command {
+            return;
+        }
+        let (id, ticket) = (entry.id, self.by_payload.get(&entry.payload));
+        let ticket = ticket.unwrap_or_else(|| panic!("oracle: nobody asked for entry {id}"));
+        let request = self.requests.get_mut(ticket).expect("every payload is a request's");
+        assert_eq!(request.committed, None, "oracle: {ticket:?} was committed twice, again at {id}");
+        assert_ne!(request.state, State::Failed, "oracle: {ticket:?} failed definitely, yet is {id}");
+        assert!(id.index > request.after.index, "oracle: {ticket:?} took effect before it was asked");
+        request.committed = Some(id.index);
+    }
+
+    /// A write was answered.
+    pub(crate) fn write_answered(
+        &mut self,
+        ticket: Ticket,
+        result: &Result<Done, Failure>,
+        ledger: &Ledger,
+    ) {
+        let state = match result {
+            Ok(Done::Written { log_id, outcome, .. }) => {
+                let committed = ledger.get(log_id.index).filter(|c| c.entry.id == *log_id);
+                let committed = committed.unwrap_or_else(|| {
+                    panic!("acknowledged, never lost: {ticket:?} is said to be {log_id}, which is not committed")
+                });
+                self.check_done(ticket, outcome, committed);
+                State::Done
+            }
+            Ok(other) => panic!("oracle: a write was answered {other:?}"),
+            Err(Failure::Unknown) => State::Unknown,
+            Err(_) => State::Failed,
+        };
+        let request = self.end(ticket, state);
+        let is_committed = request.committed.is_some();
+        assert!(state != State::Failed || !is_committed, "oracle: {ticket:?} failed, yet happened");
+        *match state {
+            State::Done => &mut self.outcomes.writes_done,
+            State::Failed => &mut self.outcomes.writes_failed,
+            State::Unknown | State::Waiting => &mut self.outcomes.writes_unknown,
+        } += 1;
+    }
+
+    fn check_done(&mut self, ticket: Ticket, outcome: &Outcome, committed: &Committed) {
+        let request = &self.requests[&ticket];
+        let id = committed.entry.id;
+        assert_eq!(request.committed, Some(id.index), "oracle: {ticket:?} is not the write at {id}");
+        assert_eq!(*outcome, committed.outcome, "oracle: the answer of the write at {id}");
+        let (revision, changes) = match outcome {
+            Outcome::Put { revision, .. } => (*revision, true),
+            Outcome::Deleted { revision, count, .. } => (*revision, *count > 0),
+            Outcome::Nothing => panic!("oracle: a command was answered as none"),
+        };
+        let floor = request.after.revision;
+        let in_order = if changes { revision > floor } else { revision >= floor };
+        assert!(in_order, "oracle: the write at {id}, revision {revision}, began after {floor}");
+        self.answered.raise(id.index, revision);
+    }
+
+    /// A read was answered with `response`, out of a store that showed `published`.
+    pub(crate) fn read_answered(
+        &mut self,
+        ticket: Ticket,
+        response: &RangeResponse,
+        published: Published,
+        ledger: &Ledger,
+    ) {
+        let request = self.end(ticket, State::Done);
+        let Asked::Read(range) = &request.asked else {
+            panic!("oracle: a write was answered as a read");
+        };
+        let (revision, index) = (response.revision, Index(published.applied_index));
+        let expected = ledger.model().range(range, revision);
+        assert_eq!(response.items, expected, "oracle: {ticket:?} read {range:?} at {revision}");
+        let of_index = ledger.get(index).map_or(Revision::FIRST, |committed| committed.revision);
+        assert_eq!(revision, of_index, "oracle: the revision at index {index}");
+        let after = request.after;
+        assert!(
+            revision >= after.revision && index >= after.index,
+            "oracle: {ticket:?} read revision {revision} at index {index}, stale: it began after {after:?}"
+        );
+        self.answered.raise(index, revision);
+        self.outcomes.reads_done += 1;
+    }
+
+    /// A read was not answered: whatever the reason, it read nothing.
+    pub(crate) fn read_failed(&mut self, ticket: Ticket) {
+        self.end(ticket, State::Failed);
+        self.outcomes.reads_failed += 1;
+    }
+
+    fn end(&mut self, ticket: Ticket, state: State) -> &Request {
+        let request = self.requests.get_mut(&ticket).expect("only requests are answered");
+        assert_eq!(request.state, State::Waiting, "oracle: {ticket:?} was answered twice");
+        request.state = state;
+        request
+    }
+
+    /// What `ticket` asked.
+    pub(crate) fn question(&self, ticket: Ticket) -> &Asked {
+        &self.requests[&ticket].asked
+    }
+
+    pub(crate) fn outcomes(&self) -> Outcomes {
+        self.outcomes
+    }
+
+    /// The life is over: nobody may be left without an answer.
+    pub(crate) fn finish(&self) {
+        for (ticket, request) in &self.requests {
+            assert_ne!(request.state, State::Waiting, "liveness: {ticket:?} was never answered");
+        }
+    }
+}
+
+impl Floor {
+    fn raise(&mut self, index: Index, revision: Revision) {
+        self.index = self.index.max(index);
+        self.revision = self.revision.max(revision);
+    }
+}
+
+impl Outcomes {
+    /// Adds another life's.
+    pub(crate) fn add(&mut self, other: &Outcomes) {
+        self.writes_done += other.writes_done;
+        self.writes_failed += other.writes_failed;
+        self.writes_unknown += other.writes_unknown;
+        self.reads_done += other.reads_done;
+        self.reads_failed += other.reads_failed;
+    }
+}

@@ -1,0 +1,38 @@
+//! What a life was like.
+
+use crate::faults::{Fault, Tally};
+use crate::oracle::Outcomes;
+
+/// What happened in a life that kept every promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Members of the cluster.
+    pub members: usize,
+    /// Events of the simulation.
+    pub events: u64,
+    /// Simulated time, in µs.
+    pub simulated_us: u64,
+    /// Entries that were committed.
+    pub committed: u64,
+    /// What came of the clients' requests.
+    pub outcomes: Outcomes,
+    /// The faults that were on.
+    pub enabled: Vec<Fault>,
+    /// How often each happened.
+    pub faults: Tally,
+    /// Unflushed sectors that power cuts lost.
+    pub sectors_lost: u64,
+    /// Unflushed sectors that power cuts tore.
+    pub sectors_torn: u64,
+    /// From the end of the faults until every member had served a write and all were equal, in ms.
+    pub recovery_ms: u64,
+    /// The cluster's election timeout, in ms.
+    pub election_timeout_ms: u64,
+}
+
+impl Report {
+    /// Faults that were on and never happened.
+    pub fn idle_faults(&self) -> impl Iterator<Item = Fault> {
+        self.enabled.iter().copied().filter(|&fault| self.faults.of(fault) == 0)
+    }
+}

@@ -1,0 +1,154 @@
+//! What must always hold between members: one file a property, named as in the Raft paper
+//! (Figure 3) and in the contract. (What must hold of one member alone, it asserts itself.)
+//!
+//! A property looks at a member after each of its steps, at what changed since the step before:
+//! a step costs what it did, not what the log holds. Every [`FULL_SCAN_STEPS`] steps the logs are
+//! compared as a whole, so that a property which only followed the changes is itself checked.
+//!
+//! A violation is a panic that begins with the property's name: the simulator's checks and the
+//! members' own assertions end a life in the same way.
+
+mod acknowledged;
+mod durable_quorum;
+mod election_safety;
+mod leader_append_only;
+mod leader_completeness;
+mod log_matching;
+mod promises;
+mod state_hash;
+mod state_machine_safety;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use raft::{Entry, Index, LogId, MemberId};
+use replica::{PeerMessage, Recovered, Replica};
+
+use crate::ledger::Ledger;
+use crate::oracle::Oracle;
+
+use durable_quorum::DurableQuorum;
+use election_safety::ElectionSafety;
+use leader_append_only::LeaderAppendOnly;
+use log_matching::LogMatching;
+use promises::Promises;
+use view::View;
+
+/// Whole logs are compared every so many steps.
+const FULL_SCAN_STEPS: u64 = 100;
+
+/// All properties, and what they remember.
+#[derive(Debug)]
+pub(crate) struct Safety {
+    views: BTreeMap<MemberId, View>,
+    election: ElectionSafety,
+    append_only: LeaderAppendOnly,
+    matching: LogMatching,
+    promises: Promises,
+    quorum: DurableQuorum,
+    steps: u64,
+}
+
+impl Safety {
+    pub(crate) fn new(members: &BTreeSet<MemberId>) -> Safety {
+        Safety {
+            views: members.iter().map(|&id| (id, View::default())).collect(),
+            election: ElectionSafety::default(),
+            append_only: LeaderAppendOnly::default(),
+            matching: LogMatching::default(),
+            promises: Promises::default(),
+            quorum: DurableQuorum::new(members.len()),
+            steps: 0,
+        }
+    }
+
+    /// The cluster was founded with this entry.
+    pub(crate) fn founded(&mut self, founding: Entry) {
+        self.matching.founded(founding);
+    }
+
+    /// A member took a step. To be called before its effects are taken: entries that it just
+    /// appended are still in its memory.
+    pub(crate) fn stepped(&mut self, replica: &Replica, ledger: &mut Ledger, oracle: &mut Oracle) {
+        self.steps += 1;
+        let raft = replica.raft();
+        let view = self.views.get_mut(&raft.id()).expect("every member has a view");
+        self.election.check(raft);
+        self.append_only.check(raft);
+        let first_new = view.advance(raft);
+        self.matching.check(raft, first_new);
+        let committed_before = ledger.last();
+        for id in state_machine_safety::check(raft, view.commit, ledger) {
+            let entry = self.matching.entry(id).clone();
+            oracle.committed(&ledger.append(entry, raft.term()).entry);
+        }
+        view.commit = raft.commit();
+        let published = replica.reader().published();
+        if published.applied_index != view.applied.0 {
+            state_hash::check(raft.id(), &published, ledger);
+            view.applied = Index(published.applied_index);
+        }
+        if view.became_leader(raft) {
+            leader_completeness::check_elected(raft, ledger);
+        }
+        if ledger.last() > committed_before {
+            self.check_committed(committed_before, ledger);
+        }
+    }
+
+    fn check_committed(&self, after: Index, ledger: &Ledger) {
+        for committed in ledger.iter().skip(after.0 as usize) {
+            self.quorum.check(&self.views, committed.entry.id);
+            leader_completeness::check_committed(&self.views, committed);
+        }
+    }
+
+    /// A member speaks: what it says rests on what it has on disk.
+    pub(crate) fn says(&mut self, from: MemberId, to: MemberId, message: &PeerMessage) {
+        if let PeerMessage::Raft(message) = message {
+            self.promises.says(from, to, message);
+        }
+    }
+
+    /// A process is gone; what it had said is durable must be there when it comes back.
+    pub(crate) fn ended(&mut self, id: MemberId) {
+        self.append_only.forget(id);
+        self.views.get_mut(&id).expect("every member has a view").ended();
+    }
+
+    /// A member came back with what was on its disk.
+    pub(crate) fn recovered(&mut self, id: MemberId, recovered: &Recovered, ledger: &Ledger) {
+        let restored = &recovered.restored;
+        self.promises.check_recovered(id, restored.hard_state);
+        let view = self.views.get_mut(&id).expect("every member has a view");
+        durable_quorum::check_recovered(id, view, &restored.log);
+        self.matching.check_recovered(id, &restored.log);
+        acknowledged::check_hint(id, restored.hard_state.commit, &restored.log, ledger);
+        view.recovered(&restored.log);
+    }
+
+    /// Everything at once, in full, every so many steps.
+    pub(crate) fn scan<'a>(
+        &self,
+        replicas: impl Iterator<Item = &'a Replica> + Clone,
+        ledger: &Ledger,
+    ) {
+        if self.steps.is_multiple_of(FULL_SCAN_STEPS) {
+            log_matching::scan(replicas.clone());
+            for replica in replicas {
+                state_machine_safety::scan(replica.raft(), ledger);
+            }
+        }
+    }
+
+    /// All machines lost power and came back: is everything still there that was committed?
+    pub(crate) fn check_after_blackout(&self, logs: &BTreeMap<MemberId, raft::Log>, ledger: &Ledger) {
+        let majority = self.views.len() / 2 + 1;
+        acknowledged::check_after_blackout(logs, majority, ledger);
+    }
+}
+
+/// What a log holds at an index; nothing after its end.
+fn log_id_at(log: &raft::Log, index: Index) -> Option<LogId> {
+    log.term_at(index).map(|term| LogId::new(term, index))
+}

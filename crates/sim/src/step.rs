@@ -1,0 +1,251 @@
+//! What happens to members: ticks, arrivals, steps of the replica thread, batches of disk work.
+
+use raft::{Event, MemberId};
+use replica::{Effects, LogReply, LogRequest, PeerMessage};
+
+use crate::canary::Canary;
+use crate::faults::Fault;
+use crate::life::{Happening, Life};
+use crate::member::{Armed, Death, Input, is_failure};
+use crate::network::{Flight, Packet};
+use crate::time::Span;
+
+/// From one tick to the next.
+const TICK: Span = Span(10_000);
+
+impl Life {
+    pub(crate) fn tick(&mut self, id: MemberId, life: u64) {
+        let (now, jitter) = (self.now(), self.plan.tick_jitter);
+        let Some(process) = self.member(id).process_of(life) else { return };
+        process.tick_due = true;
+        if !process.paused
+            && let Some(failed) = process.log.idle(now)
+        {
+            process.inbox.push_back(Input::Log(failed));
+        }
+        let next = Span(TICK.0 + self.random.between(0, jitter.0));
+        self.queue.plan_in(next, Happening::Tick { member: id, life });
+        self.wake(id);
+        self.watch_healing();
+    }
+
+    pub(crate) fn arrive(&mut self, flight: Flight) {
+        let (from, to) = flight.direction;
+        let delivered = self.network.gets_through(&flight) && self.runs(to);
+        self.trace_arrival(&flight, delivered);
+        if !delivered {
+            if matches!(flight.packet, Packet::Opened) {
+                self.network.abandon(flight.direction);
+                self.queue.plan_in(TICK, Happening::Dial(flight.direction));
+            }
+            return;
+        }
+        self.give(to, match flight.packet {
+            Packet::Opened => Input::Opened(from),
+            Packet::Message(message) => Input::Message(from, message),
+            Packet::Closed => Input::Closed(from),
+        });
+    }
+
+    /// Puts something into a running member's inbox.
+    pub(crate) fn give(&mut self, id: MemberId, input: Input) {
+        let process = self.member(id).process.as_mut().expect("it runs");
+        process.inbox.push_back(input);
+        self.wake(id);
+    }
+
+    /// The replica thread is to run soon.
+    pub(crate) fn wake(&mut self, id: MemberId) {
+        let wake = self.plan.wake;
+        let member = self.members.get_mut(&id).expect("members are all known");
+        let Some(process) = member.process.as_mut() else { return };
+        if process.paused || process.step_planned {
+            return;
+        }
+        process.step_planned = true;
+        let after = Span(self.random.between(0, wake.0));
+        self.queue.plan_in(after, Happening::Step { member: id, life: member.life });
+    }
+
+    /// The server's own loop, once around.
+    pub(crate) fn step(&mut self, id: MemberId, life: u64) {
+        let now = self.now();
+        let Some(process) = self.member(id).process_of(life) else { return };
+        process.step_planned = false;
+        if process.paused {
+            return;
+        }
+        process.feed(now);
+        self.hand_out(id);
+        let Some(process) = self.member(id).process_of(life) else { return };
+        let more = process.replica.apply_turn();
+        self.hand_out(id);
+        if more {
+            self.wake(id);
+        }
+        let replicas = self.members.values().filter_map(|member| member.process.as_ref());
+        self.safety.scan(replicas.map(|process| &process.replica), &self.ledger);
+    }
+
+    /// Checks what the member has become, and does what it wants done.
+    fn hand_out(&mut self, id: MemberId) {
+        let member = self.members.get_mut(&id).expect("members are all known");
+        let Some(process) = member.process.as_mut() else { return };
+        self.safety.stepped(&process.replica, &mut self.ledger, &mut self.oracle);
+        let effects = process.replica.take_effects();
+        let Effects { send, log, answers, events, refused, stop } = effects;
+        assert!(refused.is_empty(), "refusal: {id} refused a member of its cluster: {refused:?}");
+        for event in events {
+            self.trace_event(id, event);
+        }
+        for (to, message) in send {
+            self.send(id, to, message);
+        }
+        for answer in answers {
+            self.answered(answer);
+        }
+        if stop.is_some() {
+            self.tally.count(Fault::DiskError);
+            self.end(id, Death::Crash { reset: true });
+            return;
+        }
+        self.ask_disk(id, log);
+    }
+
+    fn send(&mut self, from: MemberId, to: MemberId, message: PeerMessage) {
+        self.safety.says(from, to, &message);
+        let copies = self.network.send(self.now(), (from, to), message, &mut self.tally);
+        self.plan_arrivals(copies);
+    }
+
+    // The disk.
+
+    fn ask_disk(&mut self, id: MemberId, requests: Vec<LogRequest>) {
+        if requests.is_empty() {
+            return;
+        }
+        if self.canary == Some(Canary::LyingFlush) {
+            self.lie_about(id, &requests);
+        }
+        let process = self.member(id).process.as_mut().expect("it has just stepped");
+        process.log.queue(requests);
+        self.begin_disk_work(id);
+    }
+
+    fn begin_disk_work(&mut self, id: MemberId) {
+        let (early, (low, high)) = (self.random.coin(), self.plan.flush);
+        let takes = Span(self.random.between(low.0, high.0));
+        let member = self.members.get_mut(&id).expect("members are all known");
+        let process = member.process.as_mut().expect("only running members have disk work");
+        if !process.log.begin(early) {
+            return;
+        }
+        let takes = takes.times(member.disk_slowness);
+        self.queue.plan_in(takes, Happening::DiskDone { member: id, life: member.life });
+        if process.log.has_failed() {
+            self.disk_failed(id);
+        }
+    }
+
+    pub(crate) fn disk_done(&mut self, id: MemberId, life: u64) {
+        let now = self.now();
+        let Some(process) = self.member(id).process_of(life) else { return };
+        let replies = process.log.finish(now);
+        if is_failure(&replies) && self.disk_failed(id) {
+            return;
+        }
+        for reply in replies {
+            if !self.is_told_already(&reply) {
+                self.give(id, Input::Log(reply));
+            }
+        }
+        self.begin_disk_work(id);
+    }
+
+    /// A disk operation failed. Whether it was the end of the process.
+    fn disk_failed(&mut self, id: MemberId) -> bool {
+        match self.members[&id].armed {
+            Some(Armed::Dies(death)) => {
+                self.tally.count(Fault::CrashInDisk);
+                self.end(id, death);
+                true
+            }
+            Some(Armed::Fails) => false,
+            None => panic!("disk: an operation of {id} failed, and no fault was planned"),
+        }
+    }
+
+    fn lie_about(&mut self, id: MemberId, requests: &[LogRequest]) {
+        for request in requests {
+            if let LogRequest::Persist(persist) = request {
+                self.give(id, Input::Log(LogReply::Persisted(persist.number)));
+            }
+        }
+    }
+
+    fn is_told_already(&self, reply: &LogReply) -> bool {
+        self.canary == Some(Canary::LyingFlush) && matches!(reply, LogReply::Persisted(_))
+    }
+
+    // The trace.
+
+    fn trace_arrival(&mut self, flight: &Flight, delivered: bool) {
+        let (from, to) = flight.direction;
+        self.trace.event(self.queue.now(), "arrival", |line| {
+            line.number("from", from.0).number("to", to.0).flag("delivered", delivered);
+            match &flight.packet {
+                Packet::Opened => line.text("what", "stream opened"),
+                Packet::Closed => line.text("what", "stream closed"),
+                Packet::Message(PeerMessage::Raft(message)) => line
+                    .text("what", message.body.name())
+                    .number("term", message.term.0)
+                    .text("body", &format!("{:?}", message.body)),
+                Packet::Message(PeerMessage::Forward { number, .. }) => {
+                    line.text("what", "Forward").number("number", *number)
+                }
+                Packet::Message(PeerMessage::ForwardAnswer { number, result, .. }) => line
+                    .text("what", "ForwardAnswer")
+                    .number("number", *number)
+                    .text("result", &format!("{result:?}")),
+            };
+        });
+    }
+
+    fn trace_event(&mut self, id: MemberId, event: Event) {
+        self.trace.event(self.queue.now(), name_of(&event), |line| {
+            line.number("member", id.0);
+            match event {
+                Event::Role { role, term } => {
+                    line.text("role", role.as_str()).number("term", term.0)
+                }
+                Event::LeaderKnown { leader, term } => {
+                    line.number("leader", leader.0).number("term", term.0)
+                }
+                Event::Voted { candidate, term, pre, granted } => line
+                    .number("candidate", candidate.0)
+                    .number("term", term.0)
+                    .flag("pre", pre)
+                    .flag("granted", granted),
+                Event::Appended { first, last } => line
+                    .number("first", first.0)
+                    .number("last", last.index.0)
+                    .number("term", last.term.0),
+                Event::Truncated { from } => line.number("from", from.0),
+                Event::Committed { index } => line.number("index", index.0),
+                Event::Transferring { to } => line.number("to", to.0),
+            };
+        });
+    }
+}
+
+fn name_of(event: &Event) -> &'static str {
+    match event {
+        Event::Role { .. } => "role",
+        Event::LeaderKnown { .. } => "leader_known",
+        Event::Voted { .. } => "voted",
+        Event::Appended { .. } => "appended",
+        Event::Truncated { .. } => "truncated",
+        Event::Committed { .. } => "committed",
+        Event::Transferring { .. } => "transferring",
+    }
+}

@@ -1,0 +1,218 @@
+//! The clients: each asks one thing at a time of any member, and rests a little in between.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use raft::MemberId;
+use replica::{Answer, Done, Failure, Request, Submission, Ticket};
+use store::{Command, KeyRange, RangeRequest};
+
+use crate::canary::Canary;
+use crate::life::{Happening, Life};
+use crate::member::Input;
+use crate::oracle::Asked;
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::time::Span;
+
+/// Whoever found nobody to ask tries again after this time.
+const RETRY: Span = Span(50_000);
+/// The longest value, in bytes: more than the smallest messages and tails hold.
+const VALUE_BYTES_MAX: u64 = 600;
+
+#[derive(Debug)]
+pub(crate) struct Clients {
+    random: Random,
+    keys: u64,
+    think: Span,
+}
+
+/// A request that a member has, and who waits for its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) who: Asker,
+    member: MemberId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    Client(u64),
+    /// Does the healed member serve?
+    Probe,
+    /// Asked for a transfer, and does not care what comes of it.
+    Operator,
+}
+
+impl Clients {
+    pub(crate) fn new(plan: &Plan, random: Random) -> Clients {
+        Clients { random, keys: plan.keys, think: plan.think }
+    }
+
+    /// What to ask next. The ticket makes every command another one.
+    fn draw(&mut self, ticket: Ticket) -> Asked {
+        let first = self.random.below(self.keys);
+        let last = self.random.between(first, self.keys - 1);
+        match self.random.below(20) {
+            0..11 => Asked::Write(self.put(first, ticket)),
+            11..13 => Asked::Write(self.delete(first, first, ticket)),
+            13 => Asked::Write(self.delete(first, last, ticket)),
+            14..18 => Asked::Read(KeyRange::Single(key(first))),
+            18 => Asked::Read(KeyRange::Between { start: key(first), end: key(last + 1) }),
+            _ => Asked::Read(KeyRange::all()),
+        }
+    }
+
+    pub(crate) fn put(&mut self, number: u64, ticket: Ticket) -> Bytes {
+        let long = self.random.chance(100);
+        let width = if long { self.random.below(VALUE_BYTES_MAX) } else { 0 } as usize;
+        let value = format!("{:>width$}", ticket.0);
+        let prev_kv = self.random.coin();
+        Command::Put { key: key(number), value: value.into(), prev_kv }.encode()
+    }
+
+    /// Removes the keys from the first to the last. The end of the range, between the last key
+    /// and the one after it, carries the ticket.
+    fn delete(&mut self, first: u64, last: u64, ticket: Ticket) -> Bytes {
+        let mut end = key(last).to_vec();
+        end.push(0);
+        end.extend_from_slice(ticket.0.to_string().as_bytes());
+        let range = KeyRange::Between { start: key(first), end: end.into() };
+        Command::Delete { range, prev_kv: self.random.coin() }.encode()
+    }
+}
+
+fn key(number: u64) -> Bytes {
+    format!("k{number:02}").into()
+}
+
+impl Life {
+    pub(crate) fn client_wakes(&mut self, client: u64) {
+        if self.healing.is_some() {
+            return;
+        }
+        let running: Vec<MemberId> =
+            self.plan.members.iter().copied().filter(|&id| self.runs(id)).collect();
+        if running.is_empty() {
+            self.queue.plan_in(RETRY, Happening::Client(client));
+            return;
+        }
+        let random = &mut self.clients.random;
+        let (member, forward) = (random.pick(&running), random.chance(800));
+        let timeout_ms = self.plan.timers.election_timeout_ms * random.pick(&[1, 4, 16]) / 4;
+        let ticket = self.next_ticket();
+        let asked = self.clients.draw(ticket);
+        self.ask(ticket, Asker::Client(client), member, asked, forward, timeout_ms);
+    }
+
+    pub(crate) fn next_ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    pub(crate) fn ask(
+        &mut self,
+        ticket: Ticket,
+        who: Asker,
+        member: MemberId,
+        asked: Asked,
+        forward: bool,
+        timeout_ms: u64,
+    ) {
+        self.oracle.asked(ticket, asked.clone());
+        let request = match asked {
+            Asked::Write(command) => Request::Write { command, forward },
+            Asked::Read(_) => Request::ReadBarrier,
+        };
+        self.submit(ticket, who, member, request, timeout_ms);
+        let is_read = matches!(self.oracle.question(ticket), Asked::Read(_));
+        if is_read && self.canary == Some(Canary::UnconfirmedReads) {
+            self.waiting.remove(&ticket);
+            self.finish_read(ticket, member, &Ok(Done::ReadReady));
+            self.goes_on(who);
+        }
+    }
+
+    pub(crate) fn submit(
+        &mut self,
+        ticket: Ticket,
+        who: Asker,
+        member: MemberId,
+        request: Request,
+        timeout_ms: u64,
+    ) {
+        self.trace.event(self.queue.now(), "ask", |line| {
+            let what = format!("{request:?}");
+            line.number("member", member.0).number("ticket", ticket.0).text("what", &what);
+        });
+        self.waiting.insert(ticket, Waiting { who, member });
+        let timeout = Duration::from_millis(timeout_ms);
+        self.give(member, Input::Submit(Submission { ticket, request, timeout }));
+    }
+
+    /// A member answers.
+    pub(crate) fn answered(&mut self, answer: Answer) {
+        let Answer { ticket, result } = answer;
+        self.trace.event(self.queue.now(), "answer", |line| {
+            line.number("ticket", ticket.0).text("result", &format!("{result:?}"));
+        });
+        let Some(Waiting { who, member }) = self.waiting.remove(&ticket) else {
+            let planted = self.canary == Some(Canary::UnconfirmedReads);
+            assert!(planted, "oracle: {ticket:?} was answered, and nobody had asked");
+            return;
+        };
+        if who == Asker::Operator {
+            return;
+        }
+        match self.oracle.question(ticket) {
+            Asked::Write(_) => self.finish_write(ticket, result),
+            Asked::Read(_) => self.finish_read(ticket, member, &result),
+        }
+        self.goes_on(who);
+    }
+
+    fn finish_write(&mut self, ticket: Ticket, mut result: Result<Done, Failure>) {
+        let planted = self.canary == Some(Canary::UnknownCalledFailed);
+        if planted && result == Err(Failure::Unknown) {
+            result = Err(Failure::Unavailable);
+        }
+        self.oracle.write_answered(ticket, &result, &self.ledger);
+        if result.is_ok()
+            && let Some(healing) = &mut self.healing
+        {
+            healing.probe_done(ticket);
+        }
+    }
+
+    /// A confirmed read reads the store as it is published at this moment.
+    fn finish_read(&mut self, ticket: Ticket, id: MemberId, result: &Result<Done, Failure>) {
+        if result.is_err() {
+            self.oracle.read_failed(ticket);
+            return;
+        }
+        assert_eq!(*result, Ok(Done::ReadReady), "oracle: a read is answered as one");
+        let Asked::Read(range) = self.oracle.question(ticket) else {
+            unreachable!("it was looked at before");
+        };
+        let request = RangeRequest::new(range.clone());
+        let process = self.members[&id].process.as_ref().expect("it has just answered");
+        let reader = process.replica.reader();
+        let response = reader.range(&request).expect("the newest revision can be read");
+        self.oracle.read_answered(ticket, &response, reader.published(), &self.ledger);
+    }
+
+    fn goes_on(&mut self, who: Asker) {
+        if let Asker::Client(client) = who {
+            let rest = Span(self.clients.random.between(0, self.clients.think.0));
+            self.queue.plan_in(rest, Happening::Client(client));
+        }
+    }
+
+    /// The member's process is gone: whoever asked it will never know what came of it.
+    pub(crate) fn abandon_requests(&mut self, id: MemberId) {
+        let lost = self.waiting.iter().filter(|(_, waiting)| waiting.member == id);
+        let lost: Vec<Ticket> = lost.map(|(&ticket, _)| ticket).collect();
+        for ticket in lost {
+            self.answered(Answer { ticket, result: Err(Failure::Unknown) });
+        }
+    }
+}
