@@ -19,7 +19,7 @@
 //! | outcome | how it shows | what the client did about it |
 //! |---|---|---|
 //! | done | `Ok` | nothing |
-//! | definitely not done | any error but [`Error::Unknown`] | sent it again until the deadline, if that could help |
+//! | definitely not done | any error but [`Error::Unknown`] | sent it again, if that could help |
 //! | unknown | [`Error::Unknown`] | **nothing**: a second sending could be a second write |
 //!
 //! What proves "not done": no connection came about, so nothing was sent; or a member answered

@@ -36,7 +36,7 @@ pub struct KeyValue {
     pub create_revision: Revision,
     /// When it was last written.
     pub mod_revision: Revision,
-    /// How old the answer is; `None` if the read was linearizable, and in lists, whose pages say it.
+    /// How old the answer is; `None` if it is linearizable, and in lists, whose pages say it.
     pub stale: Option<Staleness>,
 }
 

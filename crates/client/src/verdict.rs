@@ -4,9 +4,9 @@
 //! |---|---|---|
 //! | 2xx | done | done |
 //! | no connection: nothing was sent | again | again |
-//! | refused for now: `unavailable`, `overloaded`, `superseded`, `no_leader`, `not_leader`, `stopped` | again | again |
-//! | `unsupported`, `transfer_failed`, and any other code of ours with a 4xx status | refused | refused |
-//! | `outcome_unknown`; anything without a code of ours; 5xx with another code | again | **unknown** |
+//! | a code that says "not now" (`NOT_NOW`) | again | again |
+//! | a code that says "never" (`NEVER`, or any other with a 4xx status) | refused | refused |
+//! | `outcome_unknown`; 5xx with any other code; no code of ours at all | again | **unknown** |
 //! | the connection broke after the request left; silence | again | **unknown** |
 //!
 //! Codes decide, statuses do not: a 503 of some proxy in between proves nothing about the member
@@ -18,6 +18,12 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use crate::{Endpoint, Error};
+
+/// Codes of a member that certainly did nothing, and another member or another time may serve.
+const NOT_NOW: [&str; 6] =
+    ["not_leader", "no_leader", "unavailable", "overloaded", "superseded", "stopped"];
+/// Codes with a 5xx status that say as surely that nothing was done, and will not be.
+const NEVER: [&str; 2] = ["unsupported", "transfer_failed"];
 
 /// Whether a request changes anything when it is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,15 +92,13 @@ fn judge_refusal(effect: Effect, answer: Answer) -> Verdict {
         return unproven(effect, describe(&answer));
     };
     match code.as_str() {
-        "not_leader" | "no_leader" | "unavailable" | "overloaded" | "superseded" | "stopped" => {
-            Verdict::Again(Again {
-                reason: message,
-                leader: answer.leader,
-                wait: answer.retry_after.unwrap_or_default(),
-            })
-        }
+        code if NOT_NOW.contains(&code) => Verdict::Again(Again {
+            reason: message,
+            leader: answer.leader,
+            wait: answer.retry_after.unwrap_or_default(),
+        }),
         "outcome_unknown" => unproven(effect, message),
-        "unsupported" | "transfer_failed" => refused(answer.status, code, message),
+        name if NEVER.contains(&name) => refused(answer.status, code, message),
         _ if (400..500).contains(&answer.status) => refused(answer.status, code, message),
         _ => unproven(effect, format!("{message} ({code})")),
     }

@@ -253,7 +253,12 @@ pub(crate) struct DevArgs {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
     /// Make all timers so many times longer, to watch
-    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(
+        long,
+        value_name = "TIMES",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
     pub(crate) slow: u32,
     /// Directory for all data
     #[arg(long, value_name = "DIR", default_value = "raftkv-dev")]

@@ -226,8 +226,8 @@ impl Plan {
         arguments
     }
 
-    /// What a user wants to know when the cluster is up. `pids` are the members' processes, in order:
-    /// whoever wants to see a failover kills one.
+    /// What a user wants to know when the cluster is up. `pids` are the members' processes, in
+    /// order: whoever wants to see a failover kills one.
     pub(super) fn banner(&self, leader: Option<&str>, pids: &[Option<u32>]) -> String {
         let Saved { members, port } = self.shape;
         let word = if members == 1 { "member" } else { "members" };
