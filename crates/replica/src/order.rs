@@ -93,7 +93,7 @@ impl Replica {
             self.pending.read_confirmed(ready.id, ready.index);
         }
         for id in reads_failed {
-            self.pending.read_failed(id);
+            self.pending.read_failed(id, self.raft.term());
         }
         self.serve_reads();
         self.effects.events.extend(events);

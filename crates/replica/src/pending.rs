@@ -28,7 +28,13 @@ pub(crate) struct HeldWrite {
     pub(crate) command: Bytes,
     pub(crate) forward: bool,
     pub(crate) patience: Patience,
+    pub(crate) refused: Refused,
 }
+
+/// The term in which the leader refused a request, since the last tick. The same leader is not
+/// asked again before the next tick: otherwise two members, of which one does not know yet that
+/// the other has stepped down, would ask and refuse as fast as the network allows.
+pub(crate) type Refused = Option<Term>;
 
 /// How long a request waits, in the caller's monotonic ms.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +74,7 @@ pub(crate) struct Pending {
     forwarded: BTreeMap<u64, Forwarded>,
     reads: BTreeMap<Ticket, Read>,
     /// The reads that wait for a leader, and those that wait for apply, by index.
-    held_reads: Vec<Ticket>,
+    held_reads: Vec<(Ticket, Refused)>,
     waiting_reads: BTreeSet<(Index, Ticket)>,
     transfer: Option<Transfer>,
     /// No deadline is before this time.
@@ -104,8 +110,22 @@ impl Pending {
         self.held.push_back(write);
     }
 
-    pub(crate) fn take_held(&mut self) -> VecDeque<HeldWrite> {
-        std::mem::take(&mut self.held)
+    /// Those that may be tried with the leader of `term`.
+    pub(crate) fn take_held(&mut self, term: Term) -> VecDeque<HeldWrite> {
+        let held = std::mem::take(&mut self.held).into_iter();
+        let (refused, free) = held.partition(|write| write.refused == Some(term));
+        self.held = refused;
+        free
+    }
+
+    /// A tick has passed: what was refused may be tried again.
+    pub(crate) fn forgive(&mut self) {
+        for write in &mut self.held {
+            write.refused = None;
+        }
+        for (_, refused) in &mut self.held_reads {
+            *refused = None;
+        }
     }
 
     /// `ticket` stands in the log at `id`.
@@ -135,13 +155,14 @@ impl Pending {
         }
     }
 
-    /// The leader refused a forwarded write: it certainly did not propose it.
-    pub(crate) fn forward_refused(&mut self, number: u64, refusal: ForwardRefusal) {
+    /// The leader of `term` refused a forwarded write: it certainly did not propose it.
+    pub(crate) fn forward_refused(&mut self, number: u64, term: Term, refusal: ForwardRefusal) {
         let Some(forwarded) = self.forwarded.remove(&number) else { return };
         let Forwarded { ticket, write: (command, patience), .. } = forwarded;
         match refusal {
             ForwardRefusal::NotLeader => {
-                self.hold(HeldWrite { ticket, command, forward: true, patience });
+                let refused = Some(term);
+                self.hold(HeldWrite { ticket, command, forward: true, patience, refused });
             }
             ForwardRefusal::Overloaded => self.fail(ticket, Failure::Overloaded),
             ForwardRefusal::UnknownCommand => self.fail(ticket, Failure::Unavailable),
@@ -185,13 +206,14 @@ impl Pending {
         let due_ms = patience.held_until_ms;
         let earlier = self.reads.insert(ticket, Read { due_ms, patience });
         assert!(earlier.is_none(), "a ticket is used once");
-        self.held_reads.push(ticket);
+        self.held_reads.push((ticket, None));
     }
 
-    /// Reads that had no leader to ask, to be asked now.
-    pub(crate) fn ask_held_reads(&mut self) -> Vec<ReadId> {
+    /// Reads that had no leader to ask, to be put to the leader of `term` now.
+    pub(crate) fn ask_held_reads(&mut self, term: Term) -> Vec<ReadId> {
         let mut asked = Vec::with_capacity(self.held_reads.len());
-        for ticket in std::mem::take(&mut self.held_reads) {
+        let free = self.held_reads.extract_if(.., |(_, refused)| *refused != Some(term));
+        for (ticket, _) in free {
             if let Some(read) = self.reads.get_mut(&ticket) {
                 read.due_ms = read.patience.deadline_ms;
                 asked.push(ReadId(ticket.0));
@@ -208,13 +230,13 @@ impl Pending {
         }
     }
 
-    /// No leader answered; ask the next one.
-    pub(crate) fn read_failed(&mut self, id: ReadId) {
+    /// Nobody answered in `term`; ask the next leader.
+    pub(crate) fn read_failed(&mut self, id: ReadId, term: Term) {
         let ticket = Ticket(id.0);
         if let Some(read) = self.reads.get_mut(&ticket) {
             read.due_ms = read.patience.held_until_ms;
             self.earliest_ms = self.earliest_ms.min(read.due_ms);
-            self.held_reads.push(ticket);
+            self.held_reads.push((ticket, Some(term)));
         }
     }
 

@@ -75,6 +75,7 @@ impl Replica {
         if !self.stopped {
             self.raft.tick(now);
         }
+        self.pending.forgive();
         self.pending.expire(now.monotonic_ms);
     }
 
@@ -104,7 +105,7 @@ impl Replica {
                 self.pending.forward_proposed(number, id, self.applier.applied());
             }
             PeerMessage::ForwardAnswer { number, result: Err(refusal), .. } => {
-                self.pending.forward_refused(number, refusal);
+                self.pending.forward_refused(number, self.raft.term(), refusal);
             }
         }
     }
@@ -124,7 +125,7 @@ impl Replica {
         let patience = self.patience(timeout.as_millis());
         match request {
             Request::Write { command, forward } => {
-                self.write(HeldWrite { ticket, command, forward, patience });
+                self.write(HeldWrite { ticket, command, forward, patience, refused: None });
             }
             Request::ReadBarrier => self.pending.read(ticket, patience),
             Request::Transfer { to } => self.transfer(ticket, to, patience),
@@ -200,10 +201,11 @@ impl Replica {
         if self.raft.leader().is_none() || self.raft.is_transferring() {
             return;
         }
-        for write in self.pending.take_held() {
+        let term = self.raft.term();
+        for write in self.pending.take_held(term) {
             self.write(write);
         }
-        for id in self.pending.ask_held_reads() {
+        for id in self.pending.ask_held_reads(term) {
             self.raft.read_index(id);
         }
     }

@@ -6,7 +6,7 @@ mod cluster;
 use bytes::Bytes;
 use cluster::{Cluster, put};
 use raft::MemberId;
-use replica::{Done, Failure, PeerMessage, Request, Stop};
+use replica::{Done, Failure, ForwardRefusal, PeerMessage, Request, Stop};
 use store::{Command, KeyRange};
 
 #[test]
@@ -73,6 +73,23 @@ fn a_forwarded_write_that_arrives_twice_is_done_once() {
     cluster.settle();
     assert!(cluster.is_done(ticket));
     assert_eq!(cluster.replica(1).raft().log().last().index.0, 3, "one entry, not two");
+}
+
+#[test]
+fn a_refused_forward_is_not_sent_again_to_the_same_leader_before_a_tick() {
+    let mut cluster = Cluster::led();
+    let ticket = cluster.put(2, "k", "v");
+    cluster.emit(2);
+    let Some((2, 1, PeerMessage::Forward { life, number, .. })) = cluster.wire().pop_front() else {
+        panic!("a forward");
+    };
+    let result = Err(ForwardRefusal::NotLeader);
+    let refusal = PeerMessage::ForwardAnswer { life, number, result };
+    cluster.wire().push_back((1, 2, refusal));
+    cluster.settle();
+    assert_eq!(cluster.answer(ticket), None, "it waits: asking at once would be a storm");
+    cluster.pass(10);
+    assert!(cluster.is_done(ticket));
 }
 
 #[test]
