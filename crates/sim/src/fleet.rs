@@ -21,7 +21,7 @@ const FINISHED_MAX: usize = 64;
 /// Lives one life.
 ///
 /// # Panics
-/// If a promise is broken; the message begins with its name.
+/// If a promise is broken; the message names it.
 pub fn live(seed: u64, canary: Option<Canary>, trace: Trace) -> Report {
     Life::new(seed, canary, trace).run()
 }

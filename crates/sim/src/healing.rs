@@ -73,7 +73,12 @@ impl Life {
         let timeout = Span::ms(self.plan.timers.election_timeout_ms);
         let patience = Span(timeout.times(HEALING_TIMEOUTS_MAX).0 + HEALING_GRACE.0);
         let took = now.since(healing.began);
-        assert!(took <= patience, "liveness: not healed after {} ms: {}", took.0 / 1_000, self.ails());
+        assert!(
+            took <= patience,
+            "liveness: not healed after {} ms: {}",
+            took.0 / 1_000,
+            self.ails()
+        );
         if healing.all_done(self.members.len()) {
             if self.waiting.is_empty() && self.all_equal() {
                 self.healing.as_mut().expect("it was there above").well = Some(now);
@@ -120,7 +125,12 @@ impl Life {
             let state = member.process.as_ref().map(|process| process.replica.status());
             states.push(format!("{}: {state:?}", member.id));
         }
-        format!("{} committed, {} waiting; {}", self.ledger.last(), self.waiting.len(), states.join("; "))
+        format!(
+            "{} committed, {} waiting; {}",
+            self.ledger.last(),
+            self.waiting.len(),
+            states.join("; ")
+        )
     }
 
     /// Every machine loses power, and what is left on the disks is read back.

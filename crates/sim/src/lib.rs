@@ -29,7 +29,7 @@
 //! After each step of a member: its own invariants, and the properties between members, one file
 //! each in `safety/`. At each answer: strict serializability by revision, and the three outcomes
 //! (`oracle.rs`). Members of one cluster never refuse each other's messages. A broken promise is a
-//! panic whose message begins with the promise's name; [`try_live`] catches it.
+//! panic whose message names the promise's name; [`try_live`] catches it.
 //!
 //! # What this does not do
 //!

@@ -144,8 +144,7 @@ impl Life {
     }
 
     fn watch_the_time(&mut self) {
-        let chaos_over =
-            self.now() >= Time(0) + self.plan.chaos || self.events >= CHAOS_EVENTS_MAX;
+        let chaos_over = self.now() >= Time(0) + self.plan.chaos || self.events >= CHAOS_EVENTS_MAX;
         if chaos_over && self.healing.is_none() {
             self.heal();
         }

@@ -106,7 +106,9 @@ fn many(seeds: u64, arguments: &Arguments) -> ExitCode {
 
 fn complain(Broken { seed, message }: &Broken) {
     println!("seed {seed} failed: {message}");
-    println!("    replay it: cargo run --release -p sim -- --seed {seed} --trace seed-{seed}.jsonl");
+    println!(
+        "    replay it: cargo run --release -p sim -- --seed {seed} --trace seed-{seed}.jsonl"
+    );
 }
 
 /// One life: a line, and with `in_full` each fault.

@@ -152,19 +152,14 @@ impl Member {
         let directory = DataDirectory::open(self.disk.clone(), plan::directory(), &name, fresh);
         let directory = directory.map_err(|error| error.to_string())?;
         let options = plan.log_options(salt);
-        let log = open_log(self.disk.clone(), &directory.log_path(), options, plan.tail_bytes_max());
+        let log =
+            open_log(self.disk.clone(), &directory.log_path(), options, plan.tail_bytes_max());
         let (worker, recovered) = log.map_err(|error| error.to_string())?;
         Ok(Found { directory, worker, recovered })
     }
 
     /// Starts a process with what was found on the disk.
-    pub(crate) fn start(
-        &mut self,
-        now: Time,
-        plan: &Plan,
-        seed: u64,
-        found: Found,
-    ) {
+    pub(crate) fn start(&mut self, now: Time, plan: &Plan, seed: u64, found: Found) {
         assert!(self.process.is_none(), "one process a machine");
         let Found { directory, worker, recovered } = found;
         let configuration = recovered.configuration.clone();
@@ -180,12 +175,7 @@ impl Member {
             step_planned: false,
             tick_due: false,
             paused: false,
-            log: LogThread {
-                worker,
-                queued: Vec::new(),
-                work: Work::Nothing,
-                idle_since: now,
-            },
+            log: LogThread { worker, queued: Vec::new(), work: Work::Nothing, idle_since: now },
             started: now,
             wall_ms: self.wall_ms,
             _directory: directory,
@@ -204,8 +194,12 @@ impl Member {
         process
     }
 
-    /// Arranges for one of the next disk operations.
+    /// Arranges for one of the next disk operations, unless one has failed already and its
+    /// consequences are still to come.
     pub(crate) fn arm(&mut self, nth: u64, armed: Armed, fault: disk::Fault) {
+        if self.armed.is_some() && self.disk.counts().faults != self.failed_before {
+            return;
+        }
         self.failed_before = self.disk.counts().faults;
         self.armed = Some(armed);
         self.disk.fail_at(nth, fault);

@@ -101,9 +101,19 @@ impl Oracle {
         let (id, ticket) = (entry.id, self.by_payload.get(&entry.payload));
         let ticket = ticket.unwrap_or_else(|| panic!("oracle: nobody asked for entry {id}"));
         let request = self.requests.get_mut(ticket).expect("every payload is a request's");
-        assert_eq!(request.committed, None, "oracle: {ticket:?} was committed twice, again at {id}");
-        assert_ne!(request.state, State::Failed, "oracle: {ticket:?} failed definitely, yet is {id}");
-        assert!(id.index > request.after.index, "oracle: {ticket:?} took effect before it was asked");
+        assert_eq!(
+            request.committed, None,
+            "oracle: {ticket:?} was committed twice, again at {id}"
+        );
+        assert_ne!(
+            request.state,
+            State::Failed,
+            "oracle: {ticket:?} failed definitely, yet is {id}"
+        );
+        assert!(
+            id.index > request.after.index,
+            "oracle: {ticket:?} took effect before it was asked"
+        );
         request.committed = Some(id.index);
     }
 
@@ -140,7 +150,11 @@ impl Oracle {
     fn check_done(&mut self, ticket: Ticket, outcome: &Outcome, committed: &Committed) {
         let request = &self.requests[&ticket];
         let id = committed.entry.id;
-        assert_eq!(request.committed, Some(id.index), "oracle: {ticket:?} is not the write at {id}");
+        assert_eq!(
+            request.committed,
+            Some(id.index),
+            "oracle: {ticket:?} is not the write at {id}"
+        );
         assert_eq!(*outcome, committed.outcome, "oracle: the answer of the write at {id}");
         let (revision, changes) = match outcome {
             Outcome::Put { revision, .. } => (*revision, true),

@@ -74,8 +74,10 @@ impl Plan {
         let election_timeout_ms = random.pick(&[150, 300, 600, 1_000]);
         let heartbeat_ms = election_timeout_ms / random.between(4, 10);
         let timers = Timers { heartbeat_ms, election_timeout_ms };
-        let chaos = Span::ms(election_timeout_ms * random.between(10, 40)).clamp(CHAOS_MIN, CHAOS_MAX);
-        let faults: Vec<Fault> = Fault::ALL.into_iter().filter(|fault| size > 1 || !fault.needs_peers()).collect();
+        let chaos =
+            Span::ms(election_timeout_ms * random.between(10, 40)).clamp(CHAOS_MIN, CHAOS_MAX);
+        let faults: Vec<Fault> =
+            Fault::ALL.into_iter().filter(|fault| size > 1 || !fault.needs_peers()).collect();
         let (ambient, strikes) = draw_faults(random, &faults, chaos);
         Plan {
             clients: random.between(1, 6),

@@ -40,11 +40,14 @@ impl Life {
             }
             return;
         }
-        self.give(to, match flight.packet {
-            Packet::Opened => Input::Opened(from),
-            Packet::Message(message) => Input::Message(from, message),
-            Packet::Closed => Input::Closed(from),
-        });
+        self.give(
+            to,
+            match flight.packet {
+                Packet::Opened => Input::Opened(from),
+                Packet::Message(message) => Input::Message(from, message),
+                Packet::Closed => Input::Closed(from),
+            },
+        );
     }
 
     /// Puts something into a running member's inbox.
@@ -87,12 +90,12 @@ impl Life {
         self.safety.scan(replicas.map(|process| &process.replica), &self.ledger);
     }
 
-    /// Checks what the member has become, and does what it wants done.
+    /// Checks what the member has become, before anyone hears of it; then does what it wants done.
     fn hand_out(&mut self, id: MemberId) {
         let member = self.members.get_mut(&id).expect("members are all known");
         let Some(process) = member.process.as_mut() else { return };
-        self.safety.stepped(&process.replica, &mut self.ledger, &mut self.oracle);
         let effects = process.replica.take_effects();
+        self.safety.stepped(&process.replica, &mut self.ledger, &mut self.oracle);
         let Effects { send, log, answers, events, refused, stop } = effects;
         assert!(refused.is_empty(), "refusal: {id} refused a member of its cluster: {refused:?}");
         for event in events {

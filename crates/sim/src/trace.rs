@@ -98,7 +98,8 @@ mod tests {
         let mut fields = Fields { line: &mut line };
         fields.begin(Time(7), "note");
         fields.number("member", 3).flag("leads", true).text("what", "say \"a\\b\"\n");
-        let expected = r#"{"t_us":7,"event":"note","member":3,"leads":true,"what":"say \"a\\b\"\u000a""#;
+        let expected =
+            r#"{"t_us":7,"event":"note","member":3,"leads":true,"what":"say \"a\\b\"\u000a""#;
         assert_eq!(line, expected);
     }
 }

@@ -55,7 +55,7 @@ impl LogMatching {
 }
 
 /// Compares all logs in full: from the last index at which two have the same term, downwards.
-pub(crate) fn scan<'a>(replicas: impl Iterator<Item = &'a Replica> + Clone) {
+pub(crate) fn scan<'a>(replicas: &(impl Iterator<Item = &'a Replica> + Clone)) {
     for (position, one) in replicas.clone().enumerate() {
         for other in replicas.clone().skip(position + 1) {
             scan_pair(one, other);

@@ -5,7 +5,7 @@
 //! a step costs what it did, not what the log holds. Every [`FULL_SCAN_STEPS`] steps the logs are
 //! compared as a whole, so that a property which only followed the changes is itself checked.
 //!
-//! A violation is a panic that begins with the property's name: the simulator's checks and the
+//! A violation is a panic that names the property: the simulator's checks and the
 //! members' own assertions end a life in the same way.
 
 mod acknowledged;
@@ -67,8 +67,8 @@ impl Safety {
         self.matching.founded(founding);
     }
 
-    /// A member took a step. To be called before its effects are taken: entries that it just
-    /// appended are still in its memory.
+    /// A member took a step. To be called before any of its effects is carried out: what it just
+    /// appended is not durable yet, hence still in its memory.
     pub(crate) fn stepped(&mut self, replica: &Replica, ledger: &mut Ledger, oracle: &mut Oracle) {
         self.steps += 1;
         let raft = replica.raft();
@@ -134,7 +134,7 @@ impl Safety {
         ledger: &Ledger,
     ) {
         if self.steps.is_multiple_of(FULL_SCAN_STEPS) {
-            log_matching::scan(replicas.clone());
+            log_matching::scan(&replicas);
             for replica in replicas {
                 state_machine_safety::scan(replica.raft(), ledger);
             }
@@ -142,7 +142,11 @@ impl Safety {
     }
 
     /// All machines lost power and came back: is everything still there that was committed?
-    pub(crate) fn check_after_blackout(&self, logs: &BTreeMap<MemberId, raft::Log>, ledger: &Ledger) {
+    pub(crate) fn check_after_blackout(
+        &self,
+        logs: &BTreeMap<MemberId, raft::Log>,
+        ledger: &Ledger,
+    ) {
         let majority = self.views.len() / 2 + 1;
         acknowledged::check_after_blackout(logs, majority, ledger);
     }
