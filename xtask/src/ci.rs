@@ -41,7 +41,7 @@ fn with_tools(
 
 /// Every command line of the README, verbatim, with the real binary and the real curl.
 fn readme() -> Result<Count> {
-    gate::system(&["--features", "readme"])
+    gate::system(&["--features", "readme", "--test", "readme"])
 }
 
 /// Each benchmark, too short for a figure, so that none can rot.

@@ -1,0 +1,31 @@
+//! The stand on which whole-system tests run: members as real processes of the real program, told
+//! what to do over HTTP and by signals, exactly as a user would.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `program.rs` | the program under test, and what a run of it said |
+//! | `cluster.rs`, `member.rs` | members on ports of their own, their lives and deaths |
+//! | `ports.rs`, `scratch.rs` | what a test owns of the machine: ports, a directory |
+//! | `http.rs` | a blocking HTTP/1.1 client, which also sends what no client would |
+//! | `peer.rs` | the peers' handshake, spoken by hand |
+//! | `load.rs` | writers and a reader that keep on through any failure |
+//! | `ledger.rs` | what each write was told, and whether the cluster kept its word |
+//! | `wait.rs` | waiting for a condition: the one place that polls |
+//!
+//! Each test has its own cluster, so tests run side by side. Nothing here asserts how long a thing
+//! takes: deadlines are for things that never happen.
+//!
+//! What this does *not* do: look inside. Only what a user can see counts.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
+
+pub mod cluster;
+pub mod http;
+pub mod ledger;
+pub mod load;
+pub mod member;
+pub mod peer;
+pub mod ports;
+pub mod program;
+pub mod scratch;
+pub mod wait;

@@ -1,0 +1,134 @@
+//! One member: a process, its data directory, its log.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
+use crate::program;
+use crate::wait;
+
+/// So many lines of a member's log are repeated when a test fails.
+const LAST_LINES: usize = 25;
+
+/// A member that may or may not run. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Member {
+    name: String,
+    port: u16,
+    directory: PathBuf,
+    /// Besides what every member of the cluster is given.
+    arguments: Vec<OsString>,
+    process: Option<Child>,
+}
+
+impl Member {
+    /// A member with its data and its log below `directory`; it does not run yet.
+    pub fn new(name: String, port: u16, directory: &Path, arguments: &[&str]) -> Member {
+        let arguments = arguments.iter().map(OsString::from).collect();
+        Member { name, port, directory: directory.to_owned(), arguments, process: None }
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its one port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.directory.join(&self.name)
+    }
+
+    /// Everything it has said, in all its lives.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// The end of it.
+    pub fn last_words(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+    }
+
+    /// What `raftkv` is given to start it.
+    pub fn command_line(&self) -> Vec<OsString> {
+        let mut line: Vec<OsString> = ["start", "--node-id"].map(OsString::from).into();
+        line.extend([self.name.clone().into(), "--port".into(), self.port.to_string().into()]);
+        line.extend(["--data-dir".into(), self.data().into()]);
+        line.extend(self.arguments.iter().cloned());
+        line
+    }
+
+    /// Starts it, or starts it again on what it left.
+    pub fn start(&mut self) {
+        assert!(self.process.is_none(), "{} runs already", self.name);
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
+        let mut command = program::command(&self.directory, &self.command_line());
+        // So that it ends with the tests, however they end.
+        command.arg("--stop-with-stdin").stdin(Stdio::piped());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        self.process = Some(command.spawn().unwrap());
+    }
+
+    /// Whether a process was started and has not been ended since.
+    pub fn runs(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// `kill -9`, and nothing else: whoever kills several waits for each afterwards.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Asks it to stop in good order.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Waits until it has ended, by whatever it was told.
+    pub fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("it was started");
+        wait::until(&format!("{} ends", self.name), || process.try_wait().unwrap())
+    }
+
+    /// Makes it fall silent in the middle of whatever it does; its connections stay open.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+        waitid(WaitId::Pid(self.pid()), WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT).unwrap();
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(self.process.as_ref().expect("it was started"))
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.directory.join(format!("{}.log", self.name))
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended already.
+            process.kill().ok();
+            process.wait().ok();
+        }
+    }
+}

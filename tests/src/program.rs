@@ -1,0 +1,113 @@
+//! The program under test.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::{env, io};
+
+use crate::wait;
+
+/// Names the program; without it, the one built beside the tests is taken.
+const BINARY_VARIABLE: &str = "RAFTKV_BIN";
+
+/// Where the program lies.
+pub fn path() -> PathBuf {
+    if let Some(named) = env::var_os(BINARY_VARIABLE) {
+        return named.into();
+    }
+    // The tests lie in `TARGET/PROFILE/deps/`, the program in `TARGET/PROFILE/`.
+    let tests = env::current_exe().unwrap();
+    let built = tests.ancestors().nth(2).unwrap().join("raftkv");
+    let built = built.with_extension(env::consts::EXE_EXTENSION);
+    let path = built.display();
+    assert!(
+        built.exists(),
+        "{path} is missing: build it as these tests were built (`cargo build --release -p raftkv` \
+         for `cargo test --release`), or name another one in {BINARY_VARIABLE}"
+    );
+    built
+}
+
+/// The program, without the settings that the environment of the tests may hold.
+pub fn command<S: AsRef<OsStr>>(directory: &Path, arguments: &[S]) -> Command {
+    let mut command = Command::new(path());
+    command.args(arguments).current_dir(directory).stdin(Stdio::null());
+    for (variable, _) in env::vars_os() {
+        let variable = variable.to_string_lossy().into_owned();
+        if variable.starts_with("RAFTKV_") {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+/// Runs the program to its end, which comes by itself.
+pub fn run<S: AsRef<OsStr>>(directory: &Path, arguments: &[S]) -> Ended {
+    let mut running = Running::start(directory, arguments).unwrap();
+    let code = running.wait();
+    Ended { code, stdout: running.stdout(), stderr: running.stderr() }
+}
+
+/// A run that goes on, its output in two files. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Running {
+    process: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Running {
+    /// Starts the program in `directory`; the files are put there too.
+    pub fn start<S: AsRef<OsStr>>(directory: &Path, arguments: &[S]) -> io::Result<Running> {
+        let (stdout, stderr) = (directory.join("stdout"), directory.join("stderr"));
+        let mut command = command(directory, arguments);
+        command.stdout(File::create(&stdout)?).stderr(File::create(&stderr)?);
+        Ok(Running { process: command.spawn()?, stdout, stderr })
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself; the exit code, none if a signal ended it.
+    pub fn wait(&mut self) -> Option<i32> {
+        wait::until("the program ends", || self.process.try_wait().unwrap()).code()
+    }
+
+    /// What it has written to standard output so far.
+    pub fn stdout(&self) -> String {
+        fs::read_to_string(&self.stdout).unwrap()
+    }
+
+    /// What it has written to standard error so far.
+    pub fn stderr(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}

@@ -1,0 +1,1 @@
+//! Every command of README.md, run word for word.
