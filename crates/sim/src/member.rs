@@ -6,7 +6,7 @@
 //! loop), and a batch of disk work *done* by the log thread.
 //!
 //! ```text
-//!   inbox ──▶ step ──▶ Effects.log ──▶ queued ──▶ batch at work ── time passes ──▶ replies ──▶ inbox
+//!   inbox ──▶ step ──▶ Effects.log ──▶ queued ──▶ batch at work ── time ──▶ replies ──▶ inbox
 //! ```
 //!
 //! # When the disk does the work

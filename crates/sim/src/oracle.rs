@@ -22,6 +22,9 @@ use store::{KeyRange, Outcome, Published, RangeResponse, Revision};
 
 use crate::ledger::{Committed, Ledger};
 
+#[cfg(test)]
+mod tests;
+
 /// What a client asks.
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
@@ -128,7 +131,7 @@ impl Oracle {
             Ok(Done::Written { log_id, outcome, .. }) => {
                 let committed = ledger.get(log_id.index).filter(|c| c.entry.id == *log_id);
                 let committed = committed.unwrap_or_else(|| {
-                    panic!("acknowledged, never lost: {ticket:?} is said to be {log_id}, which is not committed")
+                    panic!("acknowledged, never lost: {ticket:?} is {log_id}, not committed")
                 });
                 self.check_done(ticket, outcome, committed);
                 State::Done
@@ -187,7 +190,7 @@ impl Oracle {
         let after = request.after;
         assert!(
             revision >= after.revision && index >= after.index,
-            "oracle: {ticket:?} read revision {revision} at index {index}, stale: it began after {after:?}"
+            "oracle: stale: {ticket:?} read revision {revision} at index {index}, after {after:?}"
         );
         self.answered.raise(index, revision);
         self.outcomes.reads_done += 1;

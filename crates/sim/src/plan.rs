@@ -11,7 +11,7 @@ use crate::faults::Fault;
 use crate::random::Random;
 use crate::time::Span;
 
-/// The cluster is founded in 2026, about, in ms since 1970; each member's wall clock is off from it.
+/// When the cluster is founded, in ms since 1970: in 2026. Each member's wall clock is off from it.
 pub(crate) const FOUNDED_MS: u64 = 1_780_000_000_000;
 /// The member with the worst clock is off by so much: ten years.
 const WALL_SKEW_MS_MAX: u64 = 10 * 365 * 24 * 3_600 * 1_000;

@@ -1,0 +1,202 @@
+//! The judge judged: histories that are known to be good pass, and each that is known to be bad is
+//! found, by the check that is there for it.
+
+use raft::{LogId, Term};
+use store::{Command, KeyValue, Store};
+
+use super::*;
+
+/// A cluster of one store, told by hand.
+#[derive(Debug)]
+struct World {
+    oracle: Oracle,
+    ledger: Ledger,
+}
+
+impl World {
+    fn new() -> World {
+        World { oracle: Oracle::default(), ledger: Ledger::new() }
+    }
+
+    fn ask_put(&mut self, ticket: u64, value: &'static str) -> Bytes {
+        let command = Command::Put { key: "k".into(), value: value.into(), prev_kv: false };
+        let payload = command.encode();
+        self.oracle.asked(Ticket(ticket), Asked::Write(payload.clone()));
+        payload
+    }
+
+    fn ask_read(&mut self, ticket: u64) {
+        self.oracle.asked(Ticket(ticket), Asked::Read(KeyRange::all()));
+    }
+
+    fn commit(&mut self, payload: &Bytes) {
+        let id = LogId::new(Term(1), self.ledger.last().next());
+        let kind = EntryKind::Command;
+        let entry = Entry { id, kind, stamp_ms: 0, age_ms: 0, payload: payload.clone() };
+        self.oracle.committed(&self.ledger.append(entry, Term(1)).entry);
+    }
+
+    /// The answer "done" to the write at `index`, whose revision is said to be `revision`.
+    fn answer_done(&mut self, ticket: u64, index: u64, revision: u64) {
+        let log_id = LogId::new(Term(1), Index(index));
+        let outcome = Outcome::Put { revision: Revision(revision), prev: None };
+        let done = Done::Written { log_id, stamp_ms: 0, outcome };
+        self.oracle.write_answered(Ticket(ticket), &Ok(done), &self.ledger);
+    }
+
+    fn answer_failure(&mut self, ticket: u64, failure: Failure) {
+        self.oracle.write_answered(Ticket(ticket), &Err(failure), &self.ledger);
+    }
+
+    /// The answer to a read of a member that has applied up to `index`, and shows `value`.
+    fn answer_read(&mut self, ticket: u64, index: u64, value: Option<&'static str>) {
+        let revision = Revision(index + 1);
+        let item = |value: &'static str| KeyValue {
+            key: "k".into(),
+            value: value.into(),
+            create_revision: Revision(2),
+            mod_revision: revision,
+            version: index,
+        };
+        let items: Vec<KeyValue> = value.map(item).into_iter().collect();
+        let count = items.len() as u64;
+        let response = RangeResponse { items, more: false, count, revision };
+        let published = Store::new().reader().published();
+        let published = Published { applied_index: index, revision, ..published };
+        self.oracle.read_answered(Ticket(ticket), &response, published, &self.ledger);
+    }
+
+    /// One write, committed and answered.
+    fn with_one_write() -> World {
+        let mut world = World::new();
+        let first = world.ask_put(1, "one");
+        world.commit(&first);
+        world.answer_done(1, 1, 2);
+        world
+    }
+}
+
+#[test]
+fn a_good_history_passes() {
+    let mut world = World::with_one_write();
+    let lost = world.ask_put(2, "two");
+    world.answer_failure(2, Failure::Unknown);
+    world.ask_read(3);
+    world.answer_read(3, 1, Some("one"));
+    world.commit(&lost);
+    world.ask_put(4, "three");
+    world.answer_failure(4, Failure::Superseded);
+    world.ask_read(5);
+    world.answer_read(5, 2, Some("two"));
+    world.oracle.finish();
+    let outcomes = world.oracle.outcomes();
+    assert_eq!((outcomes.writes_done, outcomes.writes_failed), (1, 1));
+    assert_eq!((outcomes.writes_unknown, outcomes.reads_done), (1, 2));
+}
+
+#[test]
+fn a_read_may_miss_a_write_that_was_not_answered_when_it_began() {
+    let mut world = World::new();
+    world.ask_read(1);
+    let write = world.ask_put(2, "one");
+    world.commit(&write);
+    world.answer_done(2, 1, 2);
+    world.answer_read(1, 0, None);
+}
+
+#[test]
+#[should_panic(expected = "stale")]
+fn a_read_that_misses_an_acknowledged_write_is_found() {
+    let mut world = World::with_one_write();
+    world.ask_read(2);
+    world.answer_read(2, 0, None);
+}
+
+#[test]
+#[should_panic(expected = "stale")]
+fn a_read_older_than_an_earlier_read_is_found() {
+    let mut world = World::new();
+    let write = world.ask_put(1, "one");
+    world.commit(&write);
+    world.ask_read(2);
+    world.answer_read(2, 1, Some("one"));
+    world.ask_read(3);
+    world.answer_read(3, 0, None);
+}
+
+#[test]
+#[should_panic(expected = "read From")]
+fn a_read_of_what_nobody_wrote_is_found() {
+    let mut world = World::with_one_write();
+    world.ask_read(2);
+    world.answer_read(2, 1, Some("invented"));
+}
+
+#[test]
+#[should_panic(expected = "not committed")]
+fn an_acknowledgement_of_what_is_not_committed_is_found() {
+    let mut world = World::new();
+    world.ask_put(1, "one");
+    world.answer_done(1, 1, 2);
+}
+
+#[test]
+#[should_panic(expected = "is not the write at")]
+fn an_acknowledgement_of_somebody_elses_write_is_found() {
+    let mut world = World::new();
+    let first = world.ask_put(1, "one");
+    world.ask_put(2, "two");
+    world.commit(&first);
+    world.answer_done(2, 1, 2);
+}
+
+#[test]
+#[should_panic(expected = "the answer of the write")]
+fn a_wrong_revision_is_found() {
+    let mut world = World::new();
+    let write = world.ask_put(1, "one");
+    world.commit(&write);
+    world.answer_done(1, 1, 3);
+}
+
+#[test]
+#[should_panic(expected = "failed, yet happened")]
+fn a_failure_of_a_write_that_happened_is_found() {
+    let mut world = World::new();
+    let write = world.ask_put(1, "one");
+    world.commit(&write);
+    world.answer_failure(1, Failure::Unavailable);
+}
+
+#[test]
+#[should_panic(expected = "failed definitely")]
+fn a_write_that_happens_after_it_failed_is_found() {
+    let mut world = World::new();
+    let write = world.ask_put(1, "one");
+    world.answer_failure(1, Failure::Superseded);
+    world.commit(&write);
+}
+
+#[test]
+#[should_panic(expected = "committed twice")]
+fn a_write_that_happens_twice_is_found() {
+    let mut world = World::new();
+    let write = world.ask_put(1, "one");
+    world.commit(&write);
+    world.commit(&write);
+}
+
+#[test]
+#[should_panic(expected = "answered twice")]
+fn a_second_answer_is_found() {
+    let mut world = World::with_one_write();
+    world.answer_failure(1, Failure::Unknown);
+}
+
+#[test]
+#[should_panic(expected = "never answered")]
+fn a_request_without_an_answer_is_found() {
+    let mut world = World::new();
+    world.ask_read(1);
+    world.oracle.finish();
+}
