@@ -14,7 +14,7 @@
 use crate::event::{Event, RoleName};
 use crate::quorum::majority;
 use crate::role::{Campaign, Role};
-use crate::{Body, LogId, MemberId, Raft, Refusal, Term};
+use crate::{Body, LogId, MemberId, Now, Raft, Refusal, Term};
 
 /// The election timer and what bears on it.
 #[derive(Debug)]
@@ -27,17 +27,23 @@ pub(crate) struct Election {
     pub(crate) leader_heard_ms: u64,
     /// The leader's process closed its stream and has opened no new one.
     pub(crate) leader_closed: bool,
-    /// Quick tries left since the leader's process died.
+    /// Quick tries left since the leader's process died, or since this member started.
     pub(crate) quick_tries: u32,
 }
 
-/// How often a campaign after a leader's death is repeated quickly before the normal timer rules
-/// again (rule 5.2).
+/// How often a campaign after a leader's death, or after the start, is repeated quickly before the
+/// normal timer rules again (rule 5.2).
 const QUICK_TRIES: u32 = 5;
 
 impl Election {
-    pub(crate) fn new(due_ms: u64) -> Election {
-        Election { due_ms, ticked_ms: 0, leader_heard_ms: 0, leader_closed: false, quick_tries: 0 }
+    pub(crate) fn new(due_ms: u64, now: Now) -> Election {
+        Election {
+            due_ms,
+            ticked_ms: now.monotonic_ms,
+            leader_heard_ms: 0,
+            leader_closed: false,
+            quick_tries: QUICK_TRIES,
+        }
     }
 }
 
@@ -51,7 +57,18 @@ impl Raft {
         self.election.leader_closed = true;
         self.election.quick_tries = QUICK_TRIES;
         self.fail_follower_reads();
-        self.wait_between(self.config.failover_delay_ms);
+        self.wait_between(self.failover_slice(peer));
+    }
+
+    /// Our part of the delay after `dead` died. All notice at the same time, so each survivor has
+    /// a slice of its own: two that campaign at once split the vote, and lose a retry's time.
+    fn failover_slice(&self, dead: MemberId) -> (u64, u64) {
+        let survivors = || self.config.voters.iter().filter(|&&id| id != dead);
+        let (count, rank) = (survivors().count(), survivors().position(|&id| id == self.config.id));
+        let (count, rank) = (count as u64, rank.expect("we are a voter, and live") as u64);
+        let (low_ms, high_ms) = self.config.failover_delay_ms;
+        let start = |slice: u64| low_ms + (high_ms - low_ms) * slice / count;
+        (start(rank), start(rank + 1).max(start(rank) + 1))
     }
 
     /// The peer opened a new stream to this member: it lives.

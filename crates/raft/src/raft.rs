@@ -62,9 +62,10 @@ impl Raft {
         let Restored { hard_state, log } = restored;
         assert!(hard_state.term >= log.last().term, "the log is not ahead of the term");
         let mut random = Random::new(config.seed);
-        let election = Election::new(
-            random.between(config.election_timeout_ms, 2 * config.election_timeout_ms),
-        );
+        // A member that starts has heard no leader, and waiting for one costs a whole timeout when
+        // all start together. Asking soon disturbs nobody: pre-votes are refused while one lives.
+        let (low_ms, high_ms) = config.failover_retry_ms;
+        let election = Election::new(random.between(low_ms, high_ms), now);
         let mut raft = Raft {
             follower_reads: FollowerReads::new(random.next()),
             random,

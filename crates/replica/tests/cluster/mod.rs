@@ -193,6 +193,7 @@ impl Cluster {
             self.members.get_mut(&id).expect("it runs").replica.tick(now);
         }
         self.settle();
+        self.pass(10);
         assert!(self.replica(id).raft().is_leader(), "{id} leads");
         for other in others {
             assert_eq!(self.replica(other).raft().leader(), Some(MemberId(id)));
