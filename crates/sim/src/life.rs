@@ -46,6 +46,7 @@ pub(crate) enum Happening {
     Start(MemberId),
     Client(u64),
     Strike(Fault),
+    Hunt { fault: Fault, member: MemberId },
     Relief(Relief),
 }
 
@@ -139,6 +140,7 @@ impl Life {
             Happening::Start(member) => self.start(member),
             Happening::Client(client) => self.client_wakes(client),
             Happening::Strike(fault) => self.strike(fault),
+            Happening::Hunt { fault, member } => self.hunt(fault, member),
             Happening::Relief(relief) => self.relieve(relief),
         }
     }

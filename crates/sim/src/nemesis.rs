@@ -20,6 +20,16 @@ const DISK_SLOWNESS: u64 = 100;
 /// A packet over a clogged link takes so much longer, at most.
 const CLOG_MAX: Span = Span(800_000);
 
+/// What a new leader may be struck with.
+const HUNTING: [Fault; 6] = [
+    Fault::Partition,
+    Fault::PartitionOneWay,
+    Fault::StreamReset,
+    Fault::CrashOne,
+    Fault::PowerCutOne,
+    Fault::Pause,
+];
+
 /// A fault ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Relief {
@@ -48,23 +58,48 @@ impl Life {
         if self.healing.is_some() {
             return;
         }
-        self.trace.event(self.queue.now(), "strike", |line| {
-            line.text("fault", fault.name());
-        });
-        if self.inflict(fault) {
-            self.tally.count(fault);
-        }
+        let member = self.draw_member();
+        self.inflict(fault, member);
         self.plan_strike(fault);
     }
 
+    /// A member was elected: in some lives that is when it is struck, before or after it has said
+    /// anything to anyone. Leaders that follow each other that fast leave logs that differ
+    /// (Figure 8).
+    pub(crate) fn elected(&mut self, id: MemberId) {
+        let (hunted, (_, delay)) = (self.plan.hunted, self.plan.delay);
+        let huntable = |fault: &Fault| HUNTING.contains(fault);
+        let faults: Vec<Fault> = self.plan.strikes.keys().copied().filter(huntable).collect();
+        if self.healing.is_some() || faults.is_empty() || !self.random.chance(hunted) {
+            return;
+        }
+        let fault = self.random.pick(&faults);
+        let after = Span(self.random.between(0, delay.times(4).0));
+        self.queue.plan_in(after, Happening::Hunt { fault, member: id });
+    }
+
+    pub(crate) fn hunt(&mut self, fault: Fault, member: MemberId) {
+        if self.healing.is_none() {
+            self.inflict(fault, member);
+        }
+    }
+
+    fn inflict(&mut self, fault: Fault, member: MemberId) {
+        self.trace.event(self.queue.now(), "strike", |line| {
+            line.text("fault", fault.name()).number("member", member.0);
+        });
+        if self.happens_to(member, fault) {
+            self.tally.count(fault);
+        }
+    }
+
     /// Whether it happened. Faults of the disk are counted when the disk meets them.
-    fn inflict(&mut self, fault: Fault) -> bool {
-        let member = self.draw_member();
+    fn happens_to(&mut self, member: MemberId, fault: Fault) -> bool {
         match fault {
-            Fault::LinkClogged => self.clog(),
-            Fault::Partition => self.partition(false),
-            Fault::PartitionOneWay => self.partition(true),
-            Fault::StreamReset => return self.reset_stream(),
+            Fault::LinkClogged => self.clog(member),
+            Fault::Partition => self.partition(member, false),
+            Fault::PartitionOneWay => self.partition(member, true),
+            Fault::StreamReset => return self.reset_streams(member),
             Fault::CrashOne => return self.kill(member),
             Fault::CrashAll => self.kill_all(),
             Fault::PowerCutOne => return self.cut_power(member),
@@ -93,11 +128,8 @@ impl Life {
         leader.filter(|_| self.random.coin()).unwrap_or(anyone)
     }
 
-    fn draw_direction(&mut self) -> Direction {
-        let from = self.draw_member();
-        let others: Vec<MemberId> =
-            self.plan.members.iter().copied().filter(|&other| other != from).collect();
-        (from, self.random.pick(&others))
+    fn others(&self, id: MemberId) -> Vec<MemberId> {
+        self.plan.members.iter().copied().filter(|&other| other != id).collect()
     }
 
     /// How long a fault lasts: from a blink to several election timeouts.
@@ -123,16 +155,15 @@ impl Life {
 
     // The network.
 
-    fn clog(&mut self) {
-        let direction = self.draw_direction();
+    fn clog(&mut self, from: MemberId) {
+        let direction = (from, self.random.pick(&self.others(from)));
         let by = Span(self.random.between(1_000, CLOG_MAX.0));
         self.network.clog(direction, by);
         self.plan_relief(Relief::Unclog(direction));
     }
 
     /// Splits the members in two: one alone, or groups by chance.
-    fn partition(&mut self, one_way: bool) {
-        let alone = self.draw_member();
+    fn partition(&mut self, alone: MemberId, one_way: bool) {
         let by_chance = self.random.coin();
         let mut group = BTreeSet::from([alone]);
         if by_chance {
@@ -153,12 +184,19 @@ impl Life {
         members.iter().flat_map(|&from| members.iter().map(move |&to| (from, to)))
     }
 
-    fn reset_stream(&mut self) -> bool {
-        let (direction, reset) = (self.draw_direction(), self.random.coin());
-        let Some(closed) = self.network.close(self.now(), direction, reset) else { return false };
-        self.plan_arrivals([closed]);
-        self.plan_relief(Relief::Reopen(direction));
-        true
+    /// Resets one of a member's streams, or all of them: then its peers take it for dead.
+    fn reset_streams(&mut self, from: MemberId) -> bool {
+        let (all, reset) = (self.random.coin(), self.random.coin());
+        let others = self.others(from);
+        let struck = if all { others } else { vec![self.random.pick(&others)] };
+        let mut happened = false;
+        for to in struck {
+            let closed = self.network.close(self.now(), (from, to), reset);
+            happened |= closed.is_some();
+            self.plan_arrivals(closed);
+            self.plan_relief(Relief::Reopen((from, to)));
+        }
+        happened
     }
 
     // Processes and machines.

@@ -45,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) ambient: BTreeMap<Fault, u64>,
     /// Of the others: the mean time from one to the next.
     pub(crate) strikes: BTreeMap<Fault, Span>,
+    /// A new leader is struck so many times in a thousand, by one of the faults that are on.
+    pub(crate) hunted: u64,
     /// What each member's wall clock shows when the life begins, in ms.
     pub(crate) wall_ms: BTreeMap<MemberId, u64>,
 }
@@ -88,6 +90,7 @@ impl Plan {
             flush: draw_range(random, &[20, 100, 500], &[200, 2_000, 10_000]),
             wake: Span(random.pick(&[0, 0, 200, 2_000])),
             tick_jitter: Span::ms(random.pick(&[0, 1, 5])),
+            hunted: random.pick(&[0, 0, 300, 800]),
             wall_ms: draw_clocks(random, &members),
             members,
             chaos,

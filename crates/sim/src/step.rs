@@ -1,6 +1,6 @@
 //! What happens to members: ticks, arrivals, steps of the replica thread, batches of disk work.
 
-use raft::{Event, MemberId};
+use raft::{Event, MemberId, RoleName};
 use replica::{Effects, LogReply, LogRequest, PeerMessage};
 
 use crate::canary::Canary;
@@ -100,6 +100,9 @@ impl Life {
         assert!(refused.is_empty(), "refusal: {id} refused a member of its cluster: {refused:?}");
         for event in events {
             self.trace_event(id, event);
+            if matches!(event, Event::Role { role: RoleName::Leader, .. }) {
+                self.elected(id);
+            }
         }
         for (to, message) in send {
             self.send(id, to, message);
