@@ -149,8 +149,7 @@ impl Cluster {
     }
 
     fn leader_by(&self, number: usize) -> Option<usize> {
-        let answer = self.http(number).request("GET", "/cluster/leader", "").ok()?;
-        let leader = answer.json()["leader"]["name"].as_str()?.to_owned();
+        let leader = leader_named_by(&mut self.http(number))?;
         self.members.iter().position(|member| member.name() == leader)
     }
 
@@ -201,6 +200,12 @@ impl Cluster {
             }
         }
     }
+}
+
+/// The name of the leader, if a member answers and knows one.
+pub fn leader_named_by(http: &mut Http) -> Option<String> {
+    let answer = http.request("GET", "/cluster/leader", "").ok()?;
+    Some(answer.json()["leader"]["name"].as_str()?.to_owned())
 }
 
 fn kept(item: &Value) -> (String, Kept) {

@@ -10,6 +10,7 @@
 //! | `peer.rs` | the peers' handshake, spoken by hand |
 //! | `load.rs` | writers and a reader that keep on through any failure |
 //! | `ledger.rs` | what each write was told, and whether the cluster kept its word |
+//! | `document.rs` | documents whose commands are run |
 //! | `wait.rs` | waiting for a condition: the one place that polls |
 //!
 //! Each test has its own cluster, so tests run side by side. Nothing here asserts how long a thing
@@ -20,6 +21,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 
 pub mod cluster;
+pub mod document;
 pub mod http;
 pub mod ledger;
 pub mod load;
