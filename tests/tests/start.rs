@@ -17,6 +17,7 @@ use system_tests::load::Load;
 use system_tests::ports::Ports;
 use system_tests::program::{self, Ended};
 use system_tests::scratch::Scratch;
+use system_tests::wait;
 
 /// Wrong usage, as docs/cli.md has it.
 const USAGE: Option<i32> = Some(2);
@@ -282,6 +283,20 @@ fn answer_in_version_2(stream: std::net::TcpStream, port: u16) -> std::io::Resul
 }
 
 #[test]
+fn a_member_that_never_flushes_says_so() {
+    let (scratch, ports) = (Scratch::new(), Ports::in_a_row(1));
+    let port = ports.numbers()[0];
+    let line = ["start", "--port", &port.to_string(), "--unsafe-no-fsync"];
+    let running = program::Running::start(scratch.path(), &line).unwrap();
+    let status = wait::until("it answers", || {
+        http::Http::new(port).request("GET", "/cluster/status", "").ok()
+    });
+    assert_eq!(status.json()["unsafe_no_fsync"], true);
+    let words = "--unsafe-no-fsync: a power cut loses acknowledged writes";
+    assert!(running.stderr().contains(words), "{}", running.stderr());
+}
+
+#[test]
 fn a_member_says_whom_it_waits_for() {
     let (mut cluster, silent) = (Cluster::prepare(3), 2);
     (0..silent).for_each(|number| cluster.member(number).start());
@@ -290,7 +305,7 @@ fn a_member_says_whom_it_waits_for() {
         let log = cluster.member(0).log();
         log.contains("waiting for peers") && log.contains(&format!("localhost:{port} ("))
     };
-    system_tests::wait::until_true("it names the missing peer", || waits(&mut cluster));
+    wait::until_true("it names the missing peer", || waits(&mut cluster));
     let mut client = http::Http::new(cluster.ports()[0]);
     assert_eq!(client.get("/livez").status, 200);
     let health = client.get("/health");

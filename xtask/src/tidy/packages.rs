@@ -31,7 +31,7 @@ const ROOMS: &[Room] = &[
     },
     Room { name: "client", uses: &["proto"], tests_use: &[] },
     Room { name: "raftkv", uses: &["server", "client", "wal", "disk"], tests_use: &[] },
-    Room { name: "system-tests", uses: &["client"], tests_use: &["client"] },
+    Room { name: "system-tests", uses: &[], tests_use: &[] },
     Room { name: "xtask", uses: &[], tests_use: &[] },
 ];
 
