@@ -110,6 +110,16 @@ impl Replica {
         }
     }
 
+    /// A message of this member's never left: there was no stream to its peer, or no room. Raft
+    /// sends again by itself; a forwarded write waits again, as if the leader had refused it.
+    pub fn unsent(&mut self, now: Now, message: &PeerMessage) {
+        self.now = now;
+        if let PeerMessage::Forward { number, .. } = message {
+            let (term, refusal) = (self.raft.term(), ForwardRefusal::NotLeader);
+            self.pending.forward_refused(*number, term, refusal);
+        }
+    }
+
     /// A client asks. Answered exactly once, in `Effects::answers`.
     pub fn submit(&mut self, now: Now, submission: Submission) {
         self.now = now;

@@ -5,9 +5,9 @@ mod cluster;
 
 use bytes::Bytes;
 use cluster::{Cluster, put};
-use raft::MemberId;
+use raft::{Body, MemberId, Message};
 use replica::{Done, Failure, ForwardRefusal, PeerMessage, Request, Stop};
-use store::{Command, KeyRange};
+use store::{ApplyError, Command, KeyRange};
 
 #[test]
 fn a_write_is_acknowledged_only_once_a_majority_has_it_on_disk() {
@@ -90,6 +90,31 @@ fn a_refused_forward_is_not_sent_again_to_the_same_leader_before_a_tick() {
     assert_eq!(cluster.answer(ticket), None, "it waits: asking at once would be a storm");
     cluster.pass(10);
     assert!(cluster.is_done(ticket));
+}
+
+#[test]
+fn a_forward_that_never_left_is_sent_again_and_never_unknown() {
+    let mut cluster = Cluster::led();
+    let unsent = |cluster: &mut Cluster| {
+        cluster.emit(2);
+        let Some((2, 1, message @ PeerMessage::Forward { .. })) = cluster.wire().pop_front() else {
+            panic!("a forward");
+        };
+        cluster.unsent(2, &message);
+    };
+    let ticket = cluster.put(2, "k", "late");
+    unsent(&mut cluster);
+    cluster.settle();
+    assert_eq!(cluster.answer(ticket), None, "it waits for the stream");
+    cluster.pass(10);
+    assert!(cluster.is_done(ticket));
+
+    let ticket = cluster.submit(2, put("k", "never"), 5);
+    unsent(&mut cluster);
+    cluster.pass(10);
+    assert_eq!(cluster.failure(ticket), Some(Failure::Unavailable), "certainly not done");
+    cluster.pass(500);
+    assert_eq!(cluster.value(1, "k"), Some("late".into()));
 }
 
 #[test]
@@ -310,4 +335,69 @@ fn a_cluster_of_one_serves() {
     cluster.settle();
     assert!(cluster.is_done(ticket));
     assert!(cluster.is_done(read));
+}
+
+/// What a peer sends lies in a buffer that holds much else.
+fn in_a_large_buffer(payload: &Bytes) -> (Bytes, Bytes) {
+    let buffer = Bytes::from([&payload[..], &[0; 64 << 10]].concat());
+    let payload = buffer.slice(..payload.len());
+    (buffer, payload)
+}
+
+#[test]
+fn entries_of_a_peer_do_not_keep_the_buffer_they_came_in() {
+    let mut cluster = Cluster::led();
+    let ticket = cluster.put(1, "k", "v");
+    cluster.emit(1);
+    let (_, _, message) = cluster.wire().iter_mut().find(|(_, to, _)| *to == 2).expect("an append");
+    let PeerMessage::Raft(Message { body: Body::Append { entries, .. }, .. }) = message else {
+        panic!("an append: {message:?}");
+    };
+    let (buffer, payload) = in_a_large_buffer(&entries[0].payload);
+    entries[0].payload = payload;
+    cluster.settle();
+    assert!(cluster.is_done(ticket));
+    assert!(buffer.is_unique(), "member 2 holds its own copy");
+}
+
+#[test]
+fn a_forwarded_write_does_not_keep_the_buffer_it_came_in() {
+    let mut cluster = Cluster::led();
+    let ticket = cluster.put(2, "k", "v");
+    cluster.emit(2);
+    let Some((_, 1, PeerMessage::Forward { command, .. })) = cluster.wire().front_mut() else {
+        panic!("a forward");
+    };
+    let (buffer, payload) = in_a_large_buffer(command);
+    *command = payload;
+    cluster.settle();
+    assert!(cluster.is_done(ticket));
+    assert!(buffer.is_unique(), "the leader holds its own copy");
+}
+
+#[test]
+fn a_command_that_nobody_knows_stops_every_member_at_the_same_entry() {
+    let mut cluster = Cluster::led();
+    let command = Bytes::from_static(b"\xff");
+    let ticket = cluster.submit(1, Request::Write { command, forward: true }, 5_000);
+    cluster.settle();
+    for id in [1, 2, 3] {
+        let stop = &cluster.running(id).stop;
+        let at_it = matches!(stop, Some(Stop::Apply(ApplyError::UnknownCommand { index: 3, .. })));
+        assert!(at_it, "member {id}: {stop:?}");
+    }
+    assert_eq!(cluster.failure(ticket), Some(Failure::Unknown), "a newer version may apply it");
+}
+
+#[test]
+fn reads_that_find_no_leader_leave_nothing_behind() {
+    let mut cluster = Cluster::led();
+    cluster.isolated = vec![1, 2, 3];
+    cluster.pass(5_000);
+    for _ in 0..100 {
+        let read = cluster.submit(1, Request::ReadBarrier, 20);
+        cluster.pass(50);
+        assert_eq!(cluster.failure(read), Some(Failure::Unavailable));
+    }
+    assert_eq!(cluster.replica(1).waiting_reads(), 0);
 }

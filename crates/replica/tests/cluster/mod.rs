@@ -258,6 +258,12 @@ impl Cluster {
         self.stalled_disks = stalled;
     }
 
+    /// The member has no stream for its message.
+    pub(crate) fn unsent(&mut self, id: u64, message: &PeerMessage) {
+        let now = self.now;
+        self.running(id).replica.unsent(now, message);
+    }
+
     /// A reply of the log thread that the test makes up.
     pub(crate) fn log_fails(&mut self, id: u64) {
         let now = self.now;

@@ -115,6 +115,9 @@ impl Driver {
         for input in batch.drain(..) {
             self.feed_one(now, input, turn);
         }
+        for message in self.outboxes.take_unsent() {
+            self.replica.unsent(now, &message);
+        }
         let instant = Instant::now();
         if instant >= turn.tick_due {
             self.replica.tick(self.clock.now());

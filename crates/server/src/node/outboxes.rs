@@ -38,4 +38,9 @@ impl Outboxes {
         }
         Counters::add(&counters.peer_messages_dropped, dropped as u64);
     }
+
+    /// The forwarded writes that never left, since the last call.
+    pub(crate) fn take_unsent(&self) -> Vec<PeerMessage> {
+        self.peers.values().flat_map(|(_, outbox)| outbox.take_unsent()).collect()
+    }
 }

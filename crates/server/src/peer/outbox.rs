@@ -1,7 +1,8 @@
 //! What waits to be sent to one peer: filled by the replica thread, emptied by the stream's task.
 //!
 //! The replica thread never waits for a peer. While the stream is down, or its queue full, messages
-//! are dropped and counted: raft asks and tells again until it is heard.
+//! are dropped and counted: raft asks and tells again until it is heard. Forwarded writes are not
+//! dropped but given back: that they never left is worth knowing, or their outcome would be unknown.
 
 use parking_lot::Mutex;
 use raft::{Body, Message};
@@ -27,6 +28,9 @@ struct Queue {
     bytes: usize,
     /// A stream is up and takes messages.
     open: bool,
+    /// Forwarded writes that never left. Each is a request that the replica waits for, and it
+    /// bounds those.
+    unsent: Vec<PeerMessage>,
 }
 
 impl Outbox {
@@ -40,6 +44,7 @@ impl Outbox {
                 queue.messages.push(message);
             } else {
                 dropped += 1;
+                queue.give_back(message);
             }
         }
         drop(queue);
@@ -57,7 +62,15 @@ impl Outbox {
         let mut queue = self.queue.lock();
         queue.open = false;
         queue.bytes = 0;
-        std::mem::take(&mut queue.messages).len()
+        let messages = std::mem::take(&mut queue.messages);
+        let dropped = messages.len();
+        messages.into_iter().for_each(|message| queue.give_back(message));
+        dropped
+    }
+
+    /// The forwarded writes that were to be sent and never left, since the last call.
+    pub(crate) fn take_unsent(&self) -> Vec<PeerMessage> {
+        std::mem::take(&mut self.queue.lock().unsent)
     }
 
     /// Swaps what waits into the empty `batch`, waiting until there is something.
@@ -80,6 +93,12 @@ impl Outbox {
 impl Queue {
     fn has_room(&self) -> bool {
         self.open && self.bytes < OUTBOX_BYTES_MAX && self.messages.len() < OUTBOX_MESSAGES_MAX
+    }
+
+    fn give_back(&mut self, message: PeerMessage) {
+        if matches!(message, PeerMessage::Forward { .. }) {
+            self.unsent.push(message);
+        }
     }
 }
 
@@ -130,6 +149,24 @@ mod tests {
         assert_eq!(outbox.put(&mut forwards(3, 1)), 0);
         assert_eq!(outbox.close(), 3);
         assert_eq!(outbox.put(&mut forwards(1, 1)), 1);
+    }
+
+    #[test]
+    fn a_forward_that_never_left_is_given_back_once() {
+        let outbox = Outbox::default();
+        outbox.put(&mut forwards(1, 1));
+        outbox.open();
+        outbox.put(&mut forwards(2, 1));
+        let answer = PeerMessage::ForwardAnswer {
+            life: 1,
+            number: 1,
+            result: Err(replica::ForwardRefusal::NotLeader),
+        };
+        outbox.put(&mut vec![answer]);
+        outbox.close();
+        let expected: Vec<_> = forwards(1, 1).into_iter().chain(forwards(2, 1)).collect();
+        assert_eq!(outbox.take_unsent(), expected);
+        assert_eq!(outbox.take_unsent(), []);
     }
 
     #[test]
