@@ -4,9 +4,8 @@
 mod frame;
 mod segment;
 
-pub(crate) use frame::{
-    Claim, FRAME_HEADER_BYTES, Frame, FrameHeader, Heads, RECORD_HEAD_BYTES, encode,
-};
+pub use frame::RECORD_HEAD_BYTES;
+pub(crate) use frame::{Claim, FRAME_HEADER_BYTES, Frame, FrameHeader, Heads, encode};
 pub(crate) use segment::{HeaderError, SegmentHeader};
 
 /// The version of the format.

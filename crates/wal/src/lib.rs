@@ -65,6 +65,7 @@ mod types;
 
 pub use directory::{DataDirectory, DirectoryError};
 pub use error::{Contradiction, Corruption, Damage, Error, OpenError, ReadError};
+pub use format::RECORD_HEAD_BYTES;
 pub use identity::{DIRECTORY_VERSION, Identity, NAME_BYTES_MAX};
 pub use log::Wal;
 pub use types::{

@@ -129,16 +129,19 @@ impl<D: Disk> Wal<D> {
     /// [`Error::Preparation`] leaves the log as sound as it was.
     pub fn prepare_spare(&mut self) -> Result<bool, Error> {
         self.check_poison()?;
-        if self.active.is_unprepared() {
-            self.active.prepare().map_err(Error::Preparation)?;
-            return Ok(true);
-        }
         let Options { spares, segment_bytes, .. } = self.options;
-        self.folder.prepare(spares, segment_bytes).map_err(Error::Preparation)
+        let prepared = if self.active.is_unprepared() {
+            self.active.prepare().map(|()| true)
+        } else {
+            self.folder.prepare(spares, segment_bytes)
+        };
+        self.stats.failed_preparations += u64::from(prepared.is_err());
+        prepared.map_err(Error::Preparation)
     }
 
-    /// The entries `from..=to`, which must be in the log: as many as have payloads of `bytes_max`
-    /// bytes together, but at least one. Each is checked against its checksum.
+    /// The entries `from..=to`, which must be in the log: as many as have `bytes_max` bytes
+    /// together, but at least one. Each counts with [`RECORD_HEAD_BYTES`] and its payload, so that
+    /// entries without payload are bounded too. Each is checked against its checksum.
     pub fn read(&mut self, from: u64, to: u64, bytes_max: usize) -> Result<Vec<Entry>, ReadError> {
         if let Some(cause) = &self.poisoned {
             return Err(ReadError::Poisoned { cause: cause.clone() });
@@ -360,7 +363,7 @@ impl<D: Disk> Wal<D> {
         for entry in heads.entries(start..start + count, payloads) {
             entries.push(entry.map_err(|damage| corrupt(path.clone(), damage))?);
         }
-        let left = bytes_left.checked_sub(payload_bytes);
+        let left = bytes_left.checked_sub(payload_bytes + count * RECORD_HEAD_BYTES);
         *bytes_left = left.unwrap_or(0);
         Ok(left.is_some() && start + count == end)
     }

@@ -132,4 +132,6 @@ pub struct Stats {
     pub bytes_written: u64,
     /// Segments begun.
     pub segments: u64,
+    /// Steps of preparation that failed.
+    pub failed_preparations: u64,
 }

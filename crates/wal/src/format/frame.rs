@@ -35,8 +35,8 @@ const STAMP: usize = ENTRY_TERM + 8;
 const AGE: usize = STAMP + 8;
 const KIND: usize = AGE + 8;
 
-/// Bytes of a record's head.
-pub(crate) const RECORD_HEAD_BYTES: usize = KIND + 8; // seven bytes of zeros at its end
+/// Bytes of a record's head: what an entry takes in the log beside its payload.
+pub const RECORD_HEAD_BYTES: usize = KIND + 8; // seven bytes of zeros at its end
 
 /// A frame's header, without what only its bytes can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,9 +203,9 @@ impl Heads {
         self.iter().map(|head| (head.index(), head.term()))
     }
 
-    /// How many of the records `wanted` (positions in the frame) have payloads of at most
-    /// `bytes_max` together, but at least `count_min`; and where these lie, in bytes from the
-    /// frame's beginning.
+    /// How many of the records `wanted` (positions in the frame) have at most `bytes_max` bytes
+    /// together, heads included, but at least `count_min`; and where their payloads lie, in bytes
+    /// from the frame's beginning.
     pub(crate) fn payload_range(
         &self,
         wanted: Range<usize>,
@@ -215,7 +215,8 @@ impl Heads {
         let skipped: usize = self.iter().take(wanted.start).map(Head::payload_bytes).sum();
         let (mut count, mut bytes) = (0, 0);
         for head in self.iter().take(wanted.end).skip(wanted.start) {
-            if count >= count_min && bytes + head.payload_bytes() > bytes_max {
+            let with_heads = bytes + head.payload_bytes() + (count + 1) * RECORD_HEAD_BYTES;
+            if count >= count_min && with_heads > bytes_max {
                 break;
             }
             count += 1;

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use disk::{Fault, SimDisk};
-use wal::{Batch, Entry, Error, HardState, OpenError, Options, Recovered, Wal};
+use wal::{Batch, Entry, Error, HardState, OpenError, Options, RECORD_HEAD_BYTES, Recovered, Wal};
 
 pub(crate) const LOG: &str = "/data/wal";
 
@@ -159,9 +159,10 @@ impl Modelled {
         let entries = self.wal().read(from, to, bytes_max).unwrap();
         let expected = &self.state.entries[from as usize - 1..to as usize];
         assert!(!entries.is_empty() && entries == expected[..entries.len()], "{from}..={to}");
-        let bytes: usize = entries.iter().map(|entry| entry.payload.len()).sum();
+        let size_bytes = |entry: &Entry| RECORD_HEAD_BYTES + entry.payload.len();
+        let bytes: usize = entries.iter().map(size_bytes).sum();
         assert!(entries.len() == 1 || bytes <= bytes_max, "{bytes} of {bytes_max} bytes");
-        let next = expected.get(entries.len()).map(|entry| entry.payload.len());
+        let next = expected.get(entries.len()).map(size_bytes);
         assert!(next.is_none_or(|next| bytes + next > bytes_max), "it stopped too early");
     }
 
