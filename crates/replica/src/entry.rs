@@ -1,5 +1,7 @@
-//! The same entry as raft and as the log spell it. Payload bytes are shared, never copied.
+//! The same entry as raft and as the log spell it. Between the two, payload bytes are shared; where
+//! entries come in from the disk or a peer to stay, short ones are copied ([`detach`]).
 
+use bytes::Bytes;
 use raft::{Entry, EntryKind, HardState, Index, LogId, MemberId, Term};
 
 /// A record whose kind this version does not know.
@@ -10,6 +12,18 @@ pub(crate) struct UnknownKind(pub(crate) u8);
 const NOOP: u8 = 1;
 const COMMAND: u8 = 2;
 const CONFIGURATION: u8 = 3;
+
+/// A payload of so many bytes fills the better part of the buffer it came in.
+const SHARED_BYTES_MIN: usize = 64 << 10;
+
+/// Copies a short payload out of the buffer that it shares with others. What a peer or the disk
+/// brings comes in large buffers, and raft keeps entries by the thousand for hours: each would hold
+/// its whole buffer, heartbeats and all, far beyond the bytes that raft counts.
+pub(crate) fn detach(payload: &mut Bytes) {
+    if payload.len() < SHARED_BYTES_MIN {
+        *payload = Bytes::copy_from_slice(payload);
+    }
+}
 
 pub(crate) fn to_log(entry: Entry) -> wal::Entry {
     let kind = match entry.kind {

@@ -70,6 +70,11 @@ pub struct Recovered {
 pub enum LogError {
     /// It can not be opened.
     Open(OpenError),
+    /// It begins too late, and nothing holds what was before: segments were removed.
+    BeginningMissing {
+        /// The index it begins at.
+        first_index: u64,
+    },
     /// It holds a kind of entry that this version does not know.
     UnknownKind {
         /// Where.
@@ -85,6 +90,11 @@ impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LogError::Open(error) => error.fmt(f),
+            LogError::BeginningMissing { first_index } => write!(
+                f,
+                "the log begins at entry {first_index}, and what was before is gone: restore the \
+                 removed segments, or replace this member with a new one"
+            ),
             LogError::UnknownKind { index, kind } => write!(
                 f,
                 "entry {index} of the log is of kind {kind}, which this version does not know: \
@@ -118,6 +128,7 @@ pub fn open_log<D: Disk>(
     if let Some(error) = visitor.error {
         return Err(error);
     }
+    check_beginning(recovered.first_index)?;
     let hard_state = entry::hard_state_from_log(recovered.hard_state);
     let restored = Restored { hard_state, log: visitor.log };
     let configuration = visitor.configuration.map(|(_, configuration)| configuration);
@@ -143,9 +154,13 @@ impl Visitor {
     }
 
     fn take(&mut self, entry: &wal::Entry) -> Result<(), LogError> {
+        if self.log.last().index.0 == 0 {
+            check_beginning(entry.index)?;
+        }
         let read = entry::from_log(entry);
-        let read =
+        let mut read =
             read.map_err(|unknown| LogError::UnknownKind { index: entry.index, kind: unknown.0 })?;
+        entry::detach(&mut read.payload);
         if read.kind == raft::EntryKind::Configuration {
             let configuration = Configuration::decode(read.payload.clone());
             let configuration = configuration.map_err(LogError::Configuration)?;
@@ -155,6 +170,11 @@ impl Visitor {
         self.log.shrink(self.log.last().index, self.tail_bytes_max);
         Ok(())
     }
+}
+
+/// Nothing but the log holds what was written, so it must be there from its first entry on.
+fn check_beginning(first_index: u64) -> Result<(), LogError> {
+    if first_index == 1 { Ok(()) } else { Err(LogError::BeginningMissing { first_index }) }
 }
 
 impl<D: Disk> LogWorker<D> {
@@ -203,10 +223,14 @@ impl<D: Disk> LogWorker<D> {
 
     /// To be called when nothing was asked for 100 ms (rule 1.3): closes the last frame, so that
     /// it can not be taken for a torn one, and prepares the next segment a step at a time.
-    /// Whether there is more to prepare.
+    /// Whether there is more to prepare. Preparing may fail, on a full disk for example: the log
+    /// is sound without, so that is only counted, and tried again in another idle moment.
     pub fn idle(&mut self) -> Result<bool, wal::Error> {
         self.wal.write_closing_frame()?;
-        self.wal.prepare_spare()
+        match self.wal.prepare_spare() {
+            Err(wal::Error::Preparation(_)) => Ok(false),
+            outcome => outcome,
+        }
     }
 
     /// Writes entry 1, the founding configuration, to an empty log; durable on return.

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A request that was only held certainly had no effect; once it was proposed or forwarded, a
-//! missed deadline means "unknown". Everything here is bounded by [`PENDING_MAX`].
+//! missed deadline means "unknown". Everything here is bounded by [`PENDING_MAX`], and the commands
+//! of writes that are held or forwarded by [`COMMAND_BYTES_MAX`] (raft bounds what is proposed).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -20,6 +21,9 @@ use crate::applier::Applied;
 
 /// At most this many requests wait; more are refused as overload.
 pub const PENDING_MAX: usize = 100_000;
+
+/// With so many bytes of commands held or forwarded, further writes are refused as overload.
+const COMMAND_BYTES_MAX: usize = 64 << 20;
 
 /// A write that could not be handed to raft yet.
 #[derive(Debug)]
@@ -72,8 +76,10 @@ pub(crate) struct Pending {
     /// By place in the log. Two may share an index, in different terms: at most one is done.
     proposed: BTreeMap<(Index, Term), (Ticket, u64)>,
     forwarded: BTreeMap<u64, Forwarded>,
+    /// Of the commands in `held` and `forwarded`.
+    command_bytes: usize,
     reads: BTreeMap<Ticket, Read>,
-    /// The reads that wait for a leader, and those that wait for apply, by index.
+    /// The reads that wait for a leader, and those that wait for apply, by index; all in `reads`.
     held_reads: Vec<(Ticket, Refused)>,
     waiting_reads: BTreeSet<(Index, Ticket)>,
     transfer: Option<Transfer>,
@@ -95,6 +101,11 @@ impl Pending {
         self.len() >= PENDING_MAX
     }
 
+    /// Whether writes that raft can not take now would take too much memory.
+    pub(crate) fn is_full_of_commands(&self) -> bool {
+        self.command_bytes >= COMMAND_BYTES_MAX
+    }
+
     pub(crate) fn answer(&mut self, ticket: Ticket, result: Result<Done, Failure>) {
         self.answers.push(Answer { ticket, result });
     }
@@ -107,14 +118,17 @@ impl Pending {
 
     pub(crate) fn hold(&mut self, write: HeldWrite) {
         self.expect_by(write.patience.held_until_ms);
+        self.command_bytes += write.command.len();
         self.held.push_back(write);
     }
 
     /// Those that may be tried with the leader of `term`.
     pub(crate) fn take_held(&mut self, term: Term) -> VecDeque<HeldWrite> {
         let held = std::mem::take(&mut self.held).into_iter();
-        let (refused, free) = held.partition(|write| write.refused == Some(term));
+        let (refused, free): (_, VecDeque<HeldWrite>) =
+            held.partition(|write| write.refused == Some(term));
         self.held = refused;
+        self.command_bytes -= free.iter().map(|write| write.command.len()).sum::<usize>();
         free
     }
 
@@ -139,15 +153,22 @@ impl Pending {
     pub(crate) fn forwarded(&mut self, number: u64, leader: MemberId, write: HeldWrite) {
         self.expect_by(write.patience.deadline_ms);
         let HeldWrite { ticket, command, patience, .. } = write;
+        self.command_bytes += command.len();
         let forwarded = Forwarded { ticket, leader, write: (command, patience) };
         let earlier = self.forwarded.insert(number, forwarded);
         assert!(earlier.is_none(), "a number is used once");
     }
 
+    fn take_forwarded(&mut self, number: u64) -> Option<Forwarded> {
+        let forwarded = self.forwarded.remove(&number)?;
+        self.command_bytes -= forwarded.write.0.len();
+        Some(forwarded)
+    }
+
     /// The leader says where a forwarded write stands. Late if that is applied already: the
     /// outcome has passed by.
     pub(crate) fn forward_proposed(&mut self, number: u64, id: LogId, applied: Index) {
-        let Some(forwarded) = self.forwarded.remove(&number) else { return };
+        let Some(forwarded) = self.take_forwarded(number) else { return };
         if id.index <= applied || self.proposed.contains_key(&(id.index, id.term)) {
             self.fail(forwarded.ticket, Failure::Unknown);
         } else {
@@ -157,7 +178,7 @@ impl Pending {
 
     /// The leader of `term` refused a forwarded write: it certainly did not propose it.
     pub(crate) fn forward_refused(&mut self, number: u64, term: Term, refusal: ForwardRefusal) {
-        let Some(forwarded) = self.forwarded.remove(&number) else { return };
+        let Some(forwarded) = self.take_forwarded(number) else { return };
         let Forwarded { ticket, write: (command, patience), .. } = forwarded;
         match refusal {
             ForwardRefusal::NotLeader => {
@@ -172,10 +193,12 @@ impl Pending {
     /// The stream from `leader` broke: what was forwarded to it and not answered is unknown
     /// (rule 7.2).
     pub(crate) fn stream_broke(&mut self, leader: MemberId) {
-        let lost = self.forwarded.extract_if(.., |_, forwarded| forwarded.leader == leader);
-        let tickets: Vec<Ticket> = lost.map(|(_, forwarded)| forwarded.ticket).collect();
-        for ticket in tickets {
-            self.fail(ticket, Failure::Unknown);
+        let all = self.forwarded.iter();
+        let lost =
+            all.filter(|(_, forwarded)| forwarded.leader == leader).map(|(&number, _)| number);
+        for number in lost.collect::<Vec<u64>>() {
+            let forwarded = self.take_forwarded(number).expect("it was found above");
+            self.fail(forwarded.ticket, Failure::Unknown);
         }
     }
 
@@ -309,6 +332,17 @@ impl Pending {
         for (ticket, failure) in failed {
             self.fail(ticket, failure);
         }
+        self.settle_accounts();
+    }
+
+    /// After requests were taken out in passing: everything that is kept beside them again agrees.
+    fn settle_accounts(&mut self) {
+        let reads = &self.reads;
+        self.held_reads.retain(|(ticket, _)| reads.contains_key(ticket));
+        self.waiting_reads.retain(|(_, ticket)| reads.contains_key(ticket));
+        let held = self.held.iter().map(|write| write.command.len());
+        let forwarded = self.forwarded.values().map(|forwarded| forwarded.write.0.len());
+        self.command_bytes = held.chain(forwarded).sum();
         self.earliest_ms = self.earliest_left_ms();
     }
 
@@ -337,5 +371,10 @@ impl Pending {
             self.fail(ticket, Failure::Unknown);
         }
         self.transfer_ended(None);
+        self.settle_accounts();
     }
 }
+
+#[cfg(test)]
+#[path = "pending_tests.rs"]
+mod tests;

@@ -2,13 +2,14 @@
 //! `order.rs`.
 
 use bytes::Bytes;
-use raft::{Config, EntryKind, LogId, MemberId, Now, ProposeError, Raft, Term};
+use raft::{Body, Config, EntryKind, LogId, MemberId, Message, Now, ProposeError, Raft, Term};
 use store::{Budget, Command, Reader, Store};
 
 use crate::api::{
     Effects, Failure, ForwardRefusal, PeerMessage, Request, Status, Stop, Submission, Ticket,
 };
 use crate::applier::Applier;
+use crate::entry::detach;
 use crate::forwards::Forwards;
 use crate::order::Gate;
 use crate::pending::{HeldWrite, Patience, Pending};
@@ -86,13 +87,15 @@ impl Replica {
         }
         self.now = now;
         match message {
-            PeerMessage::Raft(message) => {
+            PeerMessage::Raft(mut message) => {
+                detach_entries(&mut message);
                 if let Err(refusal) = self.raft.step(now, from, message) {
                     self.effects.refused.push((from, refusal));
                 }
             }
-            PeerMessage::Forward { term, life, number, command } => {
+            PeerMessage::Forward { term, life, number, mut command } => {
                 if self.forwards.admit(from, term, life, number) {
+                    detach(&mut command);
                     let result = self.take_forward(term, command);
                     let answer = PeerMessage::ForwardAnswer { life, number, result };
                     // Leaves before the entry does, on the same stream: the follower knows where
@@ -128,7 +131,8 @@ impl Replica {
             self.pending.answer(ticket, Err(Failure::Unavailable));
             return;
         }
-        if self.pending.is_full() {
+        let is_write = matches!(request, Request::Write { .. });
+        if self.pending.is_full() || is_write && self.pending.is_full_of_commands() {
             self.pending.answer(ticket, Err(Failure::Overloaded));
             return;
         }
@@ -297,5 +301,11 @@ impl Replica {
     /// Does at most `units` of work in a turn of apply, for tests of what happens in between.
     pub fn set_turn_units(&mut self, units: u64) {
         self.turn_units = units;
+    }
+}
+
+fn detach_entries(message: &mut Message) {
+    if let Body::Append { entries, .. } = &mut message.body {
+        entries.iter_mut().for_each(|entry| detach(&mut entry.payload));
     }
 }

@@ -388,16 +388,3 @@ fn a_command_that_nobody_knows_stops_every_member_at_the_same_entry() {
     }
     assert_eq!(cluster.failure(ticket), Some(Failure::Unknown), "a newer version may apply it");
 }
-
-#[test]
-fn reads_that_find_no_leader_leave_nothing_behind() {
-    let mut cluster = Cluster::led();
-    cluster.isolated = vec![1, 2, 3];
-    cluster.pass(5_000);
-    for _ in 0..100 {
-        let read = cluster.submit(1, Request::ReadBarrier, 20);
-        cluster.pass(50);
-        assert_eq!(cluster.failure(read), Some(Failure::Unavailable));
-    }
-    assert_eq!(cluster.replica(1).waiting_reads(), 0);
-}

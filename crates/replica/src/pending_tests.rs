@@ -1,0 +1,59 @@
+//! What is kept beside the requests goes with them.
+
+use super::*;
+
+fn patience(until_ms: u64) -> Patience {
+    Patience { deadline_ms: until_ms, held_until_ms: until_ms }
+}
+
+fn write(ticket: u64, until_ms: u64) -> HeldWrite {
+    let command = Bytes::from(vec![0; COMMAND_BYTES_MAX / 4]);
+    let (ticket, patience) = (Ticket(ticket), patience(until_ms));
+    HeldWrite { ticket, command, forward: true, patience, refused: None }
+}
+
+#[test]
+fn a_read_that_expired_is_forgotten_wherever_it_waited() {
+    let mut pending = Pending::default();
+    pending.read(Ticket(1), patience(10));
+    pending.read(Ticket(2), patience(10));
+    assert_eq!(pending.ask_held_reads(Term(1)), [ReadId(1), ReadId(2)]);
+    pending.read_confirmed(ReadId(1), Index(5));
+    pending.read_failed(ReadId(2), Term(1));
+    pending.expire(10);
+    assert_eq!(pending.answers.len(), 2);
+    assert!(pending.held_reads.is_empty() && pending.waiting_reads.is_empty());
+}
+
+#[test]
+fn writes_without_a_leader_are_bounded_by_their_bytes() {
+    let mut pending = Pending::default();
+    for ticket in 0..4 {
+        assert!(!pending.is_full_of_commands());
+        pending.hold(write(ticket, 10));
+    }
+    assert!(pending.is_full_of_commands());
+    pending.expire(10);
+    assert_eq!((pending.answers.len(), pending.command_bytes), (4, 0));
+}
+
+#[test]
+fn the_bytes_of_a_write_are_counted_until_it_is_decided_or_proposed() {
+    let mut pending = Pending::default();
+    let leader = MemberId(2);
+    (1..=4).for_each(|number| pending.hold(write(number, 100)));
+    let one = pending.command_bytes / 4;
+    for (number, write) in (1..).zip(pending.take_held(Term(1))) {
+        pending.forwarded(number, leader, write);
+    }
+    assert_eq!(pending.command_bytes, 4 * one);
+    pending.forward_proposed(1, LogId::new(Term(1), Index(9)), Index(8));
+    pending.forward_refused(2, Term(1), ForwardRefusal::Overloaded);
+    assert_eq!(pending.command_bytes, 2 * one);
+    pending.forward_refused(3, Term(1), ForwardRefusal::NotLeader);
+    assert_eq!(pending.command_bytes, 2 * one, "it is held again");
+    pending.stream_broke(leader);
+    assert_eq!(pending.command_bytes, one);
+    pending.stop();
+    assert_eq!((pending.answers.len(), pending.command_bytes), (4, 0));
+}
