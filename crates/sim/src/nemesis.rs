@@ -63,8 +63,8 @@ impl Life {
         self.plan_strike(fault);
     }
 
-    /// A member was elected: in some lives that is when it is struck, before or after it has said
-    /// anything to anyone. Leaders that follow each other that fast leave logs that differ
+    /// A member was elected: in some lives that is when it is struck, before anyone has heard of
+    /// it, or soon after. Leaders that follow each other that fast leave logs that differ
     /// (Figure 8).
     pub(crate) fn elected(&mut self, id: MemberId) {
         let (hunted, (_, delay)) = (self.plan.hunted, self.plan.delay);
@@ -74,8 +74,9 @@ impl Life {
             return;
         }
         let fault = self.random.pick(&faults);
-        let after = Span(self.random.between(0, delay.times(4).0));
-        self.queue.plan_in(after, Happening::Hunt { fault, member: id });
+        let at_once = self.random.coin();
+        let after = if at_once { 0 } else { self.random.between(0, delay.times(4).0) };
+        self.queue.plan_in(Span(after), Happening::Hunt { fault, member: id });
     }
 
     pub(crate) fn hunt(&mut self, fault: Fault, member: MemberId) {

@@ -17,8 +17,8 @@ pub(crate) const FOUNDED_MS: u64 = 1_780_000_000_000;
 const WALL_SKEW_MS_MAX: u64 = 10 * 365 * 24 * 3_600 * 1_000;
 
 /// The time of faults, at least and at most.
-const CHAOS_MIN: Span = Span(4_000_000);
-const CHAOS_MAX: Span = Span(20_000_000);
+const CHAOS_MIN: Span = Span(6_000_000);
+const CHAOS_MAX: Span = Span(40_000_000);
 
 /// One life's conditions. All members have the same settings.
 #[derive(Clone, Debug)]
@@ -77,10 +77,14 @@ impl Plan {
         let heartbeat_ms = election_timeout_ms / random.between(4, 10);
         let timers = Timers { heartbeat_ms, election_timeout_ms };
         let chaos =
-            Span::ms(election_timeout_ms * random.between(10, 40)).clamp(CHAOS_MIN, CHAOS_MAX);
+            Span::ms(election_timeout_ms * random.between(20, 100)).clamp(CHAOS_MIN, CHAOS_MAX);
         let faults: Vec<Fault> =
             Fault::ALL.into_iter().filter(|fault| size > 1 || !fault.needs_peers()).collect();
-        let (ambient, strikes) = draw_faults(random, &faults, chaos);
+        let (ambient, mut strikes) = draw_faults(random, &faults, chaos);
+        let hunted = random.pick(&[0, 0, 300, 1_000]);
+        if hunted > 0 {
+            strikes.entry(Fault::CrashOne).or_insert(chaos);
+        }
         Plan {
             clients: random.between(1, 6),
             keys: random.between(1, 12),
@@ -90,7 +94,7 @@ impl Plan {
             flush: draw_range(random, &[20, 100, 500], &[200, 2_000, 10_000]),
             wake: Span(random.pick(&[0, 0, 200, 2_000])),
             tick_jitter: Span::ms(random.pick(&[0, 1, 5])),
-            hunted: random.pick(&[0, 0, 300, 800]),
+            hunted,
             wall_ms: draw_clocks(random, &members),
             members,
             chaos,
@@ -139,7 +143,7 @@ impl Plan {
 
 impl Limits {
     fn draw(random: &mut Random) -> Limits {
-        let message_bytes_max = random.pick(&[100, 400, 2_000]);
+        let message_bytes_max = random.pick(&[60, 400, 2_000]);
         Limits {
             segment_bytes: random.pick(&[16, 32, 64]) << 10,
             spares: random.below(3) as usize,
@@ -170,7 +174,7 @@ fn draw_faults(random: &mut Random, faults: &[Fault], chaos: Span) -> Faults {
     for &fault in faults {
         let is_on = random.chance(400);
         let per_mille = random.pick(&[5, 20, 80, 200]);
-        let strikes_mean = random.between(2, 12);
+        let strikes_mean = random.between(3, 30);
         if !is_on {
             continue;
         }
