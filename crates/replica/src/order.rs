@@ -5,11 +5,12 @@
 //! |---|---|---|
 //! | a message in `Output::send` | at once | rests on durable state only |
 //! | a message in `Output::send_after_persist(n)` | batch `n` is durable | 1.6, Figure 2 |
-//! | persist batch `n + 1` to the log | after batch `n` was handed over; needs no completion | 1.6 |
+//! | persist batch `n + 1` to the log | batch `n` was handed over; it need not be done | 1.6 |
 //! | an entry counts for commit | it is durable on a majority, by raft's own count | contract 1 |
 //! | an entry is applied | it is committed, and the entry before it is applied | 6.1 |
 //! | a write is answered | its index is applied *and published* | 6.1, 7.1 |
-//! | a read is answered | a quorum round begun after it arrived is over, and the index it named is published | 6.1, 6.3 |
+//! | a read may be served at an index | a quorum round begun after it arrived is over | 6.3 |
+//! | a read is answered | that index is published | 6.1 |
 //! | where a forwarded write stands | is told before the appends that carry it, on one stream | – |
 //!
 //! Within one call of `take_effects`, effects may be carried out in any order but this: messages

@@ -31,6 +31,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     twice("parking_lot_core", OLD_LOCKS),
     twice("redox_syscall", NOT_BUILT),
     twice("syn", BUILD_TIME),
+    twice("unicode-width", "miette, of protox, which runs at build time alone"),
     twice("windows-sys", NOT_BUILT),
     Exception {
         rule: "banned-call",
