@@ -57,7 +57,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Opens the file at `path`.
     fn open(&self, path: &Path, mode: Mode) -> Result<Self::File, Error>;
 
-    /// Creates the directory at `path` and its missing parents; an existing one is fine.
+    /// Creates the directory at `path` and its missing parents, for this user alone; an existing
+    /// one is fine, and left as it is.
     fn create_dir_all(&self, path: &Path) -> Result<(), Error>;
 
     /// The names in the directory at `path`, in ascending order. Names that are not UTF-8 are left

@@ -2,11 +2,14 @@
 
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Cause, Error, Operation};
 use crate::{Disk, File, Mode};
+
+/// Of directories that are created: what lies in them is for the member's own user alone.
+const DIRECTORY_MODE: u32 = 0o700;
 
 /// The machine's own file systems.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,7 +40,9 @@ impl Disk for OsDisk {
     }
 
     fn create_dir_all(&self, path: &Path) -> Result<(), Error> {
-        fs::create_dir_all(path).map_err(Error::system(Operation::CreateDirectory, path))
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(DIRECTORY_MODE);
+        builder.create(path).map_err(Error::system(Operation::CreateDirectory, path))
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>, Error> {

@@ -98,3 +98,18 @@ fn a_lock_keeps_others_out_until_it_is_dropped() {
     drop(lock);
     OsDisk.lock(&scratch.path("LOCK")).unwrap();
 }
+
+#[test]
+fn a_directory_that_is_created_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new("mode");
+    OsDisk.create_dir_all(&scratch.path("a/b")).unwrap();
+    for name in ["a", "a/b"] {
+        let mode = std::fs::metadata(scratch.path(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{name}");
+    }
+    std::fs::set_permissions(scratch.path("a"), PermissionsExt::from_mode(0o750)).unwrap();
+    OsDisk.create_dir_all(&scratch.path("a/b")).unwrap();
+    let mode = std::fs::metadata(scratch.path("a")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o750, "what exists is left as its owner wants it");
+}
