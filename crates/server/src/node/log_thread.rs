@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use disk::Disk;
 use parking_lot::{Condvar, Mutex};
 use replica::{LogReply, LogRequest, LogWorker};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::inbox::Inbox;
 use super::status::{Counters, StatusBoard};
@@ -97,8 +97,17 @@ pub(crate) fn run<D: Disk>(
                 housekeeping = Some(Instant::now() + IDLE_AFTER);
             }
             Taken::Idle => housekeeping = keep_house(&mut worker, inbox),
-            Taken::Closed => return debug!("the log thread has ended"),
+            Taken::Closed => return close(&mut worker),
         }
+    }
+}
+
+/// The last step of an orderly end: with a closing frame behind it, damage to the last flush can
+/// not pass for a torn tail later (rule 1.3).
+fn close<D: Disk>(worker: &mut LogWorker<D>) {
+    match worker.idle() {
+        Ok(_more_to_prepare) => debug!("the log thread has ended"),
+        Err(error) => warn!(%error, "the log could not be closed; what was acknowledged is safe"),
     }
 }
 
