@@ -86,7 +86,8 @@ fn a_peer_that_breaks_the_protocol_loses_its_stream_alone() {
         stream.send(&bytes);
         assert!(stream.is_closed(), "{bytes:?}");
     }
-    assert!(cluster.member(0).log().contains("breaks the protocol"));
+    let member = cluster.member(0);
+    wait::until_true("the member says why", || member.log().contains("breaks the protocol"));
     check_unharmed(&cluster);
 }
 
