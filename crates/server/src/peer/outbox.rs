@@ -1,8 +1,8 @@
 //! What waits to be sent to one peer: filled by the replica thread, emptied by the stream's task.
 //!
 //! The replica thread never waits for a peer. While the stream is down, or its queue full, messages
-//! are dropped and counted: raft asks and tells again until it is heard. Forwarded writes are not
-//! dropped but given back: that they never left is worth knowing, or their outcome would be unknown.
+//! are dropped and counted: raft asks and tells again until it is heard. Forwarded writes are given
+//! back instead: unless it is known that they never left, their outcome is unknown.
 
 use parking_lot::Mutex;
 use raft::{Body, Message};
