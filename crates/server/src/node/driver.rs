@@ -139,7 +139,10 @@ impl Driver {
                     self.replica.receive(now, from, message);
                 }
             }
-            Input::StreamOpened(peer) => self.replica.stream_opened(now, peer),
+            Input::StreamOpened(peer) => {
+                self.outboxes.peer_is_alive(peer);
+                self.replica.stream_opened(now, peer);
+            }
             Input::StreamClosed(peer) => self.replica.stream_closed(now, peer),
             Input::Log(reply) => self.replica.log_reply(now, reply),
             Input::Stop => turn.ended = Some(Ended::Told),

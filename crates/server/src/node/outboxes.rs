@@ -39,6 +39,13 @@ impl Outboxes {
         Counters::add(&counters.peer_messages_dropped, dropped as u64);
     }
 
+    /// The peer has opened its stream to this member: ours to it need not wait.
+    pub(crate) fn peer_is_alive(&self, peer: MemberId) {
+        if let Some((_, outbox)) = self.peers.get(&peer) {
+            outbox.peer_is_alive();
+        }
+    }
+
     /// The forwarded writes that never left, since the last call.
     pub(crate) fn take_unsent(&self) -> Vec<PeerMessage> {
         self.peers.values().flat_map(|(_, outbox)| outbox.take_unsent()).collect()

@@ -88,7 +88,7 @@ impl Outbound {
                 }
                 Err(error) => self.log_failure(&error, &mut last_failure),
             }
-            tokio::time::sleep(jittered(backoff)).await;
+            self.outbox.rest(jittered(backoff)).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
     }

@@ -4,6 +4,8 @@
 //! are dropped and counted: raft asks and tells again until it is heard. Forwarded writes are given
 //! back instead: unless it is known that they never left, their outcome is unknown.
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
 use raft::{Body, Message};
 use replica::PeerMessage;
@@ -20,6 +22,8 @@ pub(crate) const OUTBOX_MESSAGES_MAX: usize = 65_536;
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
     filled: Notify,
+    /// The peer gave a sign of life while no stream to it was up.
+    alive: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +70,16 @@ impl Outbox {
         let dropped = messages.len();
         messages.into_iter().for_each(|message| queue.give_back(message));
         dropped
+    }
+
+    /// The peer has opened its own stream: it can be reached, and need not be waited for.
+    pub(crate) fn peer_is_alive(&self) {
+        self.alive.notify_one();
+    }
+
+    /// Waits `at_most` so long, or until the peer gives a sign of life.
+    pub(crate) async fn rest(&self, at_most: Duration) {
+        let _either = tokio::time::timeout(at_most, self.alive.notified()).await;
     }
 
     /// The forwarded writes that were to be sent and never left, since the last call.
@@ -117,6 +131,8 @@ fn size_bytes(message: &PeerMessage) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use bytes::Bytes;
 
     use super::*;
@@ -179,5 +195,14 @@ mod tests {
         outbox.open();
         let many = OUTBOX_MESSAGES_MAX as u64 + 5;
         assert_eq!(outbox.put(&mut forwards(many, 0)), 5, "and in messages");
+    }
+
+    #[tokio::test]
+    async fn a_sign_of_life_ends_the_wait_for_a_peer() {
+        let outbox = Outbox::default();
+        let before = Instant::now();
+        outbox.peer_is_alive();
+        outbox.rest(Duration::from_secs(60)).await;
+        assert!(before.elapsed() < Duration::from_secs(60));
     }
 }
