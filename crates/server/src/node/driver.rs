@@ -65,6 +65,20 @@ pub(crate) enum Ended {
     Stopped(Stop),
 }
 
+/// However the thread ends, by a panic too, nobody may go on waiting for it: neither the log thread
+/// nor a request.
+struct Closing {
+    inbox: Arc<Inbox>,
+    log: Arc<LogQueue>,
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.inbox.close();
+        self.log.close();
+    }
+}
+
 /// What a turn carries over to the next.
 struct Turn {
     waiters: Waiters,
@@ -79,6 +93,7 @@ impl Driver {
     /// Runs until it is told to stop, or can not go on. Requests that are not answered by then
     /// have an unknown outcome.
     pub(crate) fn run(mut self) -> Ended {
+        let _closing = Closing { inbox: Arc::clone(&self.inbox), log: Arc::clone(&self.log) };
         let now = Instant::now();
         let mut turn = Turn {
             waiters: Waiters::default(),
@@ -89,7 +104,7 @@ impl Driver {
         };
         let mut batch = Vec::new();
         let mut applying = true;
-        let ended = loop {
+        loop {
             let wait_until = if applying { Instant::now() } else { turn.tick_due };
             self.inbox.take(&mut batch, wait_until, std::mem::take(&mut turn.answered));
             self.feed(&mut batch, &mut turn);
@@ -98,12 +113,9 @@ impl Driver {
             self.hand_out(&mut turn);
             self.show_status(&mut turn);
             if let Some(ended) = turn.ended.take() {
-                break ended;
+                return ended;
             }
-        };
-        self.inbox.close();
-        self.log.close();
-        ended
+        }
     }
 
     /// All inputs of the batch, then the tick if one is due. Late ticks count as one.

@@ -112,7 +112,7 @@ impl Node {
         self.status().leader().is_some()
     }
 
-    /// One request through the inbox; `lost` is the answer if none can come any more.
+    /// One request, whatever becomes of it; `lost` is the answer if none can come any more.
     async fn ask(
         &self,
         request: Request,
@@ -122,6 +122,19 @@ impl Node {
         if !self.is_running() {
             return Err(Failure::Unavailable);
         }
+        let result = self.submit(request, timeout, lost).await;
+        if result == Err(Failure::Overloaded) {
+            Counters::add(&self.counters().overloaded, 1);
+        }
+        result
+    }
+
+    async fn submit(
+        &self,
+        request: Request,
+        timeout: Duration,
+        lost: Failure,
+    ) -> Result<Done, Failure> {
         let (sender, receiver) = oneshot::channel();
         self.shared.inbox.submit(request, timeout, sender)?;
         match tokio::time::timeout(timeout + ANSWER_GRACE, receiver).await {

@@ -168,12 +168,20 @@ impl Inbox {
         }
     }
 
-    /// Nothing is taken any more: waiting requests lose their answer senders, streams go on.
+    /// Nothing is taken any more. Requests that were not taken are certainly not done, and are told
+    /// so; streams go on, to nowhere.
     pub(crate) fn close(&self) {
         let mut queue = self.queue.lock();
         queue.closed = true;
-        queue.inputs.clear();
+        let inputs = std::mem::take(&mut queue.inputs);
+        drop(queue);
         self.room.notify_waiters();
+        for input in inputs {
+            if let Input::Submit { answer, .. } = input {
+                // Whoever asked may have gone.
+                let _ = answer.send(Err(Failure::Unavailable));
+            }
+        }
     }
 
     fn push(&self, mut queue: parking_lot::MutexGuard<'_, Queue>, input: Input) {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use disk::{Fault, SimDisk};
 use raft::MemberId;
-use replica::{Configuration, Failure, LogOptions, Member, Recovered, Replica, open_log};
+use replica::{Configuration, Failure, LogOptions, Member, Recovered, Replica, Request, open_log};
 use store::{Command, Store};
 
 use super::*;
+use crate::node::inbox::REQUESTS_MAX;
 use crate::node::{About, Clock, LogQueue, Node, Outboxes, WriteOptions};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -100,4 +102,32 @@ async fn after_a_stop_requests_fail_at_once() {
     node.write(put("a"), PATIENT).await.unwrap();
     threads.stop();
     assert_eq!(node.read_barrier(DEADLINE).await, Err(Failure::Unavailable));
+}
+
+/// Whoever waits for the threads must not wait for one that nobody tells to end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_thread_that_panics_ends_the_member() {
+    let (node, mut threads) = founded(SimDisk::new()).await;
+    // Batches are numbered from 1 on: our own log thread would never say this.
+    threads.inbox.notify(Input::Log(LogReply::Persisted(raft::PersistNumber(0))));
+    let reason = tokio::time::timeout(DEADLINE, threads.failed()).await.unwrap();
+    assert!(reason.contains("has panicked"), "{reason}");
+    assert_eq!(node.write(put("a"), PATIENT).await, Err(Failure::Unavailable));
+    let (stopped, has_stopped) = std::sync::mpsc::channel();
+    std::thread::spawn(move || stopped.send(threads.stop()));
+    has_stopped.recv_timeout(DEADLINE).expect("both threads have ended");
+}
+
+#[tokio::test]
+async fn what_is_refused_for_want_of_room_is_counted() {
+    let status = Arc::new(StatusBoard::new(about()));
+    status.running(Arc::new(configuration()));
+    let inbox = Inbox::new();
+    let node = Node::new(Arc::clone(&inbox), status, Store::new().reader());
+    for _ in 0..REQUESTS_MAX {
+        let (answer, _) = oneshot::channel();
+        inbox.submit(Request::ReadBarrier, DEADLINE, answer).unwrap();
+    }
+    assert_eq!(node.read_barrier(DEADLINE).await, Err(Failure::Overloaded));
+    assert_eq!(node.counters().overloaded.load(Ordering::Relaxed), 1);
 }
