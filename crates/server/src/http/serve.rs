@@ -34,7 +34,8 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// How many headers.
     pub headers_max: usize,
-    /// How long the headers of a request may take, and how long a connection may be idle.
+    /// How long the headers of a request may take, how long a connection may be idle, and how long
+    /// a client may take nothing of its answer.
     pub header_timeout: Duration,
     /// How long the body of a request may take.
     pub body_timeout: Duration,
@@ -63,7 +64,8 @@ impl Default for Limits {
 /// it would only fail again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A connection beyond the limit is told so; it has this long to ask.
+/// A connection beyond the limit is told so; it lasts this long at most, whatever it speaks. A peer
+/// has long become a stream by then, which is no HTTP connection any more.
 const CROWDED_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The paths that members use among each other.
@@ -129,7 +131,11 @@ fn spawn_connection(
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         // A connection that ends in an error is the client's affair, and it has been told.
-        let _ = connection.await;
+        if crowded.0 {
+            let _ = tokio::time::timeout(CROWDED_TIMEOUT, connection).await;
+        } else {
+            let _ = connection.await;
+        }
         drop(permit);
     });
 }

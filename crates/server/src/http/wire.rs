@@ -1,8 +1,10 @@
-//! The socket below HTTP, with two corrections.
+//! The socket below HTTP, with three corrections.
 //!
 //! - **A deadline for the first bytes.** The server waits for the first 24 of them to tell
 //!   HTTP/1.1 from HTTP/2, with no deadline of its own; a client that sends fewer would be kept
 //!   for ever.
+//! - **A deadline for taking an answer.** A client that asks and does not read would keep its answer
+//!   in memory, and its connection, for ever.
 //! - **A body for bare refusals.** Bytes that are no HTTP are refused by the HTTP library itself,
 //!   below all of our code, with an empty body. A client deserves the same `{"error", "message"}`
 //!   that it gets everywhere, so the empty answer is replaced on its way out.
@@ -24,6 +26,10 @@ const FIRST_BYTES: usize = 24;
 pub(super) struct Wire<S> {
     socket: S,
     first: Option<First>,
+    /// How long the client may take nothing of what is written.
+    patience: Duration,
+    /// When that is over, while the socket is full.
+    stalled: Option<Pin<Box<Sleep>>>,
     /// What goes out in place of a bare refusal, and how long that was.
     replacement: Option<(Bytes, usize)>,
 }
@@ -34,10 +40,10 @@ struct First {
 }
 
 impl<S> Wire<S> {
-    /// `patience` is how long the first bytes may take.
+    /// `patience` is how long the first bytes may take, and how long the client may take none.
     pub(super) fn new(socket: S, patience: Duration) -> Wire<S> {
         let first = First { missing: FIRST_BYTES, deadline: Box::pin(sleep(patience)) };
-        Wire { socket, first: Some(first), replacement: None }
+        Wire { socket, first: Some(first), patience, stalled: None, replacement: None }
     }
 }
 
@@ -71,7 +77,8 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
                 self.replacement = None;
                 return Poll::Ready(Ok(Some(replaced)));
             }
-            match ready!(Pin::new(&mut self.socket).poll_write(context, rest))? {
+            let written = Pin::new(&mut self.socket).poll_write(context, rest);
+            match ready!(in_time(&mut self.stalled, self.patience, context, written))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => rest.advance(written),
             }
@@ -91,7 +98,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         }
         match ready!(self.poll_replacement(context))? {
             Some(replaced) => Poll::Ready(Ok(replaced)),
-            None => Pin::new(&mut self.socket).poll_write(context, bytes),
+            None => {
+                let Wire { socket, stalled, patience, .. } = &mut *self;
+                let written = Pin::new(socket).poll_write(context, bytes);
+                in_time(stalled, *patience, context, written)
+            }
         }
     }
 
@@ -102,7 +113,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     ) -> Poll<io::Result<usize>> {
         match slices {
             [only] => self.poll_write(context, only),
-            _ => Pin::new(&mut self.socket).poll_write_vectored(context, slices),
+            _ => {
+                let Wire { socket, stalled, patience, .. } = &mut *self;
+                let written = Pin::new(socket).poll_write_vectored(context, slices);
+                in_time(stalled, *patience, context, written)
+            }
         }
     }
 
@@ -117,6 +132,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(context)
     }
+}
+
+/// What came of a write; a failure if nothing has come of it for too long.
+fn in_time(
+    stalled: &mut Option<Pin<Box<Sleep>>>,
+    patience: Duration,
+    context: &mut Context<'_>,
+    written: Poll<io::Result<usize>>,
+) -> Poll<io::Result<usize>> {
+    if written.is_ready() {
+        *stalled = None;
+        return written;
+    }
+    ready!(stalled.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(context));
+    Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// The status lines of bare refusals, and what is said in their place.

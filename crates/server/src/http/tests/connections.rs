@@ -1,13 +1,13 @@
 //! Connections that break off, stall, flood or speak something else.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use super::world::{World, request};
+use super::world::{DEADLINE, World, request};
 use crate::http::Limits;
 
 fn impatient() -> Limits {
@@ -158,6 +158,41 @@ async fn connections_beyond_the_limit_are_told_so_but_members_get_through() {
     // The first connection is as good as ever.
     first.send(&request("GET", "/livez", &[], b"")).await;
     assert_eq!(first.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_do_not_stay() {
+    let limits = Limits { connections_max: 1, connections_spare: 1, ..Limits::default() };
+    let world = World::limited(limits).await;
+    let mut first = world.connect().await;
+    first.send(&request("GET", "/livez", &[], b"")).await;
+    assert_eq!(first.answer().await.status, 200);
+
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let mut crowded = world.connect().await;
+    crowded.send(&[&preface[..], &settings].concat()).await;
+    crowded.closed().await;
+    assert_eq!(world.ask("GET", "/raft/hello").await.text(), "hello");
+}
+
+/// A client that asks and never reads would hold its answer in memory, and its connection.
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_is_let_go() {
+    let limits = Limits { connections_max: 1, connections_spare: 1, ..impatient() };
+    let world = World::limited(limits).await;
+    let value = "v".repeat(1 << 20);
+    world.put("k", &value).await;
+    let mut deaf = world.connect().await;
+    for _ in 0..64 {
+        deaf.send(&request("GET", "/kv/k", &[], b"")).await;
+    }
+    let deadline = Instant::now() + DEADLINE;
+    while world.ask("GET", "/livez").await.status != 200 {
+        assert!(Instant::now() < deadline, "its connection is never free again");
+        tokio::task::yield_now().await;
+    }
+    drop(deaf);
 }
 
 #[tokio::test]

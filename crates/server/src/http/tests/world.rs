@@ -16,7 +16,7 @@ use crate::http::{Limits, router, serve};
 use crate::node::{Node, testing};
 
 /// Nothing in these tests takes this long but by a fault.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A served member.
 pub(super) struct World {
