@@ -5,8 +5,8 @@
 //! | 2xx | done | done |
 //! | no connection: nothing was sent | again | again |
 //! | a code that says "not now" (`NOT_NOW`) | again | again |
-//! | a code that says "never" (`NEVER`, or any other with a 4xx status) | refused | refused |
-//! | `outcome_unknown`; 5xx with any other code; no code of ours at all | again | **unknown** |
+//! | a code that says "never" (`unsupported`, or any other with a 4xx status) | refused | refused |
+//! | any other code with a 5xx status (`outcome_unknown`); no code of ours | again | **unknown** |
 //! | the connection broke after the request left; silence | again | **unknown** |
 //!
 //! Codes decide, statuses do not: a 503 of some proxy in between proves nothing about the member
@@ -22,8 +22,8 @@ use crate::{Endpoint, Error};
 /// Codes of a member that certainly did nothing, and another member or another time may serve.
 const NOT_NOW: [&str; 6] =
     ["not_leader", "no_leader", "unavailable", "overloaded", "superseded", "stopped"];
-/// Codes with a 5xx status that say as surely that nothing was done, and will not be.
-const NEVER: [&str; 2] = ["unsupported", "transfer_failed"];
+/// A code with a 5xx status that says as surely that nothing was done, and will not be.
+const NEVER: &str = "unsupported";
 
 /// Whether a request changes anything when it is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ fn judge_refusal(effect: Effect, answer: Answer) -> Verdict {
             wait: answer.retry_after.unwrap_or_default(),
         }),
         "outcome_unknown" => unproven(effect, message),
-        name if NEVER.contains(&name) => refused(answer.status, code, message),
+        NEVER => refused(answer.status, code, message),
         _ if (400..500).contains(&answer.status) => refused(answer.status, code, message),
         _ => unproven(effect, format!("{message} ({code})")),
     }
@@ -184,7 +184,7 @@ mod tests {
             (|| refusal(421, "not_leader"), "again", "again"),
             (|| refusal(503, "stopped"), "again", "again"),
             (|| refusal(501, "unsupported"), "refused", "refused"),
-            (|| refusal(503, "transfer_failed"), "refused", "refused"),
+            (|| refusal(504, "transfer_failed"), "again", "unknown"),
             (|| refusal(400, "bad_request"), "refused", "refused"),
             (|| refusal(404, "not_found"), "refused", "refused"),
             (|| refusal(410, "compacted"), "refused", "refused"),

@@ -73,7 +73,7 @@ codes! {
     Overloaded "overloaded" SERVICE_UNAVAILABLE,
     Stopped "stopped" SERVICE_UNAVAILABLE,
     Superseded "superseded" SERVICE_UNAVAILABLE,
-    TransferFailed "transfer_failed" SERVICE_UNAVAILABLE,
+    TransferFailed "transfer_failed" GATEWAY_TIMEOUT,
     Unavailable "unavailable" SERVICE_UNAVAILABLE,
     UnknownField "unknown_field" BAD_REQUEST,
     UnknownPath "unknown_path" NOT_FOUND,
@@ -136,7 +136,8 @@ impl Refusal {
             ),
             Failure::TransferFailed => Refusal::new(
                 Code::TransferFailed,
-                "leadership did not move; see /cluster/status for who is up to date",
+                "leadership has not moved, but it may yet: see /cluster/leader, and /cluster/status \
+                 for who is up to date",
             ),
         }
     }

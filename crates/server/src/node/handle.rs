@@ -75,6 +75,9 @@ impl Node {
     }
 
     /// Hands leadership to `to`, or to the most up-to-date follower; answers who leads then.
+    ///
+    /// `Failure::TransferFailed` means that it has not moved, not that it will not: the target may
+    /// have been told to campaign.
     pub async fn transfer(
         &self,
         to: Option<MemberId>,
