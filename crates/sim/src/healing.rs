@@ -10,6 +10,7 @@ use replica::Ticket;
 use crate::life::Life;
 use crate::member::Death;
 use crate::oracle::Asked;
+use crate::plan::Plan;
 use crate::time::{Span, Time};
 use crate::workload::Asker;
 
@@ -17,6 +18,9 @@ use crate::workload::Asker;
 const HEALING_TIMEOUTS_MAX: u64 = 20;
 /// A member that comes back from a slow start, or a far end, has this much time on top.
 const HEALING_GRACE: Span = Span(2_000_000);
+/// A member has so many election timeouts for a write before it is asked for another one. Few would
+/// do, but each write adds to what a late member must fetch before it can answer.
+const PROBE_TIMEOUTS: u64 = 4;
 
 /// How far the healing has come.
 #[derive(Debug)]
@@ -70,8 +74,7 @@ impl Life {
     pub(crate) fn watch_healing(&mut self) {
         let now = self.now();
         let Some(healing) = &self.healing else { return };
-        let timeout = Span::ms(self.plan.timers.election_timeout_ms);
-        let patience = Span(timeout.times(HEALING_TIMEOUTS_MAX).0 + HEALING_GRACE.0);
+        let patience = self.healing_max();
         let took = now.since(healing.began);
         assert!(
             took <= patience,
@@ -90,6 +93,15 @@ impl Life {
         }
     }
 
+    /// The time a healed cluster has: to elect, to start, and to fetch what a member may lack, each
+    /// entry alone where messages are that small.
+    fn healing_max(&self) -> Span {
+        let Plan { timers, delay: (_, delay), flush: (_, flush), wake, .. } = &self.plan;
+        let elect = Span::ms(timers.election_timeout_ms).times(HEALING_TIMEOUTS_MAX);
+        let fetch_one = Span(2 * (delay.0 + wake.0) + flush.0);
+        Span(elect.0 + HEALING_GRACE.0 + fetch_one.times(self.ledger.last().0).0)
+    }
+
     /// Asks the member for a write, unless it has one to do or has done it.
     fn probe(&mut self, id: MemberId) {
         let healing = self.healing.as_ref().expect("only a healing cluster is probed");
@@ -103,7 +115,7 @@ impl Life {
         }
         let ticket = self.next_ticket();
         let asked = Asked::Write(self.clients.put(0, ticket));
-        let timeout_ms = self.plan.timers.election_timeout_ms;
+        let timeout_ms = self.plan.timers.election_timeout_ms * PROBE_TIMEOUTS;
         self.ask(ticket, Asker::Probe, id, asked, true, timeout_ms);
         let healing = self.healing.as_mut().expect("it was there above");
         healing.probes.insert(id, Probe::Waiting(ticket));

@@ -27,7 +27,7 @@ use crate::trace::Trace;
 use crate::workload::{Clients, Waiting};
 
 /// The time of faults ends after so many events, whatever was planned.
-const CHAOS_EVENTS_MAX: u64 = 12_000;
+const CHAOS_EVENTS_MAX: u64 = 10_000;
 /// A life that has so many events does not come to its end.
 const LIFE_EVENTS_MAX: u64 = 20_000;
 /// Whoever has no stream tries again after this time.

@@ -39,6 +39,7 @@ pub(crate) enum Input {
     Message(MemberId, PeerMessage),
     Opened(MemberId),
     Closed(MemberId),
+    Unsent(PeerMessage),
     Log(LogReply),
     Submit(Submission),
 }
@@ -247,6 +248,7 @@ impl Process {
             Input::Message(from, message) => self.replica.receive(now, from, message),
             Input::Opened(peer) => self.replica.stream_opened(now, peer),
             Input::Closed(peer) => self.replica.stream_closed(now, peer),
+            Input::Unsent(message) => self.replica.unsent(now, &message),
             Input::Log(reply) => self.replica.log_reply(now, reply),
             Input::Submit(submission) => self.replica.submit(now, submission),
         }

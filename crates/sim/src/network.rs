@@ -116,7 +116,7 @@ impl Network {
         self.links.get(&direction).is_some_and(|link| link.open)
     }
 
-    /// Sends a message. Which copies of it arrive, and when.
+    /// Sends a message on an open stream. Which copies of it arrive, and when.
     pub(crate) fn send(
         &mut self,
         now: Time,
@@ -124,7 +124,8 @@ impl Network {
         message: PeerMessage,
         tally: &mut Tally,
     ) -> Vec<(Time, Flight)> {
-        if !self.is_open(direction) || self.is_cut(direction) {
+        assert!(self.is_open(direction), "messages travel on streams");
+        if self.is_cut(direction) {
             return Vec::new();
         }
         if self.random.chance(self.lost) {

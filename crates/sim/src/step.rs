@@ -118,7 +118,14 @@ impl Life {
         self.ask_disk(id, log);
     }
 
+    /// Without a stream nothing leaves, and a forwarded write is handed back, as the server does.
     fn send(&mut self, from: MemberId, to: MemberId, message: PeerMessage) {
+        if !self.network.is_open((from, to)) {
+            if matches!(message, PeerMessage::Forward { .. }) {
+                self.give(from, Input::Unsent(message));
+            }
+            return;
+        }
         self.safety.says(from, to, &message);
         let copies = self.network.send(self.now(), (from, to), message, &mut self.tally);
         self.plan_arrivals(copies);
