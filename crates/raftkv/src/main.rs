@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `args.rs` | the command line as written, and all of `--help` |
+//! | `log.rs` | how a member's log lines leave it |
 //! | `start.rs` | one member; everything else about members is in the crate `server` |
 //! | `dev/` | a cluster of child processes on this machine |
 //! | `kv.rs`, `render.rs`, `text.rs` | keys and values, and how they are printed |
@@ -18,6 +19,7 @@ mod dev;
 mod diagnosis;
 mod failure;
 mod kv;
+mod log;
 mod render;
 mod signals;
 mod start;

@@ -1,16 +1,16 @@
 //! `raftkv start`: one member, until it is told to stop.
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, Read as _};
 use std::process;
 use std::thread;
 use std::time::Duration;
 
-use server::config::{self, Config, LogFormat, Raw};
+use server::config::{self, Config, Raw};
 use tokio::sync::oneshot;
-use tracing_subscriber::fmt;
 
 use crate::args::StartArgs;
 use crate::failure::Failure;
+use crate::log;
 use crate::signals::Signals;
 
 /// A member whose parent is gone gets so long to stop in good order.
@@ -27,7 +27,7 @@ pub(crate) async fn run(args: StartArgs) -> Result<(), Failure> {
         println!("{}", describe(&config));
         return Ok(());
     }
-    log_to_stderr(config.log_format);
+    let log = log::init(config.log_format)?;
     let mut signals = Signals::listen()?;
     let parent_gone = if stop_with_stdin { Some(watch_stdin()) } else { None };
     let shutdown = async move {
@@ -36,16 +36,9 @@ pub(crate) async fn run(args: StartArgs) -> Result<(), Failure> {
             () = ended(parent_gone) => {}
         }
     };
-    server::run(config, shutdown).await.map_err(|error| Failure::Negative(error.to_string()))
-}
-
-/// One line an event. Colours are for terminals alone.
-fn log_to_stderr(format: LogFormat) {
-    let log = fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    match format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
+    let ended = server::run(config, shutdown).await;
+    log.flush();
+    ended.map_err(|error| Failure::Negative(error.to_string()))
 }
 
 /// The flags, in the words of the configuration. A switch that is off leaves the word to the
