@@ -136,8 +136,8 @@ impl Refusal {
             ),
             Failure::TransferFailed => Refusal::new(
                 Code::TransferFailed,
-                "leadership has not moved, but it may yet: see /cluster/leader, and /cluster/status \
-                 for who is up to date",
+                "leadership has not moved, but it may yet: see /cluster/leader, and \
+                 /cluster/status for who is up to date",
             ),
         }
     }

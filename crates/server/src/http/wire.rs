@@ -3,8 +3,8 @@
 //! - **A deadline for the first bytes.** The server waits for the first 24 of them to tell
 //!   HTTP/1.1 from HTTP/2, with no deadline of its own; a client that sends fewer would be kept
 //!   for ever.
-//! - **A deadline for taking an answer.** A client that asks and does not read would keep its answer
-//!   in memory, and its connection, for ever.
+//! - **A deadline for taking an answer.** A client that asks and does not read would keep its
+//!   answer in memory, and its connection, for ever.
 //! - **A body for bare refusals.** Bytes that are no HTTP are refused by the HTTP library itself,
 //!   below all of our code, with an empty body. A client deserves the same `{"error", "message"}`
 //!   that it gets everywhere, so the empty answer is replaced on its way out.

@@ -113,7 +113,7 @@ async fn a_replica_thread_that_panics_ends_the_member() {
     let reason = tokio::time::timeout(DEADLINE, threads.failed()).await.unwrap();
     assert!(reason.contains("has panicked"), "{reason}");
     assert_eq!(node.write(put("a"), PATIENT).await, Err(Failure::Unavailable));
-    let (stopped, has_stopped) = std::sync::mpsc::channel();
+    let (stopped, has_stopped) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || stopped.send(threads.stop()));
     has_stopped.recv_timeout(DEADLINE).expect("both threads have ended");
 }
