@@ -17,8 +17,8 @@
 //!
 //! # A life
 //!
-//! A seed draws a plan (`plan.rs`): the cluster's size, tiny limits, delays, and which faults are on,
-//! how often (a swarm: no life has all of them). A founded cluster starts, clients ask, faults
+//! A seed draws a plan (`plan.rs`): the cluster's size, tiny limits, delays, and which faults are
+//! on, how often (a swarm: no life has all of them). A founded cluster starts, clients ask, faults
 //! strike. After a while the faults end (`healing.rs`), and the cluster must serve a write on
 //! every member within a bounded number of election timeouts, and all members must come to the
 //! same state. At the very end all machines lose power once more, and everything that was ever
