@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use parking_lot::{Mutex, RwLock};
 use raft::MemberId;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
@@ -24,11 +25,16 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// How much is read at once; frames of one read share its memory.
 const READ_BYTES: usize = 64 << 10;
 
+/// Streams that may be in their handshake at once: nothing is known yet of who opened them, and
+/// they no longer count as connections of the port. More than every member dialling at once.
+pub(super) const HANDSHAKES_MAX: usize = 64;
+
 /// Accepts streams and brings what they say to the inbox.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     inbox: Arc<Inbox>,
     membership: RwLock<Option<Arc<Membership>>>,
+    handshakes: Semaphore,
     streams: Mutex<Streams>,
 }
 
@@ -59,7 +65,8 @@ impl Inbound {
     /// Brings messages to `inbox`; refuses everybody until `admit` is called.
     pub(crate) fn new(inbox: Arc<Inbox>) -> Arc<Inbound> {
         let (membership, streams) = (RwLock::default(), Mutex::default());
-        Arc::new(Inbound { inbox, membership, streams })
+        let handshakes = Semaphore::new(HANDSHAKES_MAX);
+        Arc::new(Inbound { inbox, membership, handshakes, streams })
     }
 
     /// From here on the members of this cluster may open streams.
@@ -81,10 +88,16 @@ impl Inbound {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let Ok(permit) = self.handshakes.try_acquire() else {
+            warn!("dropped a stream from a peer: {HANDSHAKES_MAX} are in their handshake already");
+            return;
+        };
         let membership = self.membership.read().clone();
-        let mut buffer = BytesMut::with_capacity(READ_BYTES);
+        let mut buffer = BytesMut::new();
         let handshake = handshake::accept(&mut stream, &mut buffer, membership.as_deref());
-        match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
+        let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await;
+        drop(permit);
+        match shaken {
             Ok(Ok(peer)) => self.run(peer.id, stream, buffer),
             Ok(Err(HandshakeError::Refused(refused))) => {
                 warn!(%refused, advice = refused.advice(), "refused a stream from a peer");

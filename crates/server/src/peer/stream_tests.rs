@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::codec::put_messages;
 use super::frame::put_frame;
 use super::handshake::{HandshakeError, introduce};
+use super::inbound::HANDSHAKES_MAX;
 use super::outbound::upgrade;
 use super::{HelloBoard, Inbound, Membership, Outbound, Outbox, PeerDoor};
 use crate::http::{Limits, serve};
@@ -279,6 +280,26 @@ async fn a_handshake_that_is_none_is_refused() {
     let world = World::new().await;
     for bytes in [&b""[..], b"\xff\xff\xff", b"hello there"] {
         assert_eq!(refusal_of(&world, bytes).await, Reason::Malformed, "{bytes:?}");
+    }
+}
+
+/// One thread: what was spawned first has begun before what was spawned after it.
+#[tokio::test]
+async fn strangers_that_say_nothing_are_few_at_a_time() {
+    let world = World::new().await;
+    let accept = || {
+        let (near, far) = tokio::io::duplex(4 << 10);
+        tokio::spawn(Arc::clone(&world.inbound).serve(far));
+        near
+    };
+    let silent: Vec<_> = std::iter::repeat_with(accept).take(HANDSHAKES_MAX).collect();
+    let dialler = membership(DIALLER);
+    assert!(introduce(&mut accept(), &dialler, SERVED).await.is_err(), "there is no room");
+    drop(silent);
+    let deadline = Instant::now() + DEADLINE;
+    while introduce(&mut accept(), &dialler, SERVED).await.is_err() {
+        assert!(Instant::now() < deadline, "there is never room again");
+        tokio::task::yield_now().await;
     }
 }
 
