@@ -114,7 +114,10 @@ async fn a_replica_thread_that_panics_ends_the_member() {
     assert!(reason.contains("has panicked"), "{reason}");
     assert_eq!(node.write(put("a"), PATIENT).await, Err(Failure::Unavailable));
     let (stopped, has_stopped) = std::sync::mpsc::sync_channel(1);
-    std::thread::spawn(move || stopped.send(threads.stop()));
+    std::thread::spawn(move || {
+        threads.stop();
+        stopped.send(())
+    });
     has_stopped.recv_timeout(DEADLINE).expect("both threads have ended");
 }
 
