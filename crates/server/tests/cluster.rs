@@ -145,7 +145,7 @@ fn endpoint(port: u16) -> Endpoint {
     Endpoint::parse_list(&format!("http://localhost:{port}")).unwrap().remove(0)
 }
 
-/// Puts until that is acknowledged: what was on its way to a leader that died has an unknown outcome.
+/// Puts until that is acknowledged: what was on its way to a leader that died may have been done.
 async fn put_surely(client: &Client, key: &str, value: &'static str) {
     let deadline = Instant::now() + DEADLINE;
     while let Err(error) = client.put(key, value).await {
