@@ -1,6 +1,6 @@
 //! Several members on ports of their own, and what can be asked of them as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::thread;
 
@@ -42,9 +42,13 @@ pub struct Contents {
 #[derive(Debug)]
 pub struct Cluster {
     members: Vec<Member>,
+    /// Those that were removed: they do not run, and nothing is expected of them.
+    gone: BTreeSet<usize>,
+    /// Settings of every member, later ones too.
+    settings: Vec<String>,
     // The members end first, then their directory goes.
     scratch: Scratch,
-    _ports: Ports,
+    ports: Ports,
 }
 
 impl Cluster {
@@ -58,11 +62,18 @@ impl Cluster {
 
     /// So many fresh members, none of which runs yet.
     pub fn prepare(count: u16) -> Cluster {
-        let (scratch, ports) = (Scratch::new(), Ports::in_a_row(count));
+        Cluster::prepare_with(count, 0, &[])
+    }
+
+    /// So many fresh members, with these settings, and ports for so many that join later.
+    pub fn prepare_with(count: u16, later: u16, settings: &[&str]) -> Cluster {
+        let (scratch, ports) = (Scratch::new(), Ports::in_a_row(count + later));
+        let founding = &ports.numbers()[..usize::from(count)];
         let addresses: Vec<String> =
-            ports.numbers().iter().map(|port| format!("localhost:{port}")).collect();
-        let members = ports.numbers().iter().zip(1..).map(|(port, number)| {
+            founding.iter().map(|port| format!("localhost:{port}")).collect();
+        let members = founding.iter().zip(1..).map(|(port, number)| {
             let mut arguments = vec!["--wal-segment-bytes", WAL_SEGMENT_BYTES];
+            arguments.extend(settings);
             let peers = addresses.join(",");
             if count > 1 {
                 arguments.extend(["--peers", &peers]);
@@ -70,7 +81,33 @@ impl Cluster {
             Member::new(format!("node-{number}"), *port, scratch.path(), &arguments)
         });
         let members = members.collect();
-        Cluster { members, scratch, _ports: ports }
+        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+        Cluster { members, gone: BTreeSet::new(), settings, scratch, ports }
+    }
+
+    /// Another member, that joins by the member `by`; it does not run yet. Answers its number.
+    pub fn add(&mut self, by: usize, arguments: &[&str]) -> usize {
+        let number = self.members.len();
+        let port = self.ports.numbers()[number];
+        self.add_as(&format!("node-{}", number + 1), port, by, arguments)
+    }
+
+    /// The same with a name and a port of another one, whose place it is to take.
+    pub fn add_as(&mut self, name: &str, port: u16, by: usize, arguments: &[&str]) -> usize {
+        let join = format!("http://localhost:{}", self.members[by].port());
+        let mut all = vec!["--wal-segment-bytes", WAL_SEGMENT_BYTES, "--join", &join];
+        all.extend(self.settings.iter().map(String::as_str));
+        all.extend(arguments);
+        // A directory of its own, whatever it is called.
+        let directory = self.scratch.path().join(format!("later-{}", self.members.len()));
+        std::fs::create_dir_all(&directory).unwrap();
+        self.members.push(Member::new(name.to_owned(), port, &directory, &all));
+        self.members.len() - 1
+    }
+
+    /// Nothing more is expected of a member that was removed, or that another one replaces.
+    pub fn forget(&mut self, number: usize) {
+        self.gone.insert(number);
     }
 
     /// Where the members' directories and logs are.
@@ -79,8 +116,9 @@ impl Cluster {
     }
 
     /// The members' numbers.
-    pub fn numbers(&self) -> std::ops::Range<usize> {
-        0..self.members.len()
+    pub fn numbers(&self) -> std::vec::IntoIter<usize> {
+        let here = (0..self.members.len()).filter(|number| !self.gone.contains(number));
+        here.collect::<Vec<_>>().into_iter()
     }
 
     /// The numbers of all but one.
@@ -105,7 +143,11 @@ impl Cluster {
 
     /// Starts every member that does not run.
     pub fn start_all(&mut self) {
-        self.members.iter_mut().filter(|member| !member.runs()).for_each(Member::start);
+        for number in self.numbers() {
+            if !self.members[number].runs() {
+                self.members[number].start();
+            }
+        }
     }
 
     /// `kill -9` to these at once, and waits until they are gone.
@@ -150,7 +192,7 @@ impl Cluster {
 
     fn leader_by(&self, number: usize) -> Option<usize> {
         let leader = leader_named_by(&mut self.http(number))?;
-        self.members.iter().position(|member| member.name() == leader)
+        self.numbers().find(|number| self.members[*number].name() == leader)
     }
 
     /// `/cluster/status` of one member.

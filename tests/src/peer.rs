@@ -41,7 +41,7 @@ pub const PROTOCOL_VERSION: u8 = 1;
 pub const OTHER_CLUSTER: u8 = 2;
 /// Another member lives at the address.
 pub const WRONG_MEMBER: u8 = 3;
-/// The cluster has no such member.
+/// That can be no other member's id.
 pub const UNKNOWN_MEMBER: u8 = 4;
 /// The dialler's data directory is another than it was.
 pub const OTHER_INCARNATION: u8 = 5;

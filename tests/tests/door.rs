@@ -91,7 +91,9 @@ fn bad_headers() -> Vec<Case> {
         case("an Origin of no page", put("Origin: null\r\n"), 403, "forbidden_origin"),
         case("a foreign Host", with("Host: evil.example\r\n"), 403, "forbidden_host"),
         case("an image", put("Content-Type: image/png\r\n"), 415, "unsupported_media_type"),
-        case("a condition of later versions", put("If-Match: \"1\"\r\n"), 501, "unsupported"),
+        case("a condition that is none", put("If-Match: \"a\"\r\n"), 400, "bad_header"),
+        case("a session that is none", put("Raftkv-Session: 1;2\r\n"), 400, "bad_header"),
+        case("a key of no bytes", put("Idempotency-Key:\r\n"), 400, "bad_header"),
         case("an odd header of ours", put("Raftkv-Forward: maybe\r\n"), 400, "bad_header"),
         case("too many headers", with(&"X: y\r\n".repeat(200)), 431, "headers_too_large"),
     ]

@@ -195,7 +195,7 @@ fn a_damaged_directory_is_refused_and_a_good_one_of_old_comes_back() {
     cluster.stop(victim);
     let data = cluster.member(victim).data();
     let cases = [
-        damage(flip_in_the_log, &["is corrupt at byte", "rebuild it from its peers"]),
+        damage(flip_in_the_newest_header, &["is corrupt at byte 0", "raftkv member replace"]),
         damage(flip_in_the_identity, &["IDENTITY", "is damaged"]),
         damage(remove_the_identity, &["holds a log but no IDENTITY"]),
         damage(remove_the_log, &["whose log is gone", "replace this member"]),
@@ -213,12 +213,45 @@ fn a_damaged_directory_is_refused_and_a_good_one_of_old_comes_back() {
     ledger.check(&cluster);
 }
 
+#[test]
+fn a_damaged_log_is_repaired_and_what_it_lost_comes_back() {
+    let mut cluster = Cluster::start(3);
+    let mut ledger = Ledger::default();
+    for count in 0..50 {
+        ledger.write_done(&mut cluster.http(0), &format!("k/{count}"), "v");
+    }
+    let leader = cluster.leader();
+    let victim = cluster.others(leader)[0];
+    cluster.stop(victim);
+    let data = cluster.member(victim).data();
+    flip_in_the_log(&data);
+    ledger.write_done(&mut cluster.http(leader), "meanwhile", "two are enough");
+    cluster.start_all();
+    ledger.check(&cluster);
+    let names = fs::read_dir(data.join("wal")).unwrap().map(|entry| entry.unwrap().file_name());
+    let aside = names.filter(|name| name.to_string_lossy().starts_with("damaged-")).count();
+    assert_eq!(aside, 1, "the damaged segment is set aside");
+}
+
 /// Flips a bit in the header of the newest segment's second frame: frames follow it, so it can not
 /// be the torn end of the last flush.
 fn flip_in_the_log(data: &Path) {
+    flip(&newest_segment(data), 2 * 4_096 + 40);
+}
+
+/// Flips a bit in the checksum that the newest segment's header has and its frames begin with:
+/// nothing in it tells any more what the member promised.
+fn flip_in_the_newest_header(data: &Path) {
+    flip(&newest_segment(data), 12);
+}
+
+fn newest_segment(data: &Path) -> PathBuf {
     let segments = fs::read_dir(data.join("wal")).unwrap().map(|entry| entry.unwrap().path());
-    let newest = segments.filter(|path| path.extension().is_some_and(|end| end == "wal")).max();
-    flip(&newest.unwrap(), 2 * 4_096 + 40);
+    let is_segment = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.ends_with(".wal") && !name.starts_with("damaged-")
+    };
+    segments.filter(is_segment).max().unwrap()
 }
 
 fn flip_in_the_identity(data: &Path) {

@@ -5,7 +5,8 @@ use crate::bench;
 use crate::failure::Result;
 use crate::gate;
 use crate::lanes::{Count, Lanes};
-use crate::shell::{cargo, listen, run as succeeds};
+use crate::mutants;
+use crate::shell::{cargo, commit, listen, run as succeeds};
 use crate::tools::{self, Installer, Policy, Tool};
 
 /// The task that the README names, and that this one begins with.
@@ -16,12 +17,14 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
     let mut lanes = Lanes::default();
     if policy == Policy::Install {
         // The gate never installs: what it lacks of the toolchain is added before it starts.
-        installer.provide(&[&tools::RUSTFMT, &tools::CLIPPY])?;
+        installer.provide(&[&tools::RUSTFMT, &tools::CLIPPY, &tools::GIT])?;
     }
     let heard = listen(&mut cargo(&["xtask", GATE]))?;
     if !lanes.adopt(&heard.text) || (lanes.clean() && !heard.success) {
         lanes.skip(&[GATE], "it failed outside of its lanes: see its output");
     }
+    lanes.run("sim-fresh", || with_tools(&installer, &[&tools::GIT], fresh_seeds));
+    lanes.run("mutants", || with_tools(&installer, &[&tools::GIT], rotated_mutants));
     lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
     lanes.run("bench-smoke", || with_tools(&installer, &[&tools::WRK], bench_smoke));
     println!("{}", lanes.report());
@@ -37,6 +40,22 @@ fn with_tools(
         Some(missing) => Ok(Count::failed(missing)),
         None => body(),
     }
+}
+
+/// How long the simulator lives lives that nobody has lived before.
+const FRESH_SECONDS: &str = "180";
+
+/// Seeds that the commit decides: others with each, and the same for everyone who has it.
+fn fresh_seeds() -> Result<Count> {
+    let commit = commit()?;
+    let arguments = ["--seconds", FRESH_SECONDS, "--from-hash", &commit];
+    let mut command = cargo(&["run", "--release", "-p", "sim", "--"]);
+    listen(command.args(arguments)).map(|heard| Count::of_closing_line(&heard))
+}
+
+/// Two of the planted bugs, others with each commit, and fresh seeds with them.
+fn rotated_mutants() -> Result<Count> {
+    mutants::rotated_lane(&commit()?)
 }
 
 /// Every command line of the README, verbatim, with the real binary and the real curl.

@@ -7,7 +7,7 @@
 use crate::failure::{Failure, Result};
 use crate::lanes::{Count, Lanes};
 use crate::shell::{BINARY_VARIABLE, cargo, listen, release_binary, run as succeeds};
-use crate::{tidy, tools};
+use crate::{mutants, tidy, tools};
 
 /// The package of the whole-system tests: they start real members and have a lane of their own.
 const SYSTEM_TESTS: &str = "system-tests";
@@ -19,6 +19,7 @@ pub(crate) fn run() -> Result<bool> {
     let mut lanes = Lanes::default();
     lanes.run("fmt", fmt);
     lanes.run("tidy", tidy::lane);
+    lanes.run("patches", patches);
     if lanes.run("build", build) {
         lanes.run("clippy", clippy);
         lanes.run("doc", doc);
@@ -37,6 +38,14 @@ fn fmt() -> Result<Count> {
         return Ok(Count::failed(missing));
     }
     succeeds(&mut cargo(&["fmt", "--all", "--check"])).map(Count::one)
+}
+
+/// Every planted bug still has its place in the sources.
+fn patches() -> Result<Count> {
+    if let Some(missing) = tools::GIT.missing() {
+        return Ok(Count::failed(missing));
+    }
+    mutants::check_lane()
 }
 
 /// Everything the unit lane runs, with its tests: a failure here is the build, nothing else.

@@ -5,6 +5,7 @@
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
 //! cargo xtask bench NAME        figures: `store`, `failover`, `http`
+//! cargo xtask mutants           planted bugs: does the simulator find each?
 //! ```
 //!
 //! | room | what it holds |
@@ -14,6 +15,7 @@
 //! | `tools` | tools beyond Rust: is it here, which line installs it |
 //! | `tidy` | the checks over our sources, each a pure function over text |
 //! | `bench` | figures taken from real members, started and stopped here |
+//! | `mutants` | bugs planted in a copy of the sources, for the simulator to find |
 //!
 //! It is built first on every run, so it must compile in seconds: one dependency, no macros.
 //!
@@ -24,6 +26,7 @@ mod ci;
 mod failure;
 mod gate;
 mod lanes;
+mod mutants;
 mod shell;
 mod tidy;
 mod tools;
@@ -39,7 +42,9 @@ usage: cargo xtask test
        cargo xtask tidy
        cargo xtask bench store [ARGUMENT...]
        cargo xtask bench failover [--runs N] [--kind kill|term|stop|all] [--smoke]
-       cargo xtask bench http [--smoke]";
+       cargo xtask bench http [--smoke]
+       cargo xtask mutants [--only NAME...] [--seeds N] [--from M] [--check]
+       cargo xtask mutants --rotate HEX [--count N]";
 
 /// The exit code of a command line that can not be understood, as the `raftkv` binary has it.
 const EXIT_USAGE: u8 = 2;
@@ -69,6 +74,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["ci", "--install"] => ci::run(tools::Policy::Install),
         ["tidy"] => tidy::run(),
         ["bench", name, options @ ..] => bench::run(name, options),
+        ["mutants", options @ ..] => mutants::run(options),
         [] => Err(Failure::Usage("no task named".into())),
         _ => Err(Failure::Usage(format!("no such task: {}", words.join(" ")))),
     }

@@ -48,6 +48,18 @@ pub(crate) fn release_binary() -> Result<PathBuf> {
     Ok(target_directory()?.join("release").join("raftkv"))
 }
 
+/// The hash of the commit that is checked out.
+pub(crate) fn commit() -> Result<String> {
+    let mut command = Command::new("git");
+    command.args(["rev-parse", "HEAD"]).current_dir(root());
+    let output = command.output().doing("start git")?;
+    let hash = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if output.status.success() {
+        return Ok(hash);
+    }
+    Err(Failure::Unexpected(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
 /// Runs a command on our own terminal; answers whether it succeeded.
 pub(crate) fn run(command: &mut Command) -> Result<bool> {
     eprintln!("$ {}", spelled(command));

@@ -38,6 +38,7 @@ pub(crate) const RUSTFMT: Tool =
 pub(crate) const CLIPPY: Tool =
     Tool { probe: ["cargo-clippy", "--version"], source: Source::Rustup("clippy") };
 pub(crate) const CURL: Tool = Tool { probe: ["curl", "--version"], source: Source::Apt("curl") };
+pub(crate) const GIT: Tool = Tool { probe: ["git", "--version"], source: Source::Apt("git") };
 pub(crate) const WRK: Tool = Tool { probe: ["wrk", "--version"], source: Source::Apt("wrk") };
 
 impl Tool {

@@ -12,19 +12,20 @@ use tokio::time::{Instant, sleep};
 
 use crate::directory::Directory;
 use crate::listing::{ListOptions, Listing, Page};
-use crate::options::{Consistency, GetOptions, Options};
+use crate::options::{Consistency, ExactlyOnce, GetOptions, Options};
 use crate::pace::Pace;
+use crate::session::{KEY_HEADER, Number, SESSION_HEADER, Sessions, random_key};
 use crate::transport::{Message, Transport};
 use crate::types::{
-    Deleted, EncodedKeyValue, EncodedLeader, EncodedMembers, EncodedTransfer, KeyValue, Leader,
-    Member, Status, Written,
+    Deleted, EncodedKeyValue, EncodedLeader, EncodedMembers, EncodedSession, EncodedTransfer,
+    KeyValue, Leader, Member, Status, Written,
 };
 use crate::verdict::{Again, Answer, Attempt, Effect, Verdict, judge};
 use crate::{Endpoint, Error, escape};
 
 /// Values travel as they are: no escaping, no copying.
 const RAW: &str = "application/octet-stream";
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 
 /// A client of one cluster. Cheap to clone; clones share connections and what they learned.
 ///
@@ -34,11 +35,16 @@ const JSON: &str = "application/json";
 pub struct Client {
     transport: Transport,
     directory: Arc<Mutex<Directory>>,
+    sessions: Arc<Sessions>,
     options: Options,
 }
 
+/// A write opens so many sessions at most: more than one only if the first is gone at once.
+const SESSIONS_MAX: usize = 3;
+
 /// A request as the loop sees it.
-struct Call {
+#[derive(Clone)]
+pub(crate) struct Call {
     effect: Effect,
     message: Message,
     /// Whether the member may have to wait for others, and so is told how long.
@@ -48,6 +54,12 @@ struct Call {
 impl Call {
     fn waiting(self) -> Call {
         Call { waits: true, ..self }
+    }
+
+    /// The same as a write that may be sent again, because it has this name.
+    fn named(mut self, header: &'static str, name: String) -> Call {
+        self.message.header = Some((header, name));
+        Call { effect: Effect::Once, ..self }
     }
 }
 
@@ -61,6 +73,7 @@ impl Client {
         Client {
             transport: Transport::new(),
             directory: Arc::new(Mutex::new(Directory::new(endpoints))),
+            sessions: Arc::default(),
             options: Options { timeout, ..options },
         }
     }
@@ -109,7 +122,7 @@ impl Client {
     ) -> Result<Written, Error> {
         let body = Some((value.into(), RAW));
         let path_and_query = key_path(key.as_ref())?;
-        let answer = self.call(write(Method::PUT, path_and_query, body)).await?;
+        let answer = self.send_change(write(Method::PUT, path_and_query, body)).await?;
         understand_write(&answer)
     }
 
@@ -144,7 +157,7 @@ impl Client {
     /// [`Error::Unknown`] if it may have happened all the same; otherwise it did not.
     pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<Deleted, Error> {
         let path_and_query = key_path(key.as_ref())?;
-        match self.call(write(Method::DELETE, path_and_query, None)).await {
+        match self.send_change(write(Method::DELETE, path_and_query, None)).await {
             Ok(answer) => understand_write(&answer),
             Err(error) if error.code() == Some("not_found") => Ok(Deleted::NOTHING),
             Err(error) => Err(error),
@@ -223,11 +236,70 @@ impl Client {
         }
     }
 
+    /// Sends a put or delete, under a name if it may have one.
+    async fn send_change(&self, call: Call) -> Result<Answer, Error> {
+        let deadline = self.deadline();
+        match self.options.exactly_once {
+            ExactlyOnce::Session => self.change_in_session(call, deadline).await,
+            ExactlyOnce::Key => {
+                self.call_until(call.named(KEY_HEADER, random_key()), deadline).await
+            }
+            ExactlyOnce::No => self.call_until(call, deadline).await,
+        }
+    }
+
+    /// A session may be gone when it is used after a long time. A write that was sent in it only
+    /// just now was not done, so it is sent in a new one.
+    async fn change_in_session(&self, call: Call, deadline: Instant) -> Result<Answer, Error> {
+        let mut sessions = 0;
+        loop {
+            let number = self.number(deadline).await?;
+            sessions += 1;
+            let named = call.clone().named(SESSION_HEADER, number.header());
+            match self.call_until(named, deadline).await {
+                Err(error) if error.code() == Some("session_expired") => {
+                    self.sessions.expired(number.session);
+                    if sessions == SESSIONS_MAX {
+                        return Err(error);
+                    }
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// A number in the session, which is opened if there is none.
+    async fn number(&self, deadline: Instant) -> Result<Number, Error> {
+        if let Some(number) = self.sessions.number() {
+            return Ok(number);
+        }
+        let _opening = self.sessions.opening.lock().await;
+        loop {
+            // Another write may have opened it meanwhile.
+            if let Some(number) = self.sessions.number() {
+                return Ok(number);
+            }
+            // One that was opened without an answer does no harm, so this may be sent again.
+            let open = write(Method::POST, "/session".to_owned(), None);
+            let open = Call { effect: Effect::Read, ..open };
+            let opened: EncodedSession = understand(&self.call_until(open, deadline).await?)?;
+            self.sessions.opened(opened.session);
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.options.timeout
+    }
+
+    pub(crate) async fn call(&self, call: Call) -> Result<Answer, Error> {
+        self.call_until(call, self.deadline()).await
+    }
+
     /// Sends a request until it is served, refused, unknown, or the deadline has come.
-    async fn call(&self, call: Call) -> Result<Answer, Error> {
-        let deadline = Instant::now() + self.options.timeout;
+    async fn call_until(&self, call: Call, deadline: Instant) -> Result<Answer, Error> {
         let mut pace = Pace::new(self.directory.lock().candidates(call.effect));
         let mut reasons = Reasons::default();
+        let mut doubt = Doubt::default();
         let mut attempts = 0;
         loop {
             let endpoint = pace.endpoint().clone();
@@ -238,7 +310,7 @@ impl Client {
                     self.directory.lock().note_served(&endpoint);
                     return Ok(answer);
                 }
-                Verdict::Refused(error) => return Err(error),
+                Verdict::Refused(error) => return Err(doubt.of(error)),
                 Verdict::Unknown(reason) => {
                     self.directory.lock().note_failed(&endpoint);
                     return Err(Error::Unknown { reason: format!("{endpoint}: {reason}") });
@@ -246,9 +318,12 @@ impl Client {
                 Verdict::Again(again) => again,
             };
             self.note(&endpoint, &again, &mut reasons);
+            if call.effect == Effect::Once && again.unproven {
+                doubt.raise(&endpoint, &again.reason);
+            }
             let pause = pace.advance(&again, fastrand::f64());
             if attempts >= self.options.attempts_max || Instant::now() + pause >= deadline {
-                return Err(reasons.unavailable(self.options.timeout));
+                return Err(doubt.of(reasons.unavailable(self.options.timeout)));
             }
             sleep(pause).await;
         }
@@ -262,11 +337,11 @@ impl Client {
         deadline: Instant,
     ) -> Attempt {
         let remaining = deadline.saturating_duration_since(Instant::now());
-        // A read may be sent again, so a silent member gets only half of what is left: there is
-        // always time to ask another one. A write gets one chance, so it gets all.
+        // What may be sent again gets only half of what is left from a silent member: there is
+        // always time to ask another one. A nameless write gets one chance, so it gets all.
         let patience = match call.effect {
-            Effect::Read if pace.has_choice() => remaining / 2,
-            Effect::Read | Effect::Write => remaining,
+            Effect::Read | Effect::Once if pace.has_choice() => remaining / 2,
+            Effect::Read | Effect::Once | Effect::Write => remaining,
         };
         let mut message = call.message.clone();
         if call.waits {
@@ -283,6 +358,28 @@ impl Client {
             directory.learn_leader(leader.clone());
         }
         reasons.add(endpoint, &again.reason);
+    }
+}
+
+/// Whether an earlier sending of a write may have done it. Then a later refusal, of a member that
+/// knows nothing of that one, proves nothing any more.
+#[derive(Default)]
+struct Doubt(Option<String>);
+
+impl Doubt {
+    fn raise(&mut self, endpoint: &Endpoint, reason: &str) {
+        self.0 = Some(format!("{endpoint}: {reason}"));
+    }
+
+    /// What a call comes to that ends with this error. A condition that failed was answered by the
+    /// store, which knows every sending.
+    fn of(self, error: Error) -> Error {
+        match self.0 {
+            Some(doubt) if error.code() != Some("condition_failed") => {
+                Error::Unknown { reason: format!("{doubt}; sent again: {error}") }
+            }
+            _ => error,
+        }
     }
 }
 
@@ -337,21 +434,26 @@ fn key_path(key: &[u8]) -> Result<String, Error> {
 }
 
 /// A read that the member answers out of what it has.
-fn read(path_and_query: String) -> Call {
-    let message = Message { method: Method::GET, path_and_query, body: None };
+pub(crate) fn read(path_and_query: String) -> Call {
+    let message = Message { method: Method::GET, path_and_query, header: None, body: None };
     Call { effect: Effect::Read, message, waits: false }
 }
 
-fn write(method: Method, path_and_query: String, body: Option<(Bytes, &'static str)>) -> Call {
-    Call { effect: Effect::Write, message: Message { method, path_and_query, body }, waits: true }
+pub(crate) fn write(
+    method: Method,
+    path_and_query: String,
+    body: Option<(Bytes, &'static str)>,
+) -> Call {
+    let message = Message { method, path_and_query, header: None, body };
+    Call { effect: Effect::Write, message, waits: true }
 }
 
-fn understand<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
+pub(crate) fn understand<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
     serde_json::from_slice(&answer.body)
         .map_err(|error| Error::Malformed { reason: error.to_string() })
 }
 
 /// A write that was answered with something strange has happened, as far as we can tell, or not.
-fn understand_write<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
+pub(crate) fn understand_write<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
     understand(answer).map_err(|error| Error::Unknown { reason: error.to_string() })
 }

@@ -49,7 +49,7 @@ impl Directory {
     /// All known members, in the order in which they are to be tried.
     pub(crate) fn candidates(&self, effect: Effect) -> Vec<Endpoint> {
         let first = match effect {
-            Effect::Write => self.leader.as_ref().or(self.served.as_ref()),
+            Effect::Write | Effect::Once => self.leader.as_ref().or(self.served.as_ref()),
             Effect::Read => self.served.as_ref(),
         };
         let rest = self.known.iter().filter(|endpoint| Some(*endpoint) != first);

@@ -20,13 +20,21 @@
 //! |---|---|---|
 //! | done | `Ok` | nothing |
 //! | definitely not done | any error but [`Error::Unknown`] | sent it again, if that could help |
-//! | unknown | [`Error::Unknown`] | **nothing**: a second sending could be a second write |
+//! | unknown | [`Error::Unknown`] | sent it again under the same name until the deadline |
 //!
 //! What proves "not done": no connection came about, so nothing was sent; or a member answered
 //! with one of its own refusal codes. Everything else that is not an answer (a connection that
 //! broke after the request left, silence until the deadline, a status of some proxy in between)
-//! proves nothing, and makes a write unknown. Reads have no effect, so they are sent again in all
-//! of these cases. The whole decision is one pure function, in `verdict.rs`.
+//! proves nothing. Reads have no effect, so they are sent again in all of these cases. The whole
+//! decision is one pure function, in `verdict.rs`.
+//!
+//! # Exactly once
+//!
+//! Puts and deletes are sent again too, because they carry a name: a number in this client's
+//! session, or a random key ([`ExactlyOnce`]). The store does a name once and answers it always the
+//! same. So [`Error::Unknown`] is left only where no answer came until the deadline, or where the
+//! session ended meanwhile (after ten minutes without use). With [`ExactlyOnce::No`] nothing that
+//! is unknown is sent again.
 //!
 //! # How a member is chosen
 //!
@@ -37,7 +45,7 @@
 //!
 //! # What this does not do
 //!
-//! No sessions, so no retry of an unknown write. No caching. No TLS.
+//! It does not close its session, which ends by itself. No caching. No TLS.
 
 mod client;
 mod directory;
@@ -45,8 +53,10 @@ mod endpoint;
 mod error;
 mod escape;
 mod listing;
+mod membership;
 mod options;
 mod pace;
+mod session;
 mod transport;
 mod types;
 mod verdict;
@@ -55,7 +65,8 @@ pub use client::Client;
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use listing::{ListOptions, Listing, Page};
-pub use options::{Consistency, GetOptions, Options};
+pub use membership::{Changed, Cluster, ClusterMember};
+pub use options::{Consistency, ExactlyOnce, GetOptions, Options};
 pub use types::{
     Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Part, Revision, Staleness, Status,
     Written,

@@ -12,6 +12,22 @@ pub struct Options {
     pub timeout: Duration,
     /// How often a call is sent at most, first sending included; at least once.
     pub attempts_max: u32,
+    /// Whether a put or delete whose answer was lost is sent again.
+    pub exactly_once: ExactlyOnce,
+}
+
+/// How a client makes sure that a put or delete is done at most once, however often it is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExactlyOnce {
+    /// In a session, opened with the first write and shared by all clones of the client. The best
+    /// for a client that lives on.
+    #[default]
+    Session,
+    /// Under a random key for each write, which the store remembers for ten minutes. The best for
+    /// a client that writes a few times and goes: it needs no session.
+    Key,
+    /// Not at all: a write whose answer was lost is not sent again, and [`crate::Error::Unknown`].
+    No,
 }
 
 impl Options {
@@ -20,9 +36,13 @@ impl Options {
 }
 
 impl Default for Options {
-    /// Five seconds, as often as that allows.
+    /// Five seconds, as often as that allows, in a session.
     fn default() -> Options {
-        Options { timeout: Duration::from_secs(5), attempts_max: u32::MAX }
+        Options {
+            timeout: Duration::from_secs(5),
+            attempts_max: u32::MAX,
+            exactly_once: ExactlyOnce::default(),
+        }
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Message {
     pub(crate) method: Method,
     /// Escaped.
     pub(crate) path_and_query: String,
+    /// A header and its value, which is visible ASCII.
+    pub(crate) header: Option<(&'static str, String)>,
     /// The bytes and their media type.
     pub(crate) body: Option<(Bytes, &'static str)>,
 }
@@ -87,6 +89,9 @@ fn request(endpoint: &Endpoint, message: &Message) -> Request<Full<Bytes>> {
     let mut request = Request::builder()
         .method(message.method.clone())
         .uri(endpoint.uri(&message.path_and_query));
+    if let Some((name, value)) = &message.header {
+        request = request.header(*name, value);
+    }
     let body = match &message.body {
         Some((bytes, media_type)) => {
             request = request.header(CONTENT_TYPE, *media_type);

@@ -240,6 +240,11 @@ impl EncodedLeader {
 }
 
 #[derive(Deserialize)]
+pub(crate) struct EncodedSession {
+    pub(crate) session: u64,
+}
+
+#[derive(Deserialize)]
 pub(crate) struct EncodedTransfer {
     leader: EncodedMember,
 }

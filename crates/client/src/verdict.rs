@@ -1,6 +1,6 @@
 //! What one attempt proved, and what may therefore be done next. Pure: the heart of contract 4.
 //!
-//! | what happened | read | write |
+//! | what happened | read, named write | write |
 //! |---|---|---|
 //! | 2xx | done | done |
 //! | no connection: nothing was sent | again | again |
@@ -8,6 +8,10 @@
 //! | a code that says "never" (`unsupported`, or any other with a 4xx status) | refused | refused |
 //! | any other code with a 5xx status (`outcome_unknown`); no code of ours | again | **unknown** |
 //! | the connection broke after the request left; silence | again | **unknown** |
+//!
+//! A named write carries a number in a session or a key, so the store does it once however often it
+//! is sent. In the last two rows it is sent again and yet may have been done: the caller remembers
+//! that ([`Again::unproven`]).
 //!
 //! Codes decide, statuses do not: a 503 of some proxy in between proves nothing about the member
 //! behind it.
@@ -20,8 +24,16 @@ use serde::Deserialize;
 use crate::{Endpoint, Error};
 
 /// Codes of a member that certainly did nothing, and another member or another time may serve.
-const NOT_NOW: [&str; 6] =
-    ["not_leader", "no_leader", "unavailable", "overloaded", "superseded", "stopped"];
+const NOT_NOW: [&str; 8] = [
+    "not_leader",
+    "no_leader",
+    "not_ready",
+    "unavailable",
+    "overloaded",
+    "superseded",
+    "stopped",
+    "table_full",
+];
 /// A code with a 5xx status that says as surely that nothing was done, and will not be.
 const NEVER: &str = "unsupported";
 
@@ -30,6 +42,8 @@ const NEVER: &str = "unsupported";
 pub(crate) enum Effect {
     Read,
     Write,
+    /// A write with a name: it changes something once.
+    Once,
 }
 
 /// What came of sending a request once.
@@ -75,6 +89,8 @@ pub(crate) struct Again {
     pub(crate) leader: Option<Endpoint>,
     /// How long the member asks to be left alone.
     pub(crate) wait: Duration,
+    /// Whether the request may have been served all the same.
+    pub(crate) unproven: bool,
 }
 
 /// Decides what an attempt proved.
@@ -96,6 +112,7 @@ fn judge_refusal(effect: Effect, answer: Answer) -> Verdict {
             reason: message,
             leader: answer.leader,
             wait: answer.retry_after.unwrap_or_default(),
+            unproven: false,
         }),
         "outcome_unknown" => unproven(effect, message),
         NEVER => refused(answer.status, code, message),
@@ -127,7 +144,9 @@ fn again(reason: String) -> Verdict {
 /// Nothing shows whether the request was served.
 fn unproven(effect: Effect, reason: String) -> Verdict {
     match effect {
-        Effect::Read => again(reason),
+        Effect::Read | Effect::Once => {
+            Verdict::Again(Again { reason, unproven: true, ..Again::default() })
+        }
         Effect::Write => Verdict::Unknown(reason),
     }
 }
@@ -173,7 +192,7 @@ mod tests {
     /// The table at the top of this file, row by row.
     #[test]
     fn the_table() {
-        let rows: [Row; 23] = [
+        let rows: [Row; 25] = [
             (|| plain(200, "{}"), "done", "done"),
             (|| plain(201, ""), "done", "done"),
             (|| Attempt::NotSent("connection refused".into()), "again", "again"),
@@ -183,6 +202,8 @@ mod tests {
             (|| refusal(503, "no_leader"), "again", "again"),
             (|| refusal(421, "not_leader"), "again", "again"),
             (|| refusal(503, "stopped"), "again", "again"),
+            (|| refusal(503, "table_full"), "again", "again"),
+            (|| refusal(410, "session_expired"), "refused", "refused"),
             (|| refusal(501, "unsupported"), "refused", "refused"),
             (|| refusal(504, "transfer_failed"), "again", "unknown"),
             (|| refusal(400, "bad_request"), "refused", "refused"),
@@ -200,7 +221,11 @@ mod tests {
         ];
         for (attempt, read, write) in rows {
             assert_eq!(word(Effect::Read, attempt()), read, "read: {:?}", attempt());
+            assert_eq!(word(Effect::Once, attempt()), read, "named: {:?}", attempt());
             assert_eq!(word(Effect::Write, attempt()), write, "write: {:?}", attempt());
+            if let Verdict::Again(again) = judge(Effect::Once, attempt()) {
+                assert_eq!(again.unproven, write == "unknown", "named: {:?}", attempt());
+            }
         }
     }
 

@@ -4,7 +4,7 @@ mod fake;
 
 use std::time::{Duration, Instant};
 
-use client::{Client, Error, ListOptions, Options};
+use client::{Client, Error, ExactlyOnce, ListOptions, Options};
 use fake::{Act, Member, client, not_leader, ok, refuse};
 
 const COMMITTED: &str = r#"{"status":"committed","key":"k","revision":7}"#;
@@ -14,12 +14,17 @@ const GET: &str = "GET /kv/k";
 
 /// Long enough for anything that is going to happen.
 fn patient() -> Options {
-    Options { timeout: Duration::from_secs(20), ..Options::default() }
+    nameless(Duration::from_secs(20))
 }
 
 /// For calls that must run into their deadline.
 fn impatient() -> Options {
-    Options { timeout: Duration::from_millis(300), ..Options::default() }
+    nameless(Duration::from_millis(300))
+}
+
+/// Here writes have no names; `exactly_once.rs` has those with names.
+fn nameless(timeout: Duration) -> Options {
+    Options { timeout, exactly_once: ExactlyOnce::No, ..Options::default() }
 }
 
 fn unknown_reason(error: Error) -> String {

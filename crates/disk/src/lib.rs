@@ -30,7 +30,7 @@ use std::path::Path;
 pub use error::{Cause, Error, Operation};
 pub use os::{OsDisk, OsFile, OsLock};
 #[cfg(feature = "sim")]
-pub use sim::{Counts, Fault, SimDisk, SimFile, SimLock};
+pub use sim::{Counts, Fault, Harm, Harmed, SimDisk, SimFile, SimLock};
 
 /// Bytes that a disk writes as a unit at best. Tests tear writes at this grain; formats assume
 /// nothing about it and check everything they read.

@@ -11,14 +11,19 @@
 //!   succeeds and saves nothing.
 //! - [`SimDisk::limit_bytes`]: a disk that is full past some number of bytes.
 //! - [`SimDisk::flip_bit`] rots one byte.
+//! - [`SimDisk::harm`]: a disk that lied. What was flushed and acknowledged rots, was never there,
+//!   lies where something else was, or can not be read ([`Harm`]).
+//!
+//! [`SimDisk::fork`] makes a second disk of what this one holds, so that a test can look what a
+//! crash *would* leave, and go on.
 //!
 //! [`SimDisk::trace`] writes down what changes the disk, for tests whose question is the order of
 //! things. [`SimDisk::counts`] tells what happened, because a run without faults proves nothing
 //! about them.
 //!
-//! What it does *not* model: time, reordering of whole operations, misdirected writes, rot that
-//! comes and goes.
+//! What it does *not* model: time, reordering of whole operations, rot that comes and goes.
 
+mod harm;
 mod image;
 mod names;
 mod random;
@@ -31,6 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::{Cause, Error, Operation};
 use crate::{Disk, File, Mode};
 
+pub use harm::{Harm, Harmed};
 use image::Image;
 use names::{FileId, Names};
 use random::Random;
@@ -120,6 +126,15 @@ impl SimDisk {
         SimDisk::default()
     }
 
+    /// Another disk that holds what this one holds at this moment, in the cache and on the platter.
+    /// No process uses it, and no fault is arranged for it.
+    pub fn fork(&self) -> SimDisk {
+        let state = self.state();
+        let (names, images) = (state.names.clone(), state.images.clone());
+        let forked = State { names, images, ..State::default() };
+        SimDisk { state: Arc::new(Mutex::new(forked)) }
+    }
+
     /// Kills the process that uses the disk: what it wrote stays visible, flushed or not.
     pub fn crash_process(&self) {
         self.state().crash();
@@ -157,6 +172,11 @@ impl SimDisk {
         let mut state = self.state();
         let Some(id) = state.names.file(path) else { return false };
         state.images.get_mut(&id).is_some_and(|image| image.flip_bit(offset))
+    }
+
+    /// Whether the process died of [`Fault::Halt`]: nothing works until the next crash.
+    pub fn is_halted(&self) -> bool {
+        self.state().halted
     }
 
     /// What happened so far.
@@ -390,6 +410,9 @@ impl SimFile {
 impl File for SimFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize, Error> {
         let mut state = self.begin(Operation::Read).map_err(|(error, _)| error)?;
+        if state.image(self.id).is_unreadable(offset, bytes.len()) {
+            return Err(Fault::Error.error(Operation::Read, &self.path));
+        }
         Ok(state.image(self.id).read(bytes, offset))
     }
 

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use disk::{Disk, Fault, File, Mode, SECTOR_BYTES, SimDisk, SimFile};
+use disk::{Disk, Fault, File, Harm, Mode, SECTOR_BYTES, SimDisk, SimFile};
 
 const SEEDS: u64 = 64;
 
@@ -164,4 +164,101 @@ fn a_flipped_bit_stays_flipped() {
     assert_eq!(read(&disk, "/d/a")[7], 0);
     disk.power_cut(0);
     assert_eq!(read(&disk, "/d/a")[7], 0);
+}
+
+// Harm at rest.
+
+/// A file of four flushes of a sector each, the n-th filled with n.
+fn four_flushes() -> (SimDisk, SimFile) {
+    let disk = SimDisk::new();
+    let file = disk.open(Path::new("/log"), Mode::CreateNew).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    for number in 1..=4 {
+        file.write_at(&[number; SECTOR_BYTES], u64::from(number - 1) * SECTOR_BYTES as u64)
+            .unwrap();
+        file.sync().unwrap();
+    }
+    (disk, file)
+}
+
+fn sectors_of(file: &SimFile) -> Vec<Vec<u8>> {
+    let mut bytes = vec![0; 4 * SECTOR_BYTES];
+    file.read_at(&mut bytes, 0).unwrap();
+    bytes.chunks(SECTOR_BYTES).map(<[u8]>::to_vec).collect()
+}
+
+#[test]
+fn harm_never_befalls_the_newest_flush_of_a_file() {
+    for harm in Harm::ALL {
+        for seed in 0..100 {
+            let (disk, file) = four_flushes();
+            let harmed = disk.harm(harm, seed, |_| true).expect("there is something to harm");
+            assert!(harmed.offset < 3 * SECTOR_BYTES as u64, "{harm:?} at {}", harmed.offset);
+            let mut newest = [0; SECTOR_BYTES];
+            file.read_at(&mut newest, 3 * SECTOR_BYTES as u64).unwrap();
+            assert_eq!(newest, [4; SECTOR_BYTES], "{harm:?}");
+        }
+    }
+}
+
+#[test]
+fn a_lost_flush_leaves_what_was_there_before_it() {
+    let (disk, file) = four_flushes();
+    let harmed = disk.harm(Harm::Lost, 1, |_| true).expect("there is something to harm");
+    let lost = harmed.offset as usize / SECTOR_BYTES;
+    let sectors = sectors_of(&file);
+    for (position, sector) in sectors.iter().enumerate() {
+        let expected = if position == lost { 0 } else { position as u8 + 1 };
+        assert_eq!(*sector, [expected; SECTOR_BYTES]);
+    }
+}
+
+#[test]
+fn a_misdirected_flush_is_missing_and_hits_something_else() {
+    let hits = (0..100).filter(|&seed| {
+        let (disk, file) = four_flushes();
+        let harmed = disk.harm(Harm::Misdirected, seed, |_| true).expect("something to harm");
+        let missing = harmed.offset as usize / SECTOR_BYTES;
+        let sectors = sectors_of(&file);
+        let strayed = [missing as u8 + 1; SECTOR_BYTES];
+        let elsewhere = (0..3).filter(|&p| p != missing).any(|p| sectors[p] == strayed);
+        assert_ne!(sectors[missing], strayed, "it is not where it belongs");
+        elsewhere
+    });
+    assert!(hits.count() > 20, "misdirected writes hit nothing");
+}
+
+#[test]
+fn an_unreadable_sector_answers_errors_until_it_is_written_again() {
+    let (disk, file) = four_flushes();
+    let harmed = disk.harm(Harm::Unreadable, 3, |_| true).expect("there is something to harm");
+    let mut byte = [0];
+    assert!(file.read_at(&mut byte, harmed.offset).is_err());
+    assert!(file.read_at(&mut byte, 3 * SECTOR_BYTES as u64).is_ok());
+    file.write_at(&[7], harmed.offset).unwrap();
+    assert_eq!(file.read_at(&mut byte, harmed.offset).unwrap(), 1);
+    assert_eq!(byte, [7]);
+}
+
+#[test]
+fn only_eligible_files_are_harmed() {
+    let (disk, _file) = four_flushes();
+    assert_eq!(disk.harm(Harm::Flip, 1, |path| path != Path::new("/log")), None);
+}
+
+#[test]
+fn a_fork_crashes_alone() {
+    let (disk, file) = four_flushes();
+    file.write_at(b"unflushed", 0).unwrap();
+    let fork = disk.fork();
+    fork.power_cut(0);
+    let forked = fork.open(Path::new("/log"), Mode::ReadWrite).unwrap();
+    forked.write_at(b"another", SECTOR_BYTES as u64).unwrap();
+    let (mut here, mut there) = ([0; 9], [0; 9]);
+    file.read_at(&mut here, 0).unwrap();
+    assert_eq!(&here, b"unflushed");
+    forked.read_at(&mut there, 3 * SECTOR_BYTES as u64).unwrap();
+    assert_eq!(there, [4; 9]);
+    file.read_at(&mut here, SECTOR_BYTES as u64).unwrap();
+    assert_eq!(here, [2; 9]);
 }

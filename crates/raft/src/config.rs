@@ -1,16 +1,14 @@
 //! The settings of one core. Everything that could vary is here, and nothing else is read.
 
-use std::collections::BTreeSet;
-
-use crate::MemberId;
+use crate::{ConfigurationCodec, MemberId};
 
 /// The settings of one core; `Config::new` gives the defaults of the published contract.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This member.
     pub id: MemberId,
-    /// All voters, this member among them.
-    pub voters: BTreeSet<MemberId>,
+    /// What the payloads of configuration entries mean.
+    pub codec: ConfigurationCodec,
     /// Feeds the core's own generator, which draws election timeouts and nothing else.
     pub seed: u64,
     /// A leader speaks at least this often, in ms.
@@ -36,10 +34,10 @@ pub struct Config {
 
 impl Config {
     /// The defaults.
-    pub fn new(id: MemberId, voters: BTreeSet<MemberId>, seed: u64) -> Config {
+    pub fn new(id: MemberId, codec: ConfigurationCodec, seed: u64) -> Config {
         Config {
             id,
-            voters,
+            codec,
             seed,
             heartbeat_ms: 100,
             election_timeout_ms: 1_000,
@@ -56,7 +54,6 @@ impl Config {
     /// checked what a user wrote before.
     pub(crate) fn assert_valid(&self) {
         assert!(self.id.0 != 0, "a member id is never 0");
-        assert!(self.voters.contains(&self.id), "a member is one of its own cluster's voters");
         assert!(self.heartbeat_ms > 0, "a leader must speak");
         assert!(
             self.election_timeout_ms >= 2 * self.heartbeat_ms,

@@ -12,7 +12,6 @@
 //! (rule 5.2), which only shortens waiting.
 
 use crate::event::{Event, RoleName};
-use crate::quorum::majority;
 use crate::role::{Campaign, Role};
 use crate::{Body, LogId, MemberId, Now, Raft, Refusal, Term};
 
@@ -63,9 +62,9 @@ impl Raft {
     /// Our part of the delay after `dead` died. All notice at the same time, so each survivor has
     /// a slice of its own: two that campaign at once split the vote, and lose a retry's time.
     fn failover_slice(&self, dead: MemberId) -> (u64, u64) {
-        let survivors = || self.config.voters.iter().filter(|&&id| id != dead);
-        let (count, rank) = (survivors().count(), survivors().position(|&id| id == self.config.id));
-        let (count, rank) = (count as u64, rank.expect("we are a voter, and live") as u64);
+        let survivors = || self.membership().voters().filter(|&id| id != dead);
+        let rank = survivors().position(|id| id == self.config.id).unwrap_or(0) as u64;
+        let count = survivors().count().max(1) as u64;
         let (low_ms, high_ms) = self.config.failover_delay_ms;
         let start = |slice: u64| low_ms + (high_ms - low_ms) * slice / count;
         (start(rank), start(rank + 1).max(start(rank) + 1))
@@ -80,9 +79,22 @@ impl Raft {
     }
 
     pub(crate) fn tick_election(&mut self) {
-        if self.clock_ms >= self.election.due_ms {
-            self.start_pre_vote();
+        if self.clock_ms < self.election.due_ms {
+            return;
         }
+        if self.may_campaign() {
+            self.start_pre_vote();
+        } else {
+            self.lose_leader();
+            self.wait_normally();
+        }
+    }
+
+    /// Whether this member may stand for election: not while its state can not be served, though
+    /// its log is sound and it votes and acknowledges by it (rules 2.4 and 10.3). It may until
+    /// told otherwise.
+    pub fn set_may_campaign(&mut self, may: bool) {
+        self.may_campaign = may;
     }
 
     /// A leader of this term speaks; the present one keeps its claim on us.
@@ -125,7 +137,7 @@ impl Raft {
         self.wait_for_retry();
         self.emit_role();
         let (asked_term, last) = (self.term.next(), self.log.last());
-        for peer in self.peers() {
+        for peer in self.other_voters() {
             // Rests on nothing that is not durable: it promises nothing and names no vote.
             let message = crate::Message { term: asked_term, body: Body::PreVote { last } };
             self.output.send.push(crate::Envelope { to: peer, message });
@@ -142,7 +154,7 @@ impl Raft {
         self.wait_for_retry();
         self.emit_role();
         let last = self.log.last();
-        for peer in self.peers() {
+        for peer in self.other_voters() {
             self.send(peer, Body::Vote { last, transfer });
         }
     }
@@ -156,7 +168,8 @@ impl Raft {
 
     /// The leader asked us to take over.
     pub(crate) fn on_timeout_now(&mut self, from: MemberId) {
-        if matches!(self.role, Role::Follower(_)) && self.leader == Some(from) {
+        let follows = matches!(self.role, Role::Follower(_)) && self.leader == Some(from);
+        if follows && self.may_campaign() {
             self.start_campaign(true);
         }
     }
@@ -169,7 +182,7 @@ impl Raft {
             return;
         }
         campaign.granted.insert(from);
-        if campaign.granted.len() >= majority(self.config.voters.len()) {
+        if self.memberships.newest().membership.is_quorum(|id| campaign.granted.contains(&id)) {
             self.start_campaign(false);
         }
     }
@@ -187,7 +200,7 @@ impl Raft {
             return;
         }
         campaign.granted.insert(from);
-        if campaign.granted.len() >= majority(self.config.voters.len()) {
+        if self.memberships.newest().membership.is_quorum(|id| campaign.granted.contains(&id)) {
             self.become_leader();
         }
     }
@@ -195,7 +208,8 @@ impl Raft {
     // Our vote.
 
     pub(crate) fn on_pre_vote(&mut self, from: MemberId, asked_term: Term, last: LogId) {
-        let granted = asked_term > self.term && last >= self.log.last() && self.leader_is_silent();
+        let good = last >= self.last_for_votes();
+        let granted = asked_term > self.term && good && self.leader_is_silent();
         self.emit(Event::Voted { candidate: from, term: asked_term, pre: true, granted });
         if granted {
             let body = Body::PreVoteAnswer { granted };
@@ -209,7 +223,7 @@ impl Raft {
     /// In our own term already: one vote a term, and only for a log at least as good as ours.
     pub(crate) fn on_vote(&mut self, from: MemberId, last: LogId) {
         let free = self.vote.is_none_or(|vote| vote == from) && self.leader.is_none();
-        let granted = free && last >= self.log.last();
+        let granted = free && last >= self.last_for_votes();
         if granted {
             if self.vote.is_none() {
                 self.vote = Some(from);

@@ -7,11 +7,14 @@ use crate::{Index, MemberId, Term};
 /// Why a message from a peer was not taken. Well-behaved peers never cause one: count and log it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The sender is no member of this cluster, or claims to be this member.
+    /// The sender claims to be this member.
     Stranger(MemberId),
     /// Entries of an `Append` are not contiguous after `previous`, their terms go back or are
-    /// above the message's, or they differ from what the same leader sent before.
+    /// above the message's, or they differ from what the same leader sent before; so does a
+    /// snapshot.
     Malformed,
+    /// An entry is a configuration that this member can not read.
+    UnknownConfiguration(Index),
     /// The message's term is above `Term::MAX`.
     AbsurdTerm(Term),
     /// Two members claim to lead in one term.
@@ -34,8 +37,11 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Stranger(member) => write!(f, "{member} is no peer of this member"),
-            Refusal::Malformed => write!(f, "the entries of an append do not fit together"),
+            Refusal::Stranger(member) => write!(f, "{member} is this member itself"),
+            Refusal::Malformed => write!(f, "what a leader sends does not fit together"),
+            Refusal::UnknownConfiguration(index) => {
+                write!(f, "entry {index} is a configuration that can not be read")
+            }
             Refusal::AbsurdTerm(term) => write!(f, "no sound cluster reaches term {term}"),
             Refusal::TwoLeaders { term, known, other } => {
                 write!(f, "both {known} and {other} claim to lead in term {term}")
@@ -97,3 +103,32 @@ impl fmt::Display for TransferError {
 }
 
 impl std::error::Error for TransferError {}
+
+/// Why a change of the members was not appended. It certainly has no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeError {
+    /// This member does not lead.
+    NotLeader,
+    /// This member leads, but is handing over.
+    Transferring,
+    /// It has not committed an entry of its own term yet (thesis errata, rule 4.4).
+    NotReady,
+    /// The last change is not committed to its end yet.
+    InProgress,
+    /// It is no configuration, or none that may follow the present one.
+    Invalid,
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ChangeError::NotLeader => "this member does not lead",
+            ChangeError::Transferring => "leadership is being handed over",
+            ChangeError::NotReady => "nothing is committed in this term yet",
+            ChangeError::InProgress => "the last change of members is under way",
+            ChangeError::Invalid => "no configuration that may follow the present one",
+        })
+    }
+}
+
+impl std::error::Error for ChangeError {}

@@ -67,10 +67,32 @@ pub enum Event {
         /// The first index dropped.
         from: Index,
     },
+    /// Another configuration counts now: it was appended, or one after it was dropped.
+    Configured {
+        /// Where it stands.
+        index: Index,
+        /// Whether two majorities are needed.
+        joint: bool,
+    },
     /// The commit index moved.
     Committed {
         /// To here.
         index: Index,
+    },
+    /// A follower needs a snapshot: what it needs next is gone from the log.
+    SnapshotWanted {
+        /// The follower.
+        member: MemberId,
+    },
+    /// A snapshot took the place of this member's log.
+    SnapshotInstalled {
+        /// The last entry that it stands for.
+        last: LogId,
+    },
+    /// The entries up to here are gone from this member's log; a snapshot stands for them.
+    LogCut {
+        /// The log's new start.
+        to: LogId,
     },
     /// Leadership is being handed to a member.
     Transferring {

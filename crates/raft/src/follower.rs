@@ -8,8 +8,8 @@ impl Raft {
     pub(crate) fn on_append(
         &mut self,
         from: MemberId,
-        previous: LogId,
-        entries: Vec<Entry>,
+        mut previous: LogId,
+        mut entries: Vec<Entry>,
         leader_commit: Index,
         round: u64,
     ) -> Result<(), Refusal> {
@@ -17,11 +17,15 @@ impl Raft {
             unreachable!("whoever hears a leader follows it");
         };
         follower.round = follower.round.max(round);
+        if previous.index < self.log.start().index {
+            previous = self.skip_what_was_cut(&mut entries)?;
+        }
         if !self.log.holds(previous) {
             if previous.index <= self.commit {
                 return Err(Refusal::ConflictsWithCommitted(previous.index));
             }
-            let hint = self.log.last_before(previous);
+            // Everything after the start, which is committed, may be in dispute; the start is not.
+            let hint = self.log.last_before(previous).unwrap_or(self.log.start());
             self.answer(from, AppendResult::Rejected { previous: previous.index, hint });
             return Ok(());
         }
@@ -43,6 +47,20 @@ impl Raft {
         Ok(())
     }
 
+    /// An `Append` begins before our log does. Whoever leads now has everything that is committed,
+    /// so the logs agree up to our start, and what is before it needs no check. Drops those
+    /// entries, and answers the previous one of the rest.
+    fn skip_what_was_cut(&self, entries: &mut Vec<Entry>) -> Result<LogId, Refusal> {
+        let start = self.log.start();
+        let cut = entries.iter().take_while(|entry| entry.id.index <= start.index).count();
+        let ours = |last: &Entry| last.id.index < start.index || last.id == start;
+        if !entries[..cut].last().is_none_or(ours) {
+            return Err(Refusal::ConflictsWithCommitted(start.index));
+        }
+        entries.drain(..cut);
+        Ok(start)
+    }
+
     /// Adds the entries that are new, from the first that differs on (Figure 2, steps 3 and 4).
     fn take_entries(&mut self, entries: Vec<Entry>) -> Result<(), Refusal> {
         let mut new = entries.into_iter().skip_while(|entry| self.log.holds(entry.id)).peekable();
@@ -58,9 +76,7 @@ impl Raft {
         }
         let new: Vec<Entry> = new.collect();
         if first <= self.log.last().index {
-            self.log.truncate_from(first);
-            self.persistence.truncate_from(first);
-            self.emit(Event::Truncated { from: first });
+            self.truncate_from(first);
         }
         for entry in new {
             self.append(entry);
@@ -69,7 +85,7 @@ impl Raft {
         Ok(())
     }
 
-    fn checked(&self) -> Index {
+    pub(crate) fn checked(&self) -> Index {
         match &self.role {
             Role::Follower(follower) => follower.checked,
             _ => unreachable!("only followers take entries"),

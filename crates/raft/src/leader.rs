@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use crate::event::Event;
 use crate::progress::Progress;
-use crate::quorum::{majority, reached_by_majority};
 use crate::reads::{LeaderReads, Waiter};
 use crate::role::{Leader, Role};
 use crate::{
@@ -20,21 +19,18 @@ pub struct FollowerStatus {
     pub id: MemberId,
     /// Its log equals the leader's up to here, durably.
     pub matched: Index,
-    /// Milliseconds since its last answer.
+    /// Milliseconds since its last answer; before the first one, since it was asked first.
     pub silent_ms: u64,
+    /// It has answered in this term.
+    pub has_answered: bool,
 }
 
 impl Raft {
     pub(crate) fn become_leader(&mut self) {
         assert!(matches!(self.role, Role::Candidate(_)), "only a candidate is elected");
         let last = self.log.last().index;
-        let progress: BTreeMap<MemberId, Progress> = self
-            .peers()
-            .into_iter()
-            .map(|peer| (peer, Progress::new(last.next(), self.clock_ms)))
-            .collect();
         let leader = Leader {
-            progress,
+            progress: BTreeMap::new(),
             first_of_term: last.next(),
             reads: LeaderReads::default(),
             transfer: None,
@@ -48,6 +44,7 @@ impl Raft {
         self.election.quick_tries = 0;
         self.emit_role();
         self.emit(Event::LeaderKnown { leader: self.config.id, term: self.term });
+        self.follow_members();
         self.append_own(EntryKind::Noop, Bytes::new());
     }
 
@@ -72,7 +69,8 @@ impl Raft {
         round: u64,
         result: AppendResult,
     ) -> Result<(), Refusal> {
-        let (clock_ms, last) = (self.clock_ms, self.log.last().index);
+        let clock_ms = self.clock_ms;
+        let (start, last) = (self.log.start().index, self.log.last().index);
         let Role::Leader(leader) = &mut self.role else { return Ok(()) };
         let Some(progress) = leader.progress.get_mut(&from) else { return Ok(()) };
         if let AppendResult::Accepted { matched } = result
@@ -84,16 +82,26 @@ impl Raft {
             return Err(Refusal::AnswersUnaskedRound(round));
         }
         progress.answered_ms = clock_ms;
+        progress.has_answered = true;
         progress.round_answered = progress.round_answered.max(round);
         match result {
             AppendResult::Accepted { matched } => {
-                if progress.accepted(matched) {
+                progress.accepted_ms = clock_ms;
+                if progress.accepted(matched, start) {
                     self.advance_commit();
                 }
             }
             AppendResult::Rejected { previous, hint } => {
-                let agree = self.log.last_before(hint).index;
-                progress.rejected(previous, agree);
+                // Before the start: an index at which nothing is left to send says so.
+                let agree = self.log.last_before(hint);
+                let agree = agree.map_or(Index(start.0.saturating_sub(1)), |agree| agree.index);
+                let silent_ms = clock_ms - progress.accepted_ms;
+                if !progress.rejected(previous, agree)
+                    && previous <= progress.matched
+                    && silent_ms >= self.config.election_timeout_ms
+                {
+                    progress.doubt();
+                }
             }
         }
         self.confirm_reads();
@@ -105,23 +113,24 @@ impl Raft {
     pub(crate) fn advance_commit(&mut self) {
         let durable = self.durable();
         let Role::Leader(leader) = &mut self.role else { return };
-        let followers = leader.progress.values().map(|progress| progress.matched);
-        let mut matched: Vec<Index> = followers.chain([durable]).collect();
-        let reached = reached_by_majority(&mut matched);
+        let me = self.config.id;
+        let matched = |id| if id == me { durable } else { leader.progress[&id].matched };
+        let reached = self.memberships.newest().membership.reached(matched).unwrap_or_default();
         if reached <= self.commit || self.log.term_at(reached) != Some(self.term) {
             return;
         }
         let bytes = self.log.bytes_between(self.commit, reached);
         leader.uncommitted_bytes = leader.uncommitted_bytes.saturating_sub(bytes);
         self.set_commit(reached);
+        self.follow_committed_membership();
     }
 
     /// Serves the reads of a round that a majority has answered.
     pub(crate) fn confirm_reads(&mut self) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let followers = leader.progress.values().map(|progress| progress.round_answered);
-        let mut answered: Vec<u64> = followers.chain([leader.reads.round]).collect();
-        let round = reached_by_majority(&mut answered);
+        let (me, round) = (self.config.id, leader.reads.round);
+        let answered = |id| if id == me { round } else { leader.progress[&id].round_answered };
+        let round = self.memberships.newest().membership.reached(answered).unwrap_or_default();
         let Some((index, waiters)) = leader.reads.confirmed(round) else { return };
         for waiter in waiters {
             match waiter {
@@ -146,12 +155,13 @@ impl Raft {
         self.watch_own_disk();
     }
 
-    /// Whether a majority, ourselves included, answered within the election timeout.
+    /// Whether a majority, ourselves included where we count, answered within the election timeout.
     fn has_quorum(&self) -> bool {
         let Role::Leader(leader) = &self.role else { return false };
         let heard_since_ms = self.clock_ms.saturating_sub(self.config.election_timeout_ms);
-        let heard = leader.progress.values().filter(|p| p.answered_ms >= heard_since_ms).count();
-        heard + 1 >= majority(self.config.voters.len())
+        let me = self.config.id;
+        let heard = |id| id == me || leader.progress[&id].answered_ms >= heard_since_ms;
+        self.membership().is_quorum(heard)
     }
 
     /// A leader with a failing disk still answers heartbeats, and would lead for ever while all
@@ -180,13 +190,15 @@ impl Raft {
         let ours = |entry: &Entry| self.log.holds(entry.id);
         let last = entries.last().map(|entry| entry.id.index);
         let current = entries.iter().all(ours);
+        let start = self.log.start().index;
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.progress.get_mut(&member) else { return };
         if progress.reading_since_ms.take().is_none() || !current {
             return;
         }
         let (Some(first), Some(last)) = (entries.first(), last) else { return };
-        if first.id.index == progress.next {
+        // The log may have been cut up to here meanwhile: the entry before has no name then.
+        if first.id.index == progress.next && first.id.index > start {
             progress.sent(last, entries.iter().map(Entry::size_bytes).sum());
             self.send_append(member, entries);
         }
@@ -199,6 +211,7 @@ impl Raft {
             id,
             matched: progress.matched,
             silent_ms: self.clock_ms - progress.answered_ms,
+            has_answered: progress.has_answered,
         };
         leader.progress.iter().map(status).collect()
     }

@@ -8,7 +8,8 @@
 //!                                    ▼
 //!                                  Raft ──▶ take_output() ──▶ Output
 //!                                             send, persist, send_after_persist, commit,
-//!                                             read, reads_ready, reads_failed, events
+//!                                             read, snapshots_wanted, reads_ready,
+//!                                             reads_failed, events
 //! ```
 //!
 //! The caller collects inputs for as long as it likes, then takes one [`Output`] and carries it
@@ -22,8 +23,10 @@
 //! | `election.rs` | timers, pre-votes, votes, failover when a process dies |
 //! | `follower.rs` | taking entries |
 //! | `leader.rs`, `replication.rs` | commit, read rounds, check-quorum; what is sent to whom |
-//! | `transfer.rs` | handing over |
-//! | `log.rs`, `persistence.rs`, `progress.rs`, `quorum.rs`, `reads.rs`, `role.rs` | the parts |
+//! | `snapshot.rs` | cutting the log, sending and installing snapshots |
+//! | `transfer.rs`, `change.rs` | handing over; changing the members |
+//! | `log.rs`, `membership.rs`, `persistence.rs`, `progress.rs` | the parts |
+//! | `quorum.rs`, `reads.rs`, `role.rs` | more of them |
 //! | `invariants.rs` | what must always hold |
 //!
 //! docs/figure-2.md maps each rule of the paper's Figure 2 to its function and to the golden
@@ -32,8 +35,9 @@
 //! kept.
 //!
 //! What it does not do: no clock, thread, channel, file, logger or global randomness. It encodes
-//! nothing and knows no addresses. Its configuration is fixed when it is made.
+//! nothing and knows no addresses: what a configuration means for voting it is told by a codec.
 
+mod change;
 mod config;
 mod election;
 mod entry;
@@ -43,6 +47,7 @@ mod follower;
 mod invariants;
 mod leader;
 mod log;
+mod membership;
 mod message;
 mod output;
 mod persistence;
@@ -53,17 +58,20 @@ mod random;
 mod reads;
 mod replication;
 mod role;
+mod snapshot;
 mod transfer;
 mod types;
 
 pub use config::Config;
 pub use entry::{ENTRY_OVERHEAD_BYTES, Entry, EntryKind};
-pub use error::{ProposeError, Refusal, TransferError};
+pub use error::{ChangeError, ProposeError, Refusal, TransferError};
 pub use event::{Event, RoleName};
 pub use invariants::Before;
 pub use leader::FollowerStatus;
 pub use log::Log;
+pub use membership::{ConfigurationCodec, Membership};
 pub use message::{AppendResult, Body, Envelope, Message};
 pub use output::{Output, Persist, ReadEntries, ReadReady};
 pub use raft::{Raft, Restored};
+pub use snapshot::{Installed, SnapshotPoint};
 pub use types::{HardState, Index, LogId, MemberId, Now, PersistNumber, ReadId, Term};

@@ -1,10 +1,13 @@
 //! The log as the core sees it: which term stands at each index, and the newest entries.
 //!
 //! ```text
-//!   index      1 .................. tail_first ............... last
-//!   term       known for every index (runs of equal terms: a few words each)
-//!   entries    on disk only         in memory, shared with log and wire
+//!   index      ..start | first_index ...... tail_first ............... last
+//!   term       of start | known for every index (runs of equal terms: a few words each)
+//!   entries    nowhere  | on disk only      in memory, shared with log and wire
 //! ```
+//!
+//! A log begins after its *start*: the last entry that is gone, and whose log id is still known,
+//! because a snapshot stands for it and for all before it. A log that was never cut starts at 0@0.
 //!
 //! Entries leave memory only when they are durable here *and* committed, so what can still be
 //! truncated, sent for the first time or counted is always at hand.
@@ -19,6 +22,8 @@ use crate::{Entry, Index, LogId, Term};
 /// Term runs, and the tail of entries.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
+    /// The entry before the first one; the oldest that can be named.
+    start: LogId,
     /// Where each new term begins; first indexes and terms both strictly ascend.
     runs: Vec<Run>,
     /// The newest entries, contiguous; ends at `last`.
@@ -43,6 +48,27 @@ impl Log {
         Log::default()
     }
 
+    /// A log without entries that goes on after `start`, whose stamp and age are these.
+    pub fn starting_at(start: LogId, stamp_ms: u64, age_ms: u64) -> Log {
+        Log { start, last: start, stamp_ms, age_ms, ..Log::default() }
+    }
+
+    /// The log starts at `start`: what follows that entry stays if the log holds it, and nothing
+    /// does otherwise.
+    pub fn start_at(&mut self, start: LogId) {
+        if self.holds(start) {
+            self.cut(start);
+        } else {
+            self.replace(Log::starting_at(start, 0, 0));
+        }
+    }
+
+    /// Times that were seen on the way to this log: they never go back after it (rule 8.1).
+    pub fn note_times(&mut self, stamp_ms: u64, age_ms: u64) {
+        self.stamp_ms = self.stamp_ms.max(stamp_ms);
+        self.age_ms = self.age_ms.max(age_ms);
+    }
+
     /// Adds an entry after the last one, or in place of the one at its index and all after it.
     pub fn append(&mut self, entry: Entry) {
         if entry.id.index <= self.last.index {
@@ -62,7 +88,8 @@ impl Log {
 
     /// Drops the entry at `from` and all after it.
     pub(crate) fn truncate_from(&mut self, from: Index) {
-        assert!(from.0 > 0 && from <= self.last.index, "only what is there can be dropped");
+        let is_there = self.start.index < from && from <= self.last.index;
+        assert!(is_there, "only what is there can be dropped");
         while self.tail.back().is_some_and(|entry| entry.id.index >= from) {
             let entry = self.tail.pop_back().expect("back() was Some");
             self.tail_bytes -= entry.size_bytes();
@@ -70,8 +97,34 @@ impl Log {
         while self.runs.last().is_some_and(|run| run.first >= from) {
             self.runs.pop();
         }
-        let term = self.runs.last().map_or(Term(0), |run| run.term);
+        let term = self.runs.last().map_or(self.start.term, |run| run.term);
         self.last = LogId::new(term, from.previous());
+    }
+
+    /// The entries up to `to` are gone: the log starts there.
+    pub(crate) fn cut(&mut self, to: LogId) {
+        assert!(self.holds(to), "a log is cut at an entry that it holds");
+        while self.tail.front().is_some_and(|entry| entry.id.index <= to.index) {
+            let entry = self.tail.pop_front().expect("front() was Some");
+            self.tail_bytes -= entry.size_bytes();
+        }
+        let first = to.index.next();
+        let gone = self.runs.partition_point(|run| run.first <= first).saturating_sub(1);
+        self.runs.drain(..gone);
+        if self.last == to {
+            self.runs.clear();
+        } else if let Some(run) = self.runs.first_mut() {
+            run.first = run.first.max(first);
+        }
+        self.start = to;
+    }
+
+    /// Takes over `other`, whose times this log has not seen yet.
+    pub(crate) fn replace(&mut self, other: Log) {
+        let (stamp_ms, age_ms) = (self.stamp_ms, self.age_ms);
+        *self = other;
+        self.stamp_ms = self.stamp_ms.max(stamp_ms);
+        self.age_ms = self.age_ms.max(age_ms);
     }
 
     /// Forgets the oldest entries in memory, down to `bytes_max`, but nothing at or after `keep`.
@@ -84,18 +137,28 @@ impl Log {
         }
     }
 
-    /// The last entry's log id; `0@0` if the log is empty.
+    /// The last entry's log id; that of the start if there is no entry.
     pub fn last(&self) -> LogId {
         self.last
     }
 
-    /// The term at `index`: 0 at index 0, None after the end.
+    /// The entry before the first one; `0@0` if the log was never cut.
+    pub fn start(&self) -> LogId {
+        self.start
+    }
+
+    /// The index of the first entry, which may still have to be written.
+    pub fn first_index(&self) -> Index {
+        self.start.index.next()
+    }
+
+    /// The term at `index`; None before the start and after the end.
     pub fn term_at(&self, index: Index) -> Option<Term> {
-        if index > self.last.index {
+        if index < self.start.index || index > self.last.index {
             return None;
         }
         let run = self.runs.partition_point(|run| run.first <= index);
-        Some(if run == 0 { Term(0) } else { self.runs[run - 1].term })
+        Some(if run == 0 { self.start.term } else { self.runs[run - 1].term })
     }
 
     /// Whether this log holds exactly that entry.
@@ -137,18 +200,25 @@ impl Log {
 
     /// The last entry at or before `at.index` whose term is at most `at.term`: where two logs
     /// that differ at `at` may still agree. Each call skips at least one conflicting term (§5.3).
-    pub(crate) fn last_before(&self, at: LogId) -> LogId {
+    /// None if they can agree only before the start.
+    pub(crate) fn last_before(&self, at: LogId) -> Option<LogId> {
         let mut index = at.index.min(self.last.index);
-        loop {
+        while index >= self.start.index {
             let run = self.runs.partition_point(|run| run.first <= index);
             let Some(run) = run.checked_sub(1).map(|run| self.runs[run]) else {
-                return LogId::default();
+                return Some(self.start).filter(|start| start.term <= at.term);
             };
             if run.term <= at.term {
-                return LogId::new(run.term, index);
+                return Some(LogId::new(run.term, index));
             }
             index = run.first.previous();
         }
+        None
+    }
+
+    /// The largest stamp and age seen, ms: what comes next may not have lower ones.
+    pub fn times(&self) -> (u64, u64) {
+        (self.stamp_ms, self.age_ms)
     }
 
     /// The largest stamp seen, ms since 1970.
@@ -242,9 +312,48 @@ mod tests {
     #[test]
     fn the_last_entry_before_a_conflict_skips_whole_terms() {
         let log = log(&[1, 1, 4, 4, 6]);
-        assert_eq!(log.last_before(id(9, 9)), id(6, 5));
-        assert_eq!(log.last_before(id(5, 5)), id(4, 4));
-        assert_eq!(log.last_before(id(3, 5)), id(1, 2));
-        assert_eq!(log.last_before(id(0, 5)), id(0, 0));
+        assert_eq!(log.last_before(id(9, 9)), Some(id(6, 5)));
+        assert_eq!(log.last_before(id(5, 5)), Some(id(4, 4)));
+        assert_eq!(log.last_before(id(3, 5)), Some(id(1, 2)));
+        assert_eq!(log.last_before(id(0, 5)), Some(id(0, 0)));
+    }
+
+    #[test]
+    fn a_cut_log_names_its_start_and_nothing_before_it() {
+        // At every place, against the log that was not cut.
+        let terms = [1, 1, 2, 5, 5];
+        let whole = log(&terms);
+        for at in 1..=terms.len() {
+            let mut cut = whole.clone();
+            cut.cut(id(terms[at - 1], at as u64));
+            assert_eq!(cut.start(), id(terms[at - 1], at as u64));
+            assert_eq!(cut.last(), whole.last());
+            for index in 0..=6 {
+                let expected = whole.term_at(Index(index)).filter(|_| index >= at as u64);
+                assert_eq!(cut.term_at(Index(index)), expected, "{index} of a log cut at {at}");
+            }
+            let bytes = (terms.len() - at) * ENTRY_OVERHEAD_BYTES;
+            assert_eq!(cut.tail_bytes(), bytes);
+            cut.append(entry(7, 6));
+            assert_eq!(cut.term_at(Index(6)), Some(Term(7)));
+        }
+    }
+
+    #[test]
+    fn truncating_to_the_start_leaves_the_start() {
+        let mut log = log(&[1, 1, 2, 5]);
+        log.cut(id(1, 2));
+        log.truncate_from(Index(3));
+        assert_eq!((log.last(), log.first_index()), (id(1, 2), Index(3)));
+    }
+
+    #[test]
+    fn where_logs_agree_before_the_start_is_not_known() {
+        let mut log = log(&[1, 1, 4, 4, 6]);
+        log.cut(id(4, 3));
+        assert_eq!(log.last_before(id(5, 5)), Some(id(4, 4)));
+        assert_eq!(log.last_before(id(4, 3)), Some(id(4, 3)));
+        assert_eq!(log.last_before(id(3, 5)), None);
+        assert_eq!(log.last_before(id(9, 2)), None);
     }
 }

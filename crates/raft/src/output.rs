@@ -1,7 +1,9 @@
 //! What the core wants done. The fields are ordered by durability, and each says what must have
 //! happened before it may be used.
 
-use crate::{Entry, Envelope, Event, HardState, Index, MemberId, PersistNumber, ReadId};
+use bytes::Bytes;
+
+use crate::{Entry, Envelope, Event, HardState, Index, LogId, MemberId, PersistNumber, ReadId};
 
 /// Everything that came out of the inputs since the last call of `take_output`.
 #[derive(Debug, Default)]
@@ -18,21 +20,30 @@ pub struct Output {
     /// Older entries that a follower needs and the core no longer holds; they come back by
     /// `entries_read`.
     pub read: Vec<ReadEntries>,
+    /// Followers that need entries which are gone from the log: each is to be sent a snapshot that
+    /// goes at least to the log's start. `snapshot_sent` or `snapshot_failed` is due in the end.
+    pub snapshots_wanted: Vec<MemberId>,
     /// Linearizable reads that may be served once `index` is applied.
     pub reads_ready: Vec<ReadReady>,
     /// Linearizable reads that found no leader; nothing was read.
     pub reads_failed: Vec<ReadId>,
+    /// Another configuration is now the newest in the log, and counts, committed or not: its
+    /// payload (rule 4.1).
+    pub configuration: Option<Bytes>,
     /// What happened, for traces and the dashboard. Nothing depends on them.
     pub events: Vec<Event>,
 }
 
-/// One batch for the log. Order within: entries, then the hard state; both or neither.
+/// One batch for the log. Order within: start, entries, then the hard state; all or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Persist {
     /// Its number: one more than the last batch's.
     pub number: PersistNumber,
     /// Term, vote and commit hint as of this batch.
     pub hard_state: HardState,
+    /// A snapshot was installed: everything in the log goes, and it starts at this entry, which
+    /// the snapshot stands for (rule 2.4).
+    pub start: Option<LogId>,
     /// Contiguous entries. A first index at or below the log's last one replaces what is there
     /// from that index on. May be empty.
     pub entries: Vec<Entry>,
@@ -68,8 +79,10 @@ impl Output {
             && self.send_after_persist.is_empty()
             && self.commit.is_none()
             && self.read.is_empty()
+            && self.snapshots_wanted.is_empty()
             && self.reads_ready.is_empty()
             && self.reads_failed.is_empty()
+            && self.configuration.is_none()
             && self.events.is_empty()
     }
 }

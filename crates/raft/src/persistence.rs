@@ -6,10 +6,12 @@
 
 use std::collections::VecDeque;
 
-use crate::{Entry, HardState, Index, Persist, PersistNumber};
+use crate::{Entry, HardState, Index, LogId, Persist, PersistNumber};
 
 #[derive(Debug)]
 pub(crate) struct Persistence {
+    /// The log was replaced by one that starts here since the last batch was handed out.
+    start_staged: Option<LogId>,
     /// Appended since the last batch was handed out.
     staged: Vec<Entry>,
     /// Term or vote changed since the last batch was handed out.
@@ -37,6 +39,7 @@ impl Persistence {
     /// Everything up to `durable` is on disk, as are term and vote.
     pub(crate) fn new(durable: Index) -> Persistence {
         Persistence {
+            start_staged: None,
             staged: Vec::new(),
             hard_state_staged: false,
             newest: PersistNumber(0),
@@ -67,6 +70,14 @@ impl Persistence {
         self.durable = self.durable.min(keep);
     }
 
+    /// The log was replaced by one that starts at `start`. Up to `agreed` the old one, which is on
+    /// disk until that is durable, was known to agree with it.
+    pub(crate) fn restart_at(&mut self, start: LogId, agreed: Index) {
+        self.truncate_from(agreed.next());
+        self.staged.clear();
+        self.start_staged = Some(start);
+    }
+
     /// Hands out what was staged, if anything was.
     pub(crate) fn take(
         &mut self,
@@ -74,7 +85,8 @@ impl Persistence {
         last: Index,
         now_ms: u64,
     ) -> Option<Persist> {
-        if self.staged.is_empty() && !self.hard_state_staged {
+        let start = self.start_staged.take();
+        if start.is_none() && self.staged.is_empty() && !self.hard_state_staged {
             return None;
         }
         let number = self.next_number();
@@ -84,7 +96,7 @@ impl Persistence {
             self.hard_state_staged = false;
         }
         self.queued.push_back(Queued { number, last, since_ms: now_ms });
-        Some(Persist { number, hard_state, entries: std::mem::take(&mut self.staged) })
+        Some(Persist { number, hard_state, start, entries: std::mem::take(&mut self.staged) })
     }
 
     /// Batch `number` and all before it are durable.
@@ -172,6 +184,22 @@ mod tests {
         persistence.truncate_from(Index(4));
         let batch = persistence.take(HardState::default(), Index(3), 0).expect("staged");
         assert_eq!(batch.entries.len(), 3);
+    }
+
+    #[test]
+    fn after_a_new_start_only_what_agreed_stays_acknowledgeable_until_it_is_durable() {
+        let mut persistence = Persistence::new(Index(0));
+        let last = stage(&mut persistence, 1..=5);
+        persistence.take(HardState::default(), last, 0).expect("staged");
+        stage(&mut persistence, 6..=6);
+        let start = LogId::new(Term(2), Index(9));
+        persistence.restart_at(start, Index(3));
+        let batch = persistence.take(HardState::default(), start.index, 0).expect("staged");
+        assert_eq!((batch.start, batch.entries.len()), (Some(start), 0));
+        persistence.persisted(PersistNumber(1));
+        assert_eq!(persistence.durable(), Index(3));
+        persistence.persisted(PersistNumber(2));
+        assert_eq!(persistence.durable(), Index(9));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::election::Election;
+use crate::membership::Memberships;
 use crate::persistence::Persistence;
 use crate::random::Random;
 use crate::reads::{FollowerReads, Waiter};
@@ -16,7 +17,8 @@ use crate::{
 /// One member's consensus state.
 ///
 /// Its methods, by kind: *inputs* (`tick`, `step`, `propose`, `read_index`,
-/// `transfer_leadership`, `persisted`, `entries_read`, `stream_closed`, `stream_opened`),
+/// `transfer_leadership`, `persisted`, `entries_read`, `stream_closed`, `stream_opened`,
+/// `log_cut`, `install_snapshot`, `snapshot_sent`, `snapshot_failed`, `set_may_campaign`),
 /// the one *output* (`take_output`, to be called after each batch of inputs), and *getters*.
 #[derive(Debug)]
 pub struct Raft {
@@ -29,6 +31,9 @@ pub struct Raft {
     pub(crate) term: Term,
     pub(crate) vote: Option<MemberId>,
     pub(crate) log: Log,
+    pub(crate) memberships: Memberships,
+    /// What this log once ended with, before it was damaged; 0@0 once it is as good again.
+    pub(crate) floor: LogId,
     pub(crate) commit: Index,
     pub(crate) persistence: Persistence,
     /// Who leads in this term, as far as heard.
@@ -38,6 +43,8 @@ pub struct Raft {
     pub(crate) follower_reads: FollowerReads,
     /// The largest age heard from a leader.
     pub(crate) heard_age_ms: u64,
+    /// Whether this member may stand for election.
+    pub(crate) may_campaign: bool,
     pub(crate) output: Output,
 }
 
@@ -48,6 +55,14 @@ pub struct Restored {
     pub hard_state: HardState,
     /// The log; all of it is durable.
     pub log: Log,
+    /// The configuration at the log's start, and where that one was appended; empty if there is
+    /// none.
+    pub base: (Index, Bytes),
+    /// The configurations that the log holds, in order.
+    pub configurations: Vec<(Index, Bytes)>,
+    /// The last entry that the log is known to have had, if it was damaged since: until it has as
+    /// much again the member votes by this and does not campaign. 0@0 if it was not.
+    pub floor: LogId,
 }
 
 /// A tick that comes later than this after the one before counts as `TICK_MS`: the process or the
@@ -59,7 +74,7 @@ impl Raft {
     /// A member as found on disk, or new. It starts as a follower.
     pub fn new(config: Config, restored: Restored, now: Now) -> Raft {
         config.assert_valid();
-        let Restored { hard_state, log } = restored;
+        let Restored { hard_state, log, base, configurations, floor } = restored;
         assert!(hard_state.term >= log.last().term, "the log is not ahead of the term");
         let mut random = Random::new(config.seed);
         // A member that starts has heard no leader, and waiting for one costs a whole timeout when
@@ -79,11 +94,16 @@ impl Raft {
             role: Role::Follower(Follower::default()),
             election,
             heard_age_ms: log.age_ms(),
+            may_campaign: true,
+            memberships: Memberships::new(config.codec, base, configurations),
+            floor,
             output: Output::default(),
             log,
             config,
         };
-        raft.set_commit(hard_state.commit.min(raft.log.last().index));
+        // What the log no longer holds was committed, whatever the hint says.
+        raft.commit = raft.log.start().index;
+        raft.set_commit(hard_state.commit.clamp(raft.commit, raft.log.last().index));
         raft
     }
 
@@ -168,6 +188,9 @@ impl Raft {
     pub fn persisted(&mut self, now: Now, number: PersistNumber) {
         self.observe(now);
         self.persistence.persisted(number);
+        if self.log.last() >= self.floor && self.durable() == self.log.last().index {
+            self.floor = LogId::default();
+        }
         match &mut self.role {
             Role::Follower(_) => self.follower_persisted(),
             Role::PreCandidate(_) => {}
@@ -259,12 +282,7 @@ impl Raft {
 
     /// Refuses what no honest peer sends, before anything changes.
     fn check(&self, from: MemberId, message: &Message) -> Result<(), Refusal> {
-        if from == self.config.id || !self.config.voters.contains(&from) {
-            return Err(Refusal::Stranger(from));
-        }
-        if message.term > Term::MAX {
-            return Err(Refusal::AbsurdTerm(message.term));
-        }
+        self.check_sender(from, message.term)?;
         if let Body::Append { previous, entries, .. } = &message.body {
             let mut before = *previous;
             for entry in entries {
@@ -273,11 +291,25 @@ impl Raft {
                 if !fits {
                     return Err(Refusal::Malformed);
                 }
+                let is_configuration = entry.kind == EntryKind::Configuration;
+                if is_configuration && !self.memberships.is_readable(&entry.payload) {
+                    return Err(Refusal::UnknownConfiguration(entry.id.index));
+                }
                 before = entry.id;
             }
             if before.term > message.term {
                 return Err(Refusal::Malformed);
             }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_sender(&self, from: MemberId, term: Term) -> Result<(), Refusal> {
+        if from == self.config.id {
+            return Err(Refusal::Stranger(from));
+        }
+        if term > Term::MAX {
+            return Err(Refusal::AbsurdTerm(term));
         }
         Ok(())
     }
@@ -394,8 +426,26 @@ impl Raft {
     }
 
     pub(crate) fn append(&mut self, entry: Entry) {
+        let configuration = entry.kind == EntryKind::Configuration;
+        let changed = configuration.then(|| (entry.id.index, entry.payload.clone()));
         self.log.append(entry.clone());
         self.persistence.stage(entry);
+        if let Some((index, payload)) = changed {
+            self.memberships.append(index, payload);
+            self.membership_changed();
+        }
+    }
+
+    /// Drops the entry at `from` and all after it, with what they said about members.
+    pub(crate) fn truncate_from(&mut self, from: Index) {
+        let counted = self.memberships.newest().index;
+        self.log.truncate_from(from);
+        self.persistence.truncate_from(from);
+        self.memberships.truncate_from(from);
+        self.emit(Event::Truncated { from });
+        if self.memberships.newest().index != counted {
+            self.membership_changed();
+        }
     }
 
     /// Sends in this term: at once if term and vote are durable, else as soon as they are.
@@ -407,8 +457,9 @@ impl Raft {
         }
     }
 
-    pub(crate) fn peers(&self) -> Vec<MemberId> {
-        self.config.voters.iter().copied().filter(|&id| id != self.config.id).collect()
+    /// The other voters.
+    pub(crate) fn other_voters(&self) -> Vec<MemberId> {
+        self.membership().voters().filter(|&id| id != self.config.id).collect()
     }
 
     pub(crate) fn observe(&mut self, now: Now) {

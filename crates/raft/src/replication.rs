@@ -4,7 +4,11 @@
 //! commit index moved, a read round began, or a heartbeat is due. All four travel in one message
 //! when they coincide. A heartbeat is an empty `Append` whose `previous` is the last entry sent,
 //! so that a follower that missed something says so at once.
+//!
+//! A follower whose next entry is gone from the log needs a snapshot, which is the shell's to
+//! send; meanwhile its heartbeats name the start of the log.
 
+use crate::event::Event;
 use crate::progress::{Progress, State};
 use crate::role::{Leader, Role};
 use crate::{Body, Entry, Index, LogId, MemberId, Raft, ReadEntries};
@@ -24,10 +28,18 @@ enum Next {
 impl Raft {
     pub(crate) fn flush_leader(&mut self) {
         self.begin_read_round();
-        for peer in self.peers() {
+        for peer in self.followers() {
             self.flush_to(peer);
         }
         self.tell_transfer_target();
+    }
+
+    /// Everyone a leader speaks to.
+    fn followers(&self) -> Vec<MemberId> {
+        match &self.role {
+            Role::Leader(leader) => leader.progress.keys().copied().collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Reads wait until an entry of this term is committed: before that, the commit index may be
@@ -67,7 +79,7 @@ impl Raft {
 
     fn next_for(&mut self, peer: MemberId) -> Next {
         let (clock_ms, heartbeat_ms) = (self.clock_ms, self.config.heartbeat_ms);
-        let (commit, last) = (self.commit, self.log.last().index);
+        let (commit, start, last) = (self.commit, self.log.start().index, self.log.last().index);
         let bytes_max = self.config.message_bytes_max;
         let Role::Leader(Leader { progress, reads, .. }) = &mut self.role else {
             unreachable!("only a leader flushes");
@@ -76,6 +88,10 @@ impl Raft {
         let heartbeat_due = clock_ms - progress.sent_ms >= heartbeat_ms;
         if heartbeat_due {
             progress.retry_what_may_be_lost(clock_ms, heartbeat_ms);
+        }
+        if progress.asks_for_snapshot(start, heartbeat_due) {
+            self.output.snapshots_wanted.push(peer);
+            self.output.events.push(Event::SnapshotWanted { member: peer });
         }
         let probing = matches!(progress.state, State::Probe { .. });
         let wants_entries = progress.reading_since_ms.is_none()
@@ -95,6 +111,7 @@ impl Raft {
     /// Sends entries (whose sending `progress` has noted already), or none.
     pub(crate) fn send_append(&mut self, peer: MemberId, entries: Vec<Entry>) {
         let (commit, age_ms, clock_ms) = (self.commit, self.age_ms(), self.clock_ms);
+        let start = self.log.start().index;
         let round = match &self.role {
             Role::Leader(leader) => leader.reads.round,
             _ => unreachable!("only a leader sends appends"),
@@ -105,7 +122,7 @@ impl Raft {
         progress.round_sent = round;
         let before = match entries.first() {
             Some(first) => first.id.index.previous(),
-            None => progress.next.previous(),
+            None => progress.next.previous().max(start),
         };
         let previous = self.log_id_at(before);
         self.send(peer, Body::Append { previous, entries, commit, round, age_ms });

@@ -37,7 +37,7 @@ pub(crate) struct Campaign {
 
 #[derive(Debug)]
 pub(crate) struct Leader {
-    /// Every other voter.
+    /// Every other member, learners too.
     pub(crate) progress: BTreeMap<MemberId, Progress>,
     /// The no-op appended at the start of this term: nothing commits before it (Figure 8).
     pub(crate) first_of_term: Index,

@@ -11,16 +11,16 @@ impl Raft {
     /// nothing and answers the first one's target.
     pub fn transfer_leadership(&mut self, to: Option<MemberId>) -> Result<MemberId, TransferError> {
         let (clock_ms, timeout_ms) = (self.clock_ms, self.config.election_timeout_ms);
+        let best = self.most_up_to_date();
+        let is_voter = |id| self.memberships.newest().membership.incoming.contains(&id);
         let Role::Leader(leader) = &mut self.role else {
             return Err(TransferError::NotLeader);
         };
         if let Some(transfer) = &leader.transfer {
             return Ok(transfer.to);
         }
-        // Among equals the one that answered last: the others may be gone.
-        let up_to_date = leader.progress.iter().max_by_key(|(_, p)| (p.matched, p.answered_ms));
-        let to = to.or(up_to_date.map(|(&id, _)| id)).ok_or(TransferError::NoTarget)?;
-        if !leader.progress.contains_key(&to) {
+        let to = to.or(best).ok_or(TransferError::NoTarget)?;
+        if !is_voter(to) || !leader.progress.contains_key(&to) {
             return Err(TransferError::NoTarget);
         }
         leader.transfer = Some(Transfer { to, due_ms: clock_ms + timeout_ms, told: false });

@@ -1,9 +1,9 @@
 //! Random lives of small clusters: the quick check of the inner loop, before the simulator.
 //!
 //! A seed decides everything: how many members, which message arrives when, twice or never, whose
-//! disk lags, who crashes, pauses, is cut off, proposes, reads, hands over. After every single
-//! input all of `cluster::checks` and each member's own invariants hold; then everything heals and
-//! the cluster must elect a leader, commit and answer a read.
+//! disk lags, who crashes, pauses, is cut off, proposes, reads, hands over, comes and goes. After
+//! every single input all of `cluster::checks` and each member's own invariants hold; then
+//! everything heals and the cluster must elect a leader, commit and answer a read.
 //!
 //! `RAFT_SEED=17 cargo test -p raft --test random` replays one seed and prints its trace.
 
@@ -13,9 +13,9 @@ mod cluster;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use bytes::Bytes;
-use raft::{LogId, MemberId};
+use raft::{Index, LogId, MemberId, Membership};
 
-use cluster::{Cluster, Packet};
+use cluster::{Cluster, Packet, codec};
 
 const SEEDS: u64 = 2_000;
 const STEPS: u64 = 800;
@@ -25,6 +25,8 @@ const TICKS_MAX: u64 = 12;
 
 /// A healed cluster commits within this time: several election timeouts, for split votes.
 const HEALED_MS: u64 = 20_000;
+/// No life has more members than this, those that left included.
+const MEMBERS_MAX: u64 = 9;
 const TICK_MS: u64 = cluster::TICK_MS;
 
 #[test]
@@ -63,6 +65,10 @@ struct Seen {
     reads: u64,
     transfers: u64,
     lost: u64,
+    cuts: u64,
+    installed: u64,
+    changes: u64,
+    joint: u64,
 }
 
 impl Seen {
@@ -74,12 +80,18 @@ impl Seen {
         self.crashes += life.crashes;
         self.transfers += life.transfers;
         self.lost += life.lost;
+        self.cuts += life.cuts;
+        self.installed += life.cluster.installed;
+        self.changes += life.changes;
+        self.joint += life.joint;
     }
 
     fn assert_enough(&self) {
         let least = [self.committed / 10, self.terms / 3, self.crashes, self.reads, self.transfers];
         assert!(least.iter().all(|&count| count > SEEDS / 2), "too tame: {self:?}");
         assert!(self.lost > SEEDS, "too tame: {self:?}");
+        assert!(self.cuts.min(self.installed) > SEEDS / 2, "too tame: {self:?}");
+        assert!(self.changes.min(self.joint) > SEEDS / 2, "too tame: {self:?}");
     }
 }
 
@@ -92,6 +104,10 @@ struct Life {
     crashes: u64,
     transfers: u64,
     lost: u64,
+    cuts: u64,
+    /// Changes of members that were begun; of those, the ones that move voters.
+    changes: u64,
+    joint: u64,
 }
 
 impl Life {
@@ -107,7 +123,18 @@ impl Life {
         });
         cluster.trace.enabled = traced;
         let members = (1..=count).map(MemberId).collect();
-        Life { cluster, random, members, proposed: 0, crashes: 0, transfers: 0, lost: 0 }
+        Life {
+            cluster,
+            random,
+            members,
+            proposed: 0,
+            crashes: 0,
+            transfers: 0,
+            lost: 0,
+            cuts: 0,
+            changes: 0,
+            joint: 0,
+        }
     }
 
     fn live(mut self) -> Life {
@@ -126,9 +153,12 @@ impl Life {
     fn step(&mut self) {
         match self.random.below(100) {
             0..50 => self.deliver_one(),
-            50..64 => self.tick_one(),
-            64..78 => self.persist_one(),
-            78..86 => self.propose(),
+            50..63 => self.tick_one(),
+            63..76 => self.persist_one(),
+            76..81 => self.propose(),
+            81..84 => self.change(),
+            84 => self.cut_one(),
+            85 => self.snapshots(),
             86..89 => self.read(),
             89..91 => self.lose_one(),
             91..93 => self.repeat_one(),
@@ -216,10 +246,140 @@ impl Life {
         }
     }
 
+    /// A member comes, goes, or becomes a voter; some changes are nonsense, and refused.
+    fn change(&mut self) {
+        let Some(leader) = self.leader_or_any() else { return };
+        let present = self.cluster.raft(leader).membership().clone();
+        let Some(next) = self.another(&present) else { return };
+        if self.cluster.change(leader, &codec::text(&next)).is_ok() {
+            self.changes += 1;
+            self.joint += u64::from(next.is_joint());
+        }
+    }
+
+    fn another(&mut self, present: &Membership) -> Option<Membership> {
+        let mut next = present.clone();
+        let learner = self.one_of(present.learners.iter());
+        let voter = self.one_of(present.incoming.iter());
+        match self.random.below(4) {
+            0 => {
+                next.learners.insert(self.newcomer(present)?);
+                return Some(next);
+            }
+            1 => {
+                next.learners.remove(&learner?);
+                next.incoming.insert(learner?);
+            }
+            2 if present.incoming.len() > 1 => {
+                next.incoming.remove(&voter?);
+            }
+            _ => {
+                next.incoming.remove(&voter?);
+                next.learners.remove(&learner?);
+                next.incoming.insert(learner?);
+            }
+        }
+        next.outgoing = present.incoming.clone();
+        Some(next)
+    }
+
+    /// Somebody new, or one that was removed before and never heard of it.
+    fn newcomer(&mut self, present: &Membership) -> Option<MemberId> {
+        let id = MemberId(1 + self.random.below(MEMBERS_MAX));
+        if present.members().contains(&id) {
+            return None;
+        }
+        if !self.members.contains(&id) {
+            self.cluster.join(id);
+            self.members.push(id);
+        }
+        Some(id)
+    }
+
+    fn one_of<'a>(&mut self, ids: impl Iterator<Item = &'a MemberId>) -> Option<MemberId> {
+        let ids: Vec<MemberId> = ids.copied().collect();
+        let position = self.random.below(ids.len().max(1) as u64) as usize;
+        ids.get(position).copied()
+    }
+
     fn transfer(&mut self) {
         let Some(id) = self.leader_or_any() else { return };
         let to = self.any_running().filter(|&to| to != id);
         self.transfers += u64::from(self.cluster.transfer(id, to).is_ok());
+    }
+
+    /// A log loses what its member might have a snapshot of.
+    fn cut_one(&mut self) {
+        let Some(id) = self.any_running() else { return };
+        let raft = self.cluster.raft(id);
+        let (start, end) = (raft.log().start().index, raft.commit().min(raft.durable()));
+        let cuttable = end.0.saturating_sub(start.0);
+        if cuttable == 0 {
+            return;
+        }
+        let at = Index(start.0 + 1 + self.random.below(cuttable));
+        let term = self.cluster.raft(id).log().term_at(at).expect("it is in the log");
+        self.cluster.cut_log(id, LogId::new(term, at));
+        self.cuts += 1;
+    }
+
+    /// One is sent, wanted or not; one that is on its way arrives, twice or never.
+    fn snapshots(&mut self) {
+        let on_their_way = self.cluster.snapshots.len() as u64;
+        let position = self.random.below(on_their_way.max(1)) as usize;
+        match self.random.below(5) {
+            0..2 => self.send_snapshot(),
+            _ if on_their_way == 0 => {}
+            2 => {
+                let copy = self.cluster.snapshots[position].clone();
+                self.cluster.snapshots.push(copy);
+            }
+            3 if self.random.below(3) == 0 => {
+                let flight = self.cluster.snapshots.remove(position);
+                self.cluster.snapshot_failed(flight.from, flight.to);
+            }
+            _ => self.deliver_snapshot(position),
+        }
+    }
+
+    fn send_snapshot(&mut self) {
+        let Some(from) = self.leader() else { return };
+        let wanted = self.cluster.members[&from].snapshots_wanted.first().copied();
+        let to = wanted.unwrap_or_else(|| self.any());
+        if to == from {
+            return;
+        }
+        let raft = self.cluster.raft(from);
+        let (start, commit) = (raft.log().start().index, raft.commit());
+        let at = Index(start.0 + self.random.below(commit.0 - start.0 + 1));
+        if at.0 > 0 {
+            self.cluster.send_snapshot(from, to, Some(at));
+        }
+    }
+
+    fn deliver_snapshot(&mut self, position: usize) {
+        let flight = self.cluster.snapshots[position].clone();
+        let taken = self.cluster.deliver_snapshot(position).is_some();
+        // The word that it was taken may be lost; or come too early, which costs a round.
+        if taken && self.random.below(2) == 0 || self.random.below(20) == 0 {
+            self.cluster.snapshot_sent(flight.from, flight.to, flight.point.last);
+        }
+    }
+
+    /// What raft wants sent arrives, now that nothing is in the way. A snapshot of which nothing
+    /// was heard any more is given up after a while.
+    fn send_wanted_snapshots(&mut self) {
+        for from in self.cluster.running() {
+            for to in self.members.clone() {
+                self.cluster.snapshot_failed(from, to);
+            }
+            for to in self.cluster.members[&from].snapshots_wanted.clone() {
+                self.cluster.send_snapshot(from, to, None);
+            }
+        }
+        while !self.cluster.snapshots.is_empty() {
+            self.cluster.deliver_snapshot(0);
+        }
     }
 
     fn crash_or_restart(&mut self) {
@@ -272,7 +432,7 @@ impl Life {
         }
     }
 
-    /// A leader, a commit that everyone hears of, and a read, each within the time.
+    /// A leader, a commit that every member hears of, and a read, each within the time.
     fn demand_progress(&mut self) {
         let mut proposed = None;
         self.wait("commit", |life| {
@@ -281,10 +441,14 @@ impl Life {
             proposed = proposed.filter(|&id| life.cluster.raft(leader).log().holds(id));
             proposed = proposed.or_else(|| life.propose_to(leader));
             let commit = |id: &MemberId| life.cluster.raft(*id).commit();
-            proposed.is_some_and(|at| life.members.iter().all(|id| commit(id) >= at.index))
+            let members = life.cluster.raft(leader).membership().members();
+            proposed.is_some_and(|at| members.iter().all(|id| commit(id) >= at.index))
         });
         let served = self.cluster.reads_served();
-        self.cluster.read(self.members[0]);
+        let leader = self.leader().expect("it has just committed");
+        let members = self.cluster.raft(leader).membership().members();
+        let reader = self.one_of(members.iter()).expect("a cluster has members");
+        self.cluster.read(reader);
         self.wait("read", |life| life.cluster.reads_served() > served);
     }
 
@@ -292,6 +456,7 @@ impl Life {
     fn wait(&mut self, what: &str, mut done: impl FnMut(&mut Life) -> bool) {
         for _ in 0..HEALED_MS / TICK_MS {
             self.cluster.stabilize();
+            self.send_wanted_snapshots();
             if done(self) {
                 return;
             }

@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 not found or condition failed, 2 wrong usage, \
-     3 unavailable or outcome unknown.";
+     3 unavailable or outcome unknown, 4 removed from the cluster.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -48,11 +48,60 @@ pub(crate) enum Command {
     Health(StatusArgs),
     /// Hand leadership to another member
     Transfer(TransferArgs),
+    /// Show and change who is in the cluster
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// Look for damage in a member's data directory, while it is stopped
+    Check(CheckArgs),
+    /// Look into a member's log, while it is stopped
+    #[command(subcommand)]
+    Wal(WalCommand),
+    /// Let one member go on alone, after a majority was lost for good
+    Recover(RecoverArgs),
     /// Print completions for a shell
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The data directory
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WalCommand {
+    /// Print the log as JSON, one line an entry
+    Dump(DumpArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DumpArgs {
+    /// The data directory
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// From this index on
+    #[arg(long, value_name = "INDEX")]
+    pub(crate) from: Option<u64>,
+    /// Up to this index
+    #[arg(long, value_name = "INDEX")]
+    pub(crate) to: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecoverArgs {
+    /// The data directory of the member that goes on: the one with the longest log
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Make it the only member of a new cluster
+    #[arg(long, required = true)]
+    pub(crate) as_single_voter: bool,
+    /// Do it, instead of saying what it would mean
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// How a cluster is reached.
@@ -187,6 +236,58 @@ pub(crate) struct TransferArgs {
     pub(crate) connect: ConnectArgs,
 }
 
+/// A member is named by its name or its id.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemberCommand {
+    /// Print the members, and what each counts for
+    #[command(visible_alias = "ls")]
+    List(StatusArgs),
+    /// Reserve a place for a member, which then joins with `raftkv start --join`
+    Add {
+        /// Where it will be reached
+        #[arg(value_name = "HOST:PORT")]
+        address: String,
+        /// What people will call it [default: the name it joins with]
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        connect: ConnectArgs,
+    },
+    /// Make a learner that has caught up a voter
+    Promote {
+        /// Which learner
+        member: String,
+        #[command(flatten)]
+        connect: ConnectArgs,
+    },
+    /// Remove a member, for good; its process ends by itself
+    Remove {
+        /// Which member
+        member: String,
+        #[command(flatten)]
+        connect: ConnectArgs,
+    },
+    /// Remove a voter and make a learner a voter in its place, in one step
+    Replace {
+        /// The voter that goes
+        old: String,
+        /// The learner that takes its place
+        new: String,
+        #[command(flatten)]
+        connect: ConnectArgs,
+    },
+    /// Tell the cluster that a member is reached elsewhere from now on
+    Address {
+        /// Which member
+        member: String,
+        /// Where it is reached
+        #[arg(value_name = "HOST:PORT")]
+        address: String,
+        #[command(flatten)]
+        connect: ConnectArgs,
+    },
+}
+
 /// The settings of a member: each may also come from RAFTKV_NODE_ID and so on, or from raftkv.toml.
 /// A flag wins over the environment, and that over the file. docs/configuration.md has them all.
 #[derive(Debug, Args, Default)]
@@ -206,6 +307,15 @@ pub(crate) struct StartArgs {
     /// The other members, separated by commas; none for a cluster of one
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
     pub(crate) peers: Option<Vec<String>>,
+    /// Join the cluster of these members, once: as a learner first, then with a vote
+    #[arg(long, value_name = "URL,…", value_delimiter = ',', conflicts_with = "peers")]
+    pub(crate) join: Option<Vec<String>>,
+    /// Take the place of this member, once caught up
+    #[arg(long, value_name = "MEMBER")]
+    pub(crate) replace: Option<String>,
+    /// Stay a learner after joining
+    #[arg(long)]
+    pub(crate) learner: bool,
     /// Directory of this member's data [default: raftkv-data/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -221,6 +331,9 @@ pub(crate) struct StartArgs {
     /// Size of one file of the log [default: 64MiB]
     #[arg(long, value_name = "BYTES", value_parser = parse_byte_size)]
     pub(crate) wal_segment_bytes: Option<u64>,
+    /// Growth of the log after which a snapshot is taken [default: 64MiB]
+    #[arg(long, value_name = "BYTES", value_parser = parse_byte_size)]
+    pub(crate) snapshot_bytes: Option<u64>,
     /// text or json [default: text]
     #[arg(long, value_name = "FORMAT", value_parser = LogFormat::from_str)]
     pub(crate) log_format: Option<LogFormat>,
@@ -366,7 +479,16 @@ mod tests {
             "raftkv start --log-format xml",
             "raftkv start --wal-segment-bytes 4MB",
             "raftkv dev --members 0",
+            "raftkv start --join localhost:8001 --peers localhost:8002",
+            "raftkv member",
+            "raftkv member add",
+            "raftkv member replace node-1",
             "raftkv dev --slow 0",
+            "raftkv check",
+            "raftkv wal",
+            "raftkv wal dump",
+            "raftkv wal dump d --from x",
+            "raftkv recover d",
         ] {
             let error = parse(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}: {error}");

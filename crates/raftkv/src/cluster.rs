@@ -98,7 +98,7 @@ async fn check(
 
 /// For a member that is asked once, for what it knows without asking others.
 fn patience(timeout: Duration) -> Options {
-    Options { timeout: timeout.min(MEMBER_PATIENCE), attempts_max: 1 }
+    Options { timeout: timeout.min(MEMBER_PATIENCE), attempts_max: 1, ..Options::default() }
 }
 
 fn write_health(
@@ -126,7 +126,7 @@ fn once(args: &ConnectArgs) -> Client {
     let endpoints = args.endpoints();
     let attempts_max = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
     let timeout = args.timeout.min(MEMBER_PATIENCE * attempts_max);
-    Client::new(endpoints, Options { timeout, attempts_max })
+    Client::new(endpoints, Options { timeout, attempts_max, ..Options::default() })
 }
 
 /// Asks the first member that answers who is in the cluster, and then each of them how it is.

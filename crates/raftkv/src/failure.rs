@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Code 3: nobody could serve it, or nobody knows whether somebody did.
     Unavailable(String),
+    /// Code 4: the member was removed from its cluster: starting it again does not help.
+    Expelled(String),
     /// Standard output ended or broke.
     Output(io::Error),
 }
@@ -28,6 +30,7 @@ impl Failure {
             Failure::Negative(_) | Failure::Output(_) => ExitCode::from(1),
             Failure::Usage(_) => ExitCode::from(2),
             Failure::Unavailable(_) => ExitCode::from(3),
+            Failure::Expelled(_) => ExitCode::from(4),
         }
     }
 
@@ -61,7 +64,8 @@ impl fmt::Display for Failure {
         match self {
             Failure::Negative(message)
             | Failure::Usage(message)
-            | Failure::Unavailable(message) => f.write_str(message),
+            | Failure::Unavailable(message)
+            | Failure::Expelled(message) => f.write_str(message),
             Failure::Output(error) => write!(f, "standard output: {error}"),
         }
     }

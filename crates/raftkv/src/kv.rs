@@ -3,7 +3,7 @@
 use std::io::{self, Read as _, Write};
 
 use bytes::Bytes;
-use client::{Client, Consistency, GetOptions, ListOptions, Options, Revision};
+use client::{Client, Consistency, ExactlyOnce, GetOptions, ListOptions, Options, Revision};
 
 use crate::args::{ConnectArgs, DeleteArgs, GetArgs, ListArgs, PutArgs, ReadArgs};
 use crate::failure::Failure;
@@ -15,7 +15,9 @@ const STDIN_BYTES_MAX: u64 = 64 << 20;
 
 /// A client as the flags say. It talks to nobody yet.
 pub(crate) fn connect(connect: &ConnectArgs) -> Client {
-    let options = Options { timeout: connect.timeout, ..Options::default() };
+    // A command writes once or a few times and is gone: a session would outlive it.
+    let exactly_once = ExactlyOnce::Key;
+    let options = Options { timeout: connect.timeout, exactly_once, ..Options::default() };
     Client::new(connect.endpoints(), options)
 }
 

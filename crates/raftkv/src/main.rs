@@ -8,10 +8,13 @@
 //! | `dev/` | a cluster of child processes on this machine |
 //! | `kv.rs`, `render.rs`, `text.rs` | keys and values, and how they are printed |
 //! | `cluster.rs`, `diagnosis.rs` | the cluster, and what is wrong with it in words |
+//! | `member.rs` | who is in the cluster, and changes of that |
+//! | `offline/` | `check`, `wal dump`, `recover`: a directory in which no member runs |
 //! | `failure.rs` | exit codes |
 //!
 //! Answers go to standard output, everything else to standard error. Exit codes: 0 done, 1 not
-//! found or condition failed, 2 wrong usage, 3 unavailable or outcome unknown.
+//! found or condition failed, 2 wrong usage, 3 unavailable or outcome unknown, 4 (of `start`)
+//! removed from the cluster.
 
 mod args;
 mod cluster;
@@ -20,6 +23,8 @@ mod diagnosis;
 mod failure;
 mod kv;
 mod log;
+mod member;
+mod offline;
 mod render;
 mod signals;
 mod start;
@@ -30,7 +35,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, WalCommand};
 use crate::failure::Failure;
 
 #[tokio::main]
@@ -59,6 +64,10 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Leader(args) => cluster::leader(args, &mut out).await,
         Command::Health(args) => cluster::health(args, &mut out).await,
         Command::Transfer(args) => cluster::transfer(args, &mut out).await,
+        Command::Member(command) => member::run(command, &mut out).await,
+        Command::Check(args) => offline::check(&args, &mut out),
+        Command::Wal(WalCommand::Dump(args)) => offline::dump(&args, &mut out),
+        Command::Recover(args) => offline::recover(&args, &mut out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "raftkv", &mut out);
             Ok(())

@@ -5,6 +5,7 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
+use server::StartError;
 use server::config::{self, Config, Raw};
 use tokio::sync::oneshot;
 
@@ -38,7 +39,10 @@ pub(crate) async fn run(args: StartArgs) -> Result<(), Failure> {
     };
     let ended = server::run(config, shutdown).await;
     log.flush();
-    ended.map_err(|error| Failure::Negative(error.to_string()))
+    ended.map_err(|error| match error {
+        StartError::Expelled(expelled) => Failure::Expelled(expelled.to_string()),
+        error => Failure::Negative(error.to_string()),
+    })
 }
 
 /// The flags, in the words of the configuration. A switch that is off leaves the word to the
@@ -50,10 +54,14 @@ fn raw(args: StartArgs) -> Raw {
         listen: args.listen,
         advertise: args.advertise,
         peers: args.peers,
+        join: args.join,
+        replace: args.replace,
+        learner: args.learner.then_some(true),
         data_dir: args.data_dir,
         heartbeat_ms: args.heartbeat_ms,
         election_timeout_ms: args.election_timeout_ms,
         wal_segment_bytes: args.wal_segment_bytes,
+        snapshot_bytes: args.snapshot_bytes,
         log_format: args.log_format,
         allow_origin: args.allow_origin,
         insecure: args.insecure.then_some(true),
@@ -64,12 +72,17 @@ fn raw(args: StartArgs) -> Raw {
 /// What a member would run with, for `--check-config`.
 fn describe(config: &Config) -> String {
     let peers: Vec<String> = config.peers.iter().map(ToString::to_string).collect();
-    let peers =
-        if peers.is_empty() { "none, a cluster of one".to_owned() } else { peers.join(", ") };
+    let join: Vec<String> = config.join.iter().map(ToString::to_string).collect();
+    let peers = match (peers.is_empty(), join.is_empty()) {
+        (false, _) => peers.join(", "),
+        (true, false) => format!("none, joins by {}", join.join(", ")),
+        (true, true) => "none, a cluster of one".to_owned(),
+    };
     format!(
         "the settings are valid\n\
          node_id = {}\nlisten = {}\nadvertise = {}\npeers = {peers}\ndata_dir = {}\n\
-         heartbeat_ms = {}\nelection_timeout_ms = {}\nwal_segment_bytes = {}\nunsafe_no_fsync = {}",
+         heartbeat_ms = {}\nelection_timeout_ms = {}\nwal_segment_bytes = {}\n\
+         snapshot_bytes = {}\nunsafe_no_fsync = {}",
         config.name,
         config.listen,
         config.advertise,
@@ -77,6 +90,7 @@ fn describe(config: &Config) -> String {
         config.heartbeat_ms,
         config.election_timeout_ms,
         config.wal_segment_bytes,
+        config.snapshot_bytes,
         config.unsafe_no_fsync,
     )
 }

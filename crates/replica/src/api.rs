@@ -1,13 +1,17 @@
 //! What the shell asks of a replica and what it gets back: plain values, no channels.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use raft::{Event, FollowerStatus, LogId, MemberId, Refusal, RoleName, Term};
 use store::{ApplyError, Outcome, Published};
 
-use crate::LogRequest;
+use crate::{
+    Agreement, Change, ChangeRefusal, Configuration, LogRequest, Sample, SnapshotMessage,
+    SnapshotRequest, SnapshotStatus,
+};
 
 /// The shell's name for one request. The replica gives it back with the answer, exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +34,9 @@ pub enum Request {
         /// The member to lead next.
         to: Option<MemberId>,
     },
+    /// Change who is in the cluster; answered once the final configuration is committed, or
+    /// refused. Only the leader does it: others answer `Failure::NotLeader`.
+    Change(Change),
 }
 
 /// A request with its name and its patience.
@@ -63,10 +70,15 @@ pub enum Done {
         /// Who leads now.
         leader: MemberId,
     },
+    /// The change of members is committed, to its end.
+    Changed {
+        /// The members as they are then.
+        configuration: Arc<Configuration>,
+    },
 }
 
-/// Why a request failed. Three outcomes only: every variant but `Unknown` means "definitely not
-/// done, and never will be" (contract 4).
+/// Why a request failed. Three outcomes only: every variant but `Unknown` and `TransferFailed`
+/// means "definitely not done, and never will be" (contract 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// This member does not lead, and was asked not to forward.
@@ -78,12 +90,18 @@ pub enum Failure {
     Unavailable,
     /// A queue is full; try again after a moment.
     Overloaded,
+    /// The members' states differ and no majority agrees: no write is taken (rule 10.3).
+    Corrupt,
     /// A new leader's entry took the place of this one: certainly not done, safe to retry.
     Superseded,
     /// It may or may not have been done, or may still be.
     Unknown,
-    /// The transfer's target is no voter, or leadership did not move in time.
+    /// There is no other voter, or not the one that was named, to hand leadership to.
+    NoTransferTarget,
+    /// Leadership did not move in time. It may yet: the target may have been told to campaign.
     TransferFailed,
+    /// The change of members can not be made.
+    Refused(ChangeRefusal),
 }
 
 /// An answer.
@@ -122,6 +140,16 @@ pub enum PeerMessage {
         /// Where the command stands in the log, or why it certainly does not.
         result: Result<LogId, ForwardRefusal>,
     },
+    /// A member's newest samples of its state hash, oldest first, for the leader.
+    Report {
+        /// At most [`crate::SAMPLES_MAX`].
+        samples: Vec<Sample>,
+    },
+    /// The leader tells a member that a majority has another state hash than it.
+    Verdict {
+        /// What the majority has.
+        majority: Sample,
+    },
 }
 
 /// Why a forwarded write was not proposed: certainly not done.
@@ -131,6 +159,8 @@ pub enum ForwardRefusal {
     NotLeader,
     /// Its queues are full.
     Overloaded,
+    /// The members' states differ, and no majority agrees.
+    Corrupt,
     /// The receiver does not know this kind of command.
     UnknownCommand,
 }
@@ -142,12 +172,19 @@ pub enum Stop {
     Log(String),
     /// A committed entry can not be applied: a newer member proposed it.
     Apply(ApplyError),
+    /// The member was removed from the cluster, for good.
+    Removed,
 }
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stop::Log(reason) => write!(f, "the log failed: {reason}"),
+            Stop::Removed => write!(
+                f,
+                "this member was removed from its cluster; to take part again it needs a new data \
+                 directory"
+            ),
             Stop::Apply(reason) => write!(f, "{reason}; upgrade this member"),
         }
     }
@@ -180,8 +217,14 @@ pub struct Status {
     pub age_ms: u64,
     /// On the leader, what it knows of each follower.
     pub peers: Vec<FollowerStatus>,
+    /// The members, as `Effects::configuration` has them.
+    pub configuration: Arc<Configuration>,
+    /// Whether the members' states agree.
+    pub agreement: Agreement,
     /// Requests waiting for an answer.
     pub pending: usize,
+    /// Its snapshots.
+    pub snapshots: SnapshotStatus,
 }
 
 /// Everything a replica wants done after its inputs; the order of use is told in `order.rs`.
@@ -189,12 +232,22 @@ pub struct Status {
 pub struct Effects {
     /// For peers, in order for each.
     pub send: Vec<(MemberId, PeerMessage)>,
+    /// For peers, about snapshots, on a lane of its own: in order for each.
+    pub send_snapshot: Vec<(MemberId, SnapshotMessage)>,
     /// For the log thread, in order.
     pub log: Vec<LogRequest>,
+    /// For the snapshot thread, in order.
+    pub snapshot: Vec<SnapshotRequest>,
     /// For clients.
     pub answers: Vec<Answer>,
+    /// Whether the members' states agree, when that has changed: an alarm, or its end.
+    pub agreement: Option<Agreement>,
     /// For traces and the dashboard.
     pub events: Vec<Event>,
+    /// The newest configuration in this member's log changed, or was committed: the peers to speak
+    /// with are its members (rule 4.1). Whoever it removes is among them, as leaving, until it is
+    /// committed: without them it may never be, so only then may they be turned away.
+    pub configuration: Option<Arc<Configuration>>,
     /// Messages that were refused: from whom, and why. Honest peers cause none.
     pub refused: Vec<(MemberId, Refusal)>,
     /// The member can not go on; from now on it only fails requests.

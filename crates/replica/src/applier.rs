@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use raft::{Entry, EntryKind, Index, Log, LogId};
-use store::{Apply, ApplyError, Budget, LogEntry, Outcome, Store};
+use store::{Apply, ApplyError, Budget, LogEntry, Outcome, Retired, Store};
 
 use crate::log_worker::{LogRequest, Purpose};
 
@@ -22,6 +23,12 @@ pub(crate) struct Applier {
     fetched: VecDeque<Entry>,
     /// A reading of the log is out.
     reading: bool,
+    /// ... and what comes back is not wanted any more.
+    obsolete: bool,
+    /// A snapshot is to take the place of the state: nothing is applied to the old one.
+    paused: bool,
+    /// Where the newest configuration that was applied stands in the log, and its payload.
+    configuration: (Index, Bytes),
 }
 
 /// An entry that was applied and published.
@@ -29,12 +36,50 @@ pub(crate) struct Applied {
     pub(crate) id: LogId,
     pub(crate) stamp_ms: u64,
     pub(crate) outcome: Outcome,
+    /// Of the entry.
+    pub(crate) bytes: usize,
+    /// Its payload, if it is a configuration.
+    pub(crate) configuration: Option<Bytes>,
 }
 
 impl Applier {
     pub(crate) fn new(store: Store) -> Applier {
         let commit = Index(store.applied_index());
-        Applier { store, commit, fetched: VecDeque::new(), reading: false }
+        Applier {
+            store,
+            commit,
+            fetched: VecDeque::new(),
+            reading: false,
+            obsolete: false,
+            paused: false,
+            configuration: (Index(0), Bytes::new()),
+        }
+    }
+
+    /// The newest configuration that was applied.
+    pub(crate) fn configuration(&self) -> &(Index, Bytes) {
+        &self.configuration
+    }
+
+    /// The configuration at the state that this member starts with.
+    pub(crate) fn start_with(&mut self, configuration: (Index, Bytes)) {
+        self.configuration = configuration;
+    }
+
+    /// Nothing is applied until a snapshot has been taken over.
+    pub(crate) fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// The state of a snapshot takes the place of everything, visibly. Answers what was there.
+    pub(crate) fn take_over(&mut self, store: Store, configuration: (Index, Bytes)) -> Retired {
+        let retired = self.store.replace(store);
+        self.configuration = configuration;
+        self.commit = self.commit.max(self.applied());
+        self.fetched.clear();
+        self.obsolete = self.reading;
+        self.paused = false;
+        retired
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -52,7 +97,8 @@ impl Applier {
 
     /// Whether a turn would do something.
     pub(crate) fn has_work(&self) -> bool {
-        !self.fetched.is_empty() || (self.applied() < self.commit && !self.reading)
+        let more = !self.fetched.is_empty() || (self.applied() < self.commit && !self.reading);
+        more && !self.paused
     }
 
     /// One turn. Answers what was applied and is now visible.
@@ -62,6 +108,9 @@ impl Applier {
         units: u64,
         requests: &mut Vec<LogRequest>,
     ) -> Result<Vec<Applied>, ApplyError> {
+        if self.paused {
+            return Ok(Vec::new());
+        }
         self.fetch(log, requests);
         let mut budget = Budget::new(units);
         let mut applied = Vec::with_capacity(self.fetched.len().min(1024));
@@ -70,7 +119,7 @@ impl Applier {
                 Apply::Unfinished => break,
                 Apply::Done(outcome) => {
                     let entry = self.fetched.pop_front().expect("front() was Some");
-                    applied.push(Applied { id: entry.id, stamp_ms: entry.stamp_ms, outcome });
+                    applied.push(self.applied_one(entry, outcome));
                 }
             }
             if budget.is_spent() {
@@ -81,6 +130,16 @@ impl Applier {
             self.store.publish();
         }
         Ok(applied)
+    }
+
+    fn applied_one(&mut self, entry: Entry, outcome: Outcome) -> Applied {
+        let bytes = entry.size_bytes();
+        let is_configuration = entry.kind == EntryKind::Configuration;
+        let configuration = is_configuration.then_some(entry.payload);
+        if let Some(payload) = &configuration {
+            self.configuration = (entry.id.index, payload.clone());
+        }
+        Applied { id: entry.id, stamp_ms: entry.stamp_ms, outcome, bytes, configuration }
     }
 
     fn fetch(&mut self, log: &Log, requests: &mut Vec<LogRequest>) {
@@ -105,6 +164,10 @@ impl Applier {
     /// Entries that were read from the log.
     pub(crate) fn entries_read(&mut self, entries: Vec<Entry>) {
         assert!(self.reading, "entries for apply come only when asked for");
+        if std::mem::take(&mut self.obsolete) {
+            self.reading = false;
+            return;
+        }
         assert!(!entries.is_empty(), "a committed entry is never truncated");
         let next = entries.first().map(|entry| entry.id.index);
         assert_eq!(next, Some(self.applied().next()), "the log answers what was asked");

@@ -1,10 +1,39 @@
-//! Who is in the cluster: the payload of the configuration entry, and what is found at bootstrap.
+//! Who is in the cluster: the payload of a configuration entry. docs/format/configuration.md has
+//! its bytes, `change.rs` the ways from one configuration to the next.
+//!
+//! ```text
+//!   Learner ──promote──▶ Joining ─┐                        ┌─▶ Voter
+//!                                 ├─ the joint one is over ─┤
+//!   Voter ───remove────▶ Leaving ─┘                        └─▶ gone, and recorded as removed
+//! ```
+//!
+//! A configuration in which somebody is joining or leaving is *joint* (Raft §6): whatever it
+//! decides needs a majority of the voters before and a majority of those after.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use prost::Message as _;
-use raft::MemberId;
+use raft::{ConfigurationCodec, MemberId, Membership};
+
+/// At most this many members are in a cluster, learners and reserved places included.
+pub const MEMBERS_MAX: usize = 64;
+
+/// So many removed members are remembered; then the oldest is forgotten. It could only come back
+/// as a stranger that nobody counts.
+pub const REMOVED_MAX: usize = 1_000;
+
+/// The incarnation of a reserved place: no process has claimed it yet.
+pub const UNCLAIMED: u128 = 0;
+
+/// What the payload of a configuration entry means for voting.
+pub const CODEC: ConfigurationCodec = ConfigurationCodec {
+    decode: |payload| Some(Configuration::decode(payload.clone()).ok()?.membership()),
+    leave_joint: |payload| {
+        let configuration = Configuration::decode(payload.clone()).ok()?;
+        configuration.leave_joint().map(|next| next.encode())
+    },
+};
 
 /// The cluster's identity and its members.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,17 +42,35 @@ pub struct Configuration {
     pub cluster_id: u128,
     /// All members.
     pub members: BTreeMap<MemberId, Member>,
+    /// Who was removed, oldest first, at most [`REMOVED_MAX`]; an id never comes back.
+    pub removed: Vec<MemberId>,
 }
 
 /// One member of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Of its data directory: a wiped one has another (rule 3.1).
+    /// Of its data directory: a wiped one has another (rule 3.1). [`UNCLAIMED`] for a place that
+    /// is only reserved.
     pub incarnation: u128,
     /// What people call it.
     pub name: String,
     /// `host:port`, where its peers and clients reach it.
     pub address: String,
+    /// What it counts for.
+    pub standing: Standing,
+}
+
+/// What a member counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Votes, and counts for every majority.
+    Voter,
+    /// Receives everything, and counts for nothing.
+    Learner,
+    /// In a joint configuration: counts only among the voters after.
+    Joining,
+    /// In a joint configuration: counts only among the voters before, and is removed then.
+    Leaving,
 }
 
 /// Why bytes are no configuration.
@@ -31,7 +78,8 @@ pub struct Member {
 pub enum ConfigurationError {
     /// Not the encoding at all.
     Malformed,
-    /// No members, a member id of 0, the same id twice, or ids of the wrong length.
+    /// No voters, a member id of 0, the same id twice, ids of the wrong length, or too much of
+    /// something.
     Inconsistent(&'static str),
 }
 
@@ -52,6 +100,8 @@ struct EncodedConfiguration {
     cluster_id: Bytes,
     #[prost(message, repeated, tag = "2")]
     members: Vec<EncodedMember>,
+    #[prost(fixed64, repeated, tag = "3")]
+    removed: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -64,9 +114,106 @@ struct EncodedMember {
     name: String,
     #[prost(string, tag = "4")]
     address: String,
+    #[prost(uint32, tag = "5")]
+    standing: u32,
+}
+
+impl Standing {
+    /// As encoded; a voter's is left out. Numbers are never used again.
+    const ENCODED: [(Standing, u32); 4] = [
+        (Standing::Voter, 0),
+        (Standing::Learner, 1),
+        (Standing::Joining, 2),
+        (Standing::Leaving, 3),
+    ];
+
+    fn encode(self) -> u32 {
+        let known = Standing::ENCODED.iter().find(|(standing, _)| *standing == self);
+        known.map(|&(_, number)| number).expect("every standing is in the table")
+    }
+
+    fn decode(number: u32) -> Option<Standing> {
+        let known = Standing::ENCODED.iter().find(|(_, known)| *known == number);
+        known.map(|&(standing, _)| standing)
+    }
+
+    /// In lower case, as status pages show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Standing::Voter => "voter",
+            Standing::Learner => "learner",
+            Standing::Joining => "joining",
+            Standing::Leaving => "leaving",
+        }
+    }
+
+    /// Whether it counts in a majority of the voters after (outside joint configurations: of the
+    /// voters).
+    pub fn counts_after(self) -> bool {
+        matches!(self, Standing::Voter | Standing::Joining)
+    }
+}
+
+impl Member {
+    /// A voter.
+    pub fn voter(incarnation: u128, name: String, address: String) -> Member {
+        Member { incarnation, name, address, standing: Standing::Voter }
+    }
+
+    /// Whether a process has claimed the place.
+    pub fn is_claimed(&self) -> bool {
+        self.incarnation != UNCLAIMED
+    }
 }
 
 impl Configuration {
+    /// Of a cluster that is founded: nobody was removed yet.
+    pub fn founding(cluster_id: u128, members: BTreeMap<MemberId, Member>) -> Configuration {
+        Configuration { cluster_id, members, removed: Vec::new() }
+    }
+
+    /// Whether it is a joint one.
+    pub fn is_joint(&self) -> bool {
+        let moves =
+            |member: &Member| !matches!(member.standing, Standing::Voter | Standing::Learner);
+        self.members.values().any(moves)
+    }
+
+    /// Whether that member was removed.
+    pub fn is_removed(&self, id: MemberId) -> bool {
+        self.removed.contains(&id)
+    }
+
+    /// Who counts for what. A reserved place is nobody: nothing is sent there.
+    pub fn membership(&self) -> Membership {
+        let mut membership = Membership::default();
+        for (&id, member) in &self.members {
+            match member.standing {
+                Standing::Learner if !member.is_claimed() => false,
+                Standing::Learner => membership.learners.insert(id),
+                Standing::Voter => membership.outgoing.insert(id) && membership.incoming.insert(id),
+                Standing::Joining => membership.incoming.insert(id),
+                Standing::Leaving => membership.outgoing.insert(id),
+            };
+        }
+        if !self.is_joint() {
+            membership.outgoing.clear();
+        }
+        membership
+    }
+
+    /// What the shell goes by while this configuration is not committed and `committed` is the
+    /// newest that is: who leaves is spoken with until then, for without its word there may be no
+    /// commit, and nobody is turned away yet.
+    pub(crate) fn beside(mut self, committed: &Configuration) -> Configuration {
+        self.removed.retain(|&id| committed.is_removed(id));
+        for (&id, member) in &committed.members {
+            let leaves = || Member { standing: Standing::Leaving, ..member.clone() };
+            self.members.entry(id).or_insert_with(leaves);
+        }
+        self
+    }
+
     /// The bytes of the log entry's payload.
     pub fn encode(&self) -> Bytes {
         let members = self.members.iter().map(|(id, member)| EncodedMember {
@@ -74,10 +221,12 @@ impl Configuration {
             incarnation: encode_u128(member.incarnation),
             name: member.name.clone(),
             address: member.address.clone(),
+            standing: member.standing.encode(),
         });
         let encoded = EncodedConfiguration {
             cluster_id: encode_u128(self.cluster_id),
             members: members.collect(),
+            removed: self.removed.iter().map(|id| id.0).collect(),
         };
         Bytes::from(encoded.encode_to_vec())
     }
@@ -87,22 +236,51 @@ impl Configuration {
         use ConfigurationError::{Inconsistent, Malformed};
         let encoded = EncodedConfiguration::decode(bytes).map_err(|_| Malformed)?;
         let cluster_id = decode_u128(&encoded.cluster_id)?;
+        if encoded.members.len() > MEMBERS_MAX || encoded.removed.len() > REMOVED_MAX {
+            return Err(Inconsistent("there are too many members"));
+        }
         let mut members = BTreeMap::new();
         for member in encoded.members {
-            if member.id == 0 {
-                return Err(Inconsistent("a member id is 0"));
-            }
-            let incarnation = decode_u128(&member.incarnation)?;
-            let value = Member { incarnation, name: member.name, address: member.address };
-            if members.insert(MemberId(member.id), value).is_some() {
+            let id = MemberId(member.id);
+            if members.insert(id, decode_member(member)?).is_some() {
                 return Err(Inconsistent("a member id appears twice"));
             }
         }
-        if members.is_empty() {
-            return Err(Inconsistent("there are no members"));
+        let removed: Vec<MemberId> = encoded.removed.into_iter().map(MemberId).collect();
+        if removed.iter().any(|id| members.contains_key(id)) {
+            return Err(Inconsistent("a removed member is there"));
         }
-        Ok(Configuration { cluster_id, members })
+        let configuration = Configuration { cluster_id, members, removed };
+        configuration.check_voters()?;
+        Ok(configuration)
     }
+
+    /// Both majorities of a joint configuration must be possible.
+    fn check_voters(&self) -> Result<(), ConfigurationError> {
+        let standings = || self.members.values().map(|member| member.standing);
+        let before =
+            standings().any(|standing| matches!(standing, Standing::Voter | Standing::Leaving));
+        let after = standings().any(Standing::counts_after);
+        if before && after {
+            Ok(())
+        } else {
+            Err(ConfigurationError::Inconsistent("there are no voters"))
+        }
+    }
+}
+
+fn decode_member(encoded: EncodedMember) -> Result<Member, ConfigurationError> {
+    use ConfigurationError::Inconsistent;
+    if encoded.id == 0 {
+        return Err(Inconsistent("a member id is 0"));
+    }
+    let incarnation = decode_u128(&encoded.incarnation)?;
+    let standing = Standing::decode(encoded.standing);
+    let standing = standing.ok_or(Inconsistent("a member's standing is unknown"))?;
+    if incarnation == UNCLAIMED && standing != Standing::Learner {
+        return Err(Inconsistent("a reserved place counts as a voter"));
+    }
+    Ok(Member { incarnation, name: encoded.name, address: encoded.address, standing })
 }
 
 fn encode_u128(value: u128) -> Bytes {

@@ -5,14 +5,15 @@
 //!   peers ─── receive ──▶│ pending ─▶ raft ─▶ order ─▶ applier/store │── send ─────▶ peers
 //!   clock ────── tick ──▶│                                          │── log ──┐
 //!   streams ─ opened/    └──────────────────────────────────────────┘         ▼
-//!             closed ──▶          ▲                                   ┌── LogWorker ──┐
-//!                                 └────────────── log_reply ──────────│  wal on disk  │
-//!                                                                     └───────────────┘
+//!             closed ──▶     ▲    ▲                                   ┌── LogWorker ──┐
+//!                            │    └────────────── log_reply ──────────│  wal on disk  │
+//!                            │                                        └───────────────┘
+//!                            └─ snapshot_reply ── SnapshotWorker ◀── Effects.snapshot
 //! ```
 //!
-//! [`Replica`] and [`LogWorker`] are plain values that never block on each other: the server runs
-//! each on a thread of its own, the simulator steps both in one. What may leave before what is
-//! durable is written down, and done, in one file: `order.rs`.
+//! [`Replica`], [`LogWorker`] and the snapshot worker are plain values that never block on each
+//! other: the server runs each on a thread of its own, the simulator steps all in one. What may
+//! leave before what is durable is written down, and done, in one file: `order.rs`.
 //!
 //! | file | one concept |
 //! |---|---|
@@ -23,7 +24,11 @@
 //! | `forwards.rs` | the leader takes each forwarded write once |
 //! | `applier.rs` | committed entries into the store, in bounded turns |
 //! | `log_worker.rs`, `entry.rs` | the disk's side, and entries as it spells them |
-//! | `configuration.rs` | who is in the cluster |
+//! | `snapshot.rs`, `snapshot/` | the state as files: made, sent, received, taken over |
+//! | `state_check.rs`, `quarantine.rs` | whether the members' states agree, and what if not |
+//! | `offline.rs` | what a log holds, in words; a member that goes on alone |
+//! | `configuration.rs`, `change.rs` | who is in the cluster, and how that changes |
+//! | `members.rs` | when the leader makes such a change |
 //!
 //! What it does not do: it reads no clock and draws no random number, starts no thread, opens no
 //! socket, and holds no channel. It does not encode messages, and it does not decide who founds a
@@ -31,21 +36,38 @@
 
 mod api;
 mod applier;
+mod change;
 mod configuration;
 mod entry;
 mod forwards;
 mod log_worker;
+mod members;
+mod offline;
 mod order;
 mod pending;
+mod quarantine;
 mod replica;
+mod snapshot;
+mod state_check;
 
 pub use api::{
     Answer, Done, Effects, Failure, ForwardRefusal, PeerMessage, Request, Status, Stop, Submission,
     Ticket,
 };
-pub use configuration::{Configuration, ConfigurationError, Member};
+pub use change::{CAUGHT_UP_ENTRIES, Change, ChangeRefusal};
+pub use configuration::{
+    CODEC, Configuration, ConfigurationError, MEMBERS_MAX, Member, REMOVED_MAX, Standing, UNCLAIMED,
+};
 pub use log_worker::{LogError, LogReply, LogRequest, LogWorker, Purpose, Recovered, open_log};
+pub use offline::{AloneError, Explained, append_configuration, configuration_alone, explain};
 pub use pending::PENDING_MAX;
+pub use quarantine::{Agreement, CHECK_INTERVAL_MS};
 pub use replica::Replica;
+pub use snapshot::{
+    FoundSnapshots, KeptSnapshot, SNAPSHOT_CHUNK_BYTES_MAX, SnapshotId, SnapshotMessage,
+    SnapshotOptions, SnapshotOutcome, SnapshotReply, SnapshotRequest, SnapshotStatus,
+    SnapshotWorker, open_snapshots,
+};
+pub use state_check::{SAMPLES_MAX, Sample};
 // The shell opens a member's directory and log through this room: it has no door to the one below.
 pub use wal::{DataDirectory, DirectoryError, Identity, Options as LogOptions};

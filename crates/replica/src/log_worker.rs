@@ -4,8 +4,12 @@
 use std::fmt;
 use std::path::Path;
 
+use bytes::Bytes;
 use disk::Disk;
-use raft::{Entry, Index, Log, MemberId, Persist, PersistNumber, ReadEntries, Restored};
+use raft::{
+    Entry, Index, Log, LogId, MemberId, Persist, PersistNumber, ReadEntries, Restored,
+    SnapshotPoint, Term,
+};
 use wal::{Batch, OpenError, Wal};
 
 use crate::configuration::{Configuration, ConfigurationError};
@@ -27,6 +31,12 @@ pub enum LogRequest {
         /// At most this many bytes (but at least one entry).
         bytes_max: usize,
     },
+    /// A snapshot covers everything up to this entry: let the log start after it, durably, and give
+    /// up what is not needed any more.
+    Cut {
+        /// An entry that is committed here.
+        to: LogId,
+    },
 }
 
 /// Whom older entries are fetched for.
@@ -47,8 +57,13 @@ pub enum LogReply {
     Entries {
         /// For whom.
         purpose: Purpose,
-        /// Contiguous from the first wanted; empty if that was truncated meanwhile.
+        /// Contiguous from the first wanted; empty if that was truncated or cut off meanwhile.
         entries: Vec<Entry>,
+    },
+    /// The log starts after this entry, or a later one.
+    Cut {
+        /// What was asked for.
+        to: LogId,
     },
     /// The log failed, for good. Nothing after this is durable.
     Failed(String),
@@ -115,56 +130,85 @@ pub struct LogWorker<D: Disk> {
 }
 
 /// Opens the log in `directory`, made durable as far as it was found, keeping about
-/// `tail_bytes_max` of the newest entries in memory.
+/// `tail_bytes_max` of the newest entries in memory. What is damaged is repaired as far as that is
+/// safe (rule 1.4; see [`wal::Recovered::repairs`]), with the help of the snapshots in the
+/// directory `snapshots`.
 pub fn open_log<D: Disk>(
-    disk: D,
+    disk: &D,
     directory: &Path,
+    snapshots: &Path,
     options: wal::Options,
     tail_bytes_max: usize,
 ) -> Result<(LogWorker<D>, Recovered), LogError> {
-    let mut visitor = Visitor { log: Log::new(), configuration: None, error: None, tail_bytes_max };
-    let (wal, recovered) = Wal::open(disk, directory, options, &mut |entry| visitor.visit(entry))
-        .map_err(LogError::Open)?;
+    let (log, configurations) = (Log::new(), Vec::new());
+    let mut visitor = Visitor { log, configurations, error: None, tail_bytes_max };
+    let usable = || usable_snapshots(disk, snapshots);
+    let visit = &mut |visit: wal::Visit<'_>| visitor.visit(visit);
+    let opened = Wal::open_repairing(disk.clone(), directory, options, &usable, visit);
+    let (wal, recovered) = opened.map_err(LogError::Open)?;
     if let Some(error) = visitor.error {
         return Err(error);
     }
-    check_beginning(recovered.first_index)?;
+    check_beginning(&recovered)?;
     let hard_state = entry::hard_state_from_log(recovered.hard_state);
-    let restored = Restored { hard_state, log: visitor.log };
-    let configuration = visitor.configuration.map(|(_, configuration)| configuration);
+    let newest = visitor.configurations.last().map(|(_, payload)| payload.clone());
+    let configuration = newest.map(Configuration::decode).transpose();
+    let configuration = configuration.map_err(LogError::Configuration)?;
+    let (log, mut configurations) = (visitor.log, visitor.configurations);
+    // Entries before the start may still have been there.
+    let before = configurations.partition_point(|&(index, _)| index < log.first_index());
+    let base = configurations.drain(..before).next_back().unwrap_or_default();
+    let floor = recovered.floor.unwrap_or_default();
+    let floor = LogId::new(Term(floor.0), Index(floor.1));
+    let restored = Restored { hard_state, log, base, configurations, floor };
     Ok((LogWorker { wal }, Recovered { restored, configuration, log: recovered }))
 }
 
 /// Collects what the core needs to know while the log is read.
 struct Visitor {
     log: Log,
-    configuration: Option<(u64, Configuration)>,
+    /// Those of the entries that still stand.
+    configurations: Vec<(Index, Bytes)>,
     error: Option<LogError>,
     tail_bytes_max: usize,
 }
 
 impl Visitor {
-    fn visit(&mut self, entry: &wal::Entry) {
-        if self.error.is_some() {
+    fn visit(&mut self, visit: wal::Visit<'_>) {
+        // What is read in vain before a repair does not count.
+        if self.error.is_some() && !matches!(visit, wal::Visit::Begin { .. }) {
             return;
         }
-        if let Err(error) = self.take(entry) {
-            self.error = Some(error);
+        match visit {
+            wal::Visit::Begin { term, index } => {
+                self.error = None;
+                self.log = Log::starting_at(LogId::new(Term(term), Index(index)), 0, 0);
+                self.configurations.clear();
+            }
+            wal::Visit::Start { term, index } => {
+                let start = LogId::new(Term(term), Index(index));
+                let holds = self.log.holds(start);
+                self.log.start_at(start);
+                if !holds {
+                    self.configurations.clear();
+                }
+            }
+            wal::Visit::Entry(entry) => self.error = self.take(entry).err(),
         }
     }
 
     fn take(&mut self, entry: &wal::Entry) -> Result<(), LogError> {
-        if self.log.last().index.0 == 0 {
-            check_beginning(entry.index)?;
-        }
         let read = entry::from_log(entry);
         let mut read =
             read.map_err(|unknown| LogError::UnknownKind { index: entry.index, kind: unknown.0 })?;
         entry::detach(&mut read.payload);
+        // An entry replaces what stood in its place and after it.
+        while self.configurations.last().is_some_and(|&(index, _)| index >= read.id.index) {
+            self.configurations.pop();
+        }
         if read.kind == raft::EntryKind::Configuration {
-            let configuration = Configuration::decode(read.payload.clone());
-            let configuration = configuration.map_err(LogError::Configuration)?;
-            self.configuration = Some((entry.index, configuration));
+            Configuration::decode(read.payload.clone()).map_err(LogError::Configuration)?;
+            self.configurations.push((read.id.index, read.payload.clone()));
         }
         self.log.append(read);
         self.log.shrink(self.log.last().index, self.tail_bytes_max);
@@ -172,9 +216,37 @@ impl Visitor {
     }
 }
 
-/// Nothing but the log holds what was written, so it must be there from its first entry on.
-fn check_beginning(first_index: u64) -> Result<(), LogError> {
-    if first_index == 1 { Ok(()) } else { Err(LogError::BeginningMissing { first_index }) }
+/// Term and index of the snapshots that a repair may rely on.
+fn usable_snapshots<D: Disk>(disk: &D, path: &Path) -> Result<Vec<(u64, u64)>, disk::Error> {
+    let (good, _) = wal::snapshot::Snapshots::inspect(disk, path)?;
+    Ok(good.iter().map(|info| info.meta.last).collect())
+}
+
+/// A log that does not say where it starts must be there from its first entry on.
+fn check_beginning(recovered: &wal::Recovered) -> Result<(), LogError> {
+    let first_index = recovered.first_index;
+    if first_index == 1 || recovered.start.is_some() {
+        return Ok(());
+    }
+    Err(LogError::BeginningMissing { first_index })
+}
+
+impl Recovered {
+    /// A snapshot that the log vouches for tells what the log alone does not: the times at its
+    /// start, and the configuration there, if there was no later one up to the snapshot.
+    pub(crate) fn learn_start(&mut self, point: &SnapshotPoint) {
+        let Restored { log, base, .. } = &mut self.restored;
+        log.note_times(point.stamp_ms, point.age_ms);
+        let (index, payload) = &point.configuration;
+        if *index > log.start().index || !base.1.is_empty() {
+            return;
+        }
+        *base = (*index, payload.clone());
+        if self.configuration.is_none() {
+            // A snapshot that came from a peer was read as a whole before it was taken.
+            self.configuration = Configuration::decode(payload.clone()).ok();
+        }
+    }
 }
 
 impl<D: Disk> LogWorker<D> {
@@ -190,6 +262,10 @@ impl<D: Disk> LogWorker<D> {
                     self.flush(&mut group, &mut replies);
                     replies.push(self.read(purpose, from, to, bytes_max));
                 }
+                LogRequest::Cut { to } => {
+                    self.flush(&mut group, &mut replies);
+                    replies.push(self.cut(to));
+                }
             }
         }
         self.flush(&mut group, &mut replies);
@@ -198,16 +274,31 @@ impl<D: Disk> LogWorker<D> {
 
     fn flush(&mut self, group: &mut Group, replies: &mut Vec<LogReply>) {
         let Some(newest) = group.newest.take() else { return };
-        replies.push(match self.wal.append(&group.batches) {
-            Ok(()) => LogReply::Persisted(newest),
+        let restarted = group.batches.iter().any(|batch| batch.start.is_some());
+        let written = self.wal.append(&group.batches);
+        let written = written.and_then(|()| match restarted {
+            true => self.wal.give_up_segments(),
+            false => Ok(()),
+        });
+        replies.push(match written {
+            Ok(()) | Err(wal::Error::Removal(_)) => LogReply::Persisted(newest),
             Err(error) => LogReply::Failed(error.to_string()),
         });
         group.batches.clear();
     }
 
+    /// Segments that can not be given up cost space and nothing else: they are removed when the log
+    /// is opened again.
+    fn cut(&mut self, to: LogId) -> LogReply {
+        match self.wal.cut((to.term.0, to.index.0)) {
+            Ok(()) | Err(wal::Error::Removal(_)) => LogReply::Cut { to },
+            Err(error) => LogReply::Failed(error.to_string()),
+        }
+    }
+
     fn read(&mut self, purpose: Purpose, from: Index, to: Index, bytes_max: usize) -> LogReply {
         let to = to.0.min(self.wal.last_log_id().map_or(0, |(_, index)| index));
-        if from.0 > to {
+        if from.0 > to || from.0 < self.wal.first_index() {
             return LogReply::Entries { purpose, entries: Vec::new() };
         }
         let read = self.wal.read(from.0, to, bytes_max).map_err(|error| error.to_string());
@@ -248,14 +339,13 @@ impl<D: Disk> LogWorker<D> {
             payload: configuration.encode(),
         };
         let hard_state = raft::HardState { term: raft::Term(1), vote: None, commit: Index(0) };
-        let batch = Batch {
-            hard_state: entry::hard_state_to_log(hard_state),
-            entries: vec![entry::to_log(founding.clone())],
-        };
+        let entries = vec![entry::to_log(founding.clone())];
+        let batch = Batch::new(entry::hard_state_to_log(hard_state), entries);
         self.wal.append(&[batch])?;
         let mut log = Log::new();
         log.append(founding);
-        Ok(Restored { hard_state, log })
+        let configurations = vec![(Index(1), configuration.encode())];
+        Ok(Restored { hard_state, log, configurations, ..Restored::default() })
     }
 
     /// Counts of what was written.
@@ -275,10 +365,10 @@ impl Group {
     fn add(&mut self, persist: Persist) {
         assert!(self.newest.is_none_or(|newest| newest < persist.number), "batches come in order");
         self.newest = Some(persist.number);
-        self.batches.push(Batch {
-            hard_state: entry::hard_state_to_log(persist.hard_state),
-            entries: persist.entries.into_iter().map(entry::to_log).collect(),
-        });
+        let entries = persist.entries.into_iter().map(entry::to_log).collect();
+        let start = persist.start.map(|start| (start.term.0, start.index.0));
+        let hard_state = entry::hard_state_to_log(persist.hard_state);
+        self.batches.push(Batch { start, hard_state, entries });
     }
 }
 

@@ -12,6 +12,12 @@
 //! | a read may be served at an index | a quorum round begun after it arrived is over | 6.3 |
 //! | a read is answered | that index is published | 6.1 |
 //! | where a forwarded write stands | is told before the appends that carry it, on one stream | – |
+//! | a snapshot is captured | everything in it is applied, and durable in the own log | 2.1 |
+//! | the log is cut at a snapshot | it and a newer one are durable and were read back | 2.2 |
+//! | raft hears of a received snapshot | its file is durable, verified, and makes a store | 2.4 |
+//! | its state takes the place of ours | "the log starts there" is durable | 2.4 |
+//! | an entry is applied | is not while a snapshot waits to take over | 2.4 |
+//! | anything is served, or a snapshot given | is not once the state was found to be wrong | 10.3 |
 //!
 //! Within one call of `take_effects`, effects may be carried out in any order but this: messages
 //! for one peer in the order given, log requests in the order given.
@@ -74,12 +80,17 @@ impl Replica {
             send_after_persist,
             commit,
             read,
+            snapshots_wanted,
             reads_ready,
             reads_failed,
+            configuration,
             events,
         } = output;
         for envelope in send {
             self.send(envelope);
+        }
+        if let Some(start) = persist.as_ref().filter(|persist| persist.start.is_some()) {
+            self.start_is_in(start.number);
         }
         self.effects.log.extend(persist.map(LogRequest::Persist));
         for (number, envelope) in send_after_persist {
@@ -90,13 +101,19 @@ impl Replica {
             self.applier.commit_to(index);
         }
         self.effects.log.extend(read.into_iter().map(LogRequest::from));
+        for member in snapshots_wanted {
+            self.send_snapshot(member);
+        }
         for ready in reads_ready {
             self.pending.read_confirmed(ready.id, ready.index);
         }
         for id in reads_failed {
-            self.pending.read_failed(id, self.raft.term());
+            self.pending.read_failed(id);
         }
         self.serve_reads();
+        if configuration.is_some() || commit.is_some() && self.configuration_unsettled {
+            self.reconfigured();
+        }
         self.effects.events.extend(events);
     }
 
@@ -111,6 +128,7 @@ impl Replica {
                 self.gate.persisted(number);
                 self.raft.persisted(now, number);
                 self.release_messages();
+                self.take_over_if_ready(number);
             }
             LogReply::Entries { purpose: Purpose::Replicate(member), entries } => {
                 self.raft.entries_read(member, entries);
@@ -118,6 +136,7 @@ impl Replica {
             LogReply::Entries { purpose: Purpose::Apply, entries } => {
                 self.applier.entries_read(entries);
             }
+            LogReply::Cut { .. } => {}
             LogReply::Failed(reason) => self.stop(Stop::Log(reason)),
         }
     }
@@ -131,11 +150,21 @@ impl Replica {
         let (log, units) = (self.raft.log(), self.turn_units);
         match self.applier.turn(log, units, &mut self.effects.log) {
             Ok(applied) => {
+                let any = !applied.is_empty();
                 for applied in applied {
+                    self.snapshots.applied(applied.bytes as u64);
+                    let configuration = applied.configuration.clone().map(|c| (applied.id, c));
+                    self.watch_applied(applied.id.index, &applied.outcome);
                     self.pending.applied(applied);
+                    if let Some((id, payload)) = configuration {
+                        self.configuration_applied(id, &payload);
+                    }
                 }
                 self.serve_reads();
-                self.applier.has_work()
+                if any && !self.stopped {
+                    self.write_snapshot_if_due();
+                }
+                !self.stopped && self.applier.has_work()
             }
             Err(error) => {
                 self.stop(Stop::Apply(error));

@@ -13,9 +13,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use raft::{Index, LogId, MemberId, ReadId, Term};
 
+use crate::Configuration;
 use crate::api::{Answer, Done, Failure, ForwardRefusal, Ticket};
 use crate::applier::Applied;
 
@@ -52,8 +55,18 @@ pub(crate) struct Patience {
 #[derive(Debug)]
 struct Forwarded {
     ticket: Ticket,
-    leader: MemberId,
+    /// To whom, in which term.
+    to: (MemberId, Term),
     write: (Bytes, Patience),
+}
+
+/// A change of members.
+#[derive(Debug)]
+struct Changing {
+    ticket: Ticket,
+    /// Where its first configuration stands; None once that is committed, and joint.
+    place: Option<LogId>,
+    deadline_ms: u64,
 }
 
 #[derive(Debug)]
@@ -67,6 +80,8 @@ struct Transfer {
 struct Read {
     due_ms: u64,
     patience: Patience,
+    /// The term of the leader that was asked last.
+    asked_in: Term,
 }
 
 /// All of them. A ticket is in exactly one place.
@@ -83,6 +98,7 @@ pub(crate) struct Pending {
     held_reads: Vec<(Ticket, Refused)>,
     waiting_reads: BTreeSet<(Index, Ticket)>,
     transfer: Option<Transfer>,
+    changing: Vec<Changing>,
     /// No deadline is before this time.
     earliest_ms: u64,
     pub(crate) answers: Vec<Answer>,
@@ -94,6 +110,7 @@ impl Pending {
             + self.proposed.len()
             + self.forwarded.len()
             + self.reads.len()
+            + self.changing.len()
             + usize::from(self.transfer.is_some())
     }
 
@@ -149,12 +166,12 @@ impl Pending {
         assert!(earlier.is_none(), "a place in the log is given out once");
     }
 
-    /// `write` was handed to `leader` as `number`.
-    pub(crate) fn forwarded(&mut self, number: u64, leader: MemberId, write: HeldWrite) {
+    /// `write` was handed as `number` to that leader of that term.
+    pub(crate) fn forwarded(&mut self, number: u64, to: (MemberId, Term), write: HeldWrite) {
         self.expect_by(write.patience.deadline_ms);
         let HeldWrite { ticket, command, patience, .. } = write;
         self.command_bytes += command.len();
-        let forwarded = Forwarded { ticket, leader, write: (command, patience) };
+        let forwarded = Forwarded { ticket, to, write: (command, patience) };
         let earlier = self.forwarded.insert(number, forwarded);
         assert!(earlier.is_none(), "a number is used once");
     }
@@ -176,16 +193,17 @@ impl Pending {
         }
     }
 
-    /// The leader of `term` refused a forwarded write: it certainly did not propose it.
-    pub(crate) fn forward_refused(&mut self, number: u64, term: Term, refusal: ForwardRefusal) {
+    /// The leader that was asked refused a forwarded write: it certainly did not propose it.
+    pub(crate) fn forward_refused(&mut self, number: u64, refusal: ForwardRefusal) {
         let Some(forwarded) = self.take_forwarded(number) else { return };
-        let Forwarded { ticket, write: (command, patience), .. } = forwarded;
+        let Forwarded { ticket, to: (_, term), write: (command, patience) } = forwarded;
         match refusal {
             ForwardRefusal::NotLeader => {
                 let refused = Some(term);
                 self.hold(HeldWrite { ticket, command, forward: true, patience, refused });
             }
             ForwardRefusal::Overloaded => self.fail(ticket, Failure::Overloaded),
+            ForwardRefusal::Corrupt => self.fail(ticket, Failure::Corrupt),
             ForwardRefusal::UnknownCommand => self.fail(ticket, Failure::Unavailable),
         }
     }
@@ -194,8 +212,7 @@ impl Pending {
     /// (rule 7.2).
     pub(crate) fn stream_broke(&mut self, leader: MemberId) {
         let all = self.forwarded.iter();
-        let lost =
-            all.filter(|(_, forwarded)| forwarded.leader == leader).map(|(&number, _)| number);
+        let lost = all.filter(|(_, forwarded)| forwarded.to.0 == leader).map(|(&number, _)| number);
         for number in lost.collect::<Vec<u64>>() {
             let forwarded = self.take_forwarded(number).expect("it was found above");
             self.fail(forwarded.ticket, Failure::Unknown);
@@ -205,7 +222,8 @@ impl Pending {
     /// An index is applied: whoever waited for it knows now. Same term, done; another term,
     /// certainly not and never.
     pub(crate) fn applied(&mut self, applied: Applied) {
-        let Applied { id, stamp_ms, outcome } = applied;
+        let Applied { id, stamp_ms, outcome, .. } = applied;
+        self.change_superseded(id);
         let mut outcome = Some(outcome);
         while let Some(first) = self.proposed.first_entry() {
             let (index, term) = *first.key();
@@ -222,12 +240,30 @@ impl Pending {
         }
     }
 
+    /// A snapshot took the place of everything up to `index`: what stood there was decided, and
+    /// this member does not know how (rule 7.1).
+    pub(crate) fn jumped_to(&mut self, index: Index) {
+        while let Some(first) = self.proposed.first_entry() {
+            if first.key().0 > index {
+                break;
+            }
+            let (ticket, _) = first.remove();
+            self.fail(ticket, Failure::Unknown);
+        }
+        let passed = |change: &mut Changing| change.place.is_none_or(|place| place.index <= index);
+        let changes: Vec<Changing> = self.changing.extract_if(.., passed).collect();
+        for change in changes {
+            self.fail(change.ticket, Failure::Unknown);
+        }
+    }
+
     // Reads.
 
     pub(crate) fn read(&mut self, ticket: Ticket, patience: Patience) {
         self.expect_by(patience.held_until_ms);
         let due_ms = patience.held_until_ms;
-        let earlier = self.reads.insert(ticket, Read { due_ms, patience });
+        let read = Read { due_ms, patience, asked_in: Term(0) };
+        let earlier = self.reads.insert(ticket, read);
         assert!(earlier.is_none(), "a ticket is used once");
         self.held_reads.push((ticket, None));
     }
@@ -239,6 +275,7 @@ impl Pending {
         for (ticket, _) in free {
             if let Some(read) = self.reads.get_mut(&ticket) {
                 read.due_ms = read.patience.deadline_ms;
+                read.asked_in = term;
                 asked.push(ReadId(ticket.0));
             }
         }
@@ -253,13 +290,13 @@ impl Pending {
         }
     }
 
-    /// Nobody answered in `term`; ask the next leader.
-    pub(crate) fn read_failed(&mut self, id: ReadId, term: Term) {
+    /// The leader that was asked did not answer; ask the next one.
+    pub(crate) fn read_failed(&mut self, id: ReadId) {
         let ticket = Ticket(id.0);
         if let Some(read) = self.reads.get_mut(&ticket) {
             read.due_ms = read.patience.held_until_ms;
             self.earliest_ms = self.earliest_ms.min(read.due_ms);
-            self.held_reads.push((ticket, Some(term)));
+            self.held_reads.push((ticket, Some(read.asked_in)));
         }
     }
 
@@ -273,6 +310,42 @@ impl Pending {
             if self.reads.remove(&ticket).is_some() {
                 self.answer(ticket, Ok(Done::ReadReady));
             }
+        }
+    }
+
+    // Changes of members.
+
+    /// The change that `ticket` asks for stands in the log, at `id`.
+    pub(crate) fn changing(&mut self, ticket: Ticket, id: LogId, deadline_ms: u64) {
+        self.expect_by(deadline_ms);
+        self.changing.push(Changing { ticket, place: Some(id), deadline_ms });
+    }
+
+    /// A configuration is applied. A change is decided like a write, by what stands in its place;
+    /// after a joint configuration the next one is its end.
+    pub(crate) fn configuration_applied(&mut self, id: LogId, configuration: Configuration) {
+        let configuration = Arc::new(configuration);
+        for mut change in std::mem::take(&mut self.changing) {
+            let ours = change.place.is_none_or(|place| place == id);
+            if ours && !configuration.is_joint() {
+                let configuration = Arc::clone(&configuration);
+                self.answer(change.ticket, Ok(Done::Changed { configuration }));
+            } else {
+                change.place = change.place.filter(|_| !ours);
+                self.changing.push(change);
+            }
+        }
+    }
+
+    /// An entry that is no configuration is applied where one was to stand: it never will be.
+    fn change_superseded(&mut self, id: LogId) {
+        let gone = |change: &mut Changing| {
+            change.place.is_some_and(|place| place.index == id.index && place != id)
+        };
+        let tickets: Vec<Ticket> =
+            self.changing.extract_if(.., gone).map(|change| change.ticket).collect();
+        for ticket in tickets {
+            self.fail(ticket, Failure::Superseded);
         }
     }
 
@@ -326,6 +399,9 @@ impl Pending {
         failed.extend(forwarded.map(|(_, forwarded)| (forwarded.ticket, Failure::Unknown)));
         let reads = self.reads.extract_if(.., |_, read| read.due_ms <= now_ms);
         failed.extend(reads.map(|(ticket, _)| (ticket, Failure::Unavailable)));
+        let late = |change: &mut Changing| change.deadline_ms <= now_ms;
+        let changes = self.changing.extract_if(.., late);
+        failed.extend(changes.map(|change| (change.ticket, Failure::Unknown)));
         if let Some(transfer) = self.transfer.take_if(|transfer| transfer.deadline_ms <= now_ms) {
             failed.push((transfer.ticket, Failure::TransferFailed));
         }
@@ -353,17 +429,20 @@ impl Pending {
         let reads = self.reads.values().map(|read| read.due_ms);
         let transfer = self.transfer.iter().map(|transfer| transfer.deadline_ms);
         let all = held.chain(proposed).chain(forwarded).chain(reads).chain(transfer);
-        all.min().unwrap_or(u64::MAX)
+        let changes = self.changing.iter().map(|change| change.deadline_ms);
+        all.chain(changes).min().unwrap_or(u64::MAX)
     }
 
-    /// The member stops: what was handed to raft is unknown, the rest certainly not done.
+    /// The member stops, or its state turns out to be wrong: what was handed to raft is unknown,
+    /// the rest certainly not done.
     pub(crate) fn stop(&mut self) {
         let held = std::mem::take(&mut self.held).into_iter().map(|write| write.ticket);
         let reads = std::mem::take(&mut self.reads).into_keys();
         let definite: Vec<Ticket> = held.chain(reads).collect();
         let proposed = std::mem::take(&mut self.proposed).into_values().map(|(ticket, _)| ticket);
         let forwarded = std::mem::take(&mut self.forwarded).into_values().map(|f| f.ticket);
-        let unknown: Vec<Ticket> = proposed.chain(forwarded).collect();
+        let changes = std::mem::take(&mut self.changing).into_iter().map(|change| change.ticket);
+        let unknown: Vec<Ticket> = proposed.chain(forwarded).chain(changes).collect();
         for ticket in definite {
             self.fail(ticket, Failure::Unavailable);
         }

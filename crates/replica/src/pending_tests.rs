@@ -19,7 +19,7 @@ fn a_read_that_expired_is_forgotten_wherever_it_waited() {
     pending.read(Ticket(2), patience(10));
     assert_eq!(pending.ask_held_reads(Term(1)), [ReadId(1), ReadId(2)]);
     pending.read_confirmed(ReadId(1), Index(5));
-    pending.read_failed(ReadId(2), Term(1));
+    pending.read_failed(ReadId(2));
     pending.expire(10);
     assert_eq!(pending.answers.len(), 2);
     assert!(pending.held_reads.is_empty() && pending.waiting_reads.is_empty());
@@ -44,16 +44,32 @@ fn the_bytes_of_a_write_are_counted_until_it_is_decided_or_proposed() {
     (1..=4).for_each(|number| pending.hold(write(number, 100)));
     let one = pending.command_bytes / 4;
     for (number, write) in (1..).zip(pending.take_held(Term(1))) {
-        pending.forwarded(number, leader, write);
+        pending.forwarded(number, (leader, Term(1)), write);
     }
     assert_eq!(pending.command_bytes, 4 * one);
     pending.forward_proposed(1, LogId::new(Term(1), Index(9)), Index(8));
-    pending.forward_refused(2, Term(1), ForwardRefusal::Overloaded);
+    pending.forward_refused(2, ForwardRefusal::Overloaded);
     assert_eq!(pending.command_bytes, 2 * one);
-    pending.forward_refused(3, Term(1), ForwardRefusal::NotLeader);
+    pending.forward_refused(3, ForwardRefusal::NotLeader);
     assert_eq!(pending.command_bytes, 2 * one, "it is held again");
     pending.stream_broke(leader);
     assert_eq!(pending.command_bytes, one);
     pending.stop();
     assert_eq!((pending.answers.len(), pending.command_bytes), (4, 0));
+}
+
+#[test]
+fn a_refusal_counts_for_the_term_that_was_asked_not_for_the_one_it_came_in() {
+    let mut pending = Pending::default();
+    pending.hold(write(1, 100));
+    let write = pending.take_held(Term(1)).pop_front().expect("it is held");
+    pending.forwarded(1, (MemberId(2), Term(1)), write);
+    pending.forward_refused(1, ForwardRefusal::NotLeader);
+    assert_eq!(pending.take_held(Term(1)).len(), 0, "the same leader is not asked again at once");
+    assert_eq!(pending.take_held(Term(2)).len(), 1, "the next one is");
+    pending.read(Ticket(2), patience(100));
+    assert_eq!(pending.ask_held_reads(Term(1)).len(), 1);
+    pending.read_failed(ReadId(2));
+    assert_eq!(pending.ask_held_reads(Term(1)), []);
+    assert_eq!(pending.ask_held_reads(Term(2)), [ReadId(2)]);
 }

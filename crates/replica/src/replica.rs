@@ -1,6 +1,8 @@
 //! The replica itself: its state and its inputs. What comes out, and in which order, is in
 //! `order.rs`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use raft::{Body, Config, EntryKind, LogId, MemberId, Message, Now, ProposeError, Raft, Term};
 use store::{Budget, Command, Reader, Store};
@@ -13,15 +15,18 @@ use crate::entry::detach;
 use crate::forwards::Forwards;
 use crate::order::Gate;
 use crate::pending::{HeldWrite, Patience, Pending};
+use crate::quarantine::Watch;
+use crate::snapshot::Snapshots;
 use crate::{Configuration, Recovered};
 
 /// One member, without threads, clocks, sockets or files.
 ///
 /// *Inputs*: [`tick`](Replica::tick), [`receive`](Replica::receive),
 /// [`submit`](Replica::submit), [`stream_opened`](Replica::stream_opened),
-/// [`stream_closed`](Replica::stream_closed), [`log_reply`](Replica::log_reply) and
-/// [`apply_turn`](Replica::apply_turn). *Output*: [`take_effects`](Replica::take_effects), after
-/// each batch of inputs. The rest are getters.
+/// [`stream_closed`](Replica::stream_closed), [`log_reply`](Replica::log_reply),
+/// [`receive_snapshot`](Replica::receive_snapshot),
+/// [`snapshot_reply`](Replica::snapshot_reply) and [`apply_turn`](Replica::apply_turn). *Output*:
+/// [`take_effects`](Replica::take_effects), after each batch of inputs. The rest are getters.
 pub struct Replica {
     pub(crate) raft: Raft,
     pub(crate) applier: Applier,
@@ -33,7 +38,11 @@ pub struct Replica {
     pub(crate) turn_units: u64,
     /// The member can not go on: it only fails requests.
     pub(crate) stopped: bool,
-    configuration: Configuration,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) watch: Watch,
+    configuration: Arc<Configuration>,
+    /// The newest configuration in the log is not committed.
+    pub(crate) configuration_unsettled: bool,
     forwards: Forwards,
     /// Tells this run of the process from all others, in what is forwarded.
     life: u64,
@@ -50,9 +59,10 @@ impl Replica {
         store: Store,
         now: Now,
     ) -> Replica {
-        let voters = configuration.members.keys();
-        assert!(voters.eq(&config.voters), "raft's voters are the configuration's members");
-        Replica {
+        let stateless = recovered.restored.log.start().index.0 > store.applied_index();
+        let mut replica = Replica {
+            snapshots: Snapshots::new(config.seed, stateless),
+            watch: Watch::new(),
             forwards: Forwards::new(recovered.restored.hard_state.term),
             life: config.seed,
             forward_number: 0,
@@ -64,8 +74,16 @@ impl Replica {
             now,
             turn_units: Budget::TURN_UNITS,
             stopped: false,
-            configuration,
+            configuration: Arc::new(configuration),
+            configuration_unsettled: true,
+        };
+        if stateless {
+            // Rule 2.4: it votes and acknowledges by its log, which is sound.
+            replica.raft.set_may_campaign(false);
+            replica.applier.pause();
         }
+        replica.reconfigured();
+        replica
     }
 
     // Inputs.
@@ -75,6 +93,8 @@ impl Replica {
         self.now = now;
         if !self.stopped {
             self.raft.tick(now);
+            self.tick_snapshots();
+            self.tick_watch();
         }
         self.pending.forgive();
         self.pending.expire(now.monotonic_ms);
@@ -93,6 +113,8 @@ impl Replica {
                     self.effects.refused.push((from, refusal));
                 }
             }
+            PeerMessage::Report { samples } => self.told_samples(from, samples),
+            PeerMessage::Verdict { majority } => self.told_verdict(from, majority),
             PeerMessage::Forward { term, life, number, mut command } => {
                 if self.forwards.admit(from, term, life, number) {
                     detach(&mut command);
@@ -108,7 +130,7 @@ impl Replica {
                 self.pending.forward_proposed(number, id, self.applier.applied());
             }
             PeerMessage::ForwardAnswer { number, result: Err(refusal), .. } => {
-                self.pending.forward_refused(number, self.raft.term(), refusal);
+                self.pending.forward_refused(number, refusal);
             }
         }
     }
@@ -118,8 +140,7 @@ impl Replica {
     pub fn unsent(&mut self, now: Now, message: &PeerMessage) {
         self.now = now;
         if let PeerMessage::Forward { number, .. } = message {
-            let (term, refusal) = (self.raft.term(), ForwardRefusal::NotLeader);
-            self.pending.forward_refused(*number, term, refusal);
+            self.pending.forward_refused(*number, ForwardRefusal::NotLeader);
         }
     }
 
@@ -138,11 +159,20 @@ impl Replica {
         }
         let patience = self.patience(timeout.as_millis());
         match request {
+            // What a wrong state would answer is worth nothing.
+            Request::Write { .. } if self.watch.has_diverged() => {
+                self.pending.answer(ticket, Err(Failure::Unavailable));
+            }
             Request::Write { command, forward } => {
                 self.write(HeldWrite { ticket, command, forward, patience, refused: None });
             }
+            // Nothing here can be read for a while; another member can be asked at once.
+            Request::ReadBarrier if self.snapshots.is_stateless() => {
+                self.pending.answer(ticket, Err(Failure::Unavailable));
+            }
             Request::ReadBarrier => self.pending.read(ticket, patience),
             Request::Transfer { to } => self.transfer(ticket, to, patience),
+            Request::Change(change) => self.change(ticket, &change, patience),
         }
     }
 
@@ -174,6 +204,10 @@ impl Replica {
     /// Proposes, forwards, holds or refuses, by what is known of the leader.
     fn write(&mut self, write: HeldWrite) {
         let (ticket, now) = (write.ticket, self.now);
+        if self.watch.is_split() && self.raft.is_leader() {
+            self.pending.answer(ticket, Err(Failure::Corrupt));
+            return;
+        }
         match self.raft.propose(now, EntryKind::Command, write.command.clone()) {
             Ok(id) => self.pending.proposed(id, ticket, write.patience.deadline_ms),
             Err(ProposeError::Overloaded) => {
@@ -193,12 +227,15 @@ impl Replica {
         let (term, life, number) = (self.raft.term(), self.life, self.forward_number);
         let command = write.command.clone();
         self.effects.send.push((leader, PeerMessage::Forward { term, life, number, command }));
-        self.pending.forwarded(number, leader, write);
+        self.pending.forwarded(number, (leader, term), write);
     }
 
     fn take_forward(&mut self, term: Term, command: Bytes) -> Result<LogId, ForwardRefusal> {
-        if term != self.raft.term() {
+        if term != self.raft.term() || self.watch.has_diverged() {
             return Err(ForwardRefusal::NotLeader);
+        }
+        if self.watch.is_split() {
+            return Err(ForwardRefusal::Corrupt);
         }
         if Command::decode(command.clone()).is_err() {
             return Err(ForwardRefusal::UnknownCommand);
@@ -234,7 +271,8 @@ impl Replica {
         }
         let failure = match self.raft.transfer_leadership(to) {
             Ok(_) if self.pending.transfer(ticket, patience.deadline_ms) => return,
-            Ok(_) | Err(raft::TransferError::NoTarget) => Failure::TransferFailed,
+            Ok(_) => Failure::Overloaded,
+            Err(raft::TransferError::NoTarget) => Failure::NoTransferTarget,
             Err(raft::TransferError::NotLeader) => {
                 Failure::NotLeader { leader: self.raft.leader() }
             }
@@ -262,6 +300,26 @@ impl Replica {
         self.pending.stop();
     }
 
+    /// Another configuration is the newest in the log and counts, or it was committed.
+    pub(crate) fn reconfigured(&mut self) {
+        let raft = &self.raft;
+        // Nobody counts by an empty one: what this member was told when it joined still stands.
+        if raft.configuration().is_empty() {
+            return;
+        }
+        let newest = decode(raft.configuration());
+        let is_committed = raft.configuration_index() <= raft.commit();
+        self.configuration_unsettled = !is_committed;
+        let shown = match raft.committed_configuration() {
+            committed if is_committed || committed.is_empty() => newest,
+            committed => newest.beside(&decode(committed)),
+        };
+        if shown != *self.configuration {
+            self.configuration = Arc::new(shown);
+            self.effects.configuration = Some(Arc::clone(&self.configuration));
+        }
+    }
+
     // Getters.
 
     /// A handle on the store, for any thread.
@@ -269,7 +327,8 @@ impl Replica {
         self.applier.store().reader()
     }
 
-    /// The members of the cluster.
+    /// The members of the cluster, by the newest configuration in the log; with those that it
+    /// removes, until it is committed.
     pub fn configuration(&self) -> &Configuration {
         &self.configuration
     }
@@ -294,7 +353,10 @@ impl Replica {
             published: self.reader().published(),
             age_ms: self.raft.age_ms(),
             peers: self.raft.follower_status(),
+            configuration: Arc::clone(&self.configuration),
             pending: self.pending.len(),
+            snapshots: self.snapshot_status(),
+            agreement: self.watch.agreement(),
         }
     }
 
@@ -302,6 +364,10 @@ impl Replica {
     pub fn set_turn_units(&mut self, units: u64) {
         self.turn_units = units;
     }
+}
+
+fn decode(payload: &Bytes) -> Configuration {
+    Configuration::decode(payload.clone()).expect("raft takes only what it can read")
 }
 
 fn detach_entries(message: &mut Message) {

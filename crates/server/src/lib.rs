@@ -1,10 +1,12 @@
 //! The shell around a replica: doors, peers, configuration.
 
+mod ask;
 pub mod config;
 pub mod http;
 pub mod node;
 mod peer;
 mod start;
 
-pub use peer::Refusal;
+pub use node::Expelled;
+pub use peer::{Refusal, gateway};
 pub use start::{Server, StartError, run};

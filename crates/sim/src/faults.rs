@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use disk::Harm;
+
 /// Everything that goes wrong on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -37,11 +39,38 @@ pub enum Fault {
     Pause,
     /// Someone asks the leader to hand over.
     Transfer,
+    /// A new leader's word ends after a few messages, then nobody hears it or is heard by it.
+    LeaderMuted,
+    /// The leader stands still, cut off, until there is another; then it is asked.
+    LeaderAsleep,
+    /// The order to take over arrives when the leader has given up waiting for it.
+    OrderDelayed,
+    /// A vote arrives when its candidate may have campaigned again, an answer to an append when its
+    /// leader may have been deposed and elected again.
+    VoteDelayed,
+    /// Links are cut one by one, and mended in another order.
+    Swizzle,
+    /// The far end of a stream forgot it: what is sent on it is lost until the sender is told.
+    HalfOpen,
+    /// A wall clock jumps, forwards or backwards, by up to ten years.
+    ClockJump,
+    /// A bit of a log turns over, long after it was written.
+    BitFlip,
+    /// A flush of a log that was acknowledged has written nothing.
+    LostWrite,
+    /// A flush of a log that was acknowledged has written to another place.
+    MisdirectedWrite,
+    /// A sector of a log can not be read any more.
+    UnreadableSector,
+    /// Operators change who is in the cluster.
+    Membership,
+    /// A machine is gone for good, with its disk.
+    Wipe,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 16] = [
+    pub const ALL: [Fault; 29] = [
         Fault::MessageLost,
         Fault::MessageDuplicated,
         Fault::MessageReordered,
@@ -58,6 +87,19 @@ impl Fault {
         Fault::DiskSlow,
         Fault::Pause,
         Fault::Transfer,
+        Fault::LeaderMuted,
+        Fault::LeaderAsleep,
+        Fault::OrderDelayed,
+        Fault::VoteDelayed,
+        Fault::Swizzle,
+        Fault::HalfOpen,
+        Fault::ClockJump,
+        Fault::BitFlip,
+        Fault::LostWrite,
+        Fault::MisdirectedWrite,
+        Fault::UnreadableSector,
+        Fault::Membership,
+        Fault::Wipe,
     ];
 
     /// Those that befall single messages, by chance; the others strike at times of their own.
@@ -68,9 +110,44 @@ impl Fault {
 
     /// Those that need someone else to talk to.
     pub(crate) fn needs_peers(self) -> bool {
-        use Fault::{LinkClogged, Partition, PartitionOneWay, StreamReset, Transfer};
-        let between = [LinkClogged, Partition, PartitionOneWay, StreamReset, Transfer];
-        self.is_ambient() || between.contains(&self)
+        use Fault::{ClockJump, CrashAll, CrashInDisk, CrashOne, DiskError, DiskSlow, Pause};
+        use Fault::{PowerCutAll, PowerCutOne};
+        let own = [CrashOne, CrashAll, PowerCutOne, PowerCutAll, CrashInDisk, DiskError, DiskSlow];
+        let others = matches!(self, Pause | ClockJump | Fault::Membership);
+        !own.contains(&self) && !others && self.harm().is_none()
+    }
+
+    /// Those whose point is that another member is elected meanwhile: three must be there.
+    pub(crate) fn needs_another_leader(self) -> bool {
+        matches!(self, Fault::LeaderMuted | Fault::LeaderAsleep | Fault::OrderDelayed)
+    }
+
+    /// What it does to bytes at rest, if that is what it does.
+    pub(crate) fn harm(self) -> Option<Harm> {
+        match self {
+            Fault::BitFlip => Some(Harm::Flip),
+            Fault::LostWrite => Some(Harm::Lost),
+            Fault::MisdirectedWrite => Some(Harm::Misdirected),
+            Fault::UnreadableSector => Some(Harm::Unreadable),
+            _ => None,
+        }
+    }
+
+    /// Those that have no time of their own: something that a member does brings them about.
+    pub(crate) fn is_provoked(self) -> bool {
+        matches!(self, Fault::LeaderMuted | Fault::OrderDelayed | Fault::VoteDelayed)
+    }
+
+    /// Whether it can happen in a cluster of that many.
+    pub(crate) fn is_possible_among(self, members: u64) -> bool {
+        let needed = match self {
+            // At most a minority of the copies of anything may be harmed.
+            _ if self.needs_another_leader() || self.harm().is_some() => 3,
+            Fault::Wipe => 3,
+            _ if self.needs_peers() => 2,
+            _ => 1,
+        };
+        members >= needed
     }
 
     /// The name in reports.
@@ -92,6 +169,19 @@ impl Fault {
             Fault::DiskSlow => "slow disk",
             Fault::Pause => "pause",
             Fault::Transfer => "transfer of leadership",
+            Fault::LeaderMuted => "new leader muted",
+            Fault::LeaderAsleep => "leader asleep",
+            Fault::OrderDelayed => "late order to campaign",
+            Fault::VoteDelayed => "late answer",
+            Fault::Swizzle => "swizzle",
+            Fault::HalfOpen => "half-open stream",
+            Fault::ClockJump => "clock jump",
+            Fault::BitFlip => "flipped bit",
+            Fault::LostWrite => "lost write",
+            Fault::MisdirectedWrite => "misdirected write",
+            Fault::UnreadableSector => "unreadable sector",
+            Fault::Membership => "change of members",
+            Fault::Wipe => "machine lost with its disk",
         }
     }
 }

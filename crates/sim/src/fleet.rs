@@ -12,7 +12,7 @@ use crate::canary::Canary;
 use crate::faults::{Fault, Tally};
 use crate::life::Life;
 use crate::oracle::Outcomes;
-use crate::report::Report;
+use crate::report::{Report, SnapshotCounts};
 use crate::trace::Trace;
 
 /// Finished lives that wait to be looked at.
@@ -56,6 +56,8 @@ pub struct Fleet {
     pub seeds: u64,
     /// On how many threads.
     pub threads: usize,
+    /// After this time no other life begins.
+    pub budget: Option<Duration>,
 }
 
 /// A life that is over, with the time it took.
@@ -74,7 +76,7 @@ impl Fleet {
         thread::scope(|scope| {
             for _ in 0..self.threads {
                 let (sender, next) = (sender.clone(), &next);
-                scope.spawn(move || self.work(next, &sender));
+                scope.spawn(move || self.work(began, next, &sender));
             }
             drop(sender);
             for finished in receiver {
@@ -88,10 +90,11 @@ impl Fleet {
         summary
     }
 
-    fn work(self, next: &AtomicU64, sender: &SyncSender<Finished>) {
+    fn work(self, started: Instant, next: &AtomicU64, sender: &SyncSender<Finished>) {
         loop {
             let offset = next.fetch_add(1, Ordering::Relaxed);
-            if offset >= self.seeds {
+            let spent = self.budget.is_some_and(|budget| started.elapsed() >= budget);
+            if spent || offset >= self.seeds {
                 return;
             }
             let began = Instant::now();
@@ -114,6 +117,8 @@ pub struct Summary {
     pub broken: Vec<Broken>,
     /// How often each fault happened.
     pub faults: Tally,
+    /// What became of snapshots.
+    pub snapshots: SnapshotCounts,
     /// Of each fault: in how many lives it was on, and in how many of these it never happened.
     pub enabled: Vec<(Fault, u64, u64)>,
     /// What came of all requests.
@@ -143,6 +148,7 @@ impl Summary {
         };
         self.passed += 1;
         self.faults.add(&report.faults);
+        self.snapshots.add(report.snapshots);
         self.outcomes.add(&report.outcomes);
         self.events += report.events;
         self.simulated_us += report.simulated_us;
@@ -164,6 +170,12 @@ impl Summary {
                 *idle += u64::from(report.faults.of(*fault) == 0);
             }
         }
+    }
+
+    /// Faults that were on in some life, and happened in none.
+    pub fn never_happened(&self) -> impl Iterator<Item = Fault> {
+        let idle = self.enabled.iter().filter(|&&(_, on, idle)| on > 0 && on == idle);
+        idle.map(|&(fault, _, _)| fault)
     }
 
     /// The time that so many of a thousand lives did not exceed.

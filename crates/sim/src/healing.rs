@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use raft::MemberId;
+use raft::{Index, MemberId};
 use replica::Ticket;
 
 use crate::life::Life;
@@ -21,6 +21,10 @@ const HEALING_GRACE: Span = Span(2_000_000);
 /// A member has so many election timeouts for a write before it is asked for another one. Few would
 /// do, but each write adds to what a late member must fetch before it can answer.
 const PROBE_TIMEOUTS: u64 = 4;
+
+/// A snapshot has at most about so many pieces, and this much time is for asking again.
+const SNAPSHOT_PIECES: u64 = 60;
+const SNAPSHOT_GRACE: Span = Span(3_000_000);
 
 /// How far the healing has come.
 #[derive(Debug)]
@@ -52,9 +56,8 @@ impl Healing {
         self.well.map_or(Span(0), |well| well.since(self.began))
     }
 
-    fn all_done(&self, members: usize) -> bool {
-        let done = self.probes.values().filter(|&&probe| probe == Probe::Done);
-        done.count() == members
+    fn all_done(&self, members: &[MemberId]) -> bool {
+        members.iter().all(|id| self.probes.get(id) == Some(&Probe::Done))
     }
 }
 
@@ -67,13 +70,16 @@ impl Life {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.healing.as_ref().is_some_and(|healing| healing.well.is_some())
+        self.healing.as_ref().is_some_and(|healing| healing.well.is_some()) && self.calm_is_over()
     }
 
     /// Looks how far the healing has come, and asks for writes that are not asked for yet.
     pub(crate) fn watch_healing(&mut self) {
         let now = self.now();
         let Some(healing) = &self.healing else { return };
+        if healing.well.is_some() {
+            return self.watch_calm();
+        }
         let patience = self.healing_max();
         let took = now.since(healing.began);
         assert!(
@@ -82,15 +88,24 @@ impl Life {
             took.0 / 1_000,
             self.ails()
         );
-        if healing.all_done(self.members.len()) {
-            if self.waiting.is_empty() && self.all_equal() {
+        let members = self.members_left();
+        if !members.is_empty() && healing.all_done(&members) {
+            if self.waiting.is_empty() && self.all_equal(&members) {
                 self.healing.as_mut().expect("it was there above").well = Some(now);
+                self.begin_calm();
             }
             return;
         }
-        for id in self.plan.members.clone() {
+        for id in members {
             self.probe(id);
         }
+    }
+
+    /// Who must serve: the members by the leader's configuration, but for lost machines.
+    fn members_left(&self) -> Vec<MemberId> {
+        let Some((_, configuration)) = self.leading() else { return Vec::new() };
+        let is_there = |id: &MemberId| !self.members[id].lost;
+        configuration.members.keys().copied().filter(is_there).collect()
     }
 
     /// The time a healed cluster has: to elect, to start, and to fetch what a member may lack, each
@@ -99,7 +114,9 @@ impl Life {
         let Plan { timers, delay: (_, delay), flush: (_, flush), wake, .. } = &self.plan;
         let elect = Span::ms(timers.election_timeout_ms).times(HEALING_TIMEOUTS_MAX);
         let fetch_one = Span(2 * (delay.0 + wake.0) + flush.0);
-        Span(elect.0 + HEALING_GRACE.0 + fetch_one.times(self.ledger.last().0).0)
+        let snapshot = Span(SNAPSHOT_GRACE.0 + fetch_one.times(SNAPSHOT_PIECES).0);
+        let fetch = fetch_one.times(self.ledger.last().0);
+        Span(elect.0 + HEALING_GRACE.0 + snapshot.0 + fetch.0)
     }
 
     /// Asks the member for a write, unless it has one to do or has done it.
@@ -123,15 +140,15 @@ impl Life {
 
     /// Whether every member runs and shows the newest state. (That equal indexes have equal state
     /// hashes is checked whenever one is published.)
-    fn all_equal(&self) -> bool {
+    fn all_equal(&self, members: &[MemberId]) -> bool {
         let newest = self.ledger.last().0;
-        self.members.values().all(|member| {
-            let process = member.process.as_ref();
+        members.iter().all(|id| {
+            let process = self.members[id].process.as_ref();
             process.is_some_and(|p| p.replica.reader().published().applied_index == newest)
         })
     }
 
-    fn ails(&self) -> String {
+    pub(crate) fn ails(&self) -> String {
         let mut states = Vec::new();
         for member in self.members.values() {
             let state = member.process.as_ref().map(|process| process.replica.status());
@@ -148,16 +165,24 @@ impl Life {
     /// Every machine loses power, and what is left on the disks is read back.
     pub(crate) fn last_blackout(&mut self) {
         let mut logs = BTreeMap::new();
-        for id in self.plan.members.clone() {
+        for id in self.remaining() {
             let (chance, salt) = (self.random.next(), self.random.next());
             let member = self.members.get_mut(&id).expect("members are all known");
             member.end(Death::PowerCut, chance);
             self.safety.ended(id);
-            let found = member.open(&self.plan, salt).unwrap_or_else(|error| {
-                panic!("recovery: {id} does not start after the last blackout: {error}")
-            });
+            let harmed = member.harmed;
+            let found = match member.open(&self.plan, salt) {
+                Ok(found) => found,
+                Err(_) if harmed => continue,
+                Err(error) => {
+                    panic!("recovery: {id} does not start after the last blackout: {error}")
+                }
+            };
             self.safety.recovered(id, &found.recovered, &self.ledger);
-            logs.insert(id, found.recovered.restored.log);
+            if !harmed {
+                let state = found.kept.store.map_or(0, |store| store.applied_index());
+                logs.insert(id, (found.recovered.restored.log, Index(state)));
+            }
         }
         self.safety.check_after_blackout(&logs, &self.ledger);
     }

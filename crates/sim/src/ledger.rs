@@ -4,7 +4,7 @@
 //! member commits it, with what the naive model and the real state machine make of it, applied one
 //! entry at a time.
 
-use raft::{Entry, EntryKind, Index, Term};
+use raft::{Entry, EntryKind, Index, Membership, Term};
 use store::{Apply, Budget, Command, LogEntry, Outcome, Revision, Store};
 
 use crate::model::Model;
@@ -14,6 +14,8 @@ pub(crate) struct Ledger {
     committed: Vec<Committed>,
     model: Model,
     store: Store,
+    /// Every committed configuration: where it stands, and who counts by it.
+    memberships: Vec<(Index, Membership)>,
 }
 
 /// One committed entry.
@@ -31,7 +33,12 @@ pub(crate) struct Committed {
 
 impl Ledger {
     pub(crate) fn new() -> Ledger {
-        Ledger { committed: Vec::new(), model: Model::new(), store: Store::new() }
+        Ledger {
+            committed: Vec::new(),
+            model: Model::new(),
+            store: Store::new(),
+            memberships: Vec::new(),
+        }
     }
 
     /// The newest committed index.
@@ -47,6 +54,18 @@ impl Ledger {
         self.committed.iter()
     }
 
+    /// Who counts by the newest committed configuration.
+    pub(crate) fn membership(&self) -> &Membership {
+        self.membership_at(self.last()).1
+    }
+
+    /// Who counted at a committed index, and where that configuration stands.
+    pub(crate) fn membership_at(&self, index: Index) -> (Index, &Membership) {
+        let count = self.memberships.partition_point(|&(at, _)| at <= index);
+        let newest = count.checked_sub(1).map(|position| &self.memberships[position]);
+        newest.map(|(at, membership)| (*at, membership)).expect("entry 1 is a configuration")
+    }
+
     pub(crate) fn model(&self) -> &Model {
         &self.model
     }
@@ -54,12 +73,26 @@ impl Ledger {
     /// The next entry was committed, first by a member in `in_term`.
     pub(crate) fn append(&mut self, entry: Entry, in_term: Term) -> &Committed {
         assert_eq!(entry.id.index, self.last().next(), "the ledger has no gaps");
+        self.check_times(&entry);
         let outcome = self.expect(&entry);
         let revision = self.model.revision();
         assert_eq!(self.store.revision(), revision, "the store and its model agree");
         let state_hash = self.store.state_hash();
+        if entry.kind == EntryKind::Configuration {
+            let membership = (replica::CODEC.decode)(&entry.payload);
+            let membership = membership.expect("only what can be read is proposed");
+            self.memberships.push((entry.id.index, membership));
+        }
         self.committed.push(Committed { entry, in_term, outcome, revision, state_hash });
         self.committed.last().expect("pushed above")
+    }
+
+    /// Whatever the clocks of its leaders show, time never goes back along the log (rule 8.1).
+    fn check_times(&self, entry: &Entry) {
+        let Some(Committed { entry: before, .. }) = self.committed.last() else { return };
+        let id = entry.id;
+        assert!(entry.stamp_ms >= before.stamp_ms, "time: the stamp of {id} is before the last");
+        assert!(entry.age_ms >= before.age_ms, "time: the age of {id} is below the last");
     }
 
     /// What the entry does: the model says it, and the real store, applied whole, must agree.
@@ -67,7 +100,11 @@ impl Ledger {
         let is_command = entry.kind == EntryKind::Command;
         let expected = if is_command {
             let command = Command::decode(entry.payload.clone());
-            self.model.apply(command.expect("only valid commands are proposed"))
+            match command.expect("only valid commands are proposed") {
+                // The leader's own, which changes nothing.
+                Command::Check => Outcome::Checked { state_hash: self.store.state_hash() },
+                command => self.model.apply_entry(entry, command),
+            }
         } else {
             Outcome::Nothing
         };

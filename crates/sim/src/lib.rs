@@ -38,21 +38,28 @@
 //! no snapshots and no changes of membership yet. The server's own code (threads, sockets, HTTP)
 //! is not in it: tests with real processes are for that.
 
+mod calm;
 mod canary;
+mod duel;
 mod faults;
 mod fleet;
 mod healing;
 mod ledger;
 mod life;
+mod lull;
 mod member;
 mod model;
 mod nemesis;
 mod network;
+mod operators;
 mod oracle;
 mod plan;
 mod random;
 mod report;
+mod rot;
 mod safety;
+mod sessions;
+mod snapshot_thread;
 mod step;
 mod time;
 mod trace;
@@ -62,5 +69,5 @@ pub use canary::Canary;
 pub use faults::{Fault, Tally};
 pub use fleet::{Broken, Fleet, Summary, live, try_live};
 pub use oracle::Outcomes;
-pub use report::Report;
+pub use report::{Report, SnapshotCounts};
 pub use trace::Trace;

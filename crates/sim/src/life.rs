@@ -10,17 +10,20 @@ use disk::SimDisk;
 use raft::MemberId;
 use replica::Ticket;
 
-use crate::canary::{Canary, copy_of};
+use crate::calm::Calm;
+use crate::canary::Canary;
+use crate::duel::Duel;
 use crate::faults::{Fault, Tally};
 use crate::healing::Healing;
 use crate::ledger::Ledger;
+use crate::lull::{Lull, LullStep};
 use crate::member::{Armed, Death, Member};
 use crate::nemesis::Relief;
 use crate::network::{Direction, Flight, Network};
 use crate::oracle::Oracle;
 use crate::plan::Plan;
 use crate::random::Random;
-use crate::report::Report;
+use crate::report::{Report, SnapshotCounts};
 use crate::safety::Safety;
 use crate::time::{Queue, Span, Time};
 use crate::trace::Trace;
@@ -28,8 +31,9 @@ use crate::workload::{Clients, Waiting};
 
 /// The time of faults ends after so many events, whatever was planned.
 const CHAOS_EVENTS_MAX: u64 = 10_000;
-/// A life that has so many events does not come to its end.
-const LIFE_EVENTS_MAX: u64 = 20_000;
+/// A life that has so many events does not come to its end. (Healing by snapshots in tiny pieces
+/// has taken up to 21,000.)
+const LIFE_EVENTS_MAX: u64 = 30_000;
 /// Whoever has no stream tries again after this time.
 const REDIAL: Span = Span(50_000);
 /// A start that failed is tried again after this time.
@@ -41,6 +45,7 @@ pub(crate) enum Happening {
     Tick { member: MemberId, life: u64 },
     Step { member: MemberId, life: u64 },
     DiskDone { member: MemberId, life: u64 },
+    SnapshotDone { member: MemberId, life: u64 },
     Arrival(Flight),
     Dial(Direction),
     Start(MemberId),
@@ -48,6 +53,7 @@ pub(crate) enum Happening {
     Strike(Fault),
     Hunt { fault: Fault, member: MemberId },
     Relief(Relief),
+    Lull { number: u64, step: LullStep },
 }
 
 /// The world.
@@ -64,12 +70,20 @@ pub(crate) struct Life {
     pub(crate) oracle: Oracle,
     pub(crate) safety: Safety,
     pub(crate) tally: Tally,
+    pub(crate) snapshots: SnapshotCounts,
     pub(crate) trace: Trace,
     pub(crate) canary: Option<Canary>,
+    /// Leaders that nobody hears.
+    pub(crate) duel: Duel,
+    /// The leader that sleeps, if one does.
+    pub(crate) lull: Option<Lull>,
+    pub(crate) lulls: u64,
+    /// The last trial, after the healing.
+    pub(crate) calm: Option<Calm>,
     /// Set once the time of faults is over.
     pub(crate) healing: Option<Healing>,
     old_disks: BTreeMap<MemberId, SimDisk>,
-    events: u64,
+    pub(crate) events: u64,
 }
 
 impl Life {
@@ -88,7 +102,12 @@ impl Life {
             ledger: Ledger::new(),
             oracle: Oracle::default(),
             tally: Tally::default(),
+            snapshots: SnapshotCounts::default(),
             healing: None,
+            duel: Duel::default(),
+            lull: None,
+            lulls: 0,
+            calm: None,
             old_disks: BTreeMap::new(),
             events: 0,
             plan,
@@ -121,7 +140,12 @@ impl Life {
         while !self.is_over() {
             let happening = self.queue.next().expect("members tick for ever");
             self.events += 1;
-            assert!(self.events < LIFE_EVENTS_MAX, "liveness: {} events and no end", self.events);
+            assert!(
+                self.events < LIFE_EVENTS_MAX,
+                "liveness: {} events and no end: {}",
+                self.events,
+                self.ails()
+            );
             self.happen(happening);
             self.watch_the_time();
         }
@@ -135,6 +159,7 @@ impl Life {
             Happening::Tick { member, life } => self.tick(member, life),
             Happening::Step { member, life } => self.step(member, life),
             Happening::DiskDone { member, life } => self.disk_done(member, life),
+            Happening::SnapshotDone { member, life } => self.snapshot_done(member, life),
             Happening::Arrival(flight) => self.arrive(flight),
             Happening::Dial(direction) => self.dial(direction),
             Happening::Start(member) => self.start(member),
@@ -142,6 +167,7 @@ impl Life {
             Happening::Strike(fault) => self.strike(fault),
             Happening::Hunt { fault, member } => self.hunt(fault, member),
             Happening::Relief(relief) => self.relieve(relief),
+            Happening::Lull { number, step } => self.lull_step(number, step),
         }
     }
 
@@ -168,7 +194,7 @@ impl Life {
 
     /// A process starts on the member's machine, unless one runs.
     fn start(&mut self, id: MemberId) {
-        if self.runs(id) {
+        if self.runs(id) || self.members[&id].lost {
             return;
         }
         self.plant_old_disk(id);
@@ -188,15 +214,17 @@ impl Life {
             line.number("member", id.0).number("life", life);
         });
         self.queue.plan_in(Span::ms(10), Happening::Tick { member: id, life });
-        let others = self.plan.members.iter().filter(|&&other| other != id);
-        for &other in others {
+        for other in self.others(id) {
             self.queue.plan_in(Span(0), Happening::Dial((id, other)));
             self.queue.plan_in(Span(0), Happening::Dial((other, id)));
         }
     }
 
     fn start_failed(&mut self, id: MemberId, error: &str) {
-        let armed = self.members[&id].armed;
+        let (armed, harmed) = (self.members[&id].armed, self.members[&id].harmed);
+        if armed.is_none() && harmed {
+            return self.give_up(id, error);
+        }
         let armed = armed.unwrap_or_else(|| panic!("recovery: {id} does not start: {error}"));
         let (fault, death) = match armed {
             Armed::Dies(death) => (Fault::CrashInDisk, death),
@@ -213,7 +241,7 @@ impl Life {
             return;
         }
         let member = self.members.get_mut(&id).expect("members are all known");
-        if let Some(old) = self.old_disks.insert(id, copy_of(&member.disk)) {
+        if let Some(old) = self.old_disks.insert(id, member.disk.fork()) {
             member.disk = old;
         }
     }
@@ -231,15 +259,13 @@ impl Life {
         self.end_streams(id, death);
         self.abandon_requests(id);
         let timeout_ms = self.plan.timers.election_timeout_ms;
-        let after_ms = self.random.pick(&[0, 20, timeout_ms / 2, 2 * timeout_ms]);
+        let after_ms = self.random.pick(&[0, 20, timeout_ms / 2, 2 * timeout_ms, 10 * timeout_ms]);
         self.queue.plan_in(Span::ms(after_ms), Happening::Start(id));
     }
 
     fn end_streams(&mut self, id: MemberId, death: Death) {
         let now = self.now();
-        let others: Vec<MemberId> =
-            self.plan.members.iter().copied().filter(|&other| other != id).collect();
-        for other in others {
+        for other in self.others(id) {
             let (outward, inward) = ((id, other), (other, id));
             match death {
                 Death::Crash { reset } => {
@@ -269,6 +295,9 @@ impl Life {
             self.queue.plan_in(REDIAL, Happening::Dial(direction));
             return;
         }
+        if self.is_turned_away(from, to) {
+            return;
+        }
         let opened = self.network.open(self.now(), direction);
         self.plan_arrivals([opened]);
     }
@@ -284,6 +313,7 @@ impl Life {
             outcomes: self.oracle.outcomes(),
             enabled: self.plan.enabled().collect(),
             faults: self.tally,
+            snapshots: self.snapshots,
             sectors_lost: disks.clone().map(|disk| disk.sectors_lost).sum(),
             sectors_torn: disks.map(|disk| disk.sectors_torn).sum(),
             recovery_ms: healing.took().0 / 1_000,

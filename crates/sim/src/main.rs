@@ -4,6 +4,8 @@
 //! sim --seed 7                       one life
 //! sim --seed 7 --trace life.jsonl    ... with every event as a JSON line
 //! sim --seeds 1000 [--from N]        many lives; the last line is "N passed, M failed"
+//! sim --seconds 180 [--from-hash H]  as many as begin in that time, from a seed that the
+//!                                    hexadecimal digits of a commit's hash give
 //! ```
 //! `--verbose` tells more about each life. The exit code is 1 if a promise was broken, 2 if the
 //! arguments make no sense.
@@ -11,20 +13,26 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use sim::{Broken, Fleet, Report, Summary, Trace, try_live};
+use sim::{Broken, Fleet, Report, SnapshotCounts, Summary, Trace, try_live};
 
 /// Lives run on so many threads.
 const THREADS: usize = 2;
 
+/// Hexadecimal digits of a seed.
+const SEED_DIGITS: usize = 16;
+
 const USAGE: &str = "usage: sim --seed N [--trace FILE] [--verbose]
-       sim --seeds COUNT [--from N] [--verbose]";
+       sim --seeds COUNT [--from N | --from-hash HEX] [--verbose]
+       sim --seconds SECONDS [--from N | --from-hash HEX] [--verbose]";
 
 /// What the arguments ask for.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Arguments {
     seed: Option<u64>,
     seeds: Option<u64>,
+    seconds: Option<u64>,
     from: u64,
     trace: Option<String>,
     verbose: bool,
@@ -41,10 +49,11 @@ fn main() -> ExitCode {
             eprintln!("broken at {}:{}", place.file(), place.line());
         }
     }));
-    match (arguments.seed, arguments.seeds) {
-        (Some(seed), None) => one(seed, &arguments),
-        (None, Some(seeds)) => many(seeds, &arguments),
-        _ => refuse("either --seed or --seeds"),
+    match (arguments.seed, arguments.seeds, arguments.seconds) {
+        (Some(seed), None, None) => one(seed, &arguments),
+        (None, Some(seeds), None) => many(seeds, None, &arguments),
+        (None, None, Some(s)) => many(u64::MAX, Some(Duration::from_secs(s)), &arguments),
+        _ => refuse("one of --seed, --seeds and --seconds"),
     }
 }
 
@@ -61,6 +70,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         match word.as_str() {
             "--seed" => arguments.seed = Some(number(value()?)?),
             "--seeds" => arguments.seeds = Some(number(value()?)?),
+            "--seconds" => arguments.seconds = Some(number(value()?)?),
+            "--from-hash" => arguments.from = seed_of_hash(&value()?)?,
             "--from" => arguments.from = number(value()?)?,
             "--trace" => arguments.trace = Some(value()?),
             "--verbose" => arguments.verbose = true,
@@ -68,6 +79,12 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         }
     }
     Ok(arguments)
+}
+
+/// The first 16 digits of a hash, or as many as there are.
+fn seed_of_hash(hash: &str) -> Result<u64, String> {
+    let digits = hash.get(..SEED_DIGITS).unwrap_or(hash);
+    u64::from_str_radix(digits, 16).map_err(|_| format!("{hash} is no hexadecimal number"))
 }
 
 fn one(seed: u64, arguments: &Arguments) -> ExitCode {
@@ -92,8 +109,8 @@ fn one(seed: u64, arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn many(seeds: u64, arguments: &Arguments) -> ExitCode {
-    let fleet = Fleet { from: arguments.from, seeds, threads: THREADS };
+fn many(seeds: u64, budget: Option<Duration>, arguments: &Arguments) -> ExitCode {
+    let fleet = Fleet { from: arguments.from, seeds, threads: THREADS, budget };
     let summary = fleet.run(|seed, result| match result {
         Ok(report) if arguments.verbose => tell(seed, report, false),
         Ok(_) => {}
@@ -145,8 +162,16 @@ fn summarize(summary: &Summary) {
     for &(fault, on, idle) in &summary.enabled {
         println!("{:<28}{on:>9}{idle:>11}{:>14}", fault.name(), summary.faults.of(fault));
     }
+    for fault in summary.never_happened() {
+        println!("{} was on, and never happened in any life", fault.name());
+    }
     let (lost, torn) = summary.sectors;
     println!("unflushed sectors lost {lost}, torn {torn}");
+    let SnapshotCounts { written, received, installed, cuts } = summary.snapshots;
+    println!(
+        "snapshots: {written} written, {received} received, {installed} in place of a log; \
+         {cuts} logs cut"
+    );
     let outcomes = &summary.outcomes;
     println!(
         "{} committed; writes {} done, {} failed, {} unknown; reads {} done, {} failed",

@@ -22,12 +22,14 @@ use std::collections::VecDeque;
 use disk::SimDisk;
 use raft::{Entry, Index, MemberId, Now};
 use replica::{
-    Configuration, DataDirectory, LogReply, LogRequest, LogWorker, PeerMessage, Recovered, Replica,
-    Submission, open_log,
+    Configuration, DataDirectory, FoundSnapshots, LogReply, LogRequest, LogWorker, PeerMessage,
+    Recovered, Replica, SnapshotMessage, SnapshotReply, SnapshotWorker, Submission, open_log,
+    open_snapshots,
 };
-use store::Store;
 
 use crate::plan::{self, FOUNDED_MS, Plan};
+use crate::safety::{DiskWatch, Silence};
+use crate::snapshot_thread::SnapshotThread;
 use crate::time::{Span, Time};
 
 /// The log thread has nothing to do for this long before it tidies up (rule 1.3).
@@ -41,6 +43,8 @@ pub(crate) enum Input {
     Closed(MemberId),
     Unsent(PeerMessage),
     Log(LogReply),
+    AboutSnapshot(MemberId, SnapshotMessage),
+    Snapshot(SnapshotReply),
     Submit(Submission),
 }
 
@@ -49,6 +53,8 @@ pub(crate) struct Found {
     pub(crate) directory: DataDirectory<SimDisk>,
     pub(crate) worker: LogWorker<SimDisk>,
     pub(crate) recovered: Recovered,
+    pub(crate) snapshots: SnapshotWorker<SimDisk>,
+    pub(crate) kept: FoundSnapshots,
 }
 
 /// A machine.
@@ -62,10 +68,28 @@ pub(crate) struct Member {
     pub(crate) disk_slowness: u64,
     /// What was arranged for one of the next disk operations.
     pub(crate) armed: Option<Armed>,
+    /// Its disk has harmed its log, so it may come back with less than it had.
+    pub(crate) harmed: bool,
+    /// It could not vouch for its log, and is not started any more.
+    pub(crate) lost: bool,
     /// Operations that had failed on the disk by then.
     failed_before: u64,
-    /// What its wall clock showed when the life began, in ms.
-    wall_ms: u64,
+    wall: WallClock,
+}
+
+/// A machine's wall clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WallClock {
+    set_at: Time,
+    set_to_ms: u64,
+    /// It advances so many milliseconds in a thousand.
+    rate: u64,
+}
+
+impl WallClock {
+    fn at(&self, now: Time) -> u64 {
+        self.set_to_ms + now.since(self.set_at).0 * self.rate / 1_000_000
+    }
 }
 
 /// How a process ends.
@@ -97,9 +121,14 @@ pub(crate) struct Process {
     pub(crate) tick_due: bool,
     pub(crate) paused: bool,
     pub(crate) log: LogThread,
+    pub(crate) snapshots: SnapshotThread,
+    pub(crate) silence: Silence,
+    pub(crate) disk_watch: DiskWatch,
+    /// When it went on after a pause, or began.
+    pub(crate) resumed: Time,
     /// Its monotonic clock shows the time since then.
     started: Time,
-    wall_ms: u64,
+    wall: WallClock,
     /// Locked while it runs.
     _directory: DataDirectory<SimDisk>,
 }
@@ -109,6 +138,10 @@ pub(crate) struct LogThread {
     worker: LogWorker<SimDisk>,
     queued: Vec<LogRequest>,
     work: Work,
+    /// The batch at work writes something.
+    writes: bool,
+    /// A tick was taken since it began.
+    ticked: bool,
     /// Since when there is nothing to do.
     idle_since: Time,
 }
@@ -131,8 +164,14 @@ impl Member {
             process: None,
             disk_slowness: 1,
             armed: None,
+            harmed: false,
+            lost: false,
             failed_before: 0,
-            wall_ms: plan.wall_ms[&id],
+            wall: WallClock {
+                set_at: Time(0),
+                set_to_ms: plan.wall_ms.get(&id).copied().unwrap_or(FOUNDED_MS),
+                rate: 1_000,
+            },
         }
     }
 
@@ -153,21 +192,28 @@ impl Member {
         let directory = DataDirectory::open(self.disk.clone(), plan::directory(), &name, fresh);
         let directory = directory.map_err(|error| error.to_string())?;
         let options = plan.log_options(salt);
+        let path = directory.snapshots_path();
         let log =
-            open_log(self.disk.clone(), &directory.log_path(), options, plan.tail_bytes_max());
-        let (worker, recovered) = log.map_err(|error| error.to_string())?;
-        Ok(Found { directory, worker, recovered })
+            open_log(&self.disk, &directory.log_path(), &path, options, plan.tail_bytes_max());
+        let (worker, mut recovered) = log.map_err(|error| error.to_string())?;
+        let opened = open_snapshots(self.disk.clone(), &path, &mut recovered);
+        let (snapshots, kept) = opened.map_err(|error| error.to_string())?;
+        Ok(Found { directory, worker, recovered, snapshots, kept })
     }
 
     /// Starts a process with what was found on the disk.
     pub(crate) fn start(&mut self, now: Time, plan: &Plan, seed: u64, found: Found) {
         assert!(self.process.is_none(), "one process a machine");
-        let Found { directory, worker, recovered } = found;
+        let Found { directory, worker, recovered, snapshots, kept } = found;
         let configuration = recovered.configuration.clone();
-        let configuration = configuration.expect("a founded log holds its configuration");
+        // Who joins knows of its cluster what it was told.
+        let configuration = configuration.unwrap_or_else(|| plan.configuration());
         let config = plan.config(self.id, seed);
-        let clocks = Now { monotonic_ms: 0, wall_ms: self.wall_ms + now.0 / 1_000 };
-        let mut replica = Replica::new(config, configuration, recovered, Store::new(), clocks);
+        let clocks = Now { monotonic_ms: 0, wall_ms: self.wall.at(now) };
+        let FoundSnapshots { store, kept, configuration: at_state, .. } = kept;
+        let store = store.unwrap_or_default();
+        let mut replica = Replica::new(config, configuration, recovered, store, clocks);
+        replica.keep_snapshots(plan.snapshot_options(), kept, at_state);
         replica.set_turn_units(plan.limits.turn_units);
         self.life += 1;
         self.process = Some(Process {
@@ -176,9 +222,20 @@ impl Member {
             step_planned: false,
             tick_due: false,
             paused: false,
-            log: LogThread { worker, queued: Vec::new(), work: Work::Nothing, idle_since: now },
+            log: LogThread {
+                worker,
+                queued: Vec::new(),
+                work: Work::Nothing,
+                writes: false,
+                ticked: false,
+                idle_since: now,
+            },
+            snapshots: SnapshotThread::new(snapshots),
+            silence: Silence::default(),
+            disk_watch: DiskWatch::default(),
+            resumed: now,
             started: now,
-            wall_ms: self.wall_ms,
+            wall: self.wall,
             _directory: directory,
         });
     }
@@ -193,6 +250,12 @@ impl Member {
             Death::PowerCut => self.disk.power_cut(chance),
         }
         process
+    }
+
+    /// A disk operation failed, and its consequences are over.
+    pub(crate) fn forget_failure(&mut self) {
+        self.failed_before = self.disk.counts().faults;
+        self.armed = None;
     }
 
     /// Arranges for one of the next disk operations, unless one has failed already and its
@@ -214,6 +277,19 @@ impl Member {
         }
     }
 
+    /// Its wall clock is set to another time, and goes on at another rate.
+    pub(crate) fn jump_clock(&mut self, now: Time, by_ms: u64, forwards: bool, rate: u64) {
+        let shows_ms = self.wall.at(now);
+        let set_to_ms = if forwards { shows_ms + by_ms } else { shows_ms - by_ms };
+        let earliest = plan::FOUNDED_MS - 2 * plan::WALL_SKEW_MS_MAX;
+        let latest = plan::FOUNDED_MS + 2 * plan::WALL_SKEW_MS_MAX;
+        let set_to_ms = set_to_ms.clamp(earliest, latest);
+        self.wall = WallClock { set_at: now, set_to_ms, rate };
+        if let Some(process) = &mut self.process {
+            process.wall = self.wall;
+        }
+    }
+
     /// The process of that life, if it is the one that runs.
     pub(crate) fn process_of(&mut self, life: u64) -> Option<&mut Process> {
         self.process.as_mut().filter(|_| self.life == life)
@@ -224,7 +300,7 @@ impl Process {
     /// What its clocks show.
     pub(crate) fn clocks(&self, now: Time) -> Now {
         let monotonic_ms = now.since(self.started).0 / 1_000;
-        Now { monotonic_ms, wall_ms: self.wall_ms + now.0 / 1_000 }
+        Now { monotonic_ms, wall_ms: self.wall.at(now) }
     }
 
     /// Everything in the inbox, then the tick if one is due. The member's own invariants are
@@ -232,6 +308,9 @@ impl Process {
     pub(crate) fn feed(&mut self, now: Time) {
         let now = self.clocks(now);
         while let Some(input) = self.inbox.pop_front() {
+            if let Input::Message(from, _) = &input {
+                self.silence.heard(*from);
+            }
             let before = self.replica.raft().before();
             self.feed_one(now, input);
             self.replica.raft().assert_invariants(&before);
@@ -250,6 +329,10 @@ impl Process {
             Input::Closed(peer) => self.replica.stream_closed(now, peer),
             Input::Unsent(message) => self.replica.unsent(now, &message),
             Input::Log(reply) => self.replica.log_reply(now, reply),
+            Input::AboutSnapshot(from, message) => {
+                self.replica.receive_snapshot(now, from, message);
+            }
+            Input::Snapshot(reply) => self.replica.snapshot_reply(now, reply),
             Input::Submit(submission) => self.replica.submit(now, submission),
         }
     }
@@ -267,8 +350,16 @@ impl LogThread {
             return false;
         }
         let batch = std::mem::take(&mut self.queued);
+        self.writes = batch.iter().any(|request| matches!(request, LogRequest::Persist(_)));
+        self.ticked = false;
         self.work = if early { Work::Early(self.worker.handle(batch)) } else { Work::Late(batch) };
         true
+    }
+
+    /// A tick was taken. Whether the same batch has been writing since the one before.
+    pub(crate) fn tick(&mut self) -> bool {
+        let busy = self.writes && !matches!(self.work, Work::Nothing);
+        busy && std::mem::replace(&mut self.ticked, true)
     }
 
     /// Whether the batch at work is done, and failed.
@@ -289,15 +380,19 @@ impl LogThread {
         }
     }
 
+    /// Nothing is at work or queued.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.work, Work::Nothing) && self.queued.is_empty()
+    }
+
     /// Tidies up if there has been nothing to do for a while. A failure of the log ends it.
     pub(crate) fn idle(&mut self, now: Time) -> Option<LogReply> {
-        let is_idle = matches!(self.work, Work::Nothing) && self.queued.is_empty();
-        if !is_idle || now.since(self.idle_since) < IDLE {
+        if !self.is_idle() || now.since(self.idle_since) < IDLE {
             return None;
         }
         self.idle_since = now;
         match self.worker.idle() {
-            Ok(_) | Err(wal::Error::Preparation(_)) => None,
+            Ok(_) | Err(wal::Error::Preparation(_) | wal::Error::Removal(_)) => None,
             Err(error @ wal::Error::Poisoned { .. }) => Some(LogReply::Failed(error.to_string())),
         }
     }

@@ -5,12 +5,26 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use store::{Command, KeyRange, KeyValue, Outcome, Revision};
+use raft::Entry;
+use store::{
+    Command, Condition, FirstAnswer, FirstOutcome, KeyRange, KeyValue, Origin, Outcome, Revision,
+    SessionId,
+};
 
 #[derive(Debug)]
 pub(crate) struct Model {
     revision: Revision,
     keys: BTreeMap<Bytes, Vec<Version>>,
+    sessions: BTreeMap<SessionId, Session>,
+    /// Changes with a name, and what they were answered.
+    named: BTreeMap<Bytes, (Command, FirstAnswer)>,
+}
+
+/// A session. No life is long enough for one to expire.
+#[derive(Debug, Default)]
+struct Session {
+    acked_below: u64,
+    answers: BTreeMap<u64, FirstAnswer>,
 }
 
 #[derive(Debug)]
@@ -24,19 +38,108 @@ struct Version {
 
 impl Model {
     pub(crate) fn new() -> Model {
-        Model { revision: Revision::FIRST, keys: BTreeMap::new() }
+        Model {
+            revision: Revision::FIRST,
+            keys: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            named: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn revision(&self) -> Revision {
         self.revision
     }
 
+    /// What the entry's command does, and what its answer must be.
+    pub(crate) fn apply_entry(&mut self, entry: &Entry, command: Command) -> Outcome {
+        match command {
+            Command::OpenSession => {
+                let session = SessionId(entry.id.index.0);
+                self.sessions.insert(session, Session::default());
+                Outcome::SessionOpened { session }
+            }
+            Command::CloseSession { session } => {
+                Outcome::SessionClosed { existed: self.sessions.remove(&session).is_some() }
+            }
+            Command::Once { origin: Origin::Session { session, seq, acked_below }, command } => {
+                self.once_in_session(entry, session, (seq, acked_below), *command)
+            }
+            Command::Once { origin: Origin::Key(name), command } => {
+                self.once_by_name(entry, name, *command)
+            }
+            command => self.apply(command),
+        }
+    }
+
+    fn once_in_session(
+        &mut self,
+        entry: &Entry,
+        id: SessionId,
+        (seq, acked_below): (u64, u64),
+        command: Command,
+    ) -> Outcome {
+        let Some(session) = self.sessions.get_mut(&id) else { return Outcome::SessionExpired };
+        let known = session.answers.get(&seq).cloned();
+        session.acked_below = session.acked_below.max(acked_below);
+        session.answers = session.answers.split_off(&session.acked_below);
+        if let Some(answer) = known {
+            return Outcome::Repeated(Box::new(answer));
+        }
+        if seq < session.acked_below {
+            return Outcome::Stale;
+        }
+        let outcome = self.apply(command);
+        let session = self.sessions.get_mut(&id).expect("it was there above");
+        session.answers.insert(seq, first_answer(entry, &outcome));
+        outcome
+    }
+
+    fn once_by_name(&mut self, entry: &Entry, name: Bytes, command: Command) -> Outcome {
+        match self.named.get(&name) {
+            Some((same, answer)) if *same == command => Outcome::Repeated(Box::new(answer.clone())),
+            Some(_) => Outcome::KeyReused,
+            None => {
+                let outcome = self.apply(command.clone());
+                self.named.insert(name, (command, first_answer(entry, &outcome)));
+                outcome
+            }
+        }
+    }
+
+    /// The revision of a key's last write; 0 if it is not there.
+    pub(crate) fn modified(&self, key: &Bytes) -> Revision {
+        self.one(key, self.revision).map_or(Revision(0), |kv| kv.mod_revision)
+    }
+
     /// What the command does, and what its answer must be.
     pub(crate) fn apply(&mut self, command: Command) -> Outcome {
         match command {
-            Command::Put { key, value, prev_kv } => self.put(key, value, prev_kv),
-            Command::Delete { range, prev_kv } => self.delete(&range, prev_kv),
+            Command::Put { key, value, prev_kv, condition } => {
+                let conflict = self.conflict(&key, condition);
+                conflict.unwrap_or_else(|| self.put(key, value, prev_kv))
+            }
+            Command::Delete { range, prev_kv, condition } => {
+                let conflict = match &range {
+                    KeyRange::Single(key) => self.conflict(key, condition),
+                    _ => None,
+                };
+                conflict.unwrap_or_else(|| self.delete(&range, prev_kv))
+            }
+            other => panic!("the model's clients do not ask for {other:?}"),
         }
+    }
+
+    /// The answer to a change whose condition does not hold.
+    fn conflict(&self, key: &Bytes, condition: Option<Condition>) -> Option<Outcome> {
+        let current = self.one(key, self.revision);
+        let holds = match condition? {
+            Condition::Exists => current.is_some(),
+            Condition::ModRevision(Revision(0)) => current.is_none(),
+            Condition::ModRevision(wanted) => {
+                current.as_ref().is_some_and(|current| current.mod_revision == wanted)
+            }
+        };
+        (!holds).then_some(Outcome::Conflict { revision: self.revision, current })
     }
 
     fn put(&mut self, key: Bytes, value: Bytes, prev_kv: bool) -> Outcome {
@@ -88,6 +191,16 @@ impl Model {
     }
 }
 
+/// What repeats of the change are answered. (Nothing here is too large to be kept.)
+fn first_answer(entry: &Entry, outcome: &Outcome) -> FirstAnswer {
+    FirstAnswer {
+        index: entry.id.index.0,
+        term: entry.id.term.0,
+        stamp_ms: entry.stamp_ms,
+        outcome: FirstOutcome::Kept(outcome.clone()),
+    }
+}
+
 fn holds(range: &KeyRange, key: &Bytes) -> bool {
     match range {
         KeyRange::Single(single) => key == single,
@@ -102,7 +215,12 @@ mod tests {
     use super::*;
 
     fn put(model: &mut Model, key: &'static str, value: &'static str) -> Outcome {
-        model.apply(Command::Put { key: key.into(), value: value.into(), prev_kv: true })
+        model.apply(Command::Put {
+            key: key.into(),
+            value: value.into(),
+            prev_kv: true,
+            condition: None,
+        })
     }
 
     #[test]
@@ -111,7 +229,8 @@ mod tests {
         put(&mut model, "k", "one");
         put(&mut model, "k", "two");
         let range = KeyRange::Single("k".into());
-        let removed = model.apply(Command::Delete { range: range.clone(), prev_kv: false });
+        let removed =
+            model.apply(Command::Delete { range: range.clone(), prev_kv: false, condition: None });
         assert_eq!(removed, Outcome::Deleted { revision: Revision(4), count: 1, prev: vec![] });
         put(&mut model, "k", "three");
         let at = |revision| model.range(&range, Revision(revision)).pop();
@@ -124,7 +243,8 @@ mod tests {
     #[test]
     fn removing_nothing_takes_no_revision() {
         let mut model = Model::new();
-        let removed = model.apply(Command::Delete { range: KeyRange::all(), prev_kv: true });
+        let removed =
+            model.apply(Command::Delete { range: KeyRange::all(), prev_kv: true, condition: None });
         assert_eq!(removed, Outcome::Deleted { revision: Revision(1), count: 0, prev: vec![] });
     }
 }

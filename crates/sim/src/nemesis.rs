@@ -10,13 +10,18 @@ use crate::faults::Fault;
 use crate::life::{Happening, Life};
 use crate::member::{Armed, Death};
 use crate::network::Direction;
+use crate::plan::WALL_SKEW_MS_MAX;
 use crate::time::Span;
 use crate::workload::Asker;
 
 /// A disk operation to fail is at most so many operations away.
 const ARMED_OPERATIONS_MAX: u64 = 12;
-/// A slow disk takes so many times longer.
-const DISK_SLOWNESS: u64 = 100;
+/// A slow disk takes so many times longer: one of these.
+const DISK_SLOWNESS: [u64; 4] = [10, 100, 1_000, 1_000];
+/// A wall clock jumps by up to so many milliseconds: a little, an hour, ten years.
+const CLOCK_JUMPS_MS: [u64; 4] = [500, 10_000, 3_600_000, WALL_SKEW_MS_MAX];
+/// After a jump it goes on at one of these rates, in thousandths of the right one: 0 stands still.
+const CLOCK_RATES_PER_MILLE: [u64; 5] = [1_000, 1_000, 1_001, 0, 20_000];
 /// A packet over a clogged link takes so much longer, at most.
 const CLOG_MAX: Span = Span(800_000);
 
@@ -33,11 +38,27 @@ const HUNTING: [Fault; 6] = [
 /// A fault ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Relief {
-    Mend { cut: u64 },
+    Mend {
+        breaks: u64,
+    },
+    Deafen(MemberId),
+    /// Of a swizzle: the link is cut now, for so long.
+    Sever {
+        link: Direction,
+        lasts: Span,
+    },
+    /// The sender of a half-open stream is told.
+    Reset {
+        breaks: u64,
+        direction: Direction,
+    },
     Unclog(Direction),
     Reopen(Direction),
     FastDisk(MemberId),
-    Resume { member: MemberId, life: u64 },
+    Resume {
+        member: MemberId,
+        life: u64,
+    },
 }
 
 impl Life {
@@ -67,6 +88,8 @@ impl Life {
     /// it, or soon after. Leaders that follow each other that fast leave logs that differ
     /// (Figure 8).
     pub(crate) fn elected(&mut self, id: MemberId) {
+        self.mute_new_leader(id);
+        self.lull_elected(id);
         let (hunted, (_, delay)) = (self.plan.hunted, self.plan.delay);
         let huntable = |fault: &Fault| HUNTING.contains(fault);
         let faults: Vec<Fault> = self.plan.strikes.keys().copied().filter(huntable).collect();
@@ -94,8 +117,20 @@ impl Life {
         }
     }
 
-    /// Whether it happened. Faults of the disk are counted when the disk meets them.
+    /// A fault that something provoked has struck.
+    pub(crate) fn strike_noted(&mut self, fault: Fault, member: MemberId) {
+        self.trace.event(self.queue.now(), "strike", |line| {
+            line.text("fault", fault.name()).number("member", member.0);
+        });
+        self.tally.count(fault);
+    }
+
+    /// Whether it happened. Faults of the disk are counted when the disk meets them, a leader that
+    /// sleeps when it wakes.
     fn happens_to(&mut self, member: MemberId, fault: Fault) -> bool {
+        if let Some(harm) = fault.harm() {
+            return self.harm(harm);
+        }
         match fault {
             Fault::LinkClogged => self.clog(member),
             Fault::Partition => self.partition(member, false),
@@ -110,11 +145,22 @@ impl Life {
             Fault::DiskSlow => self.slow_disk(member),
             Fault::Pause => return self.pause(member),
             Fault::Transfer => return self.transfer(member),
+            Fault::LeaderAsleep => self.lull(),
+            Fault::Swizzle => self.swizzle(),
+            Fault::HalfOpen => return self.half_open(member),
+            Fault::ClockJump => self.jump_clock(member),
+            Fault::Membership => self.change_members(),
+            Fault::Wipe => return self.wipe(member),
+            Fault::LeaderMuted | Fault::OrderDelayed | Fault::VoteDelayed => {
+                unreachable!("members provoke these")
+            }
             Fault::MessageLost | Fault::MessageDuplicated | Fault::MessageReordered => {
                 unreachable!("these befall messages, and strike nobody")
             }
+            _ => unreachable!("harm was dealt with above"),
         }
-        !matches!(fault, Fault::CrashInDisk | Fault::DiskError)
+        let later = [Fault::CrashInDisk, Fault::DiskError, Fault::LeaderAsleep, Fault::Membership];
+        !later.contains(&fault)
     }
 
     /// Any member, the leader as often as not: that is where it hurts.
@@ -123,14 +169,14 @@ impl Life {
             let process = self.members[id].process.as_ref();
             process.is_some_and(|process| process.replica.raft().is_leader())
         };
-        let all: Vec<MemberId> = self.plan.members.iter().copied().collect();
+        let all = self.remaining();
         let leader = all.iter().copied().find(leads);
         let anyone = self.random.pick(&all);
         leader.filter(|_| self.random.coin()).unwrap_or(anyone)
     }
 
-    fn others(&self, id: MemberId) -> Vec<MemberId> {
-        self.plan.members.iter().copied().filter(|&other| other != id).collect()
+    pub(crate) fn others(&self, id: MemberId) -> Vec<MemberId> {
+        self.members.keys().copied().filter(|&other| other != id).collect()
     }
 
     /// How long a fault lasts: from a blink to several election timeouts.
@@ -139,14 +185,17 @@ impl Life {
         Span(self.random.between(1_000, self.random.clone().pick(&[1, 2, 5]) * timeout.0))
     }
 
-    fn plan_relief(&mut self, relief: Relief) {
+    pub(crate) fn plan_relief(&mut self, relief: Relief) {
         let after = self.draw_duration();
         self.queue.plan_in(after, Happening::Relief(relief));
     }
 
     pub(crate) fn relieve(&mut self, relief: Relief) {
         match relief {
-            Relief::Mend { cut } => self.network.mend(cut),
+            Relief::Mend { breaks } => self.mend(breaks),
+            Relief::Deafen(member) => self.deafen(member),
+            Relief::Sever { link, lasts } => self.sever(link, lasts),
+            Relief::Reset { breaks, direction } => self.reset_half_open(breaks, direction),
             Relief::Unclog(direction) => self.network.clog(direction, Span(0)),
             Relief::Reopen(direction) => self.queue.plan_in(Span(0), Happening::Dial(direction)),
             Relief::FastDisk(member) => self.member(member).disk_slowness = 1,
@@ -168,7 +217,7 @@ impl Life {
         let by_chance = self.random.coin();
         let mut group = BTreeSet::from([alone]);
         if by_chance {
-            let members: Vec<MemberId> = self.plan.members.iter().copied().collect();
+            let members = self.remaining();
             group.extend(members.into_iter().filter(|_| self.random.coin()));
         }
         let outward = self.random.coin();
@@ -176,13 +225,49 @@ impl Life {
             let (from_group, to_group) = (group.contains(&from), group.contains(&to));
             from_group != to_group && (!one_way || from_group == outward)
         };
-        let cut = self.network.cut(self.directions().filter(crosses).collect());
-        self.plan_relief(Relief::Mend { cut });
+        let breaks = self.network.cut(self.directions().filter(crosses).collect());
+        self.plan_relief(Relief::Mend { breaks });
+    }
+
+    /// Cuts links one by one, and mends each when its own time is over, in another order.
+    fn swizzle(&mut self) {
+        let timeout_us = self.plan.timers.election_timeout_ms * 1_000;
+        let links: Vec<Direction> = self.directions().filter(|(from, to)| from < to).collect();
+        for link in links {
+            if self.random.chance(700) {
+                let after = Span(self.random.between(0, timeout_us));
+                let lasts = Span(self.random.between(0, 3 * timeout_us));
+                self.queue.plan_in(after, Happening::Relief(Relief::Sever { link, lasts }));
+            }
+        }
+    }
+
+    fn sever(&mut self, (one, other): Direction, lasts: Span) {
+        if self.healing.is_none() {
+            let breaks = self.network.cut(BTreeSet::from([(one, other), (other, one)]));
+            self.queue.plan_in(lasts, Happening::Relief(Relief::Mend { breaks }));
+        }
+    }
+
+    fn half_open(&mut self, from: MemberId) -> bool {
+        let direction = (from, self.random.pick(&self.others(from)));
+        let is_open = self.network.is_open(direction);
+        if is_open {
+            let breaks = self.network.mute([direction], 0);
+            self.plan_relief(Relief::Reset { breaks, direction });
+        }
+        is_open
+    }
+
+    fn reset_half_open(&mut self, breaks: u64, direction: Direction) {
+        self.network.mend(breaks);
+        self.network.abandon(direction);
+        self.queue.plan_in(Span(0), Happening::Dial(direction));
     }
 
     fn directions(&self) -> impl Iterator<Item = Direction> {
-        let members = &self.plan.members;
-        members.iter().flat_map(|&from| members.iter().map(move |&to| (from, to)))
+        let members = || self.members.keys().copied();
+        members().flat_map(move |from| members().map(move |to| (from, to)))
     }
 
     /// Resets one of a member's streams, or all of them: then its peers take it for dead.
@@ -209,7 +294,7 @@ impl Life {
     }
 
     fn kill_all(&mut self) {
-        for id in self.plan.members.clone() {
+        for id in self.remaining() {
             self.kill(id);
         }
     }
@@ -221,7 +306,7 @@ impl Life {
     }
 
     fn cut_all_power(&mut self) {
-        for id in self.plan.members.clone() {
+        for id in self.remaining() {
             self.cut_power(id);
         }
     }
@@ -237,9 +322,11 @@ impl Life {
         true
     }
 
-    fn resume(&mut self, id: MemberId, life: u64) {
+    pub(crate) fn resume(&mut self, id: MemberId, life: u64) {
+        let now = self.now();
         if let Some(process) = self.member(id).process_of(life) {
             process.paused = false;
+            process.resumed = now;
             process.step_planned = false;
             self.wake(id);
         }
@@ -255,6 +342,15 @@ impl Life {
         let timeout_ms = self.plan.timers.election_timeout_ms;
         self.submit(ticket, Asker::Operator, id, Request::Transfer { to }, timeout_ms);
         true
+    }
+
+    /// The wall clock of its machine is set to another time.
+    fn jump_clock(&mut self, id: MemberId) {
+        let up_to_ms = self.random.pick(&CLOCK_JUMPS_MS);
+        let (by_ms, forwards) = (self.random.between(1, up_to_ms), self.random.coin());
+        let rate = self.random.pick(&CLOCK_RATES_PER_MILLE);
+        let now = self.now();
+        self.member(id).jump_clock(now, by_ms, forwards, rate);
     }
 
     // Disks.
@@ -278,14 +374,15 @@ impl Life {
     }
 
     fn slow_disk(&mut self, id: MemberId) {
-        self.member(id).disk_slowness = DISK_SLOWNESS;
+        self.member(id).disk_slowness = self.random.pick(&DISK_SLOWNESS);
         self.plan_relief(Relief::FastDisk(id));
     }
 
     /// No fault from now on, and every machine is up.
     pub(crate) fn end_all_faults(&mut self) {
+        self.end_lull();
         self.network.heal();
-        for id in self.plan.members.clone() {
+        for id in self.remaining() {
             let member = self.member(id);
             member.disarm();
             member.disk_slowness = 1;

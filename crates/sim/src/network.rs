@@ -8,8 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use raft::MemberId;
-use replica::PeerMessage;
+use raft::{Body, MemberId};
+use replica::{PeerMessage, SnapshotMessage};
 
 use crate::faults::{Fault, Tally};
 use crate::plan::Plan;
@@ -27,6 +27,8 @@ pub(crate) type Direction = (MemberId, MemberId);
 pub(crate) enum Packet {
     Opened,
     Message(PeerMessage),
+    /// On the lane for snapshots, which is not part of the stream.
+    Snapshot(SnapshotMessage),
     Closed,
 }
 
@@ -48,7 +50,13 @@ pub(crate) struct Network {
     links: BTreeMap<Direction, Link>,
     /// Cut directions, each once for every partition that cuts it.
     cuts: BTreeMap<u64, BTreeSet<Direction>>,
-    cuts_made: u64,
+    /// Muted directions, each with the messages with entries that still get through: what is sent
+    /// after them is lost, what is on its way arrives.
+    mutes: BTreeMap<u64, BTreeMap<Direction, u64>>,
+    breaks_made: u64,
+    /// What is due in these directions waits.
+    holds: BTreeSet<Direction>,
+    held: Vec<Flight>,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +83,10 @@ impl Network {
             reordered: per_mille(Fault::MessageReordered),
             links: BTreeMap::new(),
             cuts: BTreeMap::new(),
-            cuts_made: 0,
+            mutes: BTreeMap::new(),
+            breaks_made: 0,
+            holds: BTreeSet::new(),
+            held: Vec::new(),
         }
     }
 
@@ -125,15 +136,14 @@ impl Network {
         tally: &mut Tally,
     ) -> Vec<(Time, Flight)> {
         assert!(self.is_open(direction), "messages travel on streams");
-        if self.is_cut(direction) {
+        if self.is_cut(direction) || self.swallows(direction, &message) {
             return Vec::new();
         }
         if self.random.chance(self.lost) {
             tally.count(Fault::MessageLost);
             return Vec::new();
         }
-        let stream = self.links[&direction].stream;
-        let flight = Flight { direction, stream, packet: Packet::Message(message) };
+        let flight = self.flight(direction, message);
         let mut copies = Vec::new();
         if self.random.chance(self.duplicated) {
             tally.count(Fault::MessageDuplicated);
@@ -144,11 +154,45 @@ impl Network {
         copies
     }
 
+    /// Sends a message about a snapshot. Which copies of it arrive, and when: they overtake each
+    /// other, and what is on the stream.
+    pub(crate) fn send_snapshot(
+        &mut self,
+        now: Time,
+        direction: Direction,
+        message: SnapshotMessage,
+        tally: &mut Tally,
+    ) -> Vec<(Time, Flight)> {
+        let stream = self.links.entry(direction).or_default().stream;
+        if self.is_cut(direction) {
+            return Vec::new();
+        }
+        if self.random.chance(self.lost) {
+            tally.count(Fault::MessageLost);
+            return Vec::new();
+        }
+        let flight = Flight { direction, stream, packet: Packet::Snapshot(message) };
+        let mut copies = Vec::new();
+        if self.random.chance(self.duplicated) {
+            tally.count(Fault::MessageDuplicated);
+            let later = now + Span(self.random.between(0, DUPLICATE_DELAY_MAX.0));
+            copies.push((later, flight.clone()));
+        }
+        copies.push((now + self.draw_delay(direction), flight));
+        copies
+    }
+
+    /// A message on the stream of that direction.
+    pub(crate) fn flight(&self, direction: Direction, message: PeerMessage) -> Flight {
+        let stream = self.links[&direction].stream;
+        Flight { direction, stream, packet: Packet::Message(message) }
+    }
+
     /// Whether a packet that is due gets through.
     pub(crate) fn gets_through(&self, flight: &Flight) -> bool {
         let reset = match flight.packet {
             Packet::Message(_) => flight.stream <= self.links[&flight.direction].reset_below,
-            Packet::Opened | Packet::Closed => false,
+            Packet::Opened | Packet::Snapshot(_) | Packet::Closed => false,
         };
         !reset && !self.is_cut(flight.direction)
     }
@@ -180,13 +224,69 @@ impl Network {
 
     /// Cuts directions until the cut of that number is mended.
     pub(crate) fn cut(&mut self, directions: BTreeSet<Direction>) -> u64 {
-        self.cuts_made += 1;
-        self.cuts.insert(self.cuts_made, directions);
-        self.cuts_made
+        self.breaks_made += 1;
+        self.cuts.insert(self.breaks_made, directions);
+        self.breaks_made
     }
 
-    pub(crate) fn mend(&mut self, cut: u64) {
-        self.cuts.remove(&cut);
+    /// Loses what is sent in these directions, after so many messages with entries in each, until
+    /// the break of that number is mended.
+    pub(crate) fn mute(
+        &mut self,
+        directions: impl IntoIterator<Item = Direction>,
+        after_appends: u64,
+    ) -> u64 {
+        self.breaks_made += 1;
+        let mute = directions.into_iter().map(|direction| (direction, after_appends)).collect();
+        self.mutes.insert(self.breaks_made, mute);
+        self.breaks_made
+    }
+
+    /// Adds directions to a mute that lose everything at once.
+    pub(crate) fn mute_more(
+        &mut self,
+        number: u64,
+        directions: impl IntoIterator<Item = Direction>,
+    ) {
+        let mute = self.mutes.get_mut(&number).expect("it was just made");
+        mute.extend(directions.into_iter().map(|direction| (direction, 0)));
+    }
+
+    fn swallows(&mut self, direction: Direction, message: &PeerMessage) -> bool {
+        let mut swallows = false;
+        for left in self.mutes.values_mut().filter_map(|mute| mute.get_mut(&direction)) {
+            swallows |= *left == 0;
+            *left = left.saturating_sub(u64::from(has_entries(message)));
+        }
+        swallows
+    }
+
+    pub(crate) fn mend(&mut self, number: u64) {
+        self.cuts.remove(&number);
+        self.mutes.remove(&number);
+    }
+
+    /// Lets everything that is due in these directions wait.
+    pub(crate) fn hold(&mut self, directions: impl IntoIterator<Item = Direction>) {
+        self.holds.extend(directions);
+    }
+
+    /// Whether the packet that is due has to wait; then it is kept here.
+    pub(crate) fn keeps(&mut self, flight: &Flight) -> bool {
+        let holds = self.holds.contains(&flight.direction);
+        if holds {
+            self.held.push(flight.clone());
+        }
+        holds
+    }
+
+    /// Nothing waits any more on the way to `to`. What had waited, in order.
+    pub(crate) fn release(&mut self, to: MemberId) -> Vec<Flight> {
+        self.holds.retain(|direction| direction.1 != to);
+        let (released, held) =
+            std::mem::take(&mut self.held).into_iter().partition(|f| f.direction.1 == to);
+        self.held = held;
+        released
     }
 
     /// Lets packets of a direction take so much longer.
@@ -197,6 +297,7 @@ impl Network {
     /// From now on the network is a good one.
     pub(crate) fn heal(&mut self) {
         self.cuts.clear();
+        self.mutes.clear();
         (self.lost, self.duplicated, self.reordered) = (0, 0, 0);
         for link in self.links.values_mut() {
             link.clog = Span(0);
@@ -205,5 +306,14 @@ impl Network {
 
     pub(crate) fn is_cut(&self, direction: Direction) -> bool {
         self.cuts.values().any(|cut| cut.contains(&direction))
+    }
+}
+
+fn has_entries(message: &PeerMessage) -> bool {
+    match message {
+        PeerMessage::Raft(message) => {
+            matches!(&message.body, Body::Append { entries, .. } if !entries.is_empty())
+        }
+        _ => false,
     }
 }

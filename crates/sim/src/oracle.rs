@@ -11,14 +11,17 @@
 //! - a read equals the model at the revision it names;
 //! - order respects real time: whatever began after something was answered comes after it.
 //!
-//! Payloads are unique, so an entry names its request.
+//! - what has a session and a number, or a name, may stand in the log as often as it was asked for;
+//!   the model does it once, and every copy's answer must say what the first did.
+//!
+//! Other payloads are unique, so an entry names its request.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use raft::{Entry, EntryKind, Index};
 use replica::{Done, Failure, Ticket};
-use store::{KeyRange, Outcome, Published, RangeResponse, Revision};
+use store::{Command, KeyRange, Outcome, Published, RangeResponse, Revision};
 
 use crate::ledger::{Committed, Ledger};
 
@@ -52,7 +55,8 @@ pub struct Outcomes {
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     requests: BTreeMap<Ticket, Request>,
-    by_payload: BTreeMap<Bytes, Ticket>,
+    /// More than one only where a change carries what makes its copies known for copies.
+    by_payload: BTreeMap<Bytes, Vec<Ticket>>,
     /// What had been answered so far: everything that begins later comes after it.
     answered: Floor,
     outcomes: Outcomes,
@@ -87,8 +91,10 @@ impl Oracle {
     /// A client asks.
     pub(crate) fn asked(&mut self, ticket: Ticket, asked: Asked) {
         if let Asked::Write(payload) = &asked {
-            let earlier = self.by_payload.insert(payload.clone(), ticket);
-            assert!(earlier.is_none(), "the workload makes no two commands alike");
+            let alike = self.by_payload.entry(payload.clone()).or_default();
+            let is_first = alike.is_empty();
+            alike.push(ticket);
+            assert!(is_first || may_be_repeated(payload), "the workload makes no two alike");
         }
         let after = self.answered;
         let request = Request { asked, after, state: State::Waiting, committed: None };
@@ -98,26 +104,44 @@ impl Oracle {
 
     /// An entry was committed.
     pub(crate) fn committed(&mut self, entry: &Entry) {
-        if entry.kind != EntryKind::Command {
+        // The leader asks for checks of its own accord.
+        if entry.kind != EntryKind::Command || entry.payload == Command::Check.encode() {
             return;
         }
-        let (id, ticket) = (entry.id, self.by_payload.get(&entry.payload));
-        let ticket = ticket.unwrap_or_else(|| panic!("oracle: nobody asked for entry {id}"));
+        let (id, alike) = (entry.id, self.by_payload.get(&entry.payload));
+        let alike = alike.unwrap_or_else(|| panic!("oracle: nobody asked for entry {id}"));
+        let open = |ticket: &&Ticket| self.requests[ticket].committed.is_none();
+        let Some(first) = alike.iter().find(open) else {
+            panic!("oracle: {alike:?} was committed twice, again at {id}");
+        };
+        let may = |ticket: &&Ticket| open(ticket) && self.requests[ticket].state != State::Failed;
+        let ticket = alike.iter().find(may);
+        let ticket =
+            ticket.unwrap_or_else(|| panic!("oracle: {first:?} failed definitely, yet is {id}"));
         let request = self.requests.get_mut(ticket).expect("every payload is a request's");
-        assert_eq!(
-            request.committed, None,
-            "oracle: {ticket:?} was committed twice, again at {id}"
-        );
-        assert_ne!(
-            request.state,
-            State::Failed,
-            "oracle: {ticket:?} failed definitely, yet is {id}"
-        );
         assert!(
             id.index > request.after.index,
             "oracle: {ticket:?} took effect before it was asked"
         );
         request.committed = Some(id.index);
+    }
+
+    /// Among requests that are alike nobody can tell whose an entry is, until an answer tells:
+    /// `ticket` gets the place `wanted`, if another that may give it up has it.
+    fn trade(&mut self, ticket: Ticket, wanted: Option<Index>) {
+        let Asked::Write(payload) = &self.requests[&ticket].asked else { return };
+        let may = |request: &Request| match wanted {
+            Some(_) => request.state != State::Done,
+            None => !matches!(request.state, State::Done | State::Failed),
+        };
+        let other = self.by_payload[payload].iter().copied().find(|other| {
+            let request = &self.requests[other];
+            *other != ticket && request.committed == wanted && may(request)
+        });
+        let Some(other) = other else { return };
+        let own = self.requests[&ticket].committed;
+        self.requests.get_mut(&other).expect("it was found").committed = own;
+        self.requests.get_mut(&ticket).expect("it was found").committed = wanted;
     }
 
     /// A write was answered.
@@ -133,6 +157,9 @@ impl Oracle {
                 let committed = committed.unwrap_or_else(|| {
                     panic!("acknowledged, never lost: {ticket:?} is {log_id}, not committed")
                 });
+                if self.requests[&ticket].committed != Some(log_id.index) {
+                    self.trade(ticket, Some(log_id.index));
+                }
                 self.check_done(ticket, outcome, committed);
                 State::Done
             }
@@ -140,6 +167,9 @@ impl Oracle {
             Err(Failure::Unknown) => State::Unknown,
             Err(_) => State::Failed,
         };
+        if state == State::Failed && self.requests[&ticket].committed.is_some() {
+            self.trade(ticket, None);
+        }
         let request = self.end(ticket, state);
         let is_committed = request.committed.is_some();
         assert!(state != State::Failed || !is_committed, "oracle: {ticket:?} failed, yet happened");
@@ -162,7 +192,17 @@ impl Oracle {
         let (revision, changes) = match outcome {
             Outcome::Put { revision, .. } => (*revision, true),
             Outcome::Deleted { revision, count, .. } => (*revision, *count > 0),
-            Outcome::Nothing => panic!("oracle: a command was answered as none"),
+            Outcome::Conflict { revision, .. } => (*revision, false),
+            // What became of the table of sessions and names is compared above.
+            Outcome::SessionOpened { .. }
+            | Outcome::SessionClosed { .. }
+            | Outcome::Repeated(_)
+            | Outcome::SessionExpired
+            | Outcome::Stale
+            | Outcome::KeyReused => (committed.revision, false),
+            Outcome::Nothing | Outcome::TableFull | Outcome::Checked { .. } => {
+                panic!("oracle: a write was answered with {outcome:?}")
+            }
         };
         let floor = request.after.revision;
         let in_order = if changes { revision > floor } else { revision >= floor };
@@ -224,6 +264,12 @@ impl Oracle {
             assert_ne!(request.state, State::Waiting, "liveness: {ticket:?} was never answered");
         }
     }
+}
+
+/// Whether copies of the command are known for what they are, or do no harm.
+pub(crate) fn may_be_repeated(payload: &Bytes) -> bool {
+    let command = Command::decode(payload.clone()).expect("only valid commands are asked for");
+    matches!(command, Command::Once { .. } | Command::OpenSession | Command::CloseSession { .. })
 }
 
 impl Floor {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use raft::{Config, MemberId};
-use replica::{Configuration, Member};
+use replica::{Configuration, Member, SnapshotOptions};
 
 use crate::faults::Fault;
 use crate::random::Random;
@@ -14,19 +14,32 @@ use crate::time::Span;
 /// When the cluster is founded, in ms since 1970: in 2026. Each member's wall clock is off from it.
 pub(crate) const FOUNDED_MS: u64 = 1_780_000_000_000;
 /// The member with the worst clock is off by so much: ten years.
-const WALL_SKEW_MS_MAX: u64 = 10 * 365 * 24 * 3_600 * 1_000;
+pub(crate) const WALL_SKEW_MS_MAX: u64 = 10 * 365 * 24 * 3_600 * 1_000;
 
 /// The time of faults, at least and at most.
 const CHAOS_MIN: Span = Span(6_000_000);
 const CHAOS_MAX: Span = Span(40_000_000);
+
+/// A calm of several election timeouts would be too long with longer ones.
+const CALM_TIMEOUT_MS_MAX: u64 = 300;
+
+/// So many lives of a thousand are duels, and this is the time of one.
+const DUEL_PER_MILLE: u64 = 250;
+const DUEL_CHAOS: Span = Span(9_000_000);
 
 /// One life's conditions. All members have the same settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) members: BTreeSet<MemberId>,
     pub(crate) clients: u64,
+    /// Those whose disks may harm what they hold: a minority.
+    pub(crate) frail: BTreeSet<MemberId>,
+    /// So many of the clients have a session.
+    pub(crate) with_session: u64,
     /// The distinct keys that clients use.
     pub(crate) keys: u64,
+    /// The longest value, in bytes: more than the smallest messages and tails hold.
+    pub(crate) value_bytes_max: u64,
     /// A client rests so long between two requests, at most.
     pub(crate) think: Span,
     /// The faults end after this time.
@@ -45,6 +58,13 @@ pub(crate) struct Plan {
     pub(crate) ambient: BTreeMap<Fault, u64>,
     /// Of the others: the mean time from one to the next.
     pub(crate) strikes: BTreeMap<Fault, Span>,
+    /// Faults that are on and strike when a member does what provokes them.
+    pub(crate) provoked: BTreeSet<Fault>,
+    /// Of a thousand votes so many are late, if that fault is on.
+    pub(crate) late_votes: u64,
+    /// Whether a member is cut off once more when everything is well, to see that it disturbs
+    /// nobody.
+    pub(crate) calm: bool,
     /// A new leader is struck so many times in a thousand, by one of the faults that are on.
     pub(crate) hunted: u64,
     /// What each member's wall clock shows when the life begins, in ms.
@@ -66,12 +86,13 @@ pub(crate) struct Limits {
     inflight_bytes_max: usize,
     tail_bytes_max: usize,
     uncommitted_bytes_max: usize,
+    snapshots: SnapshotOptions,
     pub(crate) turn_units: u64,
 }
 
 impl Plan {
     pub(crate) fn draw(random: &mut Random) -> Plan {
-        let size = random.pick(&[1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 5, 5]);
+        let size = random.pick(&[1, 2, 3, 3, 3, 3, 3, 3, 3, 5, 5, 5]);
         let members: BTreeSet<MemberId> = (1..=size).map(MemberId).collect();
         let election_timeout_ms = random.pick(&[150, 300, 600, 1_000]);
         let heartbeat_ms = election_timeout_ms / random.between(4, 10);
@@ -79,15 +100,36 @@ impl Plan {
         let chaos =
             Span::ms(election_timeout_ms * random.between(20, 100)).clamp(CHAOS_MIN, CHAOS_MAX);
         let faults: Vec<Fault> =
-            Fault::ALL.into_iter().filter(|fault| size > 1 || !fault.needs_peers()).collect();
-        let (ambient, mut strikes) = draw_faults(random, &faults, chaos);
+            Fault::ALL.into_iter().filter(|fault| fault.is_possible_among(size)).collect();
+        let Faults { ambient, mut strikes, provoked } = draw_faults(random, &faults, chaos);
         let hunted = random.pick(&[0, 0, 300, 1_000]);
         if hunted > 0 {
             strikes.entry(Fault::CrashOne).or_insert(chaos);
         }
-        Plan {
+        // A cluster that shrinks might be left with a majority of frail disks, and each fault that
+        // takes a copy for good takes it from the same minority (rule 14.4): no life has both.
+        let takes_members = |fault: &Fault| matches!(fault, Fault::Membership | Fault::Wipe);
+        let harmless = random.coin();
+        let is_harm = |fault: &Fault| fault.harm().is_some();
+        if strikes.keys().any(takes_members) && strikes.keys().any(is_harm) {
+            strikes
+                .retain(|fault, _| if harmless { !is_harm(fault) } else { !takes_members(fault) });
+        }
+        // Many a change is refused, and several make a story.
+        if let Some(mean) = strikes.get_mut(&Fault::Membership) {
+            *mean = Span(mean.0 / 5);
+        }
+        if provoked.contains(&Fault::OrderDelayed) {
+            strikes.entry(Fault::Transfer).or_insert(Span(chaos.0 / 20));
+        }
+        let mut plan = Plan {
             clients: random.between(1, 6),
+            late_votes: random.pick(&[400, 900]),
+            calm: size >= 3 && election_timeout_ms <= CALM_TIMEOUT_MS_MAX && random.chance(400),
+            frail: draw_frail(random, &members),
+            with_session: random.pick(&[0, 1, 3]),
             keys: random.between(1, 12),
+            value_bytes_max: random.pick(&[600, 600, 3_000]),
             think: Span::ms(random.pick(&[5, 20, 80, 200])),
             limits: Limits::draw(random),
             delay: draw_range(random, &[50, 200, 1_000], &[300, 3_000, 20_000]),
@@ -101,16 +143,52 @@ impl Plan {
             timers,
             ambient,
             strikes,
+            provoked,
+        };
+        if size >= 3 && random.chance(DUEL_PER_MILLE) {
+            plan.becomes_duel(random);
+        }
+        plan
+    }
+
+    /// A life of fast elections, one after the other, with little that disturbs them: what takes
+    /// several steps in the right order happens again and again.
+    fn becomes_duel(&mut self, random: &mut Random) {
+        self.timers = Timers { heartbeat_ms: 30, election_timeout_ms: 150 };
+        self.chaos = DUEL_CHAOS;
+        self.think = Span::ms(random.pick(&[2, 10, 30]));
+        self.delay = draw_range(random, &[50, 200], &[100, 1_000]);
+        self.flush = draw_range(random, &[20, 100], &[200, 1_000]);
+        self.wake = Span(random.pick(&[0, 0, 200]));
+        self.limits.message_bytes_max = random.pick(&[60, 60, 60, 400]);
+        self.limits.fit();
+        self.hunted = 0;
+        self.ambient.clear();
+        self.strikes.retain(|fault, _| fault.harm().is_some());
+        self.provoked = BTreeSet::from([Fault::LeaderMuted]);
+        let often = Span(DUEL_CHAOS.0 / 20);
+        for fault in [Fault::DiskSlow, Fault::CrashOne, Fault::LeaderAsleep, Fault::Swizzle] {
+            let per_mille = if fault == Fault::DiskSlow { 700 } else { 400 };
+            if random.chance(per_mille) {
+                self.strikes.insert(fault, often);
+            }
+        }
+        if random.coin() {
+            self.strikes.insert(Fault::Transfer, often);
+            self.provoked.insert(Fault::OrderDelayed);
+        }
+        if random.chance(300) {
+            self.provoked.insert(Fault::VoteDelayed);
         }
     }
 
     /// The faults that are on.
     pub(crate) fn enabled(&self) -> impl Iterator<Item = Fault> {
-        self.ambient.keys().chain(self.strikes.keys()).copied()
+        self.ambient.keys().chain(self.strikes.keys()).chain(&self.provoked).copied()
     }
 
     pub(crate) fn config(&self, id: MemberId, seed: u64) -> Config {
-        let mut config = Config::new(id, self.members.clone(), seed);
+        let mut config = Config::new(id, replica::CODEC, seed);
         config.heartbeat_ms = self.timers.heartbeat_ms;
         config.election_timeout_ms = self.timers.election_timeout_ms;
         config.message_bytes_max = self.limits.message_bytes_max;
@@ -125,19 +203,21 @@ impl Plan {
         wal::Options { segment_bytes, spares, salt }
     }
 
+    pub(crate) fn snapshot_options(&self) -> SnapshotOptions {
+        self.limits.snapshots
+    }
+
     pub(crate) fn tail_bytes_max(&self) -> usize {
         self.limits.tail_bytes_max
     }
 
     /// What the founder writes.
     pub(crate) fn configuration(&self) -> Configuration {
-        let member = |id: MemberId| Member {
-            incarnation: u128::from(id.0),
-            name: format!("node-{id}"),
-            address: format!("localhost:800{id}"),
+        let member = |id: MemberId| {
+            Member::voter(u128::from(id.0), format!("node-{id}"), format!("localhost:800{id}"))
         };
         let members = self.members.iter().map(|&id| (id, member(id))).collect();
-        Configuration { cluster_id: 7, members }
+        Configuration::founding(7, members)
     }
 }
 
@@ -151,8 +231,21 @@ impl Limits {
             inflight_bytes_max: message_bytes_max * random.pick(&[1, 3, 20]),
             tail_bytes_max: message_bytes_max * random.pick(&[1, 4, 1_000]),
             uncommitted_bytes_max: random.pick(&[1_000, 10_000, 1 << 20]),
+            snapshots: SnapshotOptions {
+                // From a snapshot every twenty entries or so to none.
+                bytes_min: random.pick(&[500, 1_000, 2_000, 5_000, 20_000, 1 << 30]),
+                of_last_percent: random.pick(&[0, 0, 0, 100]),
+                bytes_per_second_max: random.pick(&[50_000, 1 << 20]),
+                chunk_bytes: random.pick(&[600, 2_000, 100_000]),
+            },
             turn_units: random.pick(&[1, 1_100, 5_000, 1 << 20]),
         }
+    }
+
+    /// Raises what must hold a message so that it does.
+    fn fit(&mut self) {
+        self.inflight_bytes_max = self.inflight_bytes_max.max(self.message_bytes_max);
+        self.tail_bytes_max = self.tail_bytes_max.max(self.message_bytes_max);
     }
 }
 
@@ -166,25 +259,41 @@ pub(crate) fn directory() -> &'static Path {
     Path::new("/member")
 }
 
-type Faults = (BTreeMap<Fault, u64>, BTreeMap<Fault, Span>);
+#[derive(Default)]
+struct Faults {
+    ambient: BTreeMap<Fault, u64>,
+    strikes: BTreeMap<Fault, Span>,
+    provoked: BTreeSet<Fault>,
+}
 
-/// Each fault is on in two lives of five.
+/// Each fault is on in one life of ten, one of five, or two of five, as the life has it: whatever
+/// takes several steps needs lives in which not everything happens at once.
 fn draw_faults(random: &mut Random, faults: &[Fault], chaos: Span) -> Faults {
-    let (mut ambient, mut strikes) = Faults::default();
+    let mut drawn = Faults::default();
+    let on_per_mille = random.pick(&[100, 200, 400]);
     for &fault in faults {
-        let is_on = random.chance(400);
+        let is_on = random.chance(on_per_mille);
         let per_mille = random.pick(&[5, 20, 80, 200]);
         let strikes_mean = random.between(3, 30);
         if !is_on {
             continue;
         }
         if fault.is_ambient() {
-            ambient.insert(fault, per_mille);
+            drawn.ambient.insert(fault, per_mille);
+        } else if fault.is_provoked() {
+            drawn.provoked.insert(fault);
         } else {
-            strikes.insert(fault, Span(chaos.0 / strikes_mean));
+            drawn.strikes.insert(fault, Span(chaos.0 / strikes_mean));
         }
     }
-    (ambient, strikes)
+    drawn
+}
+
+fn draw_frail(random: &mut Random, members: &BTreeSet<MemberId>) -> BTreeSet<MemberId> {
+    let mut members: Vec<MemberId> = members.iter().copied().collect();
+    let minority = (members.len() - 1) / 2;
+    let draw = |_| members.swap_remove(random.below(members.len() as u64) as usize);
+    (0..minority).map(draw).collect()
 }
 
 fn draw_clocks(random: &mut Random, members: &BTreeSet<MemberId>) -> BTreeMap<MemberId, u64> {

@@ -3,6 +3,29 @@
 use crate::faults::{Fault, Tally};
 use crate::oracle::Outcomes;
 
+/// What became of snapshots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotCounts {
+    /// Written by members of their own state.
+    pub written: u64,
+    /// Received whole, and verified.
+    pub received: u64,
+    /// Received, and installed in place of a log.
+    pub installed: u64,
+    /// Logs that were cut.
+    pub cuts: u64,
+}
+
+impl SnapshotCounts {
+    /// Adds another life's.
+    pub(crate) fn add(&mut self, other: SnapshotCounts) {
+        self.written += other.written;
+        self.received += other.received;
+        self.installed += other.installed;
+        self.cuts += other.cuts;
+    }
+}
+
 /// What happened in a life that kept every promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -20,6 +43,8 @@ pub struct Report {
     pub enabled: Vec<Fault>,
     /// How often each happened.
     pub faults: Tally,
+    /// What became of snapshots.
+    pub snapshots: SnapshotCounts,
     /// Unflushed sectors that power cuts lost.
     pub sectors_lost: u64,
     /// Unflushed sectors that power cuts tore.

@@ -1,7 +1,10 @@
 //! What happens to members: ticks, arrivals, steps of the replica thread, batches of disk work.
 
 use raft::{Event, MemberId, RoleName};
-use replica::{Effects, LogReply, LogRequest, PeerMessage};
+use replica::{
+    Effects, LogReply, LogRequest, PeerMessage, SnapshotMessage, SnapshotReply, SnapshotRequest,
+    Stop,
+};
 
 use crate::canary::Canary;
 use crate::faults::Fault;
@@ -12,6 +15,8 @@ use crate::time::Span;
 
 /// From one tick to the next.
 const TICK: Span = Span(10_000);
+/// However slow a disk is, it is done after this time.
+const DISK_WORK_MAX: Span = Span(1_500_000);
 
 impl Life {
     pub(crate) fn tick(&mut self, id: MemberId, life: u64) {
@@ -31,6 +36,9 @@ impl Life {
 
     pub(crate) fn arrive(&mut self, flight: Flight) {
         let (from, to) = flight.direction;
+        if self.network.keeps(&flight) {
+            return;
+        }
         let delivered = self.network.gets_through(&flight) && self.runs(to);
         self.trace_arrival(&flight, delivered);
         if !delivered {
@@ -45,6 +53,7 @@ impl Life {
             match flight.packet {
                 Packet::Opened => Input::Opened(from),
                 Packet::Message(message) => Input::Message(from, message),
+                Packet::Snapshot(message) => Input::AboutSnapshot(from, message),
                 Packet::Closed => Input::Closed(from),
             },
         );
@@ -78,8 +87,12 @@ impl Life {
         if process.paused {
             return;
         }
+        let ticks = process.tick_due;
         process.feed(now);
         self.hand_out(id);
+        if ticks {
+            self.check_after_tick(id, life);
+        }
         let Some(process) = self.member(id).process_of(life) else { return };
         let more = process.replica.apply_turn();
         self.hand_out(id);
@@ -90,32 +103,74 @@ impl Life {
         self.safety.scan(replicas.map(|process| &process.replica), &self.ledger);
     }
 
+    /// What must come to pass after so many ticks, has it?
+    fn check_after_tick(&mut self, id: MemberId, life: u64) {
+        let (now, others) = (self.now(), self.others(id));
+        let timeout_ms = self.plan.timers.election_timeout_ms;
+        let Some(process) = self.member(id).process_of(life) else { return };
+        let raft = process.replica.raft();
+        process.silence.tick(others.into_iter(), raft.is_leader());
+        process.silence.check(raft, timeout_ms);
+        process.disk_watch.tick(raft.is_leader(), process.log.tick());
+        process.disk_watch.check(raft, timeout_ms);
+        let resumed = process.resumed;
+        self.check_patience(id, resumed, now);
+    }
+
     /// Checks what the member has become, before anyone hears of it; then does what it wants done.
     fn hand_out(&mut self, id: MemberId) {
         let member = self.members.get_mut(&id).expect("members are all known");
         let Some(process) = member.process.as_mut() else { return };
-        let effects = process.replica.take_effects();
+        let mut effects = process.replica.take_effects();
+        let configuration = effects.configuration.take();
         self.safety.stepped(&process.replica, &mut self.ledger, &mut self.oracle);
-        let Effects { send, log, answers, events, refused, stop } = effects;
+        self.safety.check_times(&self.ledger, self.queue.now());
+        let Effects { send, send_snapshot, log, snapshot, answers, events, refused, stop, .. } =
+            effects;
         assert!(refused.is_empty(), "refusal: {id} refused a member of its cluster: {refused:?}");
         for event in events {
             self.trace_event(id, event);
-            if matches!(event, Event::Role { role: RoleName::Leader, .. }) {
-                self.elected(id);
-            }
+            self.react(id, event);
         }
         for (to, message) in send {
             self.send(id, to, message);
         }
+        for (to, message) in send_snapshot {
+            let now = self.now();
+            let copies = self.network.send_snapshot(now, (id, to), message, &mut self.tally);
+            self.plan_arrivals(copies);
+        }
         for answer in answers {
             self.answered(answer);
         }
+        if let Some(configuration) = configuration {
+            self.reconfigured(id, &configuration);
+        }
+        if stop == Some(Stop::Removed) {
+            return self.retire(id);
+        }
         if stop.is_some() {
-            self.tally.count(Fault::DiskError);
+            if self.members[&id].armed.is_some() {
+                self.tally.count(Fault::DiskError);
+            }
             self.end(id, Death::Crash { reset: true });
             return;
         }
         self.ask_disk(id, log);
+        self.ask_snapshots(id, snapshot);
+    }
+
+    fn react(&mut self, id: MemberId, event: Event) {
+        match event {
+            Event::SnapshotInstalled { .. } => self.snapshots.installed += 1,
+            Event::LogCut { .. } => self.snapshots.cuts += 1,
+            Event::Role { role: RoleName::Leader, .. } => self.elected(id),
+            Event::Transferring { .. } => {
+                let process = self.member(id).process.as_mut().expect("it has just stepped");
+                process.disk_watch.transferring();
+            }
+            _ => {}
+        }
     }
 
     /// Without a stream nothing leaves, and a forwarded write is handed back, as the server does.
@@ -127,6 +182,9 @@ impl Life {
             return;
         }
         self.safety.says(from, to, &message);
+        if self.is_delayed((from, to), &message) {
+            return;
+        }
         let copies = self.network.send(self.now(), (from, to), message, &mut self.tally);
         self.plan_arrivals(copies);
     }
@@ -153,7 +211,7 @@ impl Life {
         if !process.log.begin(early) {
             return;
         }
-        let takes = takes.times(member.disk_slowness);
+        let takes = takes.times(member.disk_slowness).min(DISK_WORK_MAX);
         self.queue.plan_in(takes, Happening::DiskDone { member: id, life: member.life });
         if process.log.has_failed() {
             self.disk_failed(id);
@@ -184,6 +242,7 @@ impl Life {
                 true
             }
             Some(Armed::Fails) => false,
+            None if self.members[&id].harmed => false,
             None => panic!("disk: an operation of {id} failed, and no fault was planned"),
         }
     }
@@ -198,6 +257,69 @@ impl Life {
 
     fn is_told_already(&self, reply: &LogReply) -> bool {
         self.canary == Some(Canary::LyingFlush) && matches!(reply, LogReply::Persisted(_))
+    }
+
+    // Snapshots.
+
+    fn ask_snapshots(&mut self, id: MemberId, requests: Vec<SnapshotRequest>) {
+        if requests.is_empty() {
+            return;
+        }
+        // It may just have died in the work of its log.
+        let Some(process) = self.member(id).process.as_mut() else { return };
+        process.snapshots.queue(requests);
+        self.begin_snapshot_work(id);
+    }
+
+    fn begin_snapshot_work(&mut self, id: MemberId) {
+        let (early, (low, high)) = (self.random.coin(), self.plan.flush);
+        let takes = Span(self.random.between(low.0, 4 * high.0));
+        let member = self.members.get_mut(&id).expect("members are all known");
+        let process = member.process.as_mut().expect("only running members have disk work");
+        let faults_before = member.disk.counts().faults;
+        if !process.snapshots.begin(early) {
+            return;
+        }
+        let takes = takes.times(member.disk_slowness).min(DISK_WORK_MAX);
+        self.queue.plan_in(takes, Happening::SnapshotDone { member: id, life: member.life });
+        self.fails_beside_the_log(id, faults_before);
+    }
+
+    pub(crate) fn snapshot_done(&mut self, id: MemberId, life: u64) {
+        let faults_before = self.members[&id].disk.counts().faults;
+        let Some(process) = self.member(id).process_of(life) else { return };
+        let reply = process.snapshots.finish();
+        if self.fails_beside_the_log(id, faults_before) {
+            return;
+        }
+        if let Some(reply) = reply {
+            self.count_snapshot(&reply);
+            self.give(id, Input::Snapshot(reply));
+        }
+        self.begin_snapshot_work(id);
+    }
+
+    /// A disk operation of the snapshot thread may have failed: the process dies of it if that was
+    /// planned, and goes on without a snapshot otherwise. Whether it was the end of the process.
+    fn fails_beside_the_log(&mut self, id: MemberId, faults_before: u64) -> bool {
+        let member = self.member(id);
+        if member.disk.counts().faults == faults_before {
+            return false;
+        }
+        if member.armed == Some(Armed::Fails) {
+            member.forget_failure();
+            self.tally.count(Fault::DiskError);
+            return false;
+        }
+        self.disk_failed(id)
+    }
+
+    fn count_snapshot(&mut self, reply: &SnapshotReply) {
+        match reply {
+            SnapshotReply::Written { .. } => self.snapshots.written += 1,
+            SnapshotReply::Received { .. } => self.snapshots.received += 1,
+            _ => {}
+        }
     }
 
     // The trace.
@@ -216,10 +338,17 @@ impl Life {
                 Packet::Message(PeerMessage::Forward { number, .. }) => {
                     line.text("what", "Forward").number("number", *number)
                 }
+                Packet::Snapshot(message) => line.text("what", &snapshot_text(message)),
                 Packet::Message(PeerMessage::ForwardAnswer { number, result, .. }) => line
                     .text("what", "ForwardAnswer")
                     .number("number", *number)
                     .text("result", &format!("{result:?}")),
+                Packet::Message(PeerMessage::Report { samples }) => {
+                    line.text("what", "Report").text("samples", &format!("{samples:?}"))
+                }
+                Packet::Message(PeerMessage::Verdict { majority }) => {
+                    line.text("what", "Verdict").text("majority", &format!("{majority:?}"))
+                }
             };
         });
     }
@@ -244,10 +373,27 @@ impl Life {
                     .number("last", last.index.0)
                     .number("term", last.term.0),
                 Event::Truncated { from } => line.number("from", from.0),
+                Event::Configured { index, joint } => {
+                    line.number("index", index.0).flag("joint", joint)
+                }
                 Event::Committed { index } => line.number("index", index.0),
+                Event::SnapshotWanted { member } => line.number("for", member.0),
+                Event::SnapshotInstalled { last } | Event::LogCut { to: last } => {
+                    line.number("last", last.index.0).number("term", last.term.0)
+                }
                 Event::Transferring { to } => line.number("to", to.0),
             };
         });
+    }
+}
+
+/// Not the bytes.
+fn snapshot_text(message: &SnapshotMessage) -> String {
+    match message {
+        SnapshotMessage::Chunk { id, offset, bytes } => {
+            format!("Chunk of {}: {} bytes at {offset}", id.last, bytes.len())
+        }
+        other => format!("{other:?}"),
     }
 }
 
@@ -258,7 +404,11 @@ fn name_of(event: &Event) -> &'static str {
         Event::Voted { .. } => "voted",
         Event::Appended { .. } => "appended",
         Event::Truncated { .. } => "truncated",
+        Event::Configured { .. } => "configured",
         Event::Committed { .. } => "committed",
+        Event::SnapshotWanted { .. } => "snapshot_wanted",
+        Event::SnapshotInstalled { .. } => "snapshot_installed",
+        Event::LogCut { .. } => "log_cut",
         Event::Transferring { .. } => "transferring",
     }
 }

@@ -5,26 +5,35 @@ use std::time::Duration;
 use bytes::Bytes;
 use raft::MemberId;
 use replica::{Answer, Done, Failure, Request, Submission, Ticket};
-use store::{Command, KeyRange, RangeRequest};
+use store::{Command, Condition, KeyRange, Origin, RangeRequest, Revision};
 
 use crate::canary::Canary;
+use crate::faults::Fault;
 use crate::life::{Happening, Life};
 use crate::member::Input;
-use crate::oracle::Asked;
+use crate::model::Model;
+use crate::oracle::{Asked, may_be_repeated};
 use crate::plan::Plan;
 use crate::random::Random;
-use crate::time::Span;
+use crate::sessions::Sessions;
+use crate::time::{Span, Time};
 
+/// A request is answered so long after its client's patience is over, at the latest.
+const PATIENCE: Span = Span(100_000);
+/// Of a thousand requests that may be repeated so many are asked for twice at once.
+const COPIED_PER_MILLE: u64 = 200;
 /// Whoever found nobody to ask tries again after this time.
 const RETRY: Span = Span(50_000);
-/// The longest value, in bytes: more than the smallest messages and tails hold.
-const VALUE_BYTES_MAX: u64 = 600;
 
 #[derive(Debug)]
 pub(crate) struct Clients {
     random: Random,
     keys: u64,
+    value_bytes_max: u64,
     think: Span,
+    /// Those below this number do most of what they do in a session.
+    with_session: u64,
+    pub(crate) sessions: Sessions,
 }
 
 /// A request that a member has, and who waits for its answer.
@@ -32,11 +41,16 @@ pub(crate) struct Clients {
 pub(crate) struct Waiting {
     pub(crate) who: Asker,
     member: MemberId,
+    asked: Time,
+    /// When it has to be answered, if the member does not stand still.
+    due: Time,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
     Client(u64),
+    /// Asked just this, at a moment of somebody else's choice.
+    Once,
     /// Does the healed member serve?
     Probe,
     /// Asked for a transfer, and does not care what comes of it.
@@ -45,15 +59,27 @@ pub(crate) enum Asker {
 
 impl Clients {
     pub(crate) fn new(plan: &Plan, random: Random) -> Clients {
-        Clients { random, keys: plan.keys, think: plan.think }
+        Clients {
+            random,
+            keys: plan.keys,
+            value_bytes_max: plan.value_bytes_max,
+            think: plan.think,
+            with_session: plan.with_session,
+            sessions: Sessions::default(),
+        }
     }
 
-    /// What to ask next. The ticket makes every command another one.
-    fn draw(&mut self, ticket: Ticket) -> Asked {
+    /// What a client asks next. The ticket makes every command another one.
+    fn draw(&mut self, client: u64, ticket: Ticket, model: &Model) -> Asked {
+        if client < self.with_session && self.random.chance(700) {
+            return Asked::Write(self.sessions.draw(client, &mut self.random));
+        }
         let first = self.random.below(self.keys);
         let last = self.random.between(first, self.keys - 1);
         match self.random.below(20) {
-            0..11 => Asked::Write(self.put(first, ticket)),
+            0..6 => Asked::Write(self.put(first, ticket)),
+            6..10 => Asked::Write(self.swap(first, ticket, model)),
+            10 => Asked::Write(self.put_by_name(first, ticket)),
             11..13 => Asked::Write(self.delete(first, first, ticket)),
             13 => Asked::Write(self.delete(first, last, ticket)),
             14..18 => Asked::Read(KeyRange::Single(key(first))),
@@ -62,12 +88,40 @@ impl Clients {
         }
     }
 
+    /// A read of everything.
+    pub(crate) fn read(&self) -> Asked {
+        Asked::Read(KeyRange::all())
+    }
+
     pub(crate) fn put(&mut self, number: u64, ticket: Ticket) -> Bytes {
         let long = self.random.chance(100);
-        let width = if long { self.random.below(VALUE_BYTES_MAX) } else { 0 } as usize;
+        let width = if long { self.random.below(self.value_bytes_max) } else { 0 } as usize;
         let value = format!("{:>width$}", ticket.0);
         let prev_kv = self.random.coin();
-        Command::Put { key: key(number), value: value.into(), prev_kv }.encode()
+        Command::Put { key: key(number), value: value.into(), prev_kv, condition: None }.encode()
+    }
+
+    /// A put or a delete under a condition that may hold, if nobody is faster.
+    fn swap(&mut self, number: u64, ticket: Ticket, model: &Model) -> Bytes {
+        let key = key(number);
+        let now = model.modified(&key);
+        let guess = Revision(now.0.saturating_sub(self.random.below(2)));
+        let condition = match self.random.below(4) {
+            0 => Condition::Exists,
+            1 => Condition::ABSENT,
+            _ => Condition::ModRevision(guess),
+        };
+        let value = format!("swapped by {}", ticket.0).into();
+        let (prev_kv, condition) = (self.random.coin(), Some(condition));
+        Command::Put { key, value, prev_kv, condition }.encode()
+    }
+
+    /// A put that carries a name of its own, so that copies of it are known for copies.
+    fn put_by_name(&mut self, number: u64, ticket: Ticket) -> Bytes {
+        let (key, value) = (key(number), format!("by name {}", ticket.0).into());
+        let put = Command::Put { key, value, prev_kv: true, condition: None };
+        let origin = Origin::Key(format!("name {}", ticket.0).into());
+        Command::Once { origin, command: Box::new(put) }.encode()
     }
 
     /// Removes the keys from the first to the last. The end of the range, between the last key
@@ -77,7 +131,7 @@ impl Clients {
         end.push(0);
         end.extend_from_slice(ticket.0.to_string().as_bytes());
         let range = KeyRange::Between { start: key(first), end: end.into() };
-        Command::Delete { range, prev_kv: self.random.coin() }.encode()
+        Command::Delete { range, prev_kv: self.random.coin(), condition: None }.encode()
     }
 }
 
@@ -91,7 +145,7 @@ impl Life {
             return;
         }
         let running: Vec<MemberId> =
-            self.plan.members.iter().copied().filter(|&id| self.runs(id)).collect();
+            self.remaining().into_iter().filter(|&id| self.runs(id)).collect();
         if running.is_empty() {
             self.queue.plan_in(RETRY, Happening::Client(client));
             return;
@@ -100,8 +154,22 @@ impl Life {
         let (member, forward) = (random.pick(&running), random.chance(800));
         let timeout_ms = self.plan.timers.election_timeout_ms * random.pick(&[1, 4, 16]) / 4;
         let ticket = self.next_ticket();
-        let asked = self.clients.draw(ticket);
+        let asked = self.clients.draw(client, ticket, self.ledger.model());
+        self.ask_copies(client, &asked, &running, timeout_ms);
         self.ask(ticket, Asker::Client(client), member, asked, forward, timeout_ms);
+    }
+
+    /// Asks other members, or the same, for copies of what may be repeated.
+    fn ask_copies(&mut self, client: u64, asked: &Asked, running: &[MemberId], timeout_ms: u64) {
+        let Asked::Write(payload) = asked else { return };
+        if !may_be_repeated(payload) || !self.clients.random.chance(COPIED_PER_MILLE) {
+            return;
+        }
+        let random = &mut self.clients.random;
+        let (member, of_old) = (random.pick(running), random.coin());
+        let old = self.clients.sessions.copy(client, random).filter(|_| of_old);
+        let (ticket, copy) = (self.next_ticket(), old.unwrap_or_else(|| payload.clone()));
+        self.ask(ticket, Asker::Once, member, Asked::Write(copy), true, timeout_ms);
     }
 
     pub(crate) fn next_ticket(&mut self) -> Ticket {
@@ -144,9 +212,24 @@ impl Life {
             let what = format!("{request:?}");
             line.number("member", member.0).number("ticket", ticket.0).text("what", &what);
         });
-        self.waiting.insert(ticket, Waiting { who, member });
+        let due = self.now() + Span::ms(timeout_ms);
+        self.waiting.insert(ticket, Waiting { who, member, asked: self.now(), due });
         let timeout = Duration::from_millis(timeout_ms);
         self.give(member, Input::Submit(Submission { ticket, request, timeout }));
+    }
+
+    /// No request may wait much longer than its client does: the member was not standing still
+    /// since `resumed`, and has just taken a tick.
+    pub(crate) fn check_patience(&self, id: MemberId, resumed: Time, now: Time) {
+        for (ticket, waiting) in self.waiting.iter().filter(|(_, waiting)| waiting.member == id) {
+            // A pause shifts the deadline by as much as it took, at most.
+            let slept = resumed.0.saturating_sub(waiting.asked.0);
+            let overdue = now.0.saturating_sub(waiting.due.0 + slept);
+            assert!(
+                overdue <= PATIENCE.0,
+                "patience: {ticket:?} has waited {overdue} µs longer than it was to, on {id}"
+            );
+        }
     }
 
     /// A member answers.
@@ -155,16 +238,24 @@ impl Life {
         self.trace.event(self.queue.now(), "answer", |line| {
             line.number("ticket", ticket.0).text("result", &format!("{result:?}"));
         });
-        let Some(Waiting { who, member }) = self.waiting.remove(&ticket) else {
+        let Some(Waiting { who, member, .. }) = self.waiting.remove(&ticket) else {
             let planted = self.canary == Some(Canary::UnconfirmedReads);
             assert!(planted, "oracle: {ticket:?} was answered, and nobody had asked");
             return;
         };
         if who == Asker::Operator {
+            if matches!(result, Ok(Done::Changed { .. })) {
+                self.tally.count(Fault::Membership);
+            }
             return;
         }
         match self.oracle.question(ticket) {
-            Asked::Write(_) => self.finish_write(ticket, result),
+            Asked::Write(payload) => {
+                if let Asker::Client(client) = who {
+                    self.clients.sessions.answered(client, payload, &result);
+                }
+                self.finish_write(ticket, result);
+            }
             Asked::Read(_) => self.finish_read(ticket, member, &result),
         }
         self.goes_on(who);

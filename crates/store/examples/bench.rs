@@ -79,7 +79,8 @@ impl Bench {
     fn entry(&mut self, number: u64) -> LogEntry {
         let value: Vec<u8> =
             (0..VALUE_BYTES / 8).flat_map(|_| self.random.next().to_le_bytes()).collect();
-        let command = Command::Put { key: key(number), value: value.into(), prev_kv: false };
+        let command =
+            Command::Put { key: key(number), value: value.into(), prev_kv: false, condition: None };
         self.index += 1;
         let command = Some(command.encode());
         LogEntry { index: self.index, term: 1, stamp_ms: self.index, age_ms: 0, command }

@@ -8,13 +8,16 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use crate::budget::{Budget, VERSION_COST_UNITS};
-use crate::command::{Command, DecodeError};
+use crate::command::{Command, Condition, DecodeError};
 use crate::hash;
 use crate::key_range::{KeyRange, Span};
-use crate::read::{Published, Reader, Shared};
+use crate::once::{Change, Once, OnceLimits, Place};
+use crate::outcome::Outcome;
+use crate::read::{Published, Reader, View};
+use crate::snapshot::Capture;
 use crate::tally::Tally;
 use crate::tree::Tree;
-use crate::types::{KeyValue, Revision};
+use crate::types::{KeyValue, Revision, SessionId};
 use crate::version::{With, Write};
 
 /// A committed entry of the log, as far as the store is concerned.
@@ -40,30 +43,6 @@ pub enum Apply {
     /// The budget is spent: call again with the same entry and a fresh one. Until then nothing of
     /// the entry can be seen.
     Unfinished,
-}
-
-/// What an entry did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It carried no command.
-    Nothing,
-    /// A key has a new value.
-    Put {
-        /// The write's revision.
-        revision: Revision,
-        /// What the key was before, if it existed and that was asked for.
-        prev: Option<KeyValue>,
-    },
-    /// Keys were removed.
-    Deleted {
-        /// The write's revision, or the store's if nothing was there to remove: a delete without
-        /// effect takes no revision.
-        revision: Revision,
-        /// How many keys were removed.
-        count: u64,
-        /// What they were, in key order, if that was asked for.
-        prev: Vec<KeyValue>,
-    },
 }
 
 /// Why an entry can not be applied. The member must stop there: going on without it would make it
@@ -95,20 +74,39 @@ impl Error for ApplyError {}
 ///   [`Store::state_hash`]
 #[derive(Debug)]
 pub struct Store {
-    shared: Arc<Shared>,
+    tree: Arc<Tree>,
+    /// What readers see, replaced as a whole.
+    view: Arc<ArcSwap<View>>,
     /// The state after the last entry that is applied in full.
     state: State,
     /// The command of the entry after it, if a budget ran out within.
-    unfinished: Option<Delete>,
+    unfinished: Option<Unfinished>,
+    limits: OnceLimits,
 }
 
 impl Store {
     /// The empty store: nothing applied, at [`Revision::FIRST`].
     pub fn new() -> Store {
-        let state = State::new();
-        let published = ArcSwap::from_pointee(state.published());
-        let shared = Arc::new(Shared { tree: Tree::new(), published });
-        Store { shared, state, unfinished: None }
+        Store::with(Tree::new(), State::new())
+    }
+
+    /// The empty store, with other bounds of its sessions. Every member needs the same, from the
+    /// first entry on.
+    pub fn with_limits(limits: OnceLimits) -> Store {
+        Store { limits, ..Store::new() }
+    }
+
+    /// A store of these keys and sums, published.
+    pub(crate) fn with(tree: Tree, state: State) -> Store {
+        let tree = Arc::new(tree);
+        let view = View { tree: Arc::clone(&tree), published: state.published() };
+        Store {
+            tree,
+            view: Arc::new(ArcSwap::from_pointee(view)),
+            state,
+            unfinished: None,
+            limits: OnceLimits::default(),
+        }
     }
 
     /// Applies the next entry of the log, as far as the budget goes.
@@ -122,65 +120,158 @@ impl Store {
             return Ok(Apply::Unfinished);
         }
         let outcome = match (self.unfinished.take(), &entry.command) {
-            (Some(delete), Some(_)) => self.delete(delete, budget),
+            (Some(unfinished), Some(_)) => self.delete(unfinished, entry, budget),
             (Some(_), None) => panic!("entry {} came back as another one", entry.index),
-            (None, Some(command)) => self.execute(entry.index, command, budget)?,
+            (None, Some(command)) => self.execute(entry, command, budget)?,
             (None, None) => Some(Outcome::Nothing),
         };
         let Some(outcome) = outcome else { return Ok(Apply::Unfinished) };
+        self.state.once.expire(entry.age_ms, &self.limits, budget);
         self.state.finish(entry);
-        Ok(Apply::Done(outcome))
+        Ok(Apply::Done(match outcome {
+            Outcome::Checked { .. } => Outcome::Checked { state_hash: self.state.hash() },
+            outcome => outcome,
+        }))
     }
 
     /// Begins a command; `None` if it must go on in another turn.
     fn execute(
         &mut self,
-        index: u64,
+        entry: &LogEntry,
         command: &Bytes,
         budget: &mut Budget,
     ) -> Result<Option<Outcome>, ApplyError> {
         let command = Command::decode(command.clone())
-            .map_err(|reason| ApplyError::UnknownCommand { index, reason })?;
+            .map_err(|reason| ApplyError::UnknownCommand { index: entry.index, reason })?;
+        budget.spend(VERSION_COST_UNITS);
+        let (session, age_ms) = (SessionId(entry.index), entry.age_ms);
         Ok(match command {
-            Command::Put { key, value, prev_kv } => Some(self.put(&key, &value, prev_kv, budget)),
-            Command::Delete { range, prev_kv } => {
-                let delete = Delete::new(&range, prev_kv, &self.state);
-                self.delete(delete, budget)
+            Command::Put { .. } | Command::Delete { .. } => {
+                self.change(command, None, entry, budget)
             }
+            Command::Once { origin, command } => {
+                let fingerprint = hash::bytes(&command.encode());
+                let change = Change { origin, fingerprint, age_ms };
+                match self.state.once.admit(&change, &self.limits) {
+                    Ok(()) => self.change(*command, Some(change), entry, budget),
+                    Err(answer) => {
+                        self.state.once.settle(&change, None, &self.limits);
+                        Some(answer)
+                    }
+                }
+            }
+            Command::OpenSession => Some(self.state.once.open(session, age_ms, &self.limits)),
+            Command::CloseSession { session } => {
+                Some(self.state.once.close(session, age_ms, &self.limits))
+            }
+            // The hash is told when the entry is over.
+            Command::Check => Some(Outcome::Checked { state_hash: 0 }),
         })
     }
 
+    /// Does a put or a delete, or begins it; an answer is kept for whoever named the change.
+    fn change(
+        &mut self,
+        command: Command,
+        change: Option<Change>,
+        entry: &LogEntry,
+        budget: &mut Budget,
+    ) -> Option<Outcome> {
+        let outcome = match command {
+            Command::Put { key, value, prev_kv, condition } => self
+                .conflict(&key, condition)
+                .unwrap_or_else(|| self.put(&key, &value, prev_kv, budget)),
+            Command::Delete { range, prev_kv, condition } => {
+                match self.conflict(&range.span().start, condition) {
+                    Some(conflict) => conflict,
+                    None => {
+                        let delete = Delete::new(&range, prev_kv, &self.state);
+                        return self.delete(Unfinished { delete, change }, entry, budget);
+                    }
+                }
+            }
+            other => panic!("{other:?} is neither a put nor a delete"),
+        };
+        self.keep(change.as_ref(), entry, &outcome);
+        Some(outcome)
+    }
+
+    /// What to answer if the condition does not hold.
+    fn conflict(&self, key: &[u8], condition: Option<Condition>) -> Option<Outcome> {
+        let condition = condition?;
+        let revision = self.state.revision;
+        let current = self.tree.get(key, revision);
+        let holds = condition.holds(current.as_ref().map(|current| current.mod_revision));
+        (!holds).then_some(Outcome::Conflict { revision, current })
+    }
+
     fn put(&mut self, key: &[u8], value: &[u8], prev_kv: bool, budget: &mut Budget) -> Outcome {
-        budget.spend(VERSION_COST_UNITS + (key.len() + value.len()) as u64);
+        budget.spend((key.len() + value.len()) as u64);
         let revision = self.state.revision.next();
         let write = Write::new(key, value, revision);
-        let prev = self.shared.tree.put(write, prev_kv, &mut self.state.tally);
+        let prev = self.tree.put(write, prev_kv, &mut self.state.tally);
         self.state.revision = revision;
         Outcome::Put { revision, prev }
     }
 
-    fn delete(&mut self, mut delete: Delete, budget: &mut Budget) -> Option<Outcome> {
-        if !delete.advance(&self.shared.tree, budget) {
-            self.unfinished = Some(delete);
+    fn delete(
+        &mut self,
+        mut work: Unfinished,
+        entry: &LogEntry,
+        budget: &mut Budget,
+    ) -> Option<Outcome> {
+        if !work.delete.advance(&self.tree, budget) {
+            self.unfinished = Some(work);
             return None;
         }
+        let Unfinished { delete, change } = work;
         if delete.count > 0 {
             self.state.revision = delete.revision;
             self.state.tally = delete.tally;
         }
         let (revision, count) = (self.state.revision, delete.count);
-        Some(Outcome::Deleted { revision, count, prev: delete.prev })
+        let outcome = Outcome::Deleted { revision, count, prev: delete.prev };
+        self.keep(change.as_ref(), entry, &outcome);
+        Some(outcome)
+    }
+
+    /// Keeps the answer to a change that has a name.
+    fn keep(&mut self, change: Option<&Change>, entry: &LogEntry, outcome: &Outcome) {
+        let Some(change) = change else { return };
+        let LogEntry { index, term, stamp_ms, .. } = *entry;
+        let place = Place { index, term, stamp_ms };
+        self.state.once.settle(change, Some((place, outcome)), &self.limits);
     }
 
     /// Makes everything applied so far visible, in one step: index, revision, hash and counts.
     /// An unfinished entry stays out of it.
     pub fn publish(&mut self) {
-        self.shared.published.store(Arc::new(self.state.published()));
+        let view = View { tree: Arc::clone(&self.tree), published: self.state.published() };
+        self.view.store(Arc::new(view));
+    }
+
+    /// The state after the last entry that is applied in full, to be read chunk by chunk on
+    /// another thread while this one goes on ([`Capture::next_chunk`]). Costs the same however
+    /// much the store holds.
+    pub fn capture(&self) -> Capture {
+        Capture::new(Arc::clone(&self.tree), self.state.clone())
+    }
+
+    /// Takes another store's state in place of its own, published or not, and publishes it: every
+    /// [`Reader`] of this store finds either all of the old state or all of the new one. Gives
+    /// back what was there, for the caller to drop where it holds nobody up: a million keys take
+    /// a while. The bounds of the sessions stay this store's own.
+    pub fn replace(&mut self, restored: Store) -> Retired {
+        let Store { tree, state, unfinished, .. } = restored;
+        let retired = Retired { _tree: std::mem::replace(&mut self.tree, tree) };
+        (self.state, self.unfinished) = (state, unfinished);
+        self.publish();
+        retired
     }
 
     /// A handle for reading what is published.
     pub fn reader(&self) -> Reader {
-        Reader::new(Arc::clone(&self.shared))
+        Reader::new(Arc::clone(&self.view))
     }
 
     /// The last entry applied in full; 0 before the first.
@@ -205,16 +296,24 @@ impl Default for Store {
     }
 }
 
-/// What the entries applied so far add up to, beside the keys themselves.
+/// The keys that [`Store::replace`] put out of use. Dropping it frees their memory, if no reader
+/// still looks at them.
 #[derive(Debug)]
-struct State {
-    applied_index: u64,
-    applied_term: u64,
-    stamp_ms: u64,
-    age_ms: u64,
-    revision: Revision,
-    compact_revision: Revision,
-    tally: Tally,
+pub struct Retired {
+    _tree: Arc<Tree>,
+}
+
+/// What the entries applied so far add up to, beside the keys themselves.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub(crate) applied_index: u64,
+    pub(crate) applied_term: u64,
+    pub(crate) stamp_ms: u64,
+    pub(crate) age_ms: u64,
+    pub(crate) revision: Revision,
+    pub(crate) compact_revision: Revision,
+    pub(crate) tally: Tally,
+    pub(crate) once: Once,
 }
 
 impl State {
@@ -227,6 +326,7 @@ impl State {
             revision: Revision::FIRST,
             compact_revision: Revision(0),
             tally: Tally::default(),
+            once: Once::default(),
         }
     }
 
@@ -237,11 +337,12 @@ impl State {
         self.age_ms = entry.age_ms;
     }
 
-    fn hash(&self) -> u64 {
-        self.tally.hash.wrapping_add(hash::counters_item(self.revision, self.compact_revision))
+    pub(crate) fn hash(&self) -> u64 {
+        let counters = hash::counters_item(self.revision, self.compact_revision);
+        counters.wrapping_add(self.tally.hash).wrapping_add(self.once.tally().hash)
     }
 
-    fn published(&self) -> Published {
+    pub(crate) fn published(&self) -> Published {
         Published {
             applied_index: self.applied_index,
             applied_term: self.applied_term,
@@ -252,8 +353,18 @@ impl State {
             state_hash: self.hash(),
             keys: self.tally.keys,
             live_bytes: self.tally.bytes,
+            sessions: self.once.session_count() as u64,
+            once_keys: self.once.key_count() as u64,
         }
     }
+}
+
+/// The rest of an entry that did not fit into its turn: only deletes grow so long.
+#[derive(Debug)]
+struct Unfinished {
+    delete: Delete,
+    /// Under which name the answer is to be kept.
+    change: Option<Change>,
 }
 
 /// A delete under way. It buries keys at the revision after the store's, which nobody can read

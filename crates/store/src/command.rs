@@ -11,6 +11,12 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::key_range::KeyRange;
+use crate::types::{Revision, SessionId};
+
+mod limits;
+mod wire;
+
+pub use limits::{CommandError, Limits, ONCE_KEY_BYTES_MAX};
 
 /// A change to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +29,8 @@ pub enum Command {
         value: Bytes,
         /// Whether the outcome tells what the key was before.
         prev_kv: bool,
+        /// What must hold of the key, or else nothing is done.
+        condition: Option<Condition>,
     },
     /// Removes the keys of a range that exist; none is no error.
     Delete {
@@ -30,7 +38,65 @@ pub enum Command {
         range: KeyRange,
         /// Whether the outcome tells what they were.
         prev_kv: bool,
+        /// What must hold of the key, or else nothing is done; only if the range is a single key.
+        condition: Option<Condition>,
     },
+    /// Opens a session; the entry's index is its id (rule 9.1).
+    OpenSession,
+    /// Closes a session, and forgets what it was answered.
+    CloseSession {
+        /// Which one; one that is not there is no error.
+        session: SessionId,
+    },
+    /// Does a put or a delete, unless it was done before under the same origin: then the answer
+    /// is the first one's (rules 9).
+    Once {
+        /// What tells this change from all others.
+        origin: Origin,
+        /// The change, which is [`Command::Put`] or [`Command::Delete`].
+        command: Box<Command>,
+    },
+    /// Changes nothing: every member tells its state hash at exactly this entry (rule 10.1).
+    Check,
+}
+
+/// What must hold of a key for a change to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Its last write was the one of this revision; with revision 0, that it does not exist.
+    ModRevision(Revision),
+    /// It exists.
+    Exists,
+}
+
+impl Condition {
+    /// That the key does not exist.
+    pub const ABSENT: Condition = Condition::ModRevision(Revision(0));
+
+    /// Whether it holds of a key whose last write was at `current`, or of one that is not there.
+    pub(crate) fn holds(self, current: Option<Revision>) -> bool {
+        match self {
+            Condition::ModRevision(wanted) => current.unwrap_or_default() == wanted,
+            Condition::Exists => current.is_some(),
+        }
+    }
+}
+
+/// What names a change, so that a second copy of it in the log is known for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client with a session numbers its changes.
+    Session {
+        /// Its session.
+        session: SessionId,
+        /// The change's number, ascending within the session, from 1.
+        seq: u64,
+        /// The client has the answers of all changes with lower numbers, and will not ask again.
+        acked_below: u64,
+    },
+    /// A client without one gives the change a name of its own, 1 to
+    /// [`ONCE_KEY_BYTES_MAX`] bytes. The same name with another change is refused.
+    Key(Bytes),
 }
 
 impl Command {
@@ -48,110 +114,19 @@ impl Command {
         let command = wire.try_into()?;
         if understood { Ok(command) } else { Err(DecodeError::UnknownField) }
     }
-
-    /// Whether the store takes this command: what a gateway asks before it proposes.
-    pub fn validate(&self, limits: &Limits) -> Result<(), CommandError> {
-        match self {
-            Command::Put { key, .. } | Command::Delete { range: KeyRange::Single(key), .. } => {
-                limits.check_key(key)?;
-            }
-            Command::Delete { range: KeyRange::Prefix(key) | KeyRange::From(key), .. } => {
-                limits.check_bound(key)?;
-            }
-            Command::Delete { range: KeyRange::Between { start, end }, .. } => {
-                limits.check_bound(start)?;
-                limits.check_bound(end)?;
-            }
-        }
-        let bytes = wire::Command::from(self).encoded_len();
-        let bytes_max = limits.request_bytes_max;
-        if bytes > bytes_max {
-            return Err(CommandError::RequestTooLarge { bytes, bytes_max });
-        }
-        Ok(())
-    }
 }
-
-/// The sizes a command may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The longest key, in bytes.
-    pub key_bytes_max: usize,
-    /// The longest encoded command, in bytes.
-    pub request_bytes_max: usize,
-}
-
-impl Limits {
-    fn check_key(&self, key: &[u8]) -> Result<(), CommandError> {
-        if key.is_empty() {
-            return Err(CommandError::EmptyKey);
-        }
-        self.check_bound(key)
-    }
-
-    /// The bound of a range may be empty: it then stands for the first key.
-    fn check_bound(&self, key: &[u8]) -> Result<(), CommandError> {
-        let (bytes, bytes_max) = (key.len(), self.key_bytes_max);
-        if bytes > bytes_max {
-            return Err(CommandError::KeyTooLarge { bytes, bytes_max });
-        }
-        Ok(())
-    }
-}
-
-impl Default for Limits {
-    /// 64 KiB a key, and 1.5 MiB a command, as in etcd.
-    fn default() -> Limits {
-        Limits { key_bytes_max: 64 << 10, request_bytes_max: 1_536 << 10 }
-    }
-}
-
-/// Why a command was refused before it was proposed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommandError {
-    /// A key has at least one byte.
-    EmptyKey,
-    /// The key is longer than [`Limits::key_bytes_max`].
-    KeyTooLarge {
-        /// The key's length.
-        bytes: usize,
-        /// The limit.
-        bytes_max: usize,
-    },
-    /// The command is longer than [`Limits::request_bytes_max`].
-    RequestTooLarge {
-        /// Its encoded length.
-        bytes: usize,
-        /// The limit.
-        bytes_max: usize,
-    },
-}
-
-impl fmt::Display for CommandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CommandError::EmptyKey => write!(f, "the key is empty"),
-            CommandError::KeyTooLarge { bytes, bytes_max } => {
-                write!(f, "the key has {bytes} bytes; at most {bytes_max} are allowed")
-            }
-            CommandError::RequestTooLarge { bytes, bytes_max } => {
-                write!(f, "the request has {bytes} bytes; at most {bytes_max} are allowed")
-            }
-        }
-    }
-}
-
-impl Error for CommandError {}
 
 /// Why bytes are no command of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
     /// They are not the encoding of anything.
     Malformed,
-    /// No kind of command, or of key range, that this version knows.
+    /// No kind of command, key range, condition or origin that this version knows.
     UnknownKind,
     /// A known kind with a field that this version does not know.
     UnknownField,
+    /// A condition on more than one key, or something else than a put or delete to be done once.
+    Misplaced,
 }
 
 impl fmt::Display for DecodeError {
@@ -160,120 +135,9 @@ impl fmt::Display for DecodeError {
             DecodeError::Malformed => "the bytes are not an encoded command",
             DecodeError::UnknownKind => "unknown kind of command: a newer member proposed it",
             DecodeError::UnknownField => "unknown field in a command: a newer member proposed it",
+            DecodeError::Misplaced => "a condition or a change stands where none may",
         })
     }
 }
 
 impl Error for DecodeError {}
-
-/// The encoded form, and the way there and back. Field numbers are never used again.
-mod wire {
-    use bytes::Bytes;
-
-    use super::DecodeError;
-    use crate::key_range::KeyRange;
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Command {
-        #[prost(oneof = "Kind", tags = "1, 2")]
-        kind: Option<Kind>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Oneof)]
-    enum Kind {
-        #[prost(message, tag = "1")]
-        Put(Put),
-        #[prost(message, tag = "2")]
-        Delete(Delete),
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct Put {
-        #[prost(bytes = "bytes", tag = "1")]
-        key: Bytes,
-        #[prost(bytes = "bytes", tag = "2")]
-        value: Bytes,
-        #[prost(bool, tag = "3")]
-        prev_kv: bool,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct Delete {
-        #[prost(oneof = "Range", tags = "1, 2, 3, 4")]
-        range: Option<Range>,
-        #[prost(bool, tag = "5")]
-        prev_kv: bool,
-    }
-
-    #[derive(Clone, PartialEq, prost::Oneof)]
-    enum Range {
-        #[prost(bytes = "bytes", tag = "1")]
-        Single(Bytes),
-        #[prost(bytes = "bytes", tag = "2")]
-        Prefix(Bytes),
-        #[prost(bytes = "bytes", tag = "3")]
-        From(Bytes),
-        #[prost(message, tag = "4")]
-        Between(Between),
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct Between {
-        #[prost(bytes = "bytes", tag = "1")]
-        start: Bytes,
-        #[prost(bytes = "bytes", tag = "2")]
-        end: Bytes,
-    }
-
-    impl From<&super::Command> for Command {
-        fn from(command: &super::Command) -> Command {
-            let kind = match command.clone() {
-                super::Command::Put { key, value, prev_kv } => {
-                    Kind::Put(Put { key, value, prev_kv })
-                }
-                super::Command::Delete { range, prev_kv } => {
-                    Kind::Delete(Delete { range: Some(range.into()), prev_kv })
-                }
-            };
-            Command { kind: Some(kind) }
-        }
-    }
-
-    impl From<KeyRange> for Range {
-        fn from(range: KeyRange) -> Range {
-            match range {
-                KeyRange::Single(key) => Range::Single(key),
-                KeyRange::Prefix(prefix) => Range::Prefix(prefix),
-                KeyRange::From(start) => Range::From(start),
-                KeyRange::Between { start, end } => Range::Between(Between { start, end }),
-            }
-        }
-    }
-
-    impl TryFrom<Command> for super::Command {
-        type Error = DecodeError;
-
-        fn try_from(command: Command) -> Result<super::Command, DecodeError> {
-            match command.kind.ok_or(DecodeError::UnknownKind)? {
-                Kind::Put(Put { key, value, prev_kv }) => {
-                    Ok(super::Command::Put { key, value, prev_kv })
-                }
-                Kind::Delete(Delete { range, prev_kv }) => {
-                    let range = range.ok_or(DecodeError::UnknownKind)?.into();
-                    Ok(super::Command::Delete { range, prev_kv })
-                }
-            }
-        }
-    }
-
-    impl From<Range> for KeyRange {
-        fn from(range: Range) -> KeyRange {
-            match range {
-                Range::Single(key) => KeyRange::Single(key),
-                Range::Prefix(prefix) => KeyRange::Prefix(prefix),
-                Range::From(start) => KeyRange::From(start),
-                Range::Between(Between { start, end }) => KeyRange::Between { start, end },
-            }
-        }
-    }
-}

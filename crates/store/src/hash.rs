@@ -1,23 +1,26 @@
 //! The state hash: one 64-bit number that two members must share at the same applied index.
 //!
-//! It is a wrapping sum of one XXH3-64 for each live key and one for the counters, so that a
-//! write updates it in constant time (take the old item out, put the new one in) and its order
-//! does not matter. History is left out: its physical removal differs by member. The bytes are
-//! specified, with test vectors, in `docs/format/state-hash.md`; changing them means a new
-//! [`STATE_HASH_VERSION`].
+//! It is a wrapping sum of one XXH3-64 for each live key, session, kept answer and key of a change,
+//! and one for the counters, so that a write updates it in constant time (take the old item out,
+//! put the new one in) and its order does not matter. History is left out: its physical removal
+//! differs by member. The bytes are specified, with test vectors, in `docs/format/state-hash.md`;
+//! changing them means a new [`STATE_HASH_VERSION`].
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::types::Revision;
+use crate::types::{Revision, SessionId};
 
 /// Which definition of the state hash this is; hashes of different versions are not compared.
-pub const STATE_HASH_VERSION: u32 = 1;
+pub const STATE_HASH_VERSION: u32 = 2;
 
 /// "raftkv" and the version of the hash, so that no other XXH3 is taken for it.
-const SEED: u64 = u64::from_be_bytes(*b"raftkv\0\x01");
+const SEED: u64 = u64::from_be_bytes(*b"raftkv\0\x02");
 
 const KIND_COUNTERS: u64 = 0;
 const KIND_KEY: u64 = 1;
+const KIND_SESSION: u64 = 2;
+const KIND_REPLY: u64 = 3;
+const KIND_ONCE_KEY: u64 = 4;
 
 /// The hash of a key's or a value's bytes, which goes into its item in their place.
 pub(crate) fn bytes(bytes: &[u8]) -> u64 {
@@ -33,6 +36,21 @@ pub(crate) fn key_item(
     version: u64,
 ) -> u64 {
     item([KIND_KEY, key_hash, value_hash, create.0, modified.0, version])
+}
+
+/// The item of one session.
+pub(crate) fn session_item(id: SessionId, last_used_ms: u64, acked_below: u64) -> u64 {
+    item([KIND_SESSION, id.0, last_used_ms, acked_below])
+}
+
+/// The item of one answer that a session keeps.
+pub(crate) fn reply_item(session: SessionId, seq: u64, reply_hash: u64) -> u64 {
+    item([KIND_REPLY, session.0, seq, reply_hash])
+}
+
+/// The item of one change that had a key of its own.
+pub(crate) fn once_key_item(key_hash: u64, fingerprint: u64, done_ms: u64, reply_hash: u64) -> u64 {
+    item([KIND_ONCE_KEY, key_hash, fingerprint, done_ms, reply_hash])
 }
 
 /// The item of the store's own counters.

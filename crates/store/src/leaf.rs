@@ -100,6 +100,18 @@ impl Leaf {
         previous
     }
 
+    /// Takes in a key that is not here yet, with all its versions.
+    ///
+    /// # Panics
+    ///
+    /// If the key is here.
+    pub(crate) fn load(&mut self, key: &[u8], versions: Versions) {
+        let at = self.position(key).expect_err("a key is loaded once");
+        self.live += usize::from(versions.newest().is_live());
+        self.newest = self.newest.max(versions.newest().mod_revision);
+        self.insert(at, key, versions);
+    }
+
     fn insert(&mut self, at: usize, key: &[u8], versions: Versions) {
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(LEAF_GROWTH_KEYS);

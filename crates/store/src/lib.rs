@@ -35,15 +35,29 @@
 //! that is not published, and its sums are kept aside, so an unfinished command leaves no trace
 //! in anything a reader can ask.
 //!
+//! # Exactly once
+//!
+//! A change may carry a name ([`Command::Once`]): a session and a number in it, or a key. Its
+//! answer is then kept, and a second copy of it in the log is answered the same and not done
+//! again. The tables are part of the state, and expire by the log's own time.
+//!
+//! # Snapshots
+//!
+//! [`Store::capture`] takes hold of the state after one entry, at the same cost whatever its size,
+//! and gives it out as bytes while the writer goes on; [`Restore`] makes a store of them, and
+//! [`Store::replace`] lets every reader follow to it in one step.
+//!
 //! # What is where
 //!
 //! | file | holds |
 //! |---|---|
 //! | `command` | what the log carries, its encoding and its limits |
-//! | `apply` | the writer |
+//! | `apply`, `outcome` | the writer, and what it answers |
+//! | `once` | sessions, keys of changes, and their kept answers |
 //! | `read` | the readers, and what is published to them |
 //! | `tree`, `leaf` | the index: fences, and up to 128 keys a leaf |
 //! | `version`, `value` | the versions of a key, the bytes of a version |
+//! | `snapshot` | the state as a stream of bytes, and back |
 //! | `hash`, `tally` | the state hash and the other sums over live keys |
 //!
 //! # What this does not do
@@ -58,17 +72,25 @@ mod command;
 mod hash;
 mod key_range;
 mod leaf;
+mod once;
+mod outcome;
 mod read;
+mod snapshot;
 mod tally;
 mod tree;
 mod types;
 mod value;
 mod version;
 
-pub use apply::{Apply, ApplyError, LogEntry, Outcome, Store};
+pub use apply::{Apply, ApplyError, LogEntry, Retired, Store};
 pub use budget::{Budget, VERSION_COST_UNITS};
-pub use command::{Command, CommandError, DecodeError, Limits};
+pub use command::{
+    Command, CommandError, Condition, DecodeError, Limits, ONCE_KEY_BYTES_MAX, Origin,
+};
 pub use hash::STATE_HASH_VERSION;
 pub use key_range::KeyRange;
+pub use once::OnceLimits;
+pub use outcome::{FirstAnswer, FirstOutcome, Outcome};
 pub use read::{Published, RangeRequest, RangeResponse, ReadError, Reader};
-pub use types::{KeyValue, Revision};
+pub use snapshot::{Capture, Restore, SNAPSHOT_FORMAT, SnapshotError};
+pub use types::{KeyValue, Revision, SessionId};

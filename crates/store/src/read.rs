@@ -34,19 +34,25 @@ pub struct Published {
     pub keys: u64,
     /// How many bytes these keys and their values have.
     pub live_bytes: u64,
+    /// How many sessions are open.
+    pub sessions: u64,
+    /// How many changes with a key of their own are remembered.
+    pub once_keys: u64,
 }
 
-/// What the writer shares with its readers.
+/// What readers stand on: a tree, and how far into it they may look. The two are swapped together,
+/// so that no reader pairs the numbers of one state with the keys of another.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) tree: Tree,
-    pub(crate) published: ArcSwap<Published>,
+pub(crate) struct View {
+    pub(crate) tree: Arc<Tree>,
+    pub(crate) published: Published,
 }
 
-/// A handle for reading. Clones are cheap, and every thread may have its own.
+/// A handle for reading. Clones are cheap, and every thread may have its own. It follows the store
+/// also where a snapshot takes the place of all that was there ([`crate::Store::replace`]).
 #[derive(Clone, Debug)]
 pub struct Reader {
-    shared: Arc<Shared>,
+    view: Arc<ArcSwap<View>>,
 }
 
 /// Which keys to read, and how much of them.
@@ -119,13 +125,13 @@ impl fmt::Display for ReadError {
 impl Error for ReadError {}
 
 impl Reader {
-    pub(crate) fn new(shared: Arc<Shared>) -> Reader {
-        Reader { shared }
+    pub(crate) fn new(view: Arc<ArcSwap<View>>) -> Reader {
+        Reader { view }
     }
 
     /// The published state in numbers, all of one moment.
     pub fn published(&self) -> Published {
-        **self.shared.published.load()
+        self.view.load().published
     }
 
     /// One key, and the revision that was read: `at`, or the newest published.
@@ -134,25 +140,28 @@ impl Reader {
         key: &[u8],
         at: Option<Revision>,
     ) -> Result<(Option<KeyValue>, Revision), ReadError> {
-        let revision = self.revision(at)?;
-        Ok((self.shared.tree.get(key, revision), revision))
+        let view = self.view.load();
+        let revision = view.published.readable(at)?;
+        Ok((view.tree.get(key, revision), revision))
     }
 
     /// The keys of a range, and how many there are. Writers are held up only for short stretches
     /// of it, and what they write meanwhile is not in the answer.
     pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, ReadError> {
-        let revision = self.revision(request.at)?;
+        let view = self.view.load_full();
+        let revision = view.published.readable(request.at)?;
         let span = request.range.span();
         let mut page = Page::new(request, &span, revision);
-        self.shared.tree.walk(&span, |leaf, covered| page.visit(leaf, covered));
+        view.tree.walk(&span, |leaf, covered| page.visit(leaf, covered));
         Ok(page.into_response())
     }
+}
 
-    fn revision(&self, at: Option<Revision>) -> Result<Revision, ReadError> {
-        let published = self.shared.published.load();
-        let Some(requested) = at else { return Ok(published.revision) };
-        let (newest, oldest) =
-            (published.revision, published.compact_revision.max(Revision::FIRST));
+impl Published {
+    /// The revision to read: the one asked for, if it is kept, or the newest.
+    fn readable(&self, at: Option<Revision>) -> Result<Revision, ReadError> {
+        let Some(requested) = at else { return Ok(self.revision) };
+        let (newest, oldest) = (self.revision, self.compact_revision.max(Revision::FIRST));
         if requested > newest {
             return Err(ReadError::FutureRevision { requested, newest });
         }

@@ -18,15 +18,17 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Included, Unbounded};
+use std::ops::ControlFlow;
 
+use bytes::Bytes;
 use parking_lot::RwLock;
 
 use crate::budget::Budget;
-use crate::key_range::Span;
+use crate::key_range::{KeyRange, Span};
 use crate::leaf::Leaf;
 use crate::tally::Tally;
 use crate::types::{KeyValue, Revision};
-use crate::version::{Version, With, Write};
+use crate::version::{Version, Versions, With, Write};
 
 /// How many keys a walk looks at before it lets waiting writers in.
 pub(crate) const HOLD_KEYS_MAX: usize = 1_000;
@@ -72,6 +74,35 @@ impl Tree {
             self.split(key);
         }
         previous
+    }
+
+    /// Takes in a key that is not there yet, with all its versions.
+    pub(crate) fn load(&self, key: &[u8], versions: Versions) {
+        let full = {
+            let leaves = self.leaves.read();
+            let mut leaf = leaf_of(&leaves, key).1.write();
+            leaf.load(key, versions);
+            leaf.is_full()
+        };
+        if full {
+            self.split(key);
+        }
+    }
+
+    /// Shows `visit` the keys at or after `from` in one leaf, in order, until it breaks off; else
+    /// gives back where the next leaf begins, or `None` after the last. Only that leaf is held.
+    pub(crate) fn visit_leaf(
+        &self,
+        from: &[u8],
+        mut visit: impl FnMut(&[u8], &Versions) -> ControlFlow<()>,
+    ) -> ControlFlow<(), Option<Box<[u8]>>> {
+        let leaves = self.leaves.read();
+        let (fence, leaf) = leaf_of(&leaves, from);
+        let rest = KeyRange::From(Bytes::copy_from_slice(from)).span();
+        for (key, versions) in leaf.read().entries(&rest) {
+            visit(key, versions)?;
+        }
+        ControlFlow::Continue(fences_from(&leaves, fence).nth(1).map(|(next, _)| next.clone()))
     }
 
     fn split(&self, key: &[u8]) {

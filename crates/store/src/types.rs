@@ -1,4 +1,4 @@
-//! The words of the store's API: revision, key value.
+//! The words of the store's API: revision, session id, key value.
 
 use std::fmt;
 
@@ -21,6 +21,16 @@ impl Revision {
 }
 
 impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A client's session: the index of the log entry that opened it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

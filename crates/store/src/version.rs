@@ -8,7 +8,7 @@ use crate::value::Value;
 
 /// A key as one write left it. A delete leaves a tombstone: no value, and zero in every field but
 /// `mod_revision`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Version {
     pub(crate) mod_revision: Revision,
     pub(crate) create_revision: Revision,
@@ -23,25 +23,20 @@ impl Version {
         Version { mod_revision, create_revision: Revision(0), version: 0, hash: 0, value: None }
     }
 
+    /// A live version with all its numbers given.
+    pub(crate) fn live(write: Write<'_>, create_revision: Revision, version: u64) -> Version {
+        let Write { revision, key_hash, value_hash, .. } = write;
+        let hash = hash::key_item(key_hash, value_hash, create_revision, revision, version);
+        Version { mod_revision: revision, create_revision, version, hash, value: Some(write.value) }
+    }
+
     /// What a write makes of a key whose newest version is `newest`.
     pub(crate) fn written(write: Write<'_>, newest: Option<&Version>) -> Version {
         let (create_revision, version) = match newest.filter(|newest| newest.is_live()) {
             Some(live) => (live.create_revision, live.version + 1),
             None => (write.revision, 1),
         };
-        Version {
-            mod_revision: write.revision,
-            create_revision,
-            version,
-            hash: hash::key_item(
-                write.key_hash,
-                write.value_hash,
-                create_revision,
-                write.revision,
-                version,
-            ),
-            value: Some(write.value),
-        }
+        Version::live(write, create_revision, version)
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -123,6 +118,19 @@ impl Versions {
     /// The version that a reader at `revision` sees, if the key exists there.
     pub(crate) fn live_at(&self, revision: Revision) -> Option<&Version> {
         self.version_at(revision).filter(|version| version.is_live())
+    }
+
+    /// The versions with `after < mod_revision <= upto`, oldest first.
+    pub(crate) fn between(
+        &self,
+        after: Revision,
+        upto: Revision,
+    ) -> impl Iterator<Item = &Version> {
+        let older = self.older.as_ref().map_or(&[][..], |older| &older.0);
+        let first = older.partition_point(|version| version.mod_revision <= after);
+        let inside =
+            move |version: &&Version| after < version.mod_revision && version.mod_revision <= upto;
+        older[first..].iter().chain([&self.newest]).filter(inside)
     }
 
     fn version_at(&self, revision: Revision) -> Option<&Version> {

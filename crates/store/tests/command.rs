@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use store::{Command, CommandError, DecodeError, KeyRange, Limits};
+use store::{
+    Command, CommandError, Condition, DecodeError, KeyRange, Limits, ONCE_KEY_BYTES_MAX, Origin,
+    Revision, SessionId,
+};
 
 fn bytes() -> impl Strategy<Value = Bytes> {
     prop::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from)
@@ -17,14 +20,53 @@ fn range() -> impl Strategy<Value = KeyRange> {
     ]
 }
 
-fn command() -> impl Strategy<Value = Command> {
+fn condition() -> impl Strategy<Value = Option<Condition>> {
     prop_oneof![
-        (bytes(), bytes(), any::<bool>()).prop_map(|(key, value, prev_kv)| Command::Put {
+        Just(None),
+        Just(Some(Condition::Exists)),
+        any::<u64>().prop_map(|revision| Some(Condition::ModRevision(Revision(revision)))),
+    ]
+}
+
+/// A put or a delete.
+fn change() -> impl Strategy<Value = Command> {
+    let put = (bytes(), bytes(), any::<bool>(), condition());
+    let delete = (range(), any::<bool>(), condition());
+    prop_oneof![
+        put.prop_map(|(key, value, prev_kv, condition)| Command::Put {
             key,
             value,
-            prev_kv
+            prev_kv,
+            condition
         }),
-        (range(), any::<bool>()).prop_map(|(range, prev_kv)| Command::Delete { range, prev_kv }),
+        delete.prop_map(|(range, prev_kv, condition)| {
+            let condition = condition.filter(|_| matches!(range, KeyRange::Single(_)));
+            Command::Delete { range, prev_kv, condition }
+        }),
+    ]
+}
+
+fn origin() -> impl Strategy<Value = Origin> {
+    prop_oneof![
+        any::<(u64, u64, u64)>().prop_map(|(session, seq, acked_below)| Origin::Session {
+            session: SessionId(session),
+            seq,
+            acked_below
+        }),
+        bytes().prop_map(Origin::Key),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        4 => change(),
+        4 => (origin(), change()).prop_map(|(origin, command)| Command::Once {
+            origin,
+            command: Box::new(command)
+        }),
+        1 => Just(Command::OpenSession),
+        1 => any::<u64>().prop_map(|id| Command::CloseSession { session: SessionId(id) }),
+        1 => Just(Command::Check),
     ]
 }
 
@@ -83,20 +125,44 @@ fn check_hostile(bytes: Vec<u8>) -> Result<(), TestCaseError> {
 /// The vectors of `docs/format/command.md`.
 #[test]
 fn the_documented_bytes_are_the_encoding() {
-    let put = Command::Put { key: "name".into(), value: "RaftKV".into(), prev_kv: true };
-    assert_eq!(put.encode()[..], *b"\x0a\x10\x0a\x04name\x12\x06RaftKV\x18\x01");
+    let put = |prev_kv, condition| {
+        let (key, value) = if prev_kv { ("name", "RaftKV") } else { ("a", "1") };
+        Command::Put { key: key.into(), value: value.into(), prev_kv, condition }
+    };
+    let delete = |range, condition| Command::Delete { range, prev_kv: false, condition };
     let between = KeyRange::Between { start: "a".into(), end: "c".into() };
-    let delete = Command::Delete { range: between, prev_kv: false };
-    assert_eq!(delete.encode()[..], *b"\x12\x08\x22\x06\x0a\x01a\x12\x01c");
+    let once = |origin| Command::Once { origin, command: Box::new(put(false, None)) };
+    let session = Origin::Session { session: SessionId(7), seq: 2, acked_below: 2 };
+    let vectors: [(Command, &[u8]); 9] = [
+        (put(true, None), b"\x0a\x10\x0a\x04name\x12\x06RaftKV\x18\x01"),
+        (delete(between, None), b"\x12\x08\x22\x06\x0a\x01a\x12\x01c"),
+        (put(false, Some(Condition::ABSENT)), b"\x0a\x0a\x0a\x01a\x12\x011\x22\x02\x08\x00"),
+        (
+            delete(KeyRange::Single("a".into()), Some(Condition::Exists)),
+            b"\x12\x07\x0a\x01a\x32\x02\x12\x00",
+        ),
+        (Command::OpenSession, b"\x1a\x00"),
+        (Command::CloseSession { session: SessionId(7) }, b"\x22\x02\x08\x07"),
+        (
+            once(session),
+            b"\x2a\x12\x0a\x06\x08\x07\x10\x02\x18\x02\x1a\x08\x0a\x06\x0a\x01a\x12\x011",
+        ),
+        (once(Origin::Key("k".into())), b"\x2a\x0d\x12\x01k\x1a\x08\x0a\x06\x0a\x01a\x12\x011"),
+        (Command::Check, b"\x32\x00"),
+    ];
+    for (command, bytes) in vectors {
+        assert_eq!(command.encode()[..], *bytes, "{command:?}");
+        assert_eq!(Command::decode(Bytes::from_static(bytes)), Ok(command));
+    }
 }
 
 fn put(key_bytes: usize, value_bytes: usize) -> Command {
     let (key, value) = (vec![b'k'; key_bytes].into(), vec![b'v'; value_bytes].into());
-    Command::Put { key, value, prev_kv: false }
+    Command::Put { key, value, prev_kv: false, condition: None }
 }
 
 fn delete(range: KeyRange) -> Command {
-    Command::Delete { range, prev_kv: false }
+    Command::Delete { range, prev_kv: false, condition: None }
 }
 
 #[test]
@@ -139,4 +205,36 @@ fn a_command_is_at_most_the_limit_in_all() {
         put(4, 997 - overhead).validate(&limits),
         Err(CommandError::RequestTooLarge { bytes: 1_001, bytes_max: 1_000 })
     );
+}
+
+#[test]
+fn a_change_to_be_done_once_is_named_in_bounds() {
+    let limits = Limits::default();
+    let once = |origin, command: Command| {
+        Command::Once { origin, command: Box::new(command) }.validate(&limits)
+    };
+    let key = |bytes: usize| Origin::Key(vec![b'k'; bytes].into());
+    let numbered = |seq, acked_below| Origin::Session { session: SessionId(1), seq, acked_below };
+    assert_eq!(once(key(1), put(1, 1)), Ok(()));
+    assert_eq!(once(key(ONCE_KEY_BYTES_MAX), put(1, 1)), Ok(()));
+    for bytes in [0, ONCE_KEY_BYTES_MAX + 1] {
+        assert_eq!(once(key(bytes), put(1, 1)), Err(CommandError::WrongOnceKey { bytes }));
+    }
+    assert_eq!(once(numbered(1, 0), put(1, 1)), Ok(()));
+    assert_eq!(once(numbered(5, 5), put(1, 1)), Ok(()));
+    assert_eq!(once(numbered(0, 0), put(1, 1)), Err(CommandError::WrongSeq));
+    assert_eq!(once(numbered(5, 6), put(1, 1)), Err(CommandError::WrongSeq));
+    assert_eq!(once(key(1), Command::OpenSession), Err(CommandError::NotOnce));
+    assert_eq!(once(key(1), put(0, 1)), Err(CommandError::EmptyKey));
+}
+
+#[test]
+fn a_condition_is_of_one_key() {
+    let delete =
+        |range| Command::Delete { range, prev_kv: false, condition: Some(Condition::Exists) };
+    let limits = Limits::default();
+    assert_eq!(delete(KeyRange::Single("a".into())).validate(&limits), Ok(()));
+    let prefix = delete(KeyRange::Prefix("a".into()));
+    assert_eq!(prefix.validate(&limits), Err(CommandError::ConditionOnRange));
+    assert_eq!(Command::decode(prefix.encode()), Err(DecodeError::Misplaced));
 }

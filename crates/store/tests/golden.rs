@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use store::{
-    Apply, Budget, Command, KeyRange, KeyValue, LogEntry, Outcome, RangeRequest, Reader, Revision,
-    Store,
+    Apply, Budget, Command, Condition, FirstAnswer, FirstOutcome, KeyRange, KeyValue, LogEntry,
+    OnceLimits, Origin, Outcome, RangeRequest, Reader, Restore, Revision, SessionId, Store,
 };
 
 #[test]
@@ -21,7 +21,7 @@ fn scripts() {
         .map(|entry| entry.expect("a directory lists its entries").path())
         .collect();
     paths.sort();
-    assert!(paths.len() >= 12, "scripts are missing from {}", scripts.display());
+    assert!(paths.len() >= 33, "scripts are missing from {}", scripts.display());
     for path in paths {
         goldenscript::run(&mut World::new(), &path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -30,7 +30,8 @@ fn scripts() {
 
 #[derive(goldenscript::Command)]
 enum Verb {
-    /// Gives a key a value.
+    /// Gives a key a value; with `revision` (0: it must not be there) or `exists` under a
+    /// condition; with `session`, `seq` and `acked`, or with `once`, at most once.
     Put {
         key: String,
         value: String,
@@ -38,6 +39,18 @@ enum Verb {
         prev_kv: bool,
         #[arg(key)]
         publish: Option<bool>,
+        #[arg(key)]
+        revision: Option<u64>,
+        #[arg(key, optional)]
+        exists: bool,
+        #[arg(key)]
+        session: Option<u64>,
+        #[arg(key)]
+        seq: Option<u64>,
+        #[arg(key)]
+        acked: Option<u64>,
+        #[arg(key)]
+        once: Option<String>,
     },
     /// Gives `count` keys, `{prefix}000` and so on, the value `x`.
     Fill { prefix: String, count: u64 },
@@ -55,7 +68,44 @@ enum Verb {
         units: Option<u64>,
         #[arg(key)]
         publish: Option<bool>,
+        #[arg(key)]
+        revision: Option<u64>,
+        #[arg(key, optional)]
+        exists: bool,
+        #[arg(key)]
+        session: Option<u64>,
+        #[arg(key)]
+        seq: Option<u64>,
+        #[arg(key)]
+        acked: Option<u64>,
+        #[arg(key)]
+        once: Option<String>,
     },
+    /// Opens a session; its id is the entry's index.
+    Open,
+    /// Closes a session.
+    Close { session: u64 },
+    /// Tells the state hash at its entry.
+    Check,
+    /// Lets time pass for the log.
+    Age { ms: u64 },
+    /// Begins anew, with an empty store of such bounds.
+    Limits {
+        #[arg(key)]
+        sessions: Option<usize>,
+        #[arg(key)]
+        keys: Option<usize>,
+        #[arg(key)]
+        unacknowledged: Option<usize>,
+        #[arg(key)]
+        replies: Option<usize>,
+        #[arg(key)]
+        told_bytes: Option<usize>,
+        #[arg(key)]
+        reply_bytes: Option<u64>,
+    },
+    /// Puts a copy in the store's place that went through a snapshot.
+    Restore,
     /// Goes on with the unfinished entry.
     Turn {
         #[arg(key)]
@@ -108,7 +158,11 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let store = Store::new();
+        World::with_limits(OnceLimits::default())
+    }
+
+    fn with_limits(limits: OnceLimits) -> World {
+        let store = Store::with_limits(limits);
         let reader = store.reader();
         let next = LogEntry { index: 1, term: 1, stamp_ms: 1_000, age_ms: 0, command: None };
         World { store, reader, next }
@@ -129,6 +183,23 @@ impl World {
         Ok(show_outcome(&outcome))
     }
 
+    /// Applies a put or delete, at most once if it has a name.
+    fn change(
+        &mut self,
+        change: Command,
+        origin: Option<Origin>,
+        units: Option<u64>,
+        publish: Option<bool>,
+    ) -> Result<String, Box<dyn Error>> {
+        let command = match origin {
+            Some(origin) => Command::Once { origin, command: Box::new(change) },
+            None => change,
+        };
+        let outcome = self.write(&command, units)?;
+        self.publish_unless(publish);
+        Ok(outcome)
+    }
+
     fn publish_unless(&mut self, publish: Option<bool>) {
         if publish != Some(false) {
             self.store.publish();
@@ -138,7 +209,10 @@ impl World {
     fn fill(&mut self, prefix: &str, count: u64) -> Result<String, Box<dyn Error>> {
         for number in 0..count {
             let key = bytes(&format!("{prefix}{number:03}"))?;
-            self.write(&Command::Put { key, value: "x".into(), prev_kv: false }, None)?;
+            self.write(
+                &Command::Put { key, value: "x".into(), prev_kv: false, condition: None },
+                None,
+            )?;
         }
         self.store.publish();
         Ok(format!("{count} keys, revision {}\n", self.store.revision()))
@@ -146,9 +220,13 @@ impl World {
 
     fn published(&self) -> String {
         let published = self.reader.published();
+        let once = match (published.sessions, published.once_keys) {
+            (0, 0) => String::new(),
+            (sessions, keys) => format!(" sessions {sessions} changes {keys}"),
+        };
         format!(
             "index {} term {} stamp {} age {} revision {} compacted {} \
-             keys {} bytes {} hash {:016x}\n",
+             keys {} bytes {}{} hash {:016x}\n",
             published.applied_index,
             published.applied_term,
             published.stamp_ms,
@@ -157,6 +235,7 @@ impl World {
             published.compact_revision,
             published.keys,
             published.live_bytes,
+            once,
             published.state_hash,
         )
     }
@@ -167,18 +246,75 @@ impl goldenscript::Runner for World {
 
     fn run(&mut self, verb: &Verb, _: &goldenscript::Context) -> Result<String, Box<dyn Error>> {
         match verb {
-            Verb::Put { key, value, prev_kv, publish } => {
+            Verb::Put {
+                key,
+                value,
+                prev_kv,
+                publish,
+                revision,
+                exists,
+                session,
+                seq,
+                acked,
+                once,
+            } => {
                 let (key, value) = (bytes(key)?, bytes(value)?);
-                let outcome = self.write(&Command::Put { key, value, prev_kv: *prev_kv }, None)?;
-                self.publish_unless(*publish);
-                Ok(outcome)
+                let condition = condition(*revision, *exists);
+                let put = Command::Put { key, value, prev_kv: *prev_kv, condition };
+                self.change(put, origin(*session, *seq, *acked, once)?, None, *publish)
             }
             Verb::Fill { prefix, count } => self.fill(prefix, *count),
-            Verb::Delete { start, end, prefix, from, prev_kv, units, publish } => {
+            Verb::Delete {
+                start,
+                end,
+                prefix,
+                from,
+                prev_kv,
+                units,
+                publish,
+                revision,
+                exists,
+                session,
+                seq,
+                acked,
+                once,
+            } => {
                 let range = key_range(start, end, prefix, from)?;
-                let outcome = self.write(&Command::Delete { range, prev_kv: *prev_kv }, *units)?;
-                self.publish_unless(*publish);
-                Ok(outcome)
+                let condition = condition(*revision, *exists);
+                let delete = Command::Delete { range, prev_kv: *prev_kv, condition };
+                self.change(delete, origin(*session, *seq, *acked, once)?, *units, *publish)
+            }
+            Verb::Open => self.change(Command::OpenSession, None, None, None),
+            Verb::Close { session } => {
+                let close = Command::CloseSession { session: SessionId(*session) };
+                self.change(close, None, None, None)
+            }
+            Verb::Check => self.change(Command::Check, None, None, None),
+            Verb::Age { ms } => {
+                self.next.age_ms += ms;
+                self.next.stamp_ms += ms;
+                Ok(String::new())
+            }
+            Verb::Limits { sessions, keys, unacknowledged, replies, told_bytes, reply_bytes } => {
+                let default = OnceLimits::default();
+                *self = World::with_limits(OnceLimits {
+                    sessions_max: sessions.unwrap_or(default.sessions_max),
+                    keys_max: keys.unwrap_or(default.keys_max),
+                    unacknowledged_max: unacknowledged.unwrap_or(default.unacknowledged_max),
+                    replies_max: replies.unwrap_or(default.replies_max),
+                    told_bytes_max: told_bytes.unwrap_or(default.told_bytes_max),
+                    reply_bytes_max: reply_bytes.unwrap_or(default.reply_bytes_max),
+                    ..default
+                });
+                Ok(String::new())
+            }
+            Verb::Restore => {
+                let (mut capture, mut restore) = (self.store.capture(), Restore::new());
+                while let Some(chunk) = capture.next_chunk(1_000) {
+                    restore.chunk(&chunk)?;
+                }
+                drop(self.store.replace(restore.finish()?));
+                Ok(self.published())
             }
             Verb::Turn { units } => self.turn(*units),
             Verb::Noop { term } => {
@@ -224,6 +360,28 @@ impl goldenscript::Runner for World {
     }
 }
 
+fn condition(revision: Option<u64>, exists: bool) -> Option<Condition> {
+    let revision = revision.map(|revision| Condition::ModRevision(Revision(revision)));
+    revision.or(exists.then_some(Condition::Exists))
+}
+
+fn origin(
+    session: Option<u64>,
+    seq: Option<u64>,
+    acked: Option<u64>,
+    once: &Option<String>,
+) -> Result<Option<Origin>, Box<dyn Error>> {
+    Ok(match (session, seq, once) {
+        (Some(session), Some(seq), None) => {
+            let (session, acked_below) = (SessionId(session), acked.unwrap_or(0));
+            Some(Origin::Session { session, seq, acked_below })
+        }
+        (None, None, Some(key)) => Some(Origin::Key(bytes(key)?)),
+        (None, None, None) => None,
+        _ => return Err("a change has session= and seq=, or once=, or neither".into()),
+    })
+}
+
 fn key_range(
     start: &Option<String>,
     end: &Option<String>,
@@ -253,7 +411,30 @@ fn show_outcome(outcome: &Outcome) -> String {
             let prev: String = prev.iter().map(|prev| format!("before: {}", show(prev))).collect();
             format!("deleted {count} at {revision}\n{prev}")
         }
+        Outcome::Conflict { revision, current } => {
+            let current = current.as_ref().map_or("not there\n".into(), show);
+            format!("conflict at {revision}: {current}")
+        }
+        Outcome::SessionOpened { session } => format!("session {session} is open\n"),
+        Outcome::SessionClosed { existed } => {
+            format!("session {}\n", if *existed { "closed" } else { "was not there" })
+        }
+        Outcome::Repeated(first) => show_first(first),
+        Outcome::SessionExpired => "session expired\n".into(),
+        Outcome::Stale => "stale: the answer was acknowledged\n".into(),
+        Outcome::KeyReused => "the key was used for another change\n".into(),
+        Outcome::TableFull => "table full\n".into(),
+        Outcome::Checked { state_hash } => format!("hash {state_hash:016x}\n"),
     }
+}
+
+fn show_first(first: &FirstAnswer) -> String {
+    let outcome = match &first.outcome {
+        FirstOutcome::Kept(outcome) => show_outcome(outcome),
+        FirstOutcome::Done { revision } => format!("done at {revision}\n"),
+        FirstOutcome::Conflict { revision } => format!("conflict at {revision}\n"),
+    };
+    format!("as entry {} answered: {outcome}", first.index)
 }
 
 fn show(found: &KeyValue) -> String {

@@ -44,7 +44,7 @@ fn write_batch(store: &mut Store, batch: u64) {
     }
     if let Some(before) = batch.checked_sub(1) {
         let range = KeyRange::Prefix(format!("{:03}/", before % 7).into());
-        let delete = Command::Delete { range, prev_kv: false };
+        let delete = Command::Delete { range, prev_kv: false, condition: None };
         let next = store.applied_index() + 1;
         apply(store, &entry(next, Some(&delete)));
     }
@@ -123,7 +123,7 @@ fn pages_at_a_revision_are_of_one_state() {
         let next = store.applied_index() + 1;
         apply(&mut store, &put(next, format!("{:06}x", next % KEYS), "new"));
         let range = KeyRange::Prefix(format!("{:05}", next % 300).into());
-        let delete = Command::Delete { range, prev_kv: false };
+        let delete = Command::Delete { range, prev_kv: false, condition: None };
         apply(&mut store, &entry(next + 1, Some(&delete)));
         store.publish();
         let page = page(&reader, &after, pinned);

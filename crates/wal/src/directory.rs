@@ -5,6 +5,7 @@
 //!   LOCK         held while a process uses the directory
 //!   IDENTITY     member id, incarnation, name, cluster id
 //!   wal/         the log
+//!   snapshots/   states that stand for the log's beginning
 //! ```
 //!
 //! The identity makes promises that the log keeps: a member that votes under an identity must
@@ -22,6 +23,7 @@ const LOCK: &str = "LOCK";
 const IDENTITY: &str = "IDENTITY";
 const IDENTITY_DRAFT: &str = "IDENTITY.tmp";
 const LOG: &str = "wal";
+const SNAPSHOTS: &str = "snapshots";
 
 /// Longest identity file that is looked at, in bytes.
 const IDENTITY_BYTES_MAX: usize = 4096;
@@ -68,6 +70,11 @@ pub enum DirectoryError {
         /// The directory.
         path: PathBuf,
     },
+    /// There is no identity, or nothing at all: it is no member's directory.
+    NoMember {
+        /// The directory.
+        path: PathBuf,
+    },
     /// There is an identity with a history, but no log.
     LogMissing {
         /// The directory.
@@ -105,13 +112,7 @@ impl<D: Disk> DataDirectory<D> {
             return Err(DirectoryError::InvalidName { name: name.to_owned() });
         }
         create_directory(&disk, path)?;
-        let lock = disk.lock(&path.join(LOCK)).map_err(|error| {
-            if error.is_held() {
-                DirectoryError::Locked { path: path.to_path_buf() }
-            } else {
-                DirectoryError::Disk(error)
-            }
-        })?;
+        let lock = take_lock(&disk, path)?;
         let identity = match read_identity(&disk, path)? {
             Some(identity) => check_owner(&disk, path, identity, name)?,
             None => create_identity(&disk, path, name, fresh)?,
@@ -119,18 +120,57 @@ impl<D: Disk> DataDirectory<D> {
         Ok(DataDirectory { disk, path: path.to_path_buf(), identity, _lock: lock })
     }
 
+    /// Locks the directory at `path` and reads its identity, whoever it belongs to, to look at what
+    /// is in it: nothing but the lock's file is created.
+    pub fn open_existing(disk: D, path: &Path) -> Result<DataDirectory<D>, DirectoryError> {
+        let missing = || DirectoryError::NoMember { path: path.to_path_buf() };
+        if disk.list(path).is_err_and(|error| error.is_not_found()) {
+            return Err(missing());
+        }
+        let lock = take_lock(&disk, path)?;
+        let identity = read_identity(&disk, path)?.ok_or_else(missing)?;
+        Ok(DataDirectory { disk, path: path.to_path_buf(), identity, _lock: lock })
+    }
+
+    /// Makes the directory one of another cluster, durably, with an incarnation that no other
+    /// member has ever heard of: for a member that goes on alone.
+    pub fn refound(&mut self, cluster_id: u128, incarnation: u128) -> Result<(), DirectoryError> {
+        let cluster_id = Some(cluster_id);
+        let identity = Identity { cluster_id, incarnation, ..self.identity.clone() };
+        write_identity(&self.disk, &self.path, &identity)?;
+        self.identity = identity;
+        Ok(())
+    }
+
     /// Records the cluster this member belongs to, durably. It never changes afterwards.
     pub fn set_cluster(&mut self, cluster_id: u128) -> Result<(), DirectoryError> {
         match self.identity.cluster_id {
-            Some(found) if found == cluster_id => Ok(()),
-            Some(found) => Err(DirectoryError::OtherCluster { found, expected: cluster_id }),
-            None => {
-                let identity = Identity { cluster_id: Some(cluster_id), ..self.identity.clone() };
-                write_identity(&self.disk, &self.path, &identity)?;
-                self.identity = identity;
-                Ok(())
+            Some(found) if found == cluster_id && !self.identity.joining => Ok(()),
+            Some(found) if found != cluster_id => {
+                Err(DirectoryError::OtherCluster { found, expected: cluster_id })
             }
+            _ => self.belong(cluster_id, false),
         }
+    }
+
+    /// Records that this member is joining that cluster, durably: until `set_cluster` its log may
+    /// be empty. It belongs to no cluster yet, or is joining this one already.
+    pub fn set_joining(&mut self, cluster_id: u128) -> Result<(), DirectoryError> {
+        match self.identity.cluster_id {
+            Some(found) if found != cluster_id => {
+                Err(DirectoryError::OtherCluster { found, expected: cluster_id })
+            }
+            Some(_) => Ok(()),
+            None => self.belong(cluster_id, true),
+        }
+    }
+
+    fn belong(&mut self, cluster_id: u128, joining: bool) -> Result<(), DirectoryError> {
+        let cluster_id = Some(cluster_id);
+        let identity = Identity { cluster_id, joining, ..self.identity.clone() };
+        write_identity(&self.disk, &self.path, &identity)?;
+        self.identity = identity;
+        Ok(())
     }
 
     /// Who the directory belongs to.
@@ -142,6 +182,21 @@ impl<D: Disk> DataDirectory<D> {
     pub fn log_path(&self) -> PathBuf {
         self.path.join(LOG)
     }
+
+    /// Where the snapshots lie: for [`crate::snapshot::Snapshots::open`].
+    pub fn snapshots_path(&self) -> PathBuf {
+        self.path.join(SNAPSHOTS)
+    }
+}
+
+fn take_lock<D: Disk>(disk: &D, path: &Path) -> Result<D::Lock, DirectoryError> {
+    disk.lock(&path.join(LOCK)).map_err(|error| {
+        if error.is_held() {
+            DirectoryError::Locked { path: path.to_path_buf() }
+        } else {
+            DirectoryError::Disk(error)
+        }
+    })
 }
 
 fn read_identity<D: Disk>(disk: &D, path: &Path) -> Result<Option<Identity>, DirectoryError> {
@@ -198,6 +253,7 @@ fn create_identity<D: Disk>(
         incarnation,
         name: name.to_owned(),
         cluster_id: None,
+        joining: false,
     };
     write_identity(disk, path, &identity)?;
     Ok(identity)
@@ -257,6 +313,9 @@ impl fmt::Display for DirectoryError {
                  and replace this member with a new one",
                 path.display()
             ),
+            DirectoryError::NoMember { path } => {
+                write!(f, "{} is no member's data directory: it has no {IDENTITY}", path.display())
+            }
             DirectoryError::LogMissing { path, owner } => write!(
                 f,
                 "{} belongs to {owner}, whose log is gone: {owner} no longer knows what it \

@@ -15,6 +15,9 @@ pub enum Error {
     },
     /// Preparing a spare failed. The log itself is sound and goes on without it.
     Preparation(disk::Error),
+    /// Segments that the log gave up could not be removed or made into spares. The log itself is
+    /// sound; what is left of them is removed when it is opened again.
+    Removal(disk::Error),
 }
 
 /// Reading entries failed.
@@ -36,6 +39,9 @@ pub enum ReadError {
 pub enum OpenError {
     /// Durable bytes are damaged. Entries that were acknowledged may be gone from this member.
     Corrupt(Corruption),
+    /// Durable bytes are damaged, and with them what this member promised: neither its last entry
+    /// nor its vote can be named any more. It counts as wiped.
+    Wiped(Corruption),
     /// A segment of a later version of the format.
     UnknownVersion {
         /// The segment's file.
@@ -130,6 +136,20 @@ pub enum Contradiction {
         /// The term.
         term: u64,
     },
+    /// The log's start, given as (term, index), went back or is of an impossible term.
+    Start {
+        /// The start before.
+        before: (u64, u64),
+        /// The other start.
+        found: (u64, u64),
+    },
+    /// A frame says that the log ends with another entry, given as (term, index), than it does.
+    Last {
+        /// The last entry.
+        expected: (u64, u64),
+        /// What the frame says.
+        found: (u64, u64),
+    },
     /// The commit hint went back, or beyond the last index.
     Commit {
         /// The hint.
@@ -146,6 +166,7 @@ impl fmt::Display for Error {
         match self {
             Error::Poisoned { cause } => poisoned(f, cause),
             Error::Preparation(cause) => write!(f, "no spare segment could be prepared: {cause}"),
+            Error::Removal(cause) => write!(f, "segments could not be given up: {cause}"),
         }
     }
 }
@@ -172,6 +193,13 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::Corrupt(corruption) => write!(f, "{corruption}"),
+            OpenError::Wiped(Corruption { path, offset, damage, .. }) => write!(
+                f,
+                "{} is corrupt at byte {offset}: {damage}; with it went what this member promised \
+                 to others, so it can not go on: check its disk, then replace it by a new member \
+                 (`raftkv member replace`)",
+                path.display()
+            ),
             OpenError::UnknownVersion { path, found } => write!(
                 f,
                 "{} has log format {found}, and this program knows format {}: use a newer program",
@@ -195,6 +223,10 @@ impl fmt::Display for Corruption {
             self.sound_index
         )
     }
+}
+
+fn log_id((term, index): &(u64, u64)) -> String {
+    format!("index {index} of term {term}")
 }
 
 impl fmt::Display for Damage {
@@ -233,6 +265,12 @@ impl fmt::Display for Contradiction {
                 write!(f, "the term went back from {before} to {found}")
             }
             Contradiction::VoteChanged { term } => write!(f, "the vote changed within term {term}"),
+            Contradiction::Start { before, found } => {
+                write!(f, "the log's start went from {} to {}", log_id(before), log_id(found))
+            }
+            Contradiction::Last { expected, found } => {
+                write!(f, "the log ends with {}, not with {}", log_id(expected), log_id(found))
+            }
             Contradiction::Commit { found, lowest, highest } => {
                 write!(f, "commit {found} is not within {lowest}..={highest}")
             }

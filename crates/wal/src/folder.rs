@@ -16,11 +16,19 @@ use crate::format::{BLOCK_BYTES, SegmentHeader};
 /// Zeros that one step of preparation writes and flushes, in bytes: a few ms on a slow disk.
 const PREPARE_STEP_BYTES: u64 = 1 << 20;
 
+/// The names of segments that a repair set aside begin so.
+const DAMAGED: &str = "damaged-";
+
+/// So many of them are kept from earlier repairs; the newest repair keeps all of its own.
+const DAMAGED_SEGMENTS_MAX: usize = 16;
+
 /// The directory of the log and the spares in it.
 pub(crate) struct Folder<D> {
     disk: D,
     path: PathBuf,
     spares: Vec<Spare>,
+    /// The highest name of a spare that may have been left behind by a failure; 0 if there is none.
+    abandoned: u64,
 }
 
 /// A file that waits to become a segment.
@@ -29,6 +37,12 @@ struct Spare {
     name: u64,
     /// Bytes that are written already; those after them are written when it is used.
     prepared: u64,
+}
+
+/// What became of segments that were given up.
+pub(crate) struct GivenUp {
+    pub(crate) recycled: u64,
+    pub(crate) removed: u64,
 }
 
 /// A segment that has its header but not yet its name.
@@ -56,11 +70,17 @@ impl<D: Disk> Folder<D> {
         let names = disk.list(path)?;
         let numbers = names.iter().filter_map(|name| parse_segment_name(name)).collect();
         let spares = names.iter().filter_map(|name| parse_spare_name(name));
-        let mut folder = Folder { disk, path: path.to_path_buf(), spares: Vec::new() };
+        let mut folder =
+            Folder { disk, path: path.to_path_buf(), spares: Vec::new(), abandoned: 0 };
         for name in spares {
             folder.adopt_spare(name)?;
         }
         Ok((folder, numbers))
+    }
+
+    /// The directory as it is; nothing is created, removed or taken over.
+    pub(crate) fn look(disk: D, path: &Path) -> Folder<D> {
+        Folder { disk, path: path.to_path_buf(), spares: Vec::new(), abandoned: 0 }
     }
 
     pub(crate) fn segment_path(&self, number: u64) -> PathBuf {
@@ -92,12 +112,77 @@ impl<D: Disk> Folder<D> {
         Ok(Begun { file, seed, prepared })
     }
 
+    /// The numbers of the segments that are there, ascending.
+    pub(crate) fn numbers(&self) -> Result<Vec<u64>, disk::Error> {
+        let names = self.disk.list(&self.path)?;
+        Ok(names.iter().filter_map(|name| parse_segment_name(name)).collect())
+    }
+
+    /// Renames damaged segments so that they no longer count, the newest one first, because it
+    /// connects the others with the log. Of those set aside earlier the oldest are removed.
+    pub(crate) fn set_aside(&self, numbers: &[u64]) -> Result<Vec<PathBuf>, disk::Error> {
+        let earlier = self.disk.list(&self.path)?;
+        let earlier = earlier.into_iter().filter(|name| name.starts_with(DAMAGED));
+        let earlier: Vec<String> = earlier.collect();
+        let count = (earlier.len() + numbers.len()).saturating_sub(DAMAGED_SEGMENTS_MAX);
+        for name in earlier.iter().take(count) {
+            self.disk.remove(&self.path.join(name))?;
+        }
+        let mut paths = Vec::new();
+        for number in numbers.iter().rev() {
+            let path = self.path.join(format!("{DAMAGED}{number:020}.wal"));
+            self.disk.rename(&self.segment_path(*number), &path)?;
+            if paths.is_empty() || paths.len() + 1 == numbers.len() {
+                self.disk.sync_dir(&self.path)?;
+            }
+            paths.push(path);
+        }
+        paths.reverse();
+        Ok(paths)
+    }
+
     /// Removes segments that no longer count, durably.
     pub(crate) fn remove_segments(&self, numbers: &[u64]) -> Result<(), disk::Error> {
         for number in numbers {
             self.disk.remove(&self.segment_path(*number))?;
         }
         self.disk.sync_dir(&self.path)
+    }
+
+    /// Gives up segments that the log does not begin with any more: the newest of them become
+    /// spares, as far as there are fewer than `spares`, and the others are removed.
+    ///
+    /// The newest one goes first, durably: it is what connects the others with the log. So whatever
+    /// a crash leaves is either all of them, or dead; and a spare that still has a header. Opening
+    /// removes what is dead.
+    pub(crate) fn give_up(
+        &mut self,
+        numbers: &[u64],
+        spares: usize,
+    ) -> Result<GivenUp, disk::Error> {
+        let wanted = spares.saturating_sub(self.spares.len());
+        let names: Vec<u64> = (self.spare_name()..).take(wanted.min(numbers.len())).collect();
+        let abandoned = self.abandoned;
+        self.abandoned = names.last().copied().unwrap_or(0).max(abandoned);
+        for (position, number) in numbers.iter().rev().enumerate() {
+            let path = self.segment_path(*number);
+            match names.get(position) {
+                Some(name) => self.disk.rename(&path, &self.spare_path(*name))?,
+                None => self.disk.remove(&path)?,
+            }
+            if position == 0 || position + 1 == numbers.len() {
+                self.disk.sync_dir(&self.path)?;
+            }
+        }
+        let recycled = names.len() as u64;
+        for name in names {
+            let file = self.disk.open(&self.spare_path(name), Mode::ReadWrite)?;
+            file.write_at(&[0; BLOCK_BYTES as usize], 0)?;
+            file.sync()?;
+            self.spares.push(Spare { name, prepared: file.size_bytes()? });
+        }
+        self.abandoned = abandoned;
+        Ok(GivenUp { recycled, removed: numbers.len() as u64 - recycled })
     }
 
     /// Takes one step towards `count` spares of `capacity` bytes; false if there is nothing left to
@@ -157,7 +242,7 @@ impl<D: Disk> Folder<D> {
 
     /// A name that no spare has.
     fn spare_name(&self) -> u64 {
-        self.spares.iter().map(|spare| spare.name + 1).max().unwrap_or(1)
+        self.spares.iter().map(|spare| spare.name).max().unwrap_or(0).max(self.abandoned) + 1
     }
 }
 

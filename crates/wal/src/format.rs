@@ -2,20 +2,24 @@
 //! file.
 
 mod frame;
+mod marks;
 mod segment;
 
 pub use frame::RECORD_HEAD_BYTES;
-pub(crate) use frame::{Claim, FRAME_HEADER_BYTES, Frame, FrameHeader, Heads, encode};
-pub(crate) use segment::{HeaderError, SegmentHeader};
+pub(crate) use frame::{
+    CHECKED_FROM, Claim, FRAME_HEADER_BYTES, Frame, FrameHeader, Heads, encode,
+};
+pub(crate) use marks::Marks;
+pub(crate) use segment::{HeaderError, SegmentHeader, decode_checksum};
 
-/// The version of the format.
-pub(crate) const VERSION: u32 = 1;
+/// The version of the format. Segments of version 1, which lack marks, start and floor, are read.
+pub(crate) const VERSION: u32 = 2;
 
 /// The grain of a segment: its header has one block, and each frame begins at one.
 pub(crate) const BLOCK_BYTES: u64 = 4096;
 
 /// Nothing is counted so far. What claims more is refused, so that adding to a counter is safe.
-const COUNTER_MAX: u64 = 1 << 63;
+pub(crate) const COUNTER_MAX: u64 = 1 << 63;
 
 /// `bytes` rounded up to whole blocks.
 pub(crate) fn padded(bytes: u64) -> u64 {
@@ -32,18 +36,18 @@ fn decode_vote(vote: u64) -> Option<u64> {
     (vote != 0).then_some(vote)
 }
 
-fn put_u32(bytes: &mut [u8], at: usize, value: u32) {
+pub(crate) fn put_u32(bytes: &mut [u8], at: usize, value: u32) {
     bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
 }
 
-fn put_u64(bytes: &mut [u8], at: usize, value: u64) {
+pub(crate) fn put_u64(bytes: &mut [u8], at: usize, value: u64) {
     bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
 }
 
-fn read_u32(bytes: &[u8], at: usize) -> u32 {
+pub(crate) fn read_u32(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
-fn read_u64(bytes: &[u8], at: usize) -> u64 {
+pub(crate) fn read_u64(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }

@@ -8,6 +8,9 @@ pub const DIRECTORY_VERSION: u32 = 1;
 /// Longest name of a member, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
 
+/// The line that is there only while the member is joining.
+const JOINING: &str = "joining = yes";
+
 const TITLE: &str = "raftkv data directory, format ";
 
 /// Who a data directory belongs to.
@@ -23,6 +26,9 @@ pub struct Identity {
     pub name: String,
     /// The cluster it belongs to, once it does.
     pub cluster_id: Option<u128>,
+    /// It is joining that cluster, and may have nothing of its log yet: an empty log is no sign
+    /// that it was wiped.
+    pub joining: bool,
 }
 
 /// Why some bytes are no identity.
@@ -34,7 +40,7 @@ pub(crate) enum IdentityError {
 
 impl Identity {
     pub(crate) fn encode(&self) -> String {
-        let Identity { format_version, member_id, incarnation, name, cluster_id } = self;
+        let Identity { format_version, member_id, incarnation, name, cluster_id, joining } = self;
         let cluster_id = cluster_id.map_or("none".to_owned(), |id| format!("{id:032x}"));
         let mut text = format!(
             "{TITLE}{format_version}\n\
@@ -43,6 +49,10 @@ impl Identity {
              name = {name}\n\
              cluster_id = {cluster_id}\n"
         );
+        if *joining {
+            text.push_str(JOINING);
+            text.push('\n');
+        }
         let checksum = crc32c::crc32c(text.as_bytes());
         writeln!(text, "checksum = {checksum:08x}").expect("writing to a string succeeds");
         text
@@ -80,9 +90,15 @@ fn parse_fields(fields: &str) -> Option<Identity> {
         "none" => None,
         digits => Some(parse_hex(Some(digits), 32)?),
     };
+    let joining = match lines.next() {
+        None => false,
+        Some(line) if line == JOINING && cluster_id.is_some() => true,
+        Some(_) => return None,
+    };
     let complete = lines.next().is_none() && member_id != 0 && is_valid_name(&name);
     let format_version = DIRECTORY_VERSION;
-    complete.then_some(Identity { format_version, member_id, incarnation, name, cluster_id })
+    let identity = Identity { format_version, member_id, incarnation, name, cluster_id, joining };
+    complete.then_some(identity)
 }
 
 fn parse_hex(digits: Option<&str>, count: usize) -> Option<u128> {
@@ -102,6 +118,7 @@ mod tests {
             incarnation: 7 << 100,
             name: "node = ünö".to_owned(),
             cluster_id,
+            joining: false,
         }
     }
 
@@ -111,6 +128,8 @@ mod tests {
             let text = identity(cluster_id).encode();
             assert_eq!(Identity::decode(text.as_bytes()), Ok(identity(cluster_id)));
         }
+        let joining = Identity { joining: true, ..identity(Some(1)) };
+        assert_eq!(Identity::decode(joining.encode().as_bytes()), Ok(joining));
     }
 
     #[test]

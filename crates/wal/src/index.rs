@@ -33,6 +33,15 @@ impl Index {
         self.spans.push(span);
     }
 
+    /// Forgets what is before the first index of a log that ends at `last`, which is less than that
+    /// if it has no entries.
+    pub(crate) fn start_at(&mut self, first: u64, last: u64) {
+        if last < first {
+            self.spans.clear();
+        }
+        self.spans.drain(..self.spans.partition_point(|span| span.last < first));
+    }
+
     /// The span that holds `index`.
     pub(crate) fn find(&self, index: u64) -> Span {
         let after = self.spans.partition_point(|span| span.first <= index);
@@ -68,6 +77,20 @@ mod tests {
         [span(1, 3), span(4, 4), span(5, 9)].into_iter().for_each(|span| index.push(span));
         let found: Vec<u64> = [1, 3, 4, 5, 9].map(|at| index.find(at).first).to_vec();
         assert_eq!(found, [1, 1, 4, 5, 5]);
+    }
+
+    #[test]
+    fn what_is_before_the_start_is_forgotten() {
+        let mut index = Index::default();
+        [span(1, 3), span(4, 4), span(5, 9)].into_iter().for_each(|span| index.push(span));
+        index.start_at(4, 9);
+        assert_eq!(ranges(&index), [(4, 4), (5, 9)]);
+        index.start_at(7, 9);
+        assert_eq!((ranges(&index), index.find(7).first), (vec![(5, 9)], 5));
+        index.push(span(7, 8));
+        assert_eq!(ranges(&index), [(5, 6), (7, 8)]);
+        index.start_at(21, 20);
+        assert_eq!(ranges(&index), []);
     }
 
     #[test]

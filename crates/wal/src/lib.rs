@@ -41,15 +41,17 @@
 //! | `log` | [`Wal`]: appending, reading, preparing |
 //! | `recovery` | opening: which segments live, torn or corrupt, the copy |
 //! | `segment` | the active segment; the frames of one that is read back |
+//! | `search` | sound frames behind damage |
 //! | `folder` | files: names, drafts, spares |
 //! | `outline` | bounds, terms and hard state; the judge of what may come next |
 //! | `index` | which frame holds an index |
+//! | `live` | which segments the log can do without once it is cut |
 //! | `format` | the bytes |
+//! | [`snapshot`] | snapshots as files |
 //! | `directory`, `identity` | the data directory |
 //!
 //! What this crate does *not* do: it reads no clock, draws no random numbers and starts no threads;
-//! it does not know what entries mean, nor when it is idle; it does not cut the log at a snapshot,
-//! nor repair what is corrupt.
+//! it does not know what entries mean, nor when it is idle, nor which entries a snapshot covers.
 
 mod directory;
 mod error;
@@ -57,10 +59,13 @@ mod folder;
 mod format;
 mod identity;
 mod index;
+mod live;
 mod log;
 mod outline;
 mod recovery;
+mod search;
 mod segment;
+pub mod snapshot;
 mod types;
 
 pub use directory::{DataDirectory, DirectoryError};
@@ -68,7 +73,8 @@ pub use error::{Contradiction, Corruption, Damage, Error, OpenError, ReadError};
 pub use format::RECORD_HEAD_BYTES;
 pub use identity::{DIRECTORY_VERSION, Identity, NAME_BYTES_MAX};
 pub use log::Wal;
+pub use recovery::{LogReport, SegmentReport, inspect};
 pub use types::{
-    Batch, Entry, HardState, Options, Recovered, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, Stats,
-    TornTail,
+    Batch, Entry, Forecast, HardState, Options, Recovered, Repaired, SEGMENT_BYTES_MAX,
+    SEGMENT_BYTES_MIN, Stats, TornTail, Visit,
 };

@@ -6,29 +6,46 @@ use std::path::Path;
 use bytes::Bytes;
 use disk::{Disk, File};
 
-use crate::error::{Corruption, Error, OpenError, ReadError};
+use crate::error::{Corruption, Damage, Error, OpenError, ReadError};
 use crate::folder::Folder;
 use crate::format::{
     BLOCK_BYTES, FRAME_HEADER_BYTES, FrameHeader, Heads, RECORD_HEAD_BYTES, SegmentHeader, encode,
 };
 use crate::index::{Index, Span};
-use crate::outline::{Outline, check_promises};
-use crate::recovery::{Replayed, replay};
+use crate::live::{Sealed, unneeded};
+use crate::outline::{LogId, Outline, StartStep, check_promises, some};
+use crate::recovery::{Replayed, repair, replay};
 use crate::segment::ActiveSegment;
-use crate::types::{Batch, Entry, HardState, Options, Recovered, Stats};
+use crate::types::{Batch, Entry, HardState, Options, Recovered, Stats, Visit};
 
 /// Bytes of the write buffer that are kept from one flush to the next.
 const BUFFER_KEPT_BYTES_MAX: usize = 8 << 20;
 
+/// Repairs in one opening. One is enough for any damage; more mean that the disk reads something
+/// else each time.
+const REPAIRS_MAX: usize = 4;
+
+/// What a frame is written for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// Entries, or a promise.
+    Append,
+    /// Idleness.
+    Closing,
+    /// The log starts after that entry.
+    Start(LogId),
+}
+
 /// A durable log. Its methods are of three kinds: commands that write ([`Wal::append`],
-/// [`Wal::write_closing_frame`], [`Wal::prepare_spare`]), [`Wal::read`], and getters.
+/// [`Wal::cut`], [`Wal::give_up_segments`], [`Wal::write_closing_frame`], [`Wal::prepare_spare`]),
+/// [`Wal::read`], and getters.
 pub struct Wal<D: Disk> {
     folder: Folder<D>,
     options: Options,
     outline: Outline,
     index: Index,
-    /// Of every live segment but the active one: the checksum of its header.
-    seeds: BTreeMap<u64, u32>,
+    /// Every live segment but the active one, by number.
+    sealed: BTreeMap<u64, Sealed>,
     active: ActiveSegment<D::File>,
     /// The sealed segment that was read last.
     reading: Option<(u64, D::File)>,
@@ -47,9 +64,9 @@ pub struct Wal<D: Disk> {
 impl<D: Disk> Wal<D> {
     /// Opens the log in `directory`, or begins one there.
     ///
-    /// `visit` sees every record in the order of the log; one with an index seen before supersedes
-    /// it and all after it. What is returned was made durable again before (a process that crashed
-    /// may have left some of it in the page cache only), so that acknowledging it is safe.
+    /// `visit` sees what the log holds, in the order of the log. What is returned was made durable
+    /// again before (a process that crashed may have left some of it in the page cache only), so
+    /// that acknowledging it is safe.
     ///
     /// No other process may have the log open: [`crate::DataDirectory`] holds the lock.
     ///
@@ -60,19 +77,61 @@ impl<D: Disk> Wal<D> {
         disk: D,
         directory: &Path,
         options: Options,
-        visit: &mut dyn FnMut(&Entry),
+        visit: &mut dyn FnMut(Visit<'_>),
     ) -> Result<(Wal<D>, Recovered), OpenError> {
         options.assert_valid();
         let (mut folder, numbers) = Folder::open(disk, directory)?;
         let replayed = replay(&mut folder, &numbers, &options, visit)?;
-        let Replayed { outline, index, seeds, active, flush, closed, recovered } = replayed;
-        let wal = Wal {
+        Wal::from_replayed(folder, options, replayed)
+    }
+
+    /// Opens the log as [`Wal::open`] does, and goes on without what is damaged, as far as that is
+    /// safe: see [`Recovered::repairs`] and [`Recovered::floor`]. `snapshots` looks for the (term,
+    /// index) of usable snapshots, if it comes to that: what lies before one of them need not be in
+    /// the log.
+    ///
+    /// # Errors
+    /// [`OpenError::Wiped`] if the log does not even tell any more what it has lost.
+    pub fn open_repairing(
+        disk: D,
+        directory: &Path,
+        options: Options,
+        snapshots: &dyn Fn() -> Result<Vec<(u64, u64)>, disk::Error>,
+        visit: &mut dyn FnMut(Visit<'_>),
+    ) -> Result<(Wal<D>, Recovered), OpenError> {
+        options.assert_valid();
+        let (mut folder, mut numbers) = Folder::open(disk, directory)?;
+        let mut repairs = Vec::new();
+        loop {
+            match replay(&mut folder, &numbers, &options, visit) {
+                Ok(replayed) => {
+                    let (wal, recovered) = Wal::from_replayed(folder, options, replayed)?;
+                    return Ok((wal, Recovered { repairs, ..recovered }));
+                }
+                Err(OpenError::Corrupt(corruption)) if repairs.len() < REPAIRS_MAX => {
+                    let snapshots: Vec<LogId> = snapshots()?.into_iter().map(LogId::from).collect();
+                    let repaired = repair(&mut folder, &numbers, &options, &snapshots, corruption)?;
+                    repairs.push(repaired);
+                    numbers = folder.numbers()?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn from_replayed(
+        folder: Folder<D>,
+        options: Options,
+        replayed: Replayed<D::File>,
+    ) -> Result<(Wal<D>, Recovered), OpenError> {
+        let Replayed { outline, index, sealed, active, flush, closed, recovered } = replayed;
+        let mut wal = Wal {
             folder,
             options,
             commit: outline.hard_state().commit,
             outline,
             index,
-            seeds,
+            sealed,
             active,
             reading: None,
             flush,
@@ -81,6 +140,8 @@ impl<D: Disk> Wal<D> {
             poisoned: None,
             stats: Stats::default(),
         };
+        // Whoever cut the log may have died before it gave the segments up.
+        wal.release_segments()?;
         Ok((wal, recovered))
     }
 
@@ -89,22 +150,48 @@ impl<D: Disk> Wal<D> {
     /// unknown, and the log is poisoned.
     ///
     /// Batches that bring no entries and the same term and vote write nothing: their commit index
-    /// goes with the next frame.
+    /// goes with the next frame. A start that is new takes a frame and a flush of its own, before
+    /// its batch's entries.
     ///
     /// # Panics
     /// If a batch contradicts the log: a gap, a truncation of what is committed, a term that goes
-    /// back, a vote that changes, a payload above [`Options::payload_bytes_max`].
+    /// back, a vote that changes, a start that goes back, a payload above
+    /// [`Options::payload_bytes_max`].
     pub fn append(&mut self, batches: &[Batch]) -> Result<(), Error> {
         self.check_poison()?;
-        let (records, hard_state) = self.merge(batches);
-        self.commit = hard_state.commit;
-        let promised = self.outline.hard_state();
-        let same_promises = (hard_state.term, hard_state.vote) == (promised.term, promised.vote);
-        if records.is_empty() && same_promises {
+        let written = self.append_groups(batches);
+        self.poison_on_error(written)
+    }
+
+    /// Makes durable that the log starts after the entry `to`, given as (term, index), which a
+    /// snapshot covers; then gives up the segments that are not needed any more. It does nothing if
+    /// the log starts there or later already.
+    ///
+    /// # Errors
+    /// [`Error::Removal`] leaves the log cut and as sound as it was.
+    ///
+    /// # Panics
+    /// If the log does not hold that entry.
+    pub fn cut(&mut self, to: (u64, u64)) -> Result<(), Error> {
+        self.check_poison()?;
+        if to.1 <= self.outline.start().index {
             return Ok(());
         }
-        let written = self.write_frames(&records, hard_state);
-        self.poison_on_error(written)
+        assert!(self.outline.holds(to.into()), "the log is cut at an entry that it holds: {to:?}");
+        let hard_state = self.outline.hard_state();
+        let batch = Batch { start: Some(to), hard_state, entries: Vec::new() };
+        self.append(&[batch])?;
+        self.give_up_segments()
+    }
+
+    /// Removes the segments that the log's start has made needless, or makes them into spares; to
+    /// be called after a batch with a start. [`Wal::cut`] does so itself.
+    ///
+    /// # Errors
+    /// [`Error::Removal`] leaves the log as sound as it was.
+    pub fn give_up_segments(&mut self) -> Result<(), Error> {
+        self.check_poison()?;
+        self.release_segments().map_err(Error::Removal)
     }
 
     /// Writes a frame that carries nothing, so that damage to the one before it can be told from a
@@ -117,7 +204,7 @@ impl<D: Disk> Wal<D> {
         }
         let hard_state = HardState { commit: self.commit, ..self.outline.hard_state() };
         let room = if self.active.space() == 0 { self.begin_segment() } else { Ok(()) };
-        let written = room.and_then(|()| self.write_frame(&[], hard_state, true));
+        let written = room.and_then(|()| self.write_frame(&[], hard_state, Occasion::Closing));
         self.poison_on_error(written)
     }
 
@@ -164,9 +251,15 @@ impl<D: Disk> Wal<D> {
         Ok(entries)
     }
 
-    /// Term and index of the last durable entry; none if there never was one.
+    /// Term and index of the last durable entry, or of the one that the log starts after; none if
+    /// there never was one.
     pub fn last_log_id(&self) -> Option<(u64, u64)> {
-        self.outline.last()
+        some(self.outline.last())
+    }
+
+    /// Term and index of the entry that the log starts after; none if it has its first entry.
+    pub fn start(&self) -> Option<(u64, u64)> {
+        some(self.outline.start())
     }
 
     /// The index the log begins at; it has no entries if the last index is below that.
@@ -222,6 +315,64 @@ impl<D: Disk> Wal<D> {
         })
     }
 
+    fn append_groups(&mut self, mut batches: &[Batch]) -> Result<(), disk::Error> {
+        while let Some(first) = batches.first() {
+            if let Some(start) = first.start {
+                self.write_start(start.into(), first.hard_state)?;
+            }
+            let later = batches.iter().skip(1).position(|batch| batch.start.is_some());
+            let (group, rest) = batches.split_at(later.map_or(batches.len(), |later| later + 1));
+            self.append_group(group)?;
+            batches = rest;
+        }
+        Ok(())
+    }
+
+    /// Writes batches whose starts are durable.
+    fn append_group(&mut self, batches: &[Batch]) -> Result<(), disk::Error> {
+        let (records, hard_state) = self.merge(batches);
+        self.commit = hard_state.commit;
+        let promised = self.outline.hard_state();
+        let same_promises = (hard_state.term, hard_state.vote) == (promised.term, promised.vote);
+        if records.is_empty() && same_promises {
+            return Ok(());
+        }
+        self.write_frames(&records, hard_state)
+    }
+
+    /// Writes that the log starts after `start`, unless it does.
+    fn write_start(&mut self, start: LogId, hard_state: HardState) -> Result<(), disk::Error> {
+        let before = self.outline.start();
+        assert!(start == before || start.index > before.index, "the start never goes back");
+        if start == before {
+            return Ok(());
+        }
+        let holds = self.outline.holds(start);
+        assert!(holds || start.index > self.commit, "what is committed is never dropped");
+        // The batch's own commit index may speak of entries that it brings, over those that stay.
+        self.commit = self.commit.max(start.index);
+        if self.active.space() == 0 {
+            self.begin_segment()?;
+        }
+        let hard_state = HardState { commit: self.commit, ..hard_state };
+        self.write_frame(&[], hard_state, Occasion::Start(start))
+    }
+
+    /// Gives up the segments that the log can do without.
+    fn release_segments(&mut self) -> Result<(), disk::Error> {
+        let active = (self.active.number, self.active.reach);
+        let numbers = unneeded(&self.sealed, active, self.outline.start().index);
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        self.sealed.retain(|number, _| !numbers.contains(number));
+        self.reading = self.reading.take().filter(|(number, _)| !numbers.contains(number));
+        let given_up = self.folder.give_up(&numbers, self.options.spares)?;
+        self.stats.segments_recycled += given_up.recycled;
+        self.stats.segments_removed += given_up.removed;
+        Ok(())
+    }
+
     /// What is left to write of `batches` once later truncations are done: entries without gaps,
     /// and the last hard state.
     fn merge<'a>(&self, batches: &'a [Batch]) -> (Vec<&'a Entry>, HardState) {
@@ -257,7 +408,7 @@ impl<D: Disk> Wal<D> {
             let fitting = fitting_records(records, self.active.space());
             let all = fitting == records.len() && self.active.space() > 0;
             if all {
-                return self.write_frame(records, hard_state, false);
+                return self.write_frame(records, hard_state, Occasion::Append);
             }
             let segment_bytes_max = self.options.frame_bytes_max();
             if fitting == 0 || fitting_records(records, segment_bytes_max) == records.len() {
@@ -271,7 +422,7 @@ impl<D: Disk> Wal<D> {
             }
             let (now, later) = records.split_at(fitting);
             let commit = hard_state.commit.min(now[fitting - 1].index);
-            self.write_frame(now, HardState { commit, ..hard_state }, false)?;
+            self.write_frame(now, HardState { commit, ..hard_state }, Occasion::Append)?;
             records = later;
         }
     }
@@ -281,14 +432,14 @@ impl<D: Disk> Wal<D> {
         &mut self,
         records: &[&Entry],
         hard_state: HardState,
-        closing: bool,
+        occasion: Occasion,
     ) -> Result<(), disk::Error> {
         let log_ids = || records.iter().map(|entry| (entry.index, entry.term));
-        if let Err(contradiction) = self.outline.check(log_ids(), hard_state) {
+        let header = self.frame_header(records, hard_state, occasion);
+        if let Err(contradiction) = self.outline.check_frame(log_ids(), &header) {
             panic!("a batch contradicts the log: {contradiction}");
         }
-        let (segment, previous, seed) = (self.active.number, self.active.chain, self.active.seed);
-        let header = FrameHeader { segment, flush: self.flush, previous, hard_state, closing };
+        let (segment, seed) = (self.active.number, self.active.seed);
         let checksum = encode(&mut self.buffer, seed, &header, records);
         let offset = self.active.offset();
         self.active.write(&self.buffer, checksum)?;
@@ -296,13 +447,40 @@ impl<D: Disk> Wal<D> {
         if let (Some(first), Some(last)) = (records.first(), records.last()) {
             let (first, last, records) = (first.index, last.index, records.len() as u32);
             self.index.push(Span { first, last, records, segment, offset });
+            self.active.reach.note(first);
         }
-        self.outline.advance(log_ids(), hard_state);
+        let step = self.outline.advance_frame(log_ids(), &header);
+        if step != StartStep::None {
+            self.index.start_at(self.outline.first_index(), self.outline.last_index());
+        }
+        if step == StartStep::Dropped {
+            self.active.reach.note(self.outline.first_index());
+        }
         self.flush += 1;
-        self.closed = closing;
+        self.closed = header.closing;
         self.count_frame(records.len());
         self.buffer.shrink_to(BUFFER_KEPT_BYTES_MAX);
         Ok(())
+    }
+
+    fn frame_header(
+        &self,
+        records: &[&Entry],
+        hard_state: HardState,
+        occasion: Occasion,
+    ) -> FrameHeader {
+        let start = match occasion {
+            Occasion::Start(start) => start,
+            Occasion::Append | Occasion::Closing => self.outline.start(),
+        };
+        FrameHeader {
+            segment: self.active.number,
+            flush: self.flush,
+            previous: self.active.chain,
+            hard_state,
+            closing: occasion == Occasion::Closing,
+            marks: records.is_empty().then(|| self.outline.marks_from(start)),
+        }
     }
 
     fn count_frame(&mut self, records: usize) {
@@ -326,11 +504,14 @@ impl<D: Disk> Wal<D> {
             hard_state: self.outline.hard_state(),
             first_index: last_index + 1,
             previous_term: self.outline.term_at(last_index),
+            start: self.outline.start(),
+            floor: self.outline.floor(),
         };
         let draft = self.folder.draft(&header)?;
         let seed = draft.seed;
         let begun = self.folder.publish(draft)?;
-        self.seeds.insert(self.active.number, self.active.seed);
+        let sealed = Sealed { seed: self.active.seed, reach: self.active.reach };
+        self.sealed.insert(self.active.number, sealed);
         self.active = ActiveSegment::new(begun, &header, BLOCK_BYTES, seed);
         self.stats.segments += 1;
         Ok(())
@@ -350,12 +531,19 @@ impl<D: Disk> Wal<D> {
             ReadError::Corrupt(Corruption { path, offset, damage, sound_index })
         };
         let path = self.folder.segment_path(span.segment);
+        let ours = wanted.clone().map(|index| (index, self.outline.term_at(index)));
+        let ours: Vec<(u64, u64)> = ours.collect();
         let (file, seed) = self.segment(span.segment)?;
         let heads = read_exactly(file, span.offset, Heads::size_bytes(span.records))?;
         let heads = Heads::parse(heads, seed).map_err(|damage| corrupt(path.clone(), damage))?;
 
         let start = (wanted.start() - span.first) as usize;
         let end = (wanted.end() - span.first) as usize + 1;
+        // A write that went astray leaves a sound frame in the place of another.
+        let there = heads.log_ids().skip(start).take(end - start);
+        if !there.eq(ours) {
+            return Err(corrupt(path, Damage::Chain));
+        }
         let count_min = usize::from(entries.is_empty());
         let (count, range) = heads.payload_range(start..end, count_min, *bytes_left);
         let payload_bytes = (range.end - range.start) as usize;
@@ -373,7 +561,7 @@ impl<D: Disk> Wal<D> {
         if number == self.active.number {
             return Ok((&self.active.file, self.active.seed));
         }
-        let seed = *self.seeds.get(&number).expect("spans lie in live segments");
+        let seed = self.sealed.get(&number).expect("spans lie in live segments").seed;
         if self.reading.as_ref().is_none_or(|(open, _)| *open != number) {
             self.reading = Some((number, self.folder.open_segment(number)?));
         }

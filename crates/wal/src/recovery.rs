@@ -1,7 +1,13 @@
 //! Opening: which segments live, what they hold, whether the end is torn or corrupt, and making it
 //! all durable before anyone believes it.
 
+mod inspect;
+mod repair;
+
 use std::collections::BTreeMap;
+
+pub use inspect::{LogReport, SegmentReport, inspect};
+pub(crate) use repair::repair;
 
 use disk::{Disk, File};
 
@@ -9,16 +15,17 @@ use crate::error::{Corruption, Damage, OpenError};
 use crate::folder::Folder;
 use crate::format::{BLOCK_BYTES, Frame, HeaderError, SegmentHeader};
 use crate::index::{Index, Span};
-use crate::outline::Outline;
+use crate::live::{Reach, Sealed};
+use crate::outline::{LogId, Outline, StartStep, some};
 use crate::segment::{ActiveSegment, SegmentReader};
-use crate::types::{Entry, HardState, Options, Recovered, TornTail};
+use crate::types::{HardState, Options, Recovered, TornTail, Visit};
 
 /// A log that was read back, ready to be written.
 pub(crate) struct Replayed<F> {
     pub(crate) outline: Outline,
     pub(crate) index: Index,
-    /// Of every live segment but the active one: the checksum of its header.
-    pub(crate) seeds: BTreeMap<u64, u32>,
+    /// Every live segment but the active one, by number.
+    pub(crate) sealed: BTreeMap<u64, Sealed>,
     pub(crate) active: ActiveSegment<F>,
     /// The next frame's number.
     pub(crate) flush: u64,
@@ -27,38 +34,40 @@ pub(crate) struct Replayed<F> {
     pub(crate) recovered: Recovered,
 }
 
-/// Reads the log in `folder`, shows each record to `visit`, and begins a new segment with what the
-/// last one held. `numbers` are the segments found there, ascending.
+/// Reads the log in `folder`, shows all that it holds to `visit`, and begins a new segment with
+/// what the last one held. `numbers` are the segments found there, ascending.
 pub(crate) fn replay<D: Disk>(
     folder: &mut Folder<D>,
     numbers: &[u64],
     options: &Options,
-    visit: &mut dyn FnMut(&Entry),
+    visit: &mut dyn FnMut(Visit<'_>),
 ) -> Result<Replayed<D::File>, OpenError> {
     let mut live = live_segments(folder, numbers)?;
-    let Some(last) = live.pop() else { return Ok(found(folder, options)?) };
+    let Some(last) = live.pop() else { return Ok(found(folder, options, visit)?) };
 
-    let mut replay = Replay::starting_at(live.first().unwrap_or(&last));
-    for (position, segment) in live.iter().enumerate() {
-        let successor = live.get(position + 1).unwrap_or(&last);
-        replay.sealed_segment(folder, segment, &successor.header, visit)?;
-    }
-    let (end, torn_tail) = replay.last_segment(folder, &last, visit)?;
+    let mut replay = Replay::starting_at(live.first().unwrap_or(&last), visit);
+    let (end, torn_tail) = replay.segments(folder, &live, &last, visit)?;
 
-    let active = copy_segment(folder, &last, end, options)?;
+    let mut active = copy_segment(folder, &last, end, options)?;
     let is_live = |number: &u64| live.iter().any(|segment| segment.header.number == *number);
     let dead: Vec<u64> = numbers.iter().copied().filter(|number| !is_live(number)).collect();
     folder.remove_segments(&dead)?;
 
     replay.index.move_segment(last.header.number, active.number);
-    let seeds = live.iter().map(|segment| (segment.header.number, segment.seed)).collect();
-    Ok(replay.finish(seeds, active, torn_tail))
+    active.reach = replay.reach(&last.header);
+    let seal = |segment: &LiveSegment| {
+        let LiveSegment { header, seed } = segment;
+        (header.number, Sealed { seed: *seed, reach: replay.reach(header) })
+    };
+    let sealed = live.iter().map(seal).collect();
+    Ok(replay.finish(sealed, active, torn_tail))
 }
 
 /// Begins a log that has no segment yet.
 fn found<D: Disk>(
     folder: &mut Folder<D>,
     options: &Options,
+    visit: &mut dyn FnMut(Visit<'_>),
 ) -> Result<Replayed<D::File>, disk::Error> {
     let header = SegmentHeader {
         number: 1,
@@ -70,15 +79,18 @@ fn found<D: Disk>(
         hard_state: HardState::default(),
         first_index: 1,
         previous_term: 0,
+        start: LogId::default(),
+        floor: None,
     };
     let draft = folder.draft(&header)?;
     let seed = draft.seed;
     let active = ActiveSegment::new(folder.publish(draft)?, &header, BLOCK_BYTES, seed);
     let segment = LiveSegment { header, seed };
-    Ok(Replay::starting_at(&segment).finish(BTreeMap::new(), active, None))
+    Ok(Replay::starting_at(&segment, visit).finish(BTreeMap::new(), active, None))
 }
 
 /// A segment that counts.
+#[derive(Clone, Copy)]
 struct LiveSegment {
     header: SegmentHeader,
     seed: u32,
@@ -95,11 +107,6 @@ fn live_segments<D: Disk>(
         let segment = read_header(folder, number)?;
         let predecessor = segment.header.predecessor;
         next = numbers.binary_search(&predecessor).is_ok().then_some(predecessor);
-        if next.is_none() && numbers.first().is_some_and(|lowest| *lowest < predecessor) {
-            // A log is only ever cut from its beginning: this is a hole.
-            let damage = Damage::SegmentMissing { number: predecessor };
-            return Err(header_corruption(folder, number, damage));
-        }
         live.push(segment);
     }
     live.reverse();
@@ -141,17 +148,43 @@ fn read_segment<D: Disk>(
 struct Replay {
     outline: Outline,
     index: Index,
+    /// Of each segment: the lowest index that its frames go back to.
+    lowest: BTreeMap<u64, u64>,
     flush: u64,
     closed: bool,
     records: u64,
 }
 
 impl Replay {
-    fn starting_at(oldest: &LiveSegment) -> Replay {
-        let SegmentHeader { first_index, previous_term, hard_state, first_flush, .. } =
-            oldest.header;
-        let outline = Outline::starting_at(first_index, previous_term, hard_state);
-        Replay { outline, index: Index::default(), flush: first_flush, closed: true, records: 0 }
+    fn starting_at(oldest: &LiveSegment, visit: &mut dyn FnMut(Visit<'_>)) -> Replay {
+        let outline = Outline::before(&oldest.header);
+        let LogId { term, index } = outline.last();
+        visit(Visit::Begin { term, index });
+        let flush = oldest.header.first_flush;
+        let (index, lowest) = (Index::default(), BTreeMap::new());
+        Replay { outline, index, lowest, flush, closed: true, records: 0 }
+    }
+
+    /// Reads all segments, `last` after `sealed`: where the sound frames of the last one end, and
+    /// what is behind them.
+    fn segments<D: Disk>(
+        &mut self,
+        folder: &Folder<D>,
+        sealed: &[LiveSegment],
+        last: &LiveSegment,
+        visit: &mut dyn FnMut(Visit<'_>),
+    ) -> Result<(u64, Option<TornTail>), OpenError> {
+        for (position, segment) in sealed.iter().enumerate() {
+            let successor = sealed.get(position + 1).unwrap_or(last);
+            self.sealed_segment(folder, segment, &successor.header, visit)?;
+        }
+        let end = self.last_segment(folder, last, visit)?;
+        if self.outline.is_whole() {
+            return Ok(end);
+        }
+        let SegmentHeader { number, predecessor, .. } = sealed.first().unwrap_or(last).header;
+        let damage = Damage::SegmentMissing { number: predecessor };
+        Err(header_corruption(folder, number, damage))
     }
 
     /// Reads a segment that another follows: its last frame must be the one its successor names.
@@ -160,7 +193,7 @@ impl Replay {
         folder: &Folder<D>,
         segment: &LiveSegment,
         successor: &SegmentHeader,
-        visit: &mut dyn FnMut(&Entry),
+        visit: &mut dyn FnMut(Visit<'_>),
     ) -> Result<(), OpenError> {
         let mut reader = read_segment(folder, segment)?;
         let damage = self.frames(&mut reader, visit)?;
@@ -179,11 +212,11 @@ impl Replay {
         &mut self,
         folder: &Folder<D>,
         segment: &LiveSegment,
-        visit: &mut dyn FnMut(&Entry),
+        visit: &mut dyn FnMut(Visit<'_>),
     ) -> Result<(u64, Option<TornTail>), OpenError> {
         let mut reader = read_segment(folder, segment)?;
         let damage = self.frames(&mut reader, visit)?;
-        if is_no_tear(damage) || reader.has_later_frame()? {
+        if is_no_tear(damage) || reader.newest_later_frame()?.is_some() {
             return Err(self.corrupt(&reader, damage));
         }
         let claim = reader.claim_at(reader.offset)?;
@@ -199,7 +232,7 @@ impl Replay {
     fn frames<F: File>(
         &mut self,
         reader: &mut SegmentReader<F>,
-        visit: &mut dyn FnMut(&Entry),
+        visit: &mut dyn FnMut(Visit<'_>),
     ) -> Result<Damage, OpenError> {
         loop {
             let offset = reader.offset;
@@ -207,27 +240,54 @@ impl Replay {
                 Ok(frame) => frame,
                 Err(damage) => return Ok(damage),
             };
-            if let Err(damage) = self.frame(&frame, reader.header.number, offset) {
+            if let Err(damage) = self.frame(&frame, reader.header.number, offset, visit) {
                 reader.offset = offset;
                 return Err(self.corrupt(reader, damage));
             }
-            frame.entries.iter().for_each(&mut *visit);
         }
     }
 
-    fn frame(&mut self, frame: &Frame, segment: u64, offset: u64) -> Result<(), Damage> {
+    fn frame(
+        &mut self,
+        frame: &Frame,
+        segment: u64,
+        offset: u64,
+        visit: &mut dyn FnMut(Visit<'_>),
+    ) -> Result<(), Damage> {
         let header = frame.heads.header();
-        let checked = self.outline.check(frame.heads.log_ids(), header.hard_state);
+        let checked = self.outline.check_frame(frame.heads.log_ids(), &header);
         checked.map_err(Damage::Contradiction)?;
         if let (Some(first), Some(last)) = (frame.entries.first(), frame.entries.last()) {
             let (first, last, records) = (first.index, last.index, frame.heads.records());
             self.index.push(Span { first, last, records, segment, offset });
+            self.note(segment, first);
         }
-        self.outline.advance(frame.heads.log_ids(), header.hard_state);
+        let step = self.outline.advance_frame(frame.heads.log_ids(), &header);
+        if step != StartStep::None {
+            self.index.start_at(self.outline.first_index(), self.outline.last_index());
+            self.visit_start(visit);
+        }
+        if step == StartStep::Dropped {
+            self.note(segment, self.outline.first_index());
+        }
+        frame.entries.iter().for_each(|entry| visit(Visit::Entry(entry)));
         self.flush = header.flush + 1;
         self.closed = header.closing;
         self.records += u64::from(frame.heads.records());
         Ok(())
+    }
+
+    fn note(&mut self, segment: u64, index: u64) {
+        let lowest = self.lowest.entry(segment).or_insert(index);
+        *lowest = index.min(*lowest);
+    }
+
+    /// A start before what is known changes nothing.
+    fn visit_start(&self, visit: &mut dyn FnMut(Visit<'_>)) {
+        let LogId { term, index } = self.outline.start();
+        if index + 1 == self.outline.first_index() {
+            visit(Visit::Start { term, index });
+        }
     }
 
     /// Whether a segment's header agrees with the log before it.
@@ -236,7 +296,14 @@ impl Replay {
         successor.first_flush == self.flush
             && successor.hard_state == outline.hard_state()
             && successor.first_index == outline.last_index() + 1
-            && successor.previous_term == outline.term_at(outline.last_index())
+            && successor.previous_term == outline.last().term
+            && (successor.start, successor.floor) == (outline.start(), outline.floor())
+    }
+
+    fn reach(&self, header: &SegmentHeader) -> Reach {
+        let mut reach = Reach::of(header);
+        self.lowest.get(&header.number).into_iter().for_each(|lowest| reach.note(*lowest));
+        reach
     }
 
     fn corrupt<F: File>(&self, reader: &SegmentReader<F>, damage: Damage) -> OpenError {
@@ -245,19 +312,22 @@ impl Replay {
 
     fn finish<F>(
         self,
-        seeds: BTreeMap<u64, u32>,
+        sealed: BTreeMap<u64, Sealed>,
         active: ActiveSegment<F>,
         torn_tail: Option<TornTail>,
     ) -> Replayed<F> {
-        let Replay { outline, index, flush, closed, records } = self;
+        let Replay { outline, index, flush, closed, records, .. } = self;
         let recovered = Recovered {
             hard_state: outline.hard_state(),
+            start: some(outline.start()),
             first_index: outline.first_index(),
-            last: outline.last(),
+            last: some(outline.last()),
             torn_tail,
+            repairs: Vec::new(),
+            floor: outline.floor().and_then(some),
             records,
         };
-        Replayed { outline, index, seeds, active, flush, closed, recovered }
+        Replayed { outline, index, sealed, active, flush, closed, recovered }
     }
 }
 
@@ -291,8 +361,21 @@ fn copy_segment<D: Disk>(
     };
     let draft = folder.draft(&header)?;
     let mut reader = read_segment(folder, last)?;
-    let mut chain = draft.seed;
-    let mut buffer = Vec::new();
+    let chain = copy_frames(&mut reader, end, &draft.file, &header, draft.seed)?;
+    draft.file.sync()?;
+    Ok(ActiveSegment::new(folder.publish(draft)?, &header, end, chain))
+}
+
+/// Copies frames up to `end` to the same offsets of the segment of `header`, whose checksum is
+/// `seed`; returns the checksum of the last one.
+fn copy_frames<F: File>(
+    reader: &mut SegmentReader<F>,
+    end: u64,
+    file: &F,
+    header: &SegmentHeader,
+    seed: u32,
+) -> Result<u32, OpenError> {
+    let (mut chain, mut buffer) = (seed, Vec::new());
     while reader.offset < end {
         let offset = reader.offset;
         let frame = match reader.next()? {
@@ -303,9 +386,8 @@ fn copy_segment<D: Disk>(
                 return Err(OpenError::Corrupt(corruption));
             }
         };
-        chain = frame.move_to(&mut buffer, header.number, draft.seed, chain);
-        draft.file.write_at(&buffer, offset)?;
+        chain = frame.move_to(&mut buffer, header.number, seed, chain);
+        file.write_at(&buffer, offset)?;
     }
-    draft.file.sync()?;
-    Ok(ActiveSegment::new(folder.publish(draft)?, &header, end, chain))
+    Ok(chain)
 }

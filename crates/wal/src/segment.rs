@@ -8,14 +8,14 @@ use disk::File;
 use crate::error::{Corruption, Damage};
 use crate::folder::{Begun, write_zeros};
 use crate::format::{BLOCK_BYTES, Claim, Frame, Heads, SegmentHeader};
-
-/// Bytes looked at at once when a segment is searched for frames; a multiple of the block.
-const SEARCH_STEP_BYTES: u64 = 1 << 20;
+use crate::live::Reach;
+use crate::search::{Sought, search_frames};
 
 /// The segment that frames are written to.
 pub(crate) struct ActiveSegment<F> {
     pub(crate) file: F,
     pub(crate) number: u64,
+    pub(crate) reach: Reach,
     /// The checksum of its header.
     pub(crate) seed: u32,
     /// The checksum of its last frame, or the seed.
@@ -34,8 +34,8 @@ impl<F: File> ActiveSegment<F> {
         let (number, capacity) = (header.number, header.capacity);
         assert!(offset.is_multiple_of(BLOCK_BYTES), "frames begin at blocks");
         assert!((BLOCK_BYTES..=capacity).contains(&offset), "frames lie within the segment");
-        let prepared = prepared.max(offset);
-        ActiveSegment { file, number, seed, chain, offset, capacity, prepared }
+        let (prepared, reach) = (prepared.max(offset), Reach::of(header));
+        ActiveSegment { file, number, reach, seed, chain, offset, capacity, prepared }
     }
 
     /// Where the next frame goes, in bytes from the start.
@@ -131,31 +131,13 @@ impl<F: File> SegmentReader<F> {
         Ok(Claim::read(&block).filter(|claim| claim.segment == self.header.number))
     }
 
-    /// Whether a sound frame of this segment begins in a block after the one at `self.offset`: then
-    /// what is at `self.offset` was durable once.
-    pub(crate) fn has_later_frame(&self) -> Result<bool, disk::Error> {
-        let mut start = self.offset + BLOCK_BYTES;
-        while start < self.size_bytes {
-            let step = self.read(start, SEARCH_STEP_BYTES.min(self.size_bytes - start))?;
-            for (offset, block) in (start..).step_by(BLOCK_BYTES as usize).zip(step.chunks(4096)) {
-                if self.is_sound_frame(offset, block)? {
-                    return Ok(true);
-                }
-            }
-            start += SEARCH_STEP_BYTES;
-        }
-        Ok(false)
-    }
-
-    fn is_sound_frame(&self, offset: u64, block: &[u8]) -> Result<bool, disk::Error> {
-        let claim = Claim::read(block).filter(|claim| claim.segment == self.header.number);
-        match claim {
-            Some(claim) if claim.fits(self.size_bytes - offset) => {
-                let bytes = self.read(offset, claim.heads_end() as u64)?;
-                Ok(Heads::parse(bytes, self.seed).is_ok())
-            }
-            Some(_) | None => Ok(false),
-        }
+    /// The newest sound frame of this segment that begins in a block after the one at
+    /// `self.offset`: if there is one, what is at `self.offset` was durable once.
+    pub(crate) fn newest_later_frame(&self) -> Result<Option<Heads>, disk::Error> {
+        let (number, seed) = (self.header.number, self.seed);
+        let (from, end) = (self.offset + BLOCK_BYTES, self.size_bytes);
+        let found = search_frames(&self.file, Sought { number, seed, from, end })?;
+        Ok(found.map(|found| found.newest))
     }
 
     /// Bytes of the file from the next frame on.

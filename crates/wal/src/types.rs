@@ -1,7 +1,10 @@
 //! What goes into the log and what comes back.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 
+use crate::error::Corruption;
 use crate::format::{BLOCK_BYTES, FRAME_HEADER_BYTES, RECORD_HEAD_BYTES};
 
 /// Smallest segment: the header block and a few frames.
@@ -42,11 +45,23 @@ pub struct Entry {
 /// What one step of consensus wants durable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
+    /// The log starts after this entry, given as (term, index), before the batch's own entries
+    /// come: a snapshot stands for all up to there. What the log holds after that entry stays if
+    /// the log holds the entry itself; otherwise the log has no entries then. It is never lower
+    /// than the start before, and committed: the commit index is at least that.
+    pub start: Option<(u64, u64)>,
     /// Durable together with the entries, or later ones.
     pub hard_state: HardState,
     /// Ascending without gaps. The first index is at most one past the last of the log; a lower one
     /// truncates the log from there, and must be above the commit index.
     pub entries: Vec<Entry>,
+}
+
+impl Batch {
+    /// Entries and hard state; the log starts where it did.
+    pub fn new(hard_state: HardState, entries: Vec<Entry>) -> Batch {
+        Batch { start: None, hard_state, entries }
+    }
 }
 
 /// How a log is kept. The defaults are for production.
@@ -55,7 +70,8 @@ pub struct Options {
     /// Bytes of a segment file, a multiple of 4096 between [`SEGMENT_BYTES_MIN`] and
     /// [`SEGMENT_BYTES_MAX`]. It holds for segments begun from now on.
     pub segment_bytes: u64,
-    /// Prepared files that [`crate::Wal::prepare_spare`] keeps in reserve.
+    /// Prepared files that are kept in reserve: [`crate::Wal::prepare_spare`] makes them, and
+    /// segments that the log gives up become some.
     pub spares: usize,
     /// A number that clients cannot know, so that no value they store can pass for a frame. Any
     /// random number will do, and another one each time.
@@ -90,20 +106,73 @@ impl Options {
     }
 }
 
+/// What [`crate::Wal::open`] comes upon while it reads the log, in the order of the log.
+#[derive(Clone, Copy, Debug)]
+pub enum Visit<'a> {
+    /// Reading begins, or begins again: what was visited before is void. The log holds what comes
+    /// after this entry (0 of term 0: from its first entry on).
+    Begin {
+        /// The term of that entry.
+        term: u64,
+        /// Its index.
+        index: u64,
+    },
+    /// The log starts after this entry. If it was visited with that term, or is the one that the
+    /// log began after, whatever came after it stays; otherwise all that was visited is void.
+    Start {
+        /// The term of that entry.
+        term: u64,
+        /// Its index.
+        index: u64,
+    },
+    /// An entry. One with an index seen before supersedes it and all after it.
+    Entry(&'a Entry),
+}
+
 /// What [`crate::Wal::open`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
     /// The newest hard state that was durable.
     pub hard_state: HardState,
-    /// The index the log begins at. Above 1, a snapshot must cover what is before it: whoever has
-    /// none has lost a part of the log.
+    /// Term and index of the entry that the log starts after; none if it has its first entry. A
+    /// snapshot must cover that entry: whoever has none can not say what state the log continues.
+    pub start: Option<(u64, u64)>,
+    /// The index the log begins at.
     pub first_index: u64,
-    /// Term and index of the last entry; none if there never was one.
+    /// Term and index of the last entry, or of the one the log starts after; none if there never
+    /// was one.
     pub last: Option<(u64, u64)>,
     /// The remains of a flush that did not finish. Nobody was told that it had, so nothing is lost.
     pub torn_tail: Option<TornTail>,
+    /// What was damaged and could be repaired, oldest first; none unless repairs were allowed.
+    pub repairs: Vec<Repaired>,
+    /// Term and index of the last entry that the log once had, if that is after the last one it
+    /// has: a repair cut it off. This member may have acknowledged it.
+    pub floor: Option<(u64, u64)>,
     /// Records that were visited, superseded ones included.
     pub records: u64,
+}
+
+/// A damage that the log goes on without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repaired {
+    /// What was wrong, and where.
+    pub corruption: Corruption,
+    /// Damaged segments that were set aside: they no longer count.
+    pub set_aside: Vec<PathBuf>,
+    /// Term and index of the last entry that is left, or that the log starts after.
+    pub last: Option<(u64, u64)>,
+    /// Term and index of the last entry that was lost; none if a snapshot stands for all that was.
+    pub lost_to: Option<(u64, u64)>,
+}
+
+/// What a repair would make of a damaged log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// Term and index of the last entry that would be left, or that the log would start after.
+    pub last: Option<(u64, u64)>,
+    /// Term and index of the last entry that would be lost; none if snapshots stand for all.
+    pub lost_to: Option<(u64, u64)>,
 }
 
 /// The remains of a flush that a crash interrupted.
@@ -132,6 +201,10 @@ pub struct Stats {
     pub bytes_written: u64,
     /// Segments begun.
     pub segments: u64,
+    /// Segments given up after the log was cut, and made into spares.
+    pub segments_recycled: u64,
+    /// Segments given up after the log was cut, and removed.
+    pub segments_removed: u64,
     /// Steps of preparation that failed.
     pub failed_preparations: u64,
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use disk::{Disk, File, Mode, SimDisk};
 use support::{LOG, OPTIONS, Random, entry};
-use wal::{Batch, Entry, HardState, OpenError, Options, Wal};
+use wal::{Batch, Entry, HardState, OpenError, Options, Visit, Wal};
 
 /// Bytes of the files used here.
 const FILE_BYTES: usize = OPTIONS.segment_bytes as usize;
@@ -24,7 +24,7 @@ fn sound_log() -> (Vec<(PathBuf, Vec<u8>)>, Vec<Entry>) {
         (1..=5).map(|index| entry(index, 1, vec![index as u8; 3_000])).collect();
     for entry in &entries {
         let hard_state = HardState { term: 1, vote: Some(1), commit: entry.index - 1 };
-        wal.append(&[Batch { hard_state, entries: vec![entry.clone()] }]).unwrap();
+        wal.append(&[Batch::new(hard_state, vec![entry.clone()])]).unwrap();
     }
     wal.write_closing_frame().unwrap();
     let names = disk.list(Path::new(LOG)).unwrap();
@@ -33,9 +33,13 @@ fn sound_log() -> (Vec<(PathBuf, Vec<u8>)>, Vec<Entry>) {
 }
 
 fn open(disk: &SimDisk, found: &mut Vec<Entry>) -> Result<Wal<SimDisk>, OpenError> {
-    let visit = &mut |entry: &Entry| {
-        found.truncate(entry.index as usize - 1);
-        found.push(entry.clone());
+    let visit = &mut |visit: Visit<'_>| match visit {
+        Visit::Entry(entry) => {
+            found.truncate(entry.index as usize - 1);
+            found.push(entry.clone());
+        }
+        Visit::Begin { .. } => found.clear(),
+        Visit::Start { .. } => unreachable!("these logs are never cut"),
     };
     Wal::open(disk.clone(), Path::new(LOG), OPTIONS, visit).map(|(wal, _)| wal)
 }
@@ -66,11 +70,11 @@ fn open_and_use(files: &[(PathBuf, Vec<u8>)]) -> Option<Vec<Entry>> {
             let term = wal.hard_state().term + 1;
             let hard_state = HardState { term, vote: None, commit: 0 };
             let entries = vec![entry(last + 1, term, Bytes::new())];
-            wal.append(&[Batch { hard_state, entries }]).unwrap();
+            wal.append(&[Batch::new(hard_state, entries)]).unwrap();
             wal.read(wal.first_index(), last + 1, usize::MAX).unwrap();
             Some(found)
         }
-        Err(OpenError::Corrupt(_) | OpenError::UnknownVersion { .. }) => None,
+        Err(OpenError::Corrupt(_) | OpenError::Wiped(_) | OpenError::UnknownVersion { .. }) => None,
         Err(OpenError::Disk(error)) => panic!("the disk is well, and yet: {error}"),
     }
 }
@@ -166,7 +170,7 @@ fn torn_log_with_frames_in_a_value(salt: u64) -> Option<Vec<Entry>> {
     let options = Options { salt, ..OPTIONS };
     let (mut wal, _) = Wal::open(disk.clone(), Path::new(LOG), options, &mut |_| {}).unwrap();
     let hard_state = HardState { term: 1, vote: None, commit: 0 };
-    wal.append(&[Batch { hard_state, entries: vec![entry(1, 1, payload)] }]).unwrap();
+    wal.append(&[Batch::new(hard_state, vec![entry(1, 1, payload)])]).unwrap();
     let name = "00000000000000000001.wal";
     let mut bytes = read(&disk, name);
     bytes[4096..4608].fill(0);

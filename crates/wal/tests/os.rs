@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use disk::OsDisk;
 use support::{OPTIONS, entry};
-use wal::{Batch, DataDirectory, DirectoryError, Entry, HardState, Wal};
+use wal::{Batch, DataDirectory, DirectoryError, Entry, HardState, Visit, Wal};
 
 /// A path of its own that does not exist yet, removed when the test ends.
 struct Scratch(PathBuf);
@@ -41,13 +41,17 @@ fn a_member_finds_its_identity_and_its_log_again() {
         let (mut wal, recovered) = opened.unwrap();
         assert_eq!(recovered.last, None);
         while wal.prepare_spare().unwrap() {}
-        wal.append(&[Batch { hard_state, entries: entries.clone() }]).unwrap();
+        wal.append(&[Batch::new(hard_state, entries.clone())]).unwrap();
         wal.write_closing_frame().unwrap();
     }
     let directory = DataDirectory::open(OsDisk, &path, "node-1", || panic!("drawn again")).unwrap();
     assert_eq!((directory.identity().incarnation, directory.identity().cluster_id), (2, Some(9)));
     let mut found = Vec::new();
-    let visit = &mut |entry: &Entry| found.push(entry.clone());
+    let visit = &mut |visit: Visit<'_>| {
+        if let Visit::Entry(entry) = visit {
+            found.push(entry.clone());
+        }
+    };
     let (mut wal, recovered) = Wal::open(OsDisk, &directory.log_path(), OPTIONS, visit).unwrap();
     assert_eq!((recovered.hard_state, recovered.last), (hard_state, Some((2, 100))));
     assert_eq!(found, entries);

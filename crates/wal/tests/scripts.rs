@@ -13,7 +13,9 @@ use std::str::FromStr;
 
 use disk::{Disk, Fault, File, Mode, SimDisk};
 use goldenscript::Context;
-use wal::{Batch, DataDirectory, Entry, HardState, OpenError, Options, Recovered, Wal};
+use wal::{
+    Batch, DataDirectory, Entry, HardState, OpenError, Options, Recovered, Repaired, Visit, Wal,
+};
 
 const DATA: &str = "/data";
 const LOG: &str = "/data/wal";
@@ -40,10 +42,17 @@ enum Command {
         #[arg(key, optional)]
         segment_kib: Option<u64>,
     },
+    /// Opens the log and repairs it, with snapshots that stand for these entries.
+    Repair {
+        #[arg(optional)]
+        snapshots: Vec<Id>,
+    },
     /// Adds a batch to the next `append`, which is a group then.
     Batch {
         #[arg(optional)]
         entries: Vec<Id>,
+        #[arg(key)]
+        start: Option<Id>,
         #[arg(key)]
         term: Option<u64>,
         #[arg(key)]
@@ -59,6 +68,8 @@ enum Command {
         #[arg(optional)]
         entries: Vec<Id>,
         #[arg(key)]
+        start: Option<Id>,
+        #[arg(key)]
         term: Option<u64>,
         #[arg(key)]
         vote: Option<u64>,
@@ -67,6 +78,10 @@ enum Command {
         #[arg(key)]
         bytes: Option<usize>,
     },
+    /// Cuts the log: it starts after that entry.
+    CutLog { to: Id },
+    /// Gives up the segments that the log's start made needless.
+    GiveUp,
     /// Writes a closing frame.
     Close,
     /// Takes a step of preparation.
@@ -167,17 +182,22 @@ impl World {
 
     fn step(&mut self, command: &Command) -> Result<String, Box<dyn Error>> {
         match command {
-            Command::Open { segment_kib } => self.open(segment_kib.unwrap_or(16)),
-            Command::Batch { entries, term, vote, commit, bytes } => {
-                self.batch(entries, *term, *vote, *commit, *bytes);
+            Command::Open { segment_kib } => self.open(segment_kib.unwrap_or(16), None),
+            Command::Repair { snapshots } => self.open(16, Some(snapshots)),
+            Command::Batch { entries, start, term, vote, commit, bytes } => {
+                self.batch(entries, start.as_ref(), *term, *vote, *commit, *bytes);
                 Ok(String::new())
             }
-            Command::Append { entries, term, vote, commit, bytes } => {
-                self.batch(entries, *term, *vote, *commit, *bytes);
+            Command::Append { entries, start, term, vote, commit, bytes } => {
+                self.batch(entries, start.as_ref(), *term, *vote, *commit, *bytes);
                 let batches = std::mem::take(&mut self.batches);
                 self.wal()?.append(&batches)?;
                 Ok(String::new())
             }
+            Command::CutLog { to } => {
+                Ok(self.wal()?.cut((to.term, to.index)).map(|()| String::new())?)
+            }
+            Command::GiveUp => Ok(self.wal()?.give_up_segments().map(|()| String::new())?),
             Command::Close => Ok(self.wal()?.write_closing_frame().map(|()| String::new())?),
             Command::Prepare => {
                 let more = self.wal()?.prepare_spare()?;
@@ -235,14 +255,31 @@ impl World {
         self.wal.as_mut().ok_or_else(|| "the log is not open".into())
     }
 
-    fn open(&mut self, segment_kib: u64) -> Result<String, Box<dyn Error>> {
+    fn open(
+        &mut self,
+        segment_kib: u64,
+        repair: Option<&Vec<Id>>,
+    ) -> Result<String, Box<dyn Error>> {
         let options = Options { segment_bytes: segment_kib << 10, spares: 1, salt: 1 };
         let mut visited = String::new();
-        let visit =
-            &mut |entry: &Entry| write!(visited, " {}@{}", entry.index, entry.term).unwrap();
-        let opened = Wal::open(self.disk.clone(), Path::new(LOG), options, visit);
+        let visit = &mut |visit: Visit<'_>| match visit {
+            Visit::Begin { index: 0, .. } => {}
+            Visit::Begin { term, index } => write!(visited, " after {index}@{term}").unwrap(),
+            Visit::Start { term, index } => write!(visited, " start {index}@{term}").unwrap(),
+            Visit::Entry(entry) => write!(visited, " {}@{}", entry.index, entry.term).unwrap(),
+        };
+        let (disk, log) = (self.disk.clone(), Path::new(LOG));
+        let opened = match repair {
+            None => Wal::open(disk, log, options, visit),
+            Some(snapshots) => {
+                let snapshots: Vec<(u64, u64)> =
+                    snapshots.iter().map(|id| (id.term, id.index)).collect();
+                Wal::open_repairing(disk, log, options, &|| Ok(snapshots.clone()), visit)
+            }
+        };
         let (wal, recovered) = opened.map_err(|error| match error {
             OpenError::Corrupt(_) => format!("corrupt: {error}"),
+            OpenError::Wiped(_) => format!("wiped: {error}"),
             OpenError::UnknownVersion { .. } | OpenError::Disk(_) => error.to_string(),
         })?;
         self.wal = Some(wal);
@@ -253,6 +290,7 @@ impl World {
     fn batch(
         &mut self,
         entries: &[Id],
+        start: Option<&Id>,
         term: Option<u64>,
         vote: Option<u64>,
         commit: Option<u64>,
@@ -271,7 +309,10 @@ impl World {
             let (stamp_ms, age_ms) = (index * 1000, index * 10);
             Entry { kind: 1, term: *term, index: *index, stamp_ms, age_ms, payload: payload.into() }
         });
-        self.batches.push(Batch { hard_state: self.hard_state, entries: entries.collect() });
+        let start = start.map(|start| (start.term, start.index));
+        self.hard_state.commit = self.hard_state.commit.max(start.map_or(0, |(_, index)| index));
+        let (hard_state, entries) = (self.hard_state, entries.collect());
+        self.batches.push(Batch { start, hard_state, entries });
     }
 
     fn status(&mut self) -> Result<String, Box<dyn Error>> {
@@ -345,7 +386,7 @@ impl World {
         let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
         let mut output = format!(
             "segment {} after {}: capacity {}, first flush {}, term {} vote {} commit {}, \
-             first index {}, previous term {}\n",
+             first index {}, previous term {}, start {}@{}, floor {}@{}\n",
             u64_at(16),
             u64_at(24),
             u64_at(48),
@@ -354,16 +395,28 @@ impl World {
             u64_at(72),
             u64_at(80),
             u64_at(88),
-            u64_at(96)
+            u64_at(96),
+            u64_at(104),
+            u64_at(112),
+            u64_at(120),
+            u64_at(128)
         );
         let mut at = BLOCK_BYTES as usize;
         while at < bytes.len() && &bytes[at..at + 4] == b"RKFR" {
             let (records, length) = (u32_at(at + 28), u64_at(at + 32));
+            let log_id = |at: usize| format!("{}@{}", u64_at(at), u64_at(at + 8));
+            let has_marks = u32_at(at + 64) & 2 != 0;
+            let marks = if has_marks {
+                let [start, last, floor] = [72, 88, 104].map(|field| log_id(at + field));
+                format!(" start {start} last {last} floor {floor}")
+            } else {
+                String::new()
+            };
             let indexes = (0..records as usize).map(|record| u64_at(at + 72 + 48 * record + 8));
             writeln!(
                 output,
                 "{at}: segment {} flush {} term {} vote {} commit {} flags {} length {length} \
-                 indexes {:?}",
+                 indexes {:?}{marks}",
                 u64_at(at + 8),
                 u64_at(at + 16),
                 u64_at(at + 40),
@@ -407,10 +460,22 @@ fn show_recovered(recovered: &Recovered, visited: &str) -> String {
         let (segment, offset, bytes) = (torn.segment, torn.offset, torn.bytes);
         format!("\ntorn tail in segment {segment} at {offset}, {bytes} bytes")
     });
+    let floor =
+        recovered.floor.map_or(String::new(), |(term, index)| format!(" floor {index}@{term}"));
+    let repairs: String = recovered.repairs.iter().map(show_repaired).collect();
     let hard_state = show_hard_state(&recovered.hard_state);
     let records = recovered.records;
     format!(
-        "recovered {hard_state} first {} last {last}{torn}\nvisited {records}:{visited}",
+        "{repairs}recovered {hard_state} first {} last {last}{floor}{torn}\n\
+         visited {records}:{visited}",
         recovered.first_index
     )
+}
+
+fn show_repaired(repaired: &Repaired) -> String {
+    let id = |id: Option<(u64, u64)>| {
+        id.map_or("none".to_owned(), |(term, index)| format!("{index}@{term}"))
+    };
+    let (last, lost_to) = (id(repaired.last), id(repaired.lost_to));
+    format!("repaired: {}\nkept up to {last}, lost up to {lost_to}\n", repaired.corruption)
 }

@@ -29,6 +29,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     twice("lock_api", OLD_LOCKS),
     twice("parking_lot", OLD_LOCKS),
     twice("parking_lot_core", OLD_LOCKS),
+    twice("rand_core", "imbl's is a version behind that of proptest, which is for tests alone"),
     twice("redox_syscall", NOT_BUILT),
     twice("syn", BUILD_TIME),
     twice("unicode-width", "miette, of protox, which runs at build time alone"),

@@ -36,6 +36,13 @@ pub(crate) struct Package<'a> {
 /// The workspace's manifest.
 pub(crate) const ROOT: &str = "Cargo.toml";
 
+/// The manifests that list what packages may inherit: ours, and that of the fuzz targets, which
+/// need another toolchain.
+pub(crate) const WORKSPACES: &[&str] = &[ROOT, "fuzz/Cargo.toml"];
+
+/// The section with that list.
+const SHARED: &str = "workspace.dependencies";
+
 /// The lock file.
 pub(crate) const LOCK: &str = "Cargo.lock";
 
@@ -54,7 +61,7 @@ fn package<'a>(path: &'a str, text: &'a str) -> Option<Package<'a>> {
 
 /// The dependencies that a package may inherit: `[workspace.dependencies]`.
 pub(crate) fn shared(text: &str) -> impl Iterator<Item = Dependency<'_>> {
-    let shared = entries(text).filter(|(section, ..)| *section == "workspace.dependencies");
+    let shared = entries(text).filter(|(section, ..)| *section == SHARED);
     shared.map(|(_, line, name, value, comment)| Dependency {
         name,
         kind: Kind::Normal,
@@ -66,7 +73,7 @@ pub(crate) fn shared(text: &str) -> impl Iterator<Item = Dependency<'_>> {
 
 fn dependencies(text: &str) -> impl Iterator<Item = Dependency<'_>> {
     entries(text).filter_map(|(section, line, key, value, comment)| {
-        let last = section.rsplit('.').next()?;
+        let last = section.rsplit('.').next().filter(|_| section != SHARED)?;
         let kind = match last {
             "dependencies" | "build-dependencies" => Kind::Normal,
             "dev-dependencies" => Kind::Dev,
@@ -142,6 +149,13 @@ goldenscript.workspace = true
         ];
         assert_eq!(read, expected);
         assert_eq!(packages[0].dependencies[1].comment, "why");
+    }
+
+    #[test]
+    fn what_a_workspace_lists_is_no_dependency_of_the_package_beside_it() {
+        let text = "[workspace.dependencies]\na = \"1\"\n[dependencies]\nb.workspace = true\n";
+        let names: Vec<&str> = dependencies(text).map(|dependency| dependency.name).collect();
+        assert_eq!(names, ["b"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Violation;
-use super::manifests::{Dependency, Kind, LOCK, Package, ROOT, locked, packages, shared};
+use super::manifests::{Dependency, Kind, LOCK, Package, WORKSPACES, locked, packages, shared};
 use super::tree::Tree;
 
 /// What a room of ours may depend on.
@@ -30,7 +30,18 @@ const ROOMS: &[Room] = &[
         tests_use: &["client"],
     },
     Room { name: "client", uses: &["proto"], tests_use: &[] },
-    Room { name: "raftkv", uses: &["server", "client", "wal", "disk"], tests_use: &[] },
+    // The tools for a stopped member's directory read and recover its log without a server.
+    Room {
+        name: "raftkv",
+        uses: &["server", "client", "replica", "raft", "wal", "disk"],
+        tests_use: &[],
+    },
+    Room {
+        name: "hostile",
+        uses: &["disk", "raft", "replica", "server", "store", "wal"],
+        tests_use: &[],
+    },
+    Room { name: "fuzz", uses: &["hostile"], tests_use: &[] },
     Room { name: "system-tests", uses: &[], tests_use: &[] },
     Room { name: "xtask", uses: &[], tests_use: &[] },
 ];
@@ -106,18 +117,21 @@ pub(crate) fn inherited(tree: &Tree) -> Vec<Violation> {
     each_dependency(&packages(tree), alone, "inherited")
 }
 
-/// The third parties that the workspace's manifest lists.
-fn listed(tree: &Tree) -> impl Iterator<Item = Dependency<'_>> {
-    let text = tree.text(ROOT).unwrap_or_default();
-    shared(text).filter(|dependency| !dependency.value.contains("path = "))
+/// The third parties that the workspaces' manifests list, each with the manifest.
+fn listed(tree: &Tree) -> impl Iterator<Item = (&'static str, Dependency<'_>)> {
+    WORKSPACES.iter().flat_map(|manifest| {
+        let listed = shared(tree.text(manifest).unwrap_or_default());
+        let third = listed.filter(|dependency| !dependency.value.contains("path = "));
+        third.map(|dependency| (*manifest, dependency))
+    })
 }
 
 pub(crate) fn reasons(tree: &Tree) -> Vec<Violation> {
-    let silent = listed(tree).filter(|d| d.comment.chars().count() < REASON_CHARS_MIN);
+    let silent = listed(tree).filter(|(_, d)| d.comment.chars().count() < REASON_CHARS_MIN);
     silent
-        .map(|Dependency { name, line, .. }| {
+        .map(|(manifest, Dependency { name, line, .. })| {
             let message = format!("say in a comment behind it why `{name}` is here");
-            Violation::new("reason", ROOT, line, message).about(name)
+            Violation::new("reason", manifest, line, message).about(name)
         })
         .collect()
 }
@@ -127,9 +141,10 @@ pub(crate) fn unused(tree: &Tree) -> Vec<Violation> {
     let used: BTreeSet<&str> =
         packages.iter().flat_map(|package| package.dependencies.iter().map(|d| d.name)).collect();
     listed(tree)
-        .filter(|dependency| !used.contains(dependency.name))
-        .map(|Dependency { name, line, .. }| {
-            Violation::new("unused", ROOT, line, format!("no package uses `{name}`")).about(name)
+        .filter(|(_, dependency)| !used.contains(dependency.name))
+        .map(|(manifest, Dependency { name, line, .. })| {
+            let message = format!("no package uses `{name}`");
+            Violation::new("unused", manifest, line, message).about(name)
         })
         .collect()
 }
@@ -160,6 +175,7 @@ fn major(version: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::manifests::ROOT;
     use super::*;
 
     /// A tree of one manifest: the package's name and what follows its `[dependencies]`.

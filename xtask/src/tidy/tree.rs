@@ -7,8 +7,8 @@ use std::path::Path;
 use super::source::Source;
 use crate::failure::{Doing, Result};
 
-/// Directories that hold nothing we wrote.
-const SKIPPED: &[&str] = &["target", "raftkv-dev"];
+/// Directories that hold nothing we wrote. The last three are a fuzzer's.
+const SKIPPED: &[&str] = &["target", "raftkv-dev", "corpus", "artifacts", "coverage"];
 
 /// Dotted directories that are ours; all others belong to somebody's tools.
 const DOTTED: &[&str] = &[".ci", ".cargo", ".github"];
@@ -97,7 +97,8 @@ fn read_directory(root: &Path, prefix: &str, files: &mut BTreeMap<String, String
         let kind = entry.file_type().doing(format!("look at {path}"))?;
         if kind.is_dir() && is_ours(&name) {
             read_directory(root, &path, files)?;
-        } else if kind.is_file() {
+        } else if kind.is_file() && name != ".git" {
+            // (In a second working tree of a repository, `.git` is a file that names the first.)
             let bytes = fs::read(entry.path()).doing(format!("read {path}"))?;
             // What is not text has a name that exists and nothing to check.
             files.insert(path, String::from_utf8(bytes).unwrap_or_default());

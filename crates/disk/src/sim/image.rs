@@ -1,21 +1,38 @@
 //! One file's bytes, twice: in the page cache and on the platter.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 
 use super::Counts;
 use super::random::Random;
 use crate::SECTOR_BYTES;
 
+/// Flushes of one file that are remembered, so that one of them can be undone.
+const FLUSHES_REMEMBERED: usize = 32;
+
 /// A file's bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Image {
     cached: Vec<u8>,
     durable: Vec<u8>,
+    /// The newest flushes, oldest first.
+    flushes: VecDeque<Flush>,
+    /// Sectors that can not be read until they are written again.
+    unreadable: BTreeSet<usize>,
     /// Sectors written since the last flush.
     dirty: BTreeSet<usize>,
     /// Sectors of a failed flush: clean to the system, not on the platter; a later flush skips
     /// them.
     abandoned: BTreeSet<usize>,
+}
+
+/// What one flush put on the platter.
+#[derive(Clone, Debug)]
+struct Flush {
+    /// Ascending, each with the bytes that were there before; fewer than a sector at the end.
+    sectors: Vec<(usize, Vec<u8>)>,
+    /// It wrote something else than zeros.
+    says_something: bool,
 }
 
 /// What a power cut does to the unflushed sectors of one file. Real disks do [`Fate::Mixed`]; the
@@ -52,14 +69,23 @@ impl Image {
         for sector in start / SECTOR_BYTES..=(end - 1) / SECTOR_BYTES {
             self.dirty.insert(sector);
             self.abandoned.remove(&sector);
+            self.unreadable.remove(&sector);
         }
     }
 
     pub(super) fn sync(&mut self) {
         self.durable.resize(self.cached.len(), 0);
+        let mut sectors = Vec::with_capacity(self.dirty.len());
+        let mut says_something = false;
         for sector in std::mem::take(&mut self.dirty) {
+            sectors.push((sector, self.durable[self.range_of(sector)].to_vec()));
             self.keep(sector, SECTOR_BYTES);
+            says_something |= self.durable[self.range_of(sector)].iter().any(|&byte| byte != 0);
         }
+        if self.flushes.len() == FLUSHES_REMEMBERED {
+            self.flushes.pop_front();
+        }
+        self.flushes.push_back(Flush { sectors, says_something });
     }
 
     /// A flush that failed: its sectors count as clean from now on, and never reach the platter.
@@ -91,6 +117,80 @@ impl Image {
             *byte ^= 1;
         }
         true
+    }
+
+    // Harm at rest. It befalls what an earlier flush than the newest put on the platter, and what
+    // nobody has written since.
+
+    /// How many flushes may be harmed: those before the newest that wrote more than zeros, which
+    /// only make room.
+    pub(super) fn flushes_harmable(&self) -> usize {
+        self.flushes.iter().rposition(|flush| flush.says_something).unwrap_or(0)
+    }
+
+    /// The sectors that the flush at `position` was the last to write.
+    pub(super) fn untouched(&self, position: usize) -> Vec<usize> {
+        let later = self.flushes.iter().skip(position + 1);
+        let later: BTreeSet<usize> =
+            later.flat_map(|flush| flush.sectors.iter().map(|(sector, _)| *sector)).collect();
+        let own = self.flushes[position].sectors.iter().map(|(sector, _)| *sector);
+        own.filter(|s| !later.contains(s) && !self.dirty.contains(s)).collect()
+    }
+
+    /// The flush at `position` never happened, except to what was written since. Its bytes, from
+    /// their first sector on.
+    pub(super) fn lose_flush(&mut self, position: usize) -> Option<(usize, Vec<u8>)> {
+        let untouched = self.untouched(position);
+        let first = *untouched.first()?;
+        let (mut lost, mut changed) = (Vec::new(), false);
+        for (sector, before) in self.flushes[position].sectors.clone() {
+            if !untouched.contains(&sector) {
+                continue;
+            }
+            let range = self.range_of(sector);
+            lost.extend_from_slice(&self.durable[range.clone()]);
+            changed |= self.durable[range] != before;
+            self.overwrite(sector, &before);
+        }
+        changed.then_some((first, lost))
+    }
+
+    /// Whether a write to these sectors spares what the newest flush wrote, and the file's end.
+    pub(super) fn may_be_hit(&self, sectors: Range<usize>) -> bool {
+        let newest = self.flushes.get(self.flushes_harmable());
+        let spared = newest.is_none_or(|f| f.sectors.iter().all(|(s, _)| !sectors.contains(s)));
+        let inside = sectors.end * SECTOR_BYTES <= self.durable.len();
+        spared && inside && sectors.into_iter().all(|sector| !self.dirty.contains(&sector))
+    }
+
+    /// Bytes that were meant for elsewhere.
+    pub(super) fn hit(&mut self, first: usize, bytes: &[u8]) {
+        for (position, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
+            self.overwrite(first + position, sector);
+        }
+    }
+
+    pub(super) fn make_unreadable(&mut self, sector: usize) {
+        self.unreadable.insert(sector);
+    }
+
+    /// Whether any byte of the range can not be read.
+    pub(super) fn is_unreadable(&self, offset: u64, length: usize) -> bool {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let sectors = start / SECTOR_BYTES..start.saturating_add(length).div_ceil(SECTOR_BYTES);
+        self.unreadable.range(sectors).next().is_some()
+    }
+
+    fn range_of(&self, sector: usize) -> Range<usize> {
+        let start = sector * SECTOR_BYTES;
+        start.min(self.durable.len())..(start + SECTOR_BYTES).min(self.durable.len())
+    }
+
+    /// On the platter and in the cache, behind everybody's back.
+    fn overwrite(&mut self, sector: usize, bytes: &[u8]) {
+        let start = sector * SECTOR_BYTES;
+        self.durable[start..start + bytes.len()].copy_from_slice(bytes);
+        self.cached[start..start + bytes.len()].copy_from_slice(bytes);
     }
 
     /// Puts the first `kept_bytes` of a cached sector on the platter.

@@ -10,7 +10,7 @@ pub(super) type FileId = u64;
 
 /// All names of a disk. Changes take effect at once and are durable once their directory was
 /// flushed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     current: Tree,
     durable: Tree,
@@ -25,7 +25,7 @@ struct Tree {
     directories: BTreeSet<PathBuf>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Change {
     Create(PathBuf, FileId),
     Rename(PathBuf, PathBuf),
@@ -36,6 +36,11 @@ enum Change {
 impl Names {
     pub(super) fn file(&self, path: &Path) -> Option<FileId> {
         self.current.files.get(path).copied()
+    }
+
+    /// Every file that has a name now, with its name, in order.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&PathBuf, FileId)> {
+        self.current.files.iter().map(|(path, &id)| (path, id))
     }
 
     pub(super) fn is_directory(&self, path: &Path) -> bool {

@@ -17,6 +17,12 @@ impl Random {
         self.next() % limit
     }
 
+    /// One of `choices`; none if there are none.
+    pub(super) fn pick<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
+        let position = self.below((choices.len() as u64).max(1));
+        choices.get(position as usize)
+    }
+
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;

@@ -7,7 +7,7 @@
 //! | log matching | 5.3 | a log id has one content and one predecessor, in every log ever |
 //! | leader completeness | 5.4 | a new leader holds everything committed so far |
 //! | state machine safety | 5.4.3 | an index is committed with one content, by everyone |
-//! | durable before committed | rule 1.6 | at its first commit an entry is on a majority of disks |
+//! | durable before committed | rule 1.6 | at its first commit it is on every majority needed |
 //! | durable before said | rule 1.6 | acknowledgements, terms and votes leave after their write |
 //! | reads are fresh | 6.4 | a read's index covers all that was committed when it was asked |
 //! | time | rule 8.1 | stamp and age never go back along a log |
@@ -15,14 +15,15 @@
 use std::collections::BTreeMap;
 
 use raft::{
-    AppendResult, Body, Entry, Envelope, Index, LogId, MemberId, Persist, ReadId, ReadReady, Term,
+    AppendResult, Body, Entry, Envelope, Index, LogId, MemberId, Membership, Persist, ReadId,
+    ReadReady, Term,
 };
 
 use super::Member;
-use super::disk::{Disk, entry_at};
+use super::disk::Disk;
 
+#[derive(Default)]
 pub(crate) struct Checks {
-    majority: usize,
     leaders: BTreeMap<Term, MemberId>,
     /// Every entry ever written by anyone, and what came before it.
     entries: BTreeMap<LogId, (Entry, LogId)>,
@@ -36,18 +37,6 @@ pub(crate) struct Checks {
 }
 
 impl Checks {
-    pub(crate) fn new(voters: usize) -> Checks {
-        Checks {
-            majority: voters / 2 + 1,
-            leaders: BTreeMap::new(),
-            entries: BTreeMap::new(),
-            committed: Vec::new(),
-            compared: BTreeMap::new(),
-            reads: BTreeMap::new(),
-            reads_served: 0,
-        }
-    }
-
     pub(crate) fn committed_last(&self) -> Index {
         Index(self.committed.len() as u64)
     }
@@ -59,14 +48,15 @@ impl Checks {
     /// A batch is about to be handed to `disk`.
     pub(crate) fn written(&mut self, disk: &Disk, persist: &Persist) {
         let Some(first) = persist.entries.first() else { return };
-        let mut before = disk.written_before(first.id.index).cloned();
+        let (mut before, mut stamp_ms, mut age_ms) = match persist.start {
+            Some(start) => (start, 0, 0),
+            None => disk.written_before(first.id.index),
+        };
         for entry in &persist.entries {
-            if let Some(before) = &before {
-                assert!(before.stamp_ms <= entry.stamp_ms, "stamps go back at {}", entry.id);
-                assert!(before.age_ms <= entry.age_ms, "ages go back at {}", entry.id);
-            }
-            self.known(entry, before.map_or_else(LogId::default, |before| before.id));
-            before = Some(entry.clone());
+            assert!(stamp_ms <= entry.stamp_ms, "stamps go back at {}", entry.id);
+            assert!(age_ms <= entry.age_ms, "ages go back at {}", entry.id);
+            self.known(entry, before);
+            (before, stamp_ms, age_ms) = (entry.id, entry.stamp_ms, entry.age_ms);
         }
     }
 
@@ -98,27 +88,27 @@ impl Checks {
         &mut self,
         id: MemberId,
         commit: Index,
+        in_force: &Membership,
         members: &BTreeMap<MemberId, Member>,
     ) {
         let log = &members[&id].disk.written;
+        let start = log.start;
+        // What a snapshot stands for is committed already.
+        let known = self.committed.get(start.index.0.wrapping_sub(1) as usize);
+        assert_eq!(known.map_or_else(LogId::default, |known| known.id), start);
         let compared = self.compared.insert(id, commit).unwrap_or_default().min(commit);
-        for index in compared.next().0..=commit.0 {
-            let entry = entry_at(log, Index(index)).expect("what is committed is in the log");
-            match entry_at(&self.committed, Index(index)) {
+        for index in compared.max(start.index).next().0..=commit.0 {
+            let entry = log.at(Index(index)).expect("what is committed is in the log");
+            match self.committed.get(index as usize - 1) {
                 Some(known) => {
                     assert_eq!(known, entry, "state machine safety: {id} commits another {index}");
                 }
                 None => {
-                    self.on_majority(entry.id, members);
+                    on_quorum(entry.id, in_force, members);
                     self.committed.push(entry.clone());
                 }
             }
         }
-    }
-
-    fn on_majority(&self, id: LogId, members: &BTreeMap<MemberId, Member>) {
-        let holders = members.values().filter(|member| member.disk.holds_durably(id)).count();
-        assert!(holders >= self.majority, "{id} is committed, and durable on {holders} only");
     }
 
     /// A message leaves `from`, whose disk is `disk`.
@@ -156,5 +146,15 @@ impl Checks {
 
     pub(crate) fn read_failed(&mut self, read: ReadId) {
         self.reads.remove(&read).expect("a read is answered once");
+    }
+}
+
+/// In a joint configuration both majorities must have it; each counts only its own voters.
+fn on_quorum(id: LogId, in_force: &Membership, members: &BTreeMap<MemberId, Member>) {
+    for voters in [&in_force.incoming, &in_force.outgoing] {
+        let holds = |voter: &&MemberId| members[voter].disk.holds_durably(id);
+        let holders = voters.iter().filter(holds).count();
+        let enough = voters.is_empty() || 2 * holders > voters.len();
+        assert!(enough, "{id} is committed, and durable on {holders} of {} only", voters.len());
     }
 }

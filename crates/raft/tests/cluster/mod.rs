@@ -14,21 +14,25 @@
 //! simulator has all of them together.
 
 mod checks;
+pub(crate) mod codec;
 mod disk;
 pub(crate) mod network;
+mod snapshots;
 mod trace;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use raft::{
-    Config, Entry, EntryKind, Envelope, Event, HardState, Index, LogId, MemberId, Message, Now,
-    Output, ProposeError, Raft, ReadEntries, ReadId, Refusal, RoleName, TransferError,
+    ChangeError, Config, Entry, EntryKind, Envelope, Event, HardState, Index, LogId, MemberId,
+    Message, Now, Output, ProposeError, Raft, ReadEntries, ReadId, Refusal, RoleName,
+    TransferError,
 };
 
 use checks::Checks;
 pub(crate) use disk::Disk;
 pub(crate) use network::{Network, Packet};
+pub(crate) use snapshots::SnapshotFlight;
 pub(crate) use trace::Trace;
 
 /// How often the shell ticks a core.
@@ -42,6 +46,10 @@ pub(crate) struct Cluster {
     pub(crate) members: BTreeMap<MemberId, Member>,
     pub(crate) network: Network,
     pub(crate) trace: Trace,
+    /// Snapshots on their way, which are nothing but their log ids here: there is no state.
+    pub(crate) snapshots: Vec<SnapshotFlight>,
+    /// How many were installed.
+    pub(crate) installed: u64,
     checks: Checks,
     reads_asked: u64,
 }
@@ -55,6 +63,8 @@ pub(crate) struct Member {
     pub(crate) now: Now,
     /// Older entries it was asked to read and has not read yet.
     pub(crate) reading: Vec<ReadEntries>,
+    /// Followers it was asked to send a snapshot to and has not sent one yet.
+    pub(crate) snapshots_wanted: Vec<MemberId>,
     /// The process stands still: it neither ticks nor hears nor notices its disk.
     pub(crate) paused: bool,
     /// How often it asked for pre-votes.
@@ -66,23 +76,34 @@ pub(crate) struct Member {
 impl Cluster {
     /// Members `1..=count`, all new and running. `configure` may change each one's settings.
     pub(crate) fn new(count: u64, seed: u64, configure: impl Fn(&mut Config)) -> Cluster {
-        let voters: std::collections::BTreeSet<MemberId> = (1..=count).map(MemberId).collect();
-        let member = |&id: &MemberId| {
-            let mut config = Config::new(id, voters.clone(), seed);
+        let base = codec::founding(count);
+        let member = |id: MemberId| {
+            let mut config = Config::new(id, codec::CODEC, seed);
             configure(&mut config);
-            (id, Member::new(config))
+            (id, Member::new(config, base.clone()))
         };
         let mut cluster = Cluster {
-            members: voters.iter().map(member).collect(),
+            members: (1..=count).map(|id| member(MemberId(id))).collect(),
             network: Network::default(),
             trace: Trace::default(),
-            checks: Checks::new(voters.len()),
+            snapshots: Vec::new(),
+            installed: 0,
+            checks: Checks::default(),
             reads_asked: 0,
         };
-        for &id in &voters {
+        for id in (1..=count).map(MemberId) {
             cluster.restart(id);
         }
         cluster
+    }
+
+    /// A new member starts: with an empty log it knows of nobody, and nobody knows of it.
+    pub(crate) fn join(&mut self, id: MemberId) {
+        let (_, model) = self.members.first_key_value().expect("a cluster has members");
+        let config = Config { id, ..model.config.clone() };
+        let known = self.members.insert(id, Member::new(config, Bytes::new()));
+        assert!(known.is_none(), "a member joins once");
+        self.restart(id);
     }
 
     /// The members that run.
@@ -129,6 +150,12 @@ impl Cluster {
         })
     }
 
+    /// Asks for another configuration, written as in `codec`.
+    pub(crate) fn change(&mut self, id: MemberId, to: &str) -> Result<LogId, ChangeError> {
+        let payload = Bytes::copy_from_slice(to.as_bytes());
+        self.input(id, |raft, now| raft.change_membership(now, payload))
+    }
+
     /// Asks for a linearizable read. Whatever any member knows to be committed now must be covered
     /// by the index that the answer names.
     pub(crate) fn read(&mut self, id: MemberId) -> ReadId {
@@ -158,7 +185,7 @@ impl Cluster {
     /// Hands a message over, if its receiver runs.
     pub(crate) fn deliver(&mut self, packet: Packet) -> Result<(), Refusal> {
         let Packet { from, envelope: Envelope { to, message } } = packet;
-        if self.members[&to].raft.is_none() {
+        if self.members.get(&to).is_none_or(|member| member.raft.is_none()) {
             self.trace.lost(from, to, &message);
             return Ok(());
         }
@@ -210,6 +237,7 @@ impl Cluster {
         let member = self.member_mut(id);
         member.raft = None;
         member.reading.clear();
+        member.snapshots_wanted.clear();
         member.disk.crash();
     }
 
@@ -219,13 +247,14 @@ impl Cluster {
         id: MemberId,
         hard_state: HardState,
         entries: Vec<Entry>,
+        floor: LogId,
     ) {
         let mut before = LogId::default();
         for entry in &entries {
             self.checks.known(entry, before);
             before = entry.id;
         }
-        self.member_mut(id).disk.replace(hard_state, entries);
+        self.member_mut(id).disk.replace(hard_state, entries, floor);
     }
 
     /// The process starts on what its disk holds.
@@ -254,7 +283,7 @@ impl Cluster {
                 }
             }
             let members = &self.members;
-            for packet in self.network.take_if(|packet| !members[&packet.envelope.to].paused) {
+            for packet in self.network.take_if(|packet| !is_paused(members, packet)) {
                 busy = true;
                 // A refusal is in the trace; what it must leave alone is checked like anything.
                 let _refused = self.deliver(packet);
@@ -268,7 +297,7 @@ impl Cluster {
 
     // Carrying out.
 
-    fn input<T>(&mut self, id: MemberId, act: impl FnOnce(&mut Raft, Now) -> T) -> T {
+    pub(crate) fn input<T>(&mut self, id: MemberId, act: impl FnOnce(&mut Raft, Now) -> T) -> T {
         let member = self.members.get_mut(&id).expect("the member is in the cluster");
         let now = member.now;
         let raft = member.raft.as_mut().expect("the member runs");
@@ -289,6 +318,11 @@ impl Cluster {
             let campaigns = matches!(event, Event::Role { role: RoleName::PreCandidate, .. });
             self.member_mut(id).campaigns += u64::from(campaigns);
         }
+        if let Some(payload) = &output.configuration {
+            self.trace.line(format!("{id} counts by {}", String::from_utf8_lossy(payload)));
+        }
+        // A leader may have gone on to the next one in the same step.
+        let in_force = self.members[&id].disk.configuration();
         if let Some(persist) = output.persist {
             self.trace.persist(id, &persist);
             self.checks.written(&self.members[&id].disk, &persist);
@@ -305,13 +339,14 @@ impl Cluster {
             }
         }
         if let Some(commit) = output.commit {
-            self.checks.committed(id, commit, &self.members);
+            self.checks.committed(id, commit, &in_force, &self.members);
         }
         for read in output.read {
             let ReadEntries { member, from, to, .. } = read;
             self.trace.line(format!("{id} reads {from}..{to} from its log, for {member}"));
             self.member_mut(id).reading.push(read);
         }
+        self.member_mut(id).snapshots_wanted.extend(output.snapshots_wanted);
         for ready in output.reads_ready {
             self.trace.line(format!("{id} may serve read {} at {}", ready.id.0, ready.index));
             self.checks.read_ready(ready);
@@ -350,16 +385,21 @@ impl Cluster {
 }
 
 impl Member {
-    fn new(config: Config) -> Member {
+    fn new(config: Config, base: Bytes) -> Member {
         Member {
             config,
             raft: None,
-            disk: Disk::default(),
+            disk: Disk::new(base),
             now: Now { monotonic_ms: 0, wall_ms: 1_000_000 },
             reading: Vec::new(),
+            snapshots_wanted: Vec::new(),
             paused: false,
             campaigns: 0,
             lives: 0,
         }
     }
+}
+
+fn is_paused(members: &BTreeMap<MemberId, Member>, packet: &Packet) -> bool {
+    members.get(&packet.envelope.to).is_some_and(|member| member.paused)
 }

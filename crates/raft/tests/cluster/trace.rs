@@ -43,18 +43,21 @@ impl Trace {
     }
 
     pub(crate) fn persist(&mut self, id: MemberId, persist: &Persist) {
-        let Persist { number, hard_state, entries } = persist;
+        let Persist { number, hard_state, start, entries } = persist;
         let vote = hard_state.vote.map_or_else(|| "–".to_string(), |vote| vote.to_string());
         let (term, commit) = (hard_state.term, hard_state.commit);
+        let start = start.map_or_else(String::new, |start| format!(" start={start}"));
         let entries = entries_text(entries);
         self.line(format!(
-            "{id} writes #{} t{term} vote={vote} commit={commit}{entries}",
+            "{id} writes #{} t{term} vote={vote} commit={commit}{start}{entries}",
             number.0
         ));
     }
 
     pub(crate) fn event(&mut self, id: MemberId, event: &Event) {
         match event {
+            // What counts instead is shown with its text.
+            Event::Configured { .. } => {}
             Event::LeaderKnown { leader, .. } if *leader == id => {}
             event => self.line(format!("{id} {}", event_text(event))),
         }
@@ -118,6 +121,10 @@ fn event_text(event: &Event) -> String {
         Event::Appended { first, last } => format!("appends {first}..{last}"),
         Event::Truncated { from } => format!("drops {from} and after"),
         Event::Committed { index } => format!("commits {index}"),
+        Event::SnapshotWanted { member } => format!("must send {member} a snapshot"),
+        Event::SnapshotInstalled { last } => format!("starts its log at {last}"),
+        Event::LogCut { to } => format!("cuts its log at {to}"),
+        Event::Configured { index, .. } => format!("counts by {index}"),
         Event::Transferring { to } => format!("hands over to {to}"),
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use raft::{Config, Entry, EntryKind, HardState, Index, LogId, MemberId, Term};
 
 use super::Outcome;
+use super::wires::log_id;
 use crate::cluster::Cluster;
 
 /// Feeds every cluster of the scripts: the same script gives the same trace.
@@ -53,6 +54,7 @@ fn field(key: &str) -> Result<Field, String> {
 pub(super) struct Found {
     hard_state: HardState,
     entries: Vec<Entry>,
+    floor: LogId,
 }
 
 impl Found {
@@ -63,6 +65,8 @@ impl Found {
                 "log" => found.entries = entries(value)?,
                 "term" => found.hard_state.term = Term(value.parse()?),
                 "vote" => found.hard_state.vote = Some(MemberId(value.parse()?)),
+                "floor" => found.floor = log_id(value)?,
+                "config" => found.configure(value)?,
                 "commit" => found.hard_state.commit = Index(value.parse()?),
                 key => return Err(format!("a disk has no {key}").into()),
             }
@@ -70,6 +74,18 @@ impl Found {
         let last = found.entries.last().map_or(Term(0), |entry| entry.id.term);
         found.hard_state.term = found.hard_state.term.max(last);
         Ok(found)
+    }
+
+    /// `index: text`; the log comes before it.
+    fn configure(&mut self, value: &str) -> Outcome {
+        let (index, text) =
+            value.split_once(':').ok_or("a configuration is written index: text")?;
+        let position = index.trim().parse::<usize>()?.checked_sub(1);
+        let entry = position.and_then(|position| self.entries.get_mut(position));
+        let entry = entry.ok_or("the log has no such entry")?;
+        entry.kind = EntryKind::Configuration;
+        entry.payload = Bytes::copy_from_slice(text.trim().as_bytes());
+        Ok(())
     }
 }
 
@@ -85,7 +101,7 @@ fn entries(terms: &str) -> Result<Vec<Entry>, Box<dyn Error>> {
 impl Cluster {
     pub(super) fn find(&mut self, id: MemberId, found: Found) {
         self.crash(id);
-        self.replace_disk(id, found.hard_state, found.entries);
+        self.replace_disk(id, found.hard_state, found.entries, found.floor);
         self.restart(id);
     }
 

@@ -23,14 +23,16 @@
 //! | time: `tick run late campaign wall` | `clock.rs` |
 //! | network: `deliver stabilize drop duplicate delay release` | `wires.rs` |
 //! | links and made-up messages: `partition cut heal inject` | `wires.rs` |
-//! | processes: `cluster found crash restart pause resume` | `machines.rs` |
+//! | processes: `cluster found join crash restart pause resume` | `machines.rs` |
 //! | disks: `disk persist answer_read` | `machines.rs` |
-//! | clients and shell: `propose read transfer stream_closed stream_opened` | `requests.rs` |
-//! | looking: `status log progress in_flight` | `views.rs` |
+//! | clients, shell: `propose change read transfer stream_closed stream_opened` | `requests.rs` |
+//! | snapshots: `cut_log send_snapshot deliver_snapshot …` | `snapshots.rs` |
+//! | looking: `status log progress members in_flight` | `views.rs` |
 
 mod clock;
 mod machines;
 mod requests;
+mod snapshots;
 mod verbs;
 mod views;
 mod wires;

@@ -17,6 +17,12 @@ impl Cluster {
         }
     }
 
+    pub(super) fn ask_change(&mut self, id: MemberId, to: &str) {
+        if let Err(error) = self.change(id, to) {
+            self.trace.line(format!("{id} refuses the change: {error}"));
+        }
+    }
+
     pub(super) fn ask_read(&mut self, id: MemberId) {
         // Its number is in the trace as soon as it is answered.
         let _read = self.read(id);

@@ -1,7 +1,7 @@
 //! Every verb, with its help. Members are named by number.
 
 use goldenscript::Command;
-use raft::MemberId;
+use raft::{Index, LogId, MemberId};
 
 use super::Outcome;
 use super::machines::Found;
@@ -63,7 +63,8 @@ pub(super) enum Verb {
     },
     /// `heal`: every link works.
     Heal,
-    /// `inject append to=1 from=2 term=3 [prev=2@1] [entries="3@1 4@2"] [commit=0]` or
+    /// `inject append to=1 from=2 term=3 [prev=2@1] [entries="3@1 4@2"]
+    /// [configuration="1 2 3"] [commit=0]` or
     /// `inject append_answer to=1 from=2 term=3 [matched=9] [round=0]` or
     /// `inject vote to=1 from=2 term=3 [last=2@1]` or `inject timeout_now to=1 from=2 term=3`: a
     /// message made up.
@@ -73,9 +74,12 @@ pub(super) enum Verb {
         settings: Vec<(String, String)>,
     },
 
-    /// `found 1 log="1 1 2" [term=2] [vote=3] [commit=0]`: its process starts anew and finds this
-    /// on disk: a term for each entry of the log.
+    /// `found 1 log="1 1 2" [term=2] [vote=3] [commit=0] [floor=3@2] [config="2: 1 2 3 + 4"]`: its
+    /// process starts anew and finds this on disk: a term for each entry of the log, one of which
+    /// may be a configuration; and what a damaged log once ended with.
     Found { id: u64, settings: Vec<(String, String)> },
+    /// `join 4 [5 …]`: new processes start, with empty logs, knowing of nobody.
+    Join(Vec<u64>),
     /// `crash 1 [2 …]`: these processes die; what is not durable is gone.
     Crash(Vec<u64>),
     /// `restart 1 [2 …]`: these processes start on what their disks hold.
@@ -106,6 +110,8 @@ pub(super) enum Verb {
         #[arg(key)]
         bytes: Option<usize>,
     },
+    /// `change 1 "1 2 3 + 4"`: another configuration; see `cluster/codec.rs`.
+    Change { id: u64, to: String },
     /// `read 1`: a linearizable read is asked for.
     Read(u64),
     /// `transfer 1 [to=2]`: leadership is to be handed over.
@@ -127,6 +133,47 @@ pub(super) enum Verb {
         peer: u64,
     },
 
+    /// `cut_log 1 [2 …] to=5`: these members' logs lose everything up to there.
+    CutLog {
+        ids: Vec<u64>,
+        #[arg(key)]
+        to: u64,
+    },
+    /// `send_snapshot 1 to=3 [at=5]`: its shell sends a snapshot, at its commit index or there.
+    SendSnapshot {
+        id: u64,
+        #[arg(key)]
+        to: u64,
+        #[arg(key)]
+        at: Option<u64>,
+    },
+    /// `deliver_snapshot 3`: the oldest one on its way there has arrived, complete.
+    DeliverSnapshot(u64),
+    /// `duplicate_snapshot 3`: the oldest one on its way there will arrive twice.
+    DuplicateSnapshot(u64),
+    /// `lose_snapshot 3`: the oldest one on its way there never arrives.
+    LoseSnapshot(u64),
+    /// `snapshot_sent 1 to=3 at=5`: its shell says that the follower has taken it.
+    SnapshotSent {
+        id: u64,
+        #[arg(key)]
+        to: u64,
+        #[arg(key)]
+        at: u64,
+    },
+    /// `snapshot_failed 1 to=3`: its shell could not send it.
+    SnapshotFailed {
+        id: u64,
+        #[arg(key)]
+        to: u64,
+    },
+    /// `may_campaign 1 may=false`: whether it may stand for election.
+    MayCampaign {
+        id: u64,
+        #[arg(key)]
+        may: bool,
+    },
+
     /// `status [1 …]`: role, term, vote, leader, and how far log, disk and commit are.
     Status(#[arg(optional)] Vec<u64>),
     /// `log [1 …] [times=true]`: every entry; `|` after the last durable, `*` after the last
@@ -139,6 +186,8 @@ pub(super) enum Verb {
     },
     /// `progress 1`: what a leader knows of its followers.
     Progress(u64),
+    /// `members [1 …]`: the configuration that each of them goes by.
+    Members(#[arg(optional)] Vec<u64>),
     /// `in_flight`: the messages in flight, oldest first.
     InFlight,
 }
@@ -167,6 +216,7 @@ impl Verb {
                 let _refused = cluster.step(from, to, message);
             }
             Verb::Found { id, settings } => cluster.find(MemberId(*id), Found::parse(settings)?),
+            Verb::Join(ids) => ids.iter().for_each(|&id| cluster.join(MemberId(id))),
             Verb::Crash(ids) => ids.iter().for_each(|&id| cluster.crash(MemberId(id))),
             Verb::Restart(ids) => ids.iter().for_each(|&id| cluster.restart(MemberId(id))),
             Verb::Pause(id) => cluster.member_mut(MemberId(*id)).paused = true,
@@ -177,6 +227,7 @@ impl Verb {
             Verb::Propose { id, texts, bytes } => {
                 cluster.propose_texts(MemberId(*id), texts, *bytes);
             }
+            Verb::Change { id, to } => cluster.ask_change(MemberId(*id), to),
             Verb::Read(id) => cluster.ask_read(MemberId(*id)),
             Verb::Transfer { id, to } => cluster.ask_transfer(MemberId(*id), to.map(MemberId)),
             Verb::StreamClosed { id, peer } => {
@@ -185,9 +236,27 @@ impl Verb {
             Verb::StreamOpened { id, peer } => {
                 cluster.stream_opened(MemberId(*id), MemberId(*peer));
             }
+            Verb::CutLog { ids, to } => cluster.cut_logs(&members(ids), Index(*to))?,
+            Verb::SendSnapshot { id, to, at } => {
+                cluster.send_snapshot(MemberId(*id), MemberId(*to), at.map(Index));
+            }
+            Verb::DeliverSnapshot(to) => cluster.deliver_oldest_snapshot(MemberId(*to))?,
+            Verb::DuplicateSnapshot(to) => cluster.duplicate_snapshot(MemberId(*to))?,
+            Verb::LoseSnapshot(to) => cluster.lose_snapshot(MemberId(*to))?,
+            Verb::SnapshotSent { id, to, at } => {
+                let last = LogId::new(raft::Term(0), Index(*at));
+                cluster.snapshot_sent(MemberId(*id), MemberId(*to), last);
+            }
+            Verb::SnapshotFailed { id, to } => {
+                cluster.snapshot_failed(MemberId(*id), MemberId(*to));
+            }
+            Verb::MayCampaign { id, may } => {
+                cluster.input(MemberId(*id), |raft, _| raft.set_may_campaign(*may));
+            }
             Verb::Status(ids) => cluster.show_status(&members(ids)),
             Verb::Log { ids, times } => cluster.show_log(&members(ids), *times),
             Verb::Progress(id) => cluster.show_progress(MemberId(*id)),
+            Verb::Members(ids) => cluster.show_members(&members(ids)),
             Verb::InFlight => cluster.show_in_flight(),
         }
         Ok(())

@@ -38,15 +38,26 @@ impl Cluster {
                 let durable = if entry.id.index.0 == durable { " |" } else { "" };
                 format!("  {}{committed}{durable}", entry_text(entry, times))
             };
-            let entries: String = member.disk.written.iter().map(mark).collect();
-            self.trace.line(format!("{id}:{entries}"));
+            let entries: String = member.disk.written.entries.iter().map(mark).collect();
+            let start = member.disk.written.start;
+            let start = if start.index.0 == 0 { String::new() } else { format!("  …{start}") };
+            self.trace.line(format!("{id}:{start}{entries}"));
         }
     }
 
     pub(super) fn show_progress(&mut self, id: MemberId) {
         for follower in self.raft(id).follower_status() {
-            let raft::FollowerStatus { id, matched, silent_ms } = follower;
+            let raft::FollowerStatus { id, matched, silent_ms, .. } = follower;
             self.trace.line(format!("{id} matched={matched} silent={silent_ms} ms"));
+        }
+    }
+
+    /// Who counts, as far as each of them knows.
+    pub(super) fn show_members(&mut self, ids: &[MemberId]) {
+        for id in self.these_or_all(ids) {
+            let Some(raft) = &self.members[&id].raft else { continue };
+            let line = format!("{id} counts by {}", String::from_utf8_lossy(raft.configuration()));
+            self.trace.line(line.trim_end());
         }
     }
 
@@ -66,7 +77,8 @@ fn entry_text(entry: &Entry, times: bool) -> String {
     let payload = String::from_utf8_lossy(&entry.payload);
     let text = match entry.kind {
         EntryKind::Noop => "noop",
-        EntryKind::Command | EntryKind::Configuration => payload.trim_end_matches('.'),
+        EntryKind::Configuration => &format!("({payload})"),
+        EntryKind::Command => payload.trim_end_matches('.'),
     };
     let times =
         if times { format!(" stamp={} age={}", entry.stamp_ms, entry.age_ms) } else { "".into() };

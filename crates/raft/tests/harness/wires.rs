@@ -75,7 +75,7 @@ impl Injected {
         let body = match kind {
             "append" => Body::Append {
                 previous: log_id(text("prev").unwrap_or("0@0"))?,
-                entries: entries(text("entries").unwrap_or(""))?,
+                entries: configured(entries(text("entries").unwrap_or(""))?, text("configuration")),
                 commit: Index(number("commit")?),
                 round: number("round")?,
                 age_ms: 0,
@@ -94,7 +94,7 @@ impl Injected {
 }
 
 /// `index@term`.
-fn log_id(text: &str) -> Result<LogId, Box<dyn Error>> {
+pub(super) fn log_id(text: &str) -> Result<LogId, Box<dyn Error>> {
     let (index, term) = text.split_once('@').ok_or("a log id is written index@term")?;
     Ok(LogId::new(Term(term.parse()?), Index(index.parse()?)))
 }
@@ -108,4 +108,13 @@ fn entries(text: &str) -> Result<Vec<Entry>, Box<dyn Error>> {
         Ok(Entry { id, kind: EntryKind::Command, stamp_ms, age_ms, payload })
     };
     text.split_whitespace().map(entry).collect()
+}
+
+/// The last of the entries is that configuration.
+fn configured(mut entries: Vec<Entry>, configuration: Option<&str>) -> Vec<Entry> {
+    if let (Some(last), Some(text)) = (entries.last_mut(), configuration) {
+        last.kind = EntryKind::Configuration;
+        last.payload = Bytes::copy_from_slice(text.as_bytes());
+    }
+    entries
 }

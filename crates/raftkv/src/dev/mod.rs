@@ -96,7 +96,8 @@ impl Cluster {
             )?);
         }
         let endpoints = plan.members().map(|member| member.endpoint()).collect();
-        let options = Options { timeout: WATCH_POLL, attempts_max: u32::from(plan.member_count()) };
+        let attempts_max = u32::from(plan.member_count());
+        let options = Options { timeout: WATCH_POLL, attempts_max, ..Options::default() };
         Ok(Cluster { plan, children, client: Client::new(endpoints, options) })
     }
 

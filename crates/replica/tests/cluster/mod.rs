@@ -9,8 +9,9 @@ use bytes::Bytes;
 use disk::{Disk, SimDisk};
 use raft::{Config, MemberId, Now, RoleName};
 use replica::{
-    Answer, Configuration, Done, Failure, LogReply, LogRequest, LogWorker, Member, PeerMessage,
-    Replica, Request, Stop, Submission, Ticket, open_log,
+    Answer, CODEC, Configuration, Done, Failure, LogReply, LogRequest, LogWorker, Member,
+    PeerMessage, Replica, Request, SnapshotMessage, SnapshotOptions, SnapshotRequest,
+    SnapshotWorker, Stop, Submission, Ticket, open_log, open_snapshots,
 };
 use store::{Command, Store};
 
@@ -24,6 +25,10 @@ pub(crate) struct Cluster {
     configuration: Configuration,
     now: Now,
     wire: VecDeque<(u64, u64, PeerMessage)>,
+    /// The lane for snapshots.
+    lane: VecDeque<(u64, u64, SnapshotMessage)>,
+    /// Makes snapshots, if there are any.
+    pub(crate) snapshots: Option<SnapshotOptions>,
     answers: BTreeMap<u64, Result<Done, Failure>>,
     tickets: u64,
     /// Members cut off from all others.
@@ -37,24 +42,28 @@ pub(crate) struct Running {
     pub(crate) replica: Replica,
     worker: LogWorker<SimDisk>,
     log: Vec<LogRequest>,
+    files: Option<SnapshotWorker<SimDisk>>,
+    snapshots: Vec<SnapshotRequest>,
+    /// Snapshots that could not be used when it started.
+    pub(crate) skipped: usize,
     pub(crate) stop: Option<Stop>,
 }
 
 impl Cluster {
     /// `size` members, founded, none of them leading yet.
     pub(crate) fn new(size: u64) -> Cluster {
-        let member = |id: u64| Member {
-            incarnation: u128::from(id),
-            name: format!("node-{id}"),
-            address: format!("localhost:800{id}"),
+        let member = |id: u64| {
+            Member::voter(u128::from(id), format!("node-{id}"), format!("localhost:800{id}"))
         };
         let members = (1..=size).map(|id| (MemberId(id), member(id))).collect();
         let mut cluster = Cluster {
             members: BTreeMap::new(),
             disks: (1..=size).map(|id| (id, SimDisk::new())).collect(),
-            configuration: Configuration { cluster_id: 7, members },
+            configuration: Configuration::founding(7, members),
             now: Now { monotonic_ms: 0, wall_ms: 1_000_000 },
             wire: VecDeque::new(),
+            lane: VecDeque::new(),
+            snapshots: None,
             answers: BTreeMap::new(),
             tickets: 0,
             isolated: Vec::new(),
@@ -78,24 +87,59 @@ impl Cluster {
         cluster
     }
 
+    /// A new member starts, with an empty log: it waits for a leader to speak to it.
+    pub(crate) fn join(&mut self, id: u64) {
+        let known = self.disks.insert(id, SimDisk::new());
+        assert!(known.is_none(), "a member joins once");
+        self.start(id);
+    }
+
     fn open(&self, id: u64) -> (LogWorker<SimDisk>, replica::Recovered) {
         let options = wal::Options { segment_bytes: SEGMENT_BYTES, ..Default::default() };
-        let disk = self.disks[&id].clone();
+        let disk = &self.disks[&id];
         disk.create_dir_all(Path::new("/member")).expect("a sound disk");
-        open_log(disk, Path::new("/member/wal"), options, TAIL_BYTES_MAX).expect("a sound log")
+        open_log(
+            disk,
+            Path::new("/member/wal"),
+            Path::new("/member/snapshots"),
+            options,
+            TAIL_BYTES_MAX,
+        )
+        .expect("a sound log")
     }
 
     pub(crate) fn start(&mut self, id: u64) {
-        let (worker, recovered) = self.open(id);
+        self.start_with(id, |_| Store::new());
+    }
+
+    /// Starts a member with the state that `store` makes of its log.
+    pub(crate) fn start_with(&mut self, id: u64, store: impl Fn(&raft::Log) -> Store) {
+        let (worker, mut recovered) = self.open(id);
+        let disk = self.disks[&id].clone();
+        let opened = self.snapshots.map(|options| {
+            let opened = open_snapshots(disk, Path::new("/member/snapshots"), &mut recovered);
+            (options, opened.expect("a sound disk"))
+        });
+        let mut store = store(&recovered.restored.log);
         self.starts += 1;
-        let voters = self.configuration.members.keys().copied().collect();
-        let mut config = Config::new(MemberId(id), voters, id * 100 + self.starts);
+        let mut config = Config::new(MemberId(id), CODEC, id * 100 + self.starts);
         config.tail_bytes_max = TAIL_BYTES_MAX;
         config.message_bytes_max = TAIL_BYTES_MAX / 2;
         config.inflight_bytes_max = TAIL_BYTES_MAX;
-        let configuration = recovered.configuration.clone().expect("a founded log");
-        let replica = Replica::new(config, configuration, recovered, Store::new(), self.now);
-        let running = Running { replica, worker, log: Vec::new(), stop: None };
+        let configuration = recovered.configuration.clone();
+        let configuration = configuration.unwrap_or_else(|| self.configuration.clone());
+        let (mut files, mut skipped, mut kept) = (None, 0, None);
+        if let Some((options, (worker, found))) = opened {
+            store = found.store.unwrap_or(store);
+            (files, skipped) = (Some(worker), found.skipped.len());
+            kept = Some((options, found.kept, found.configuration));
+        }
+        let mut replica = Replica::new(config, configuration, recovered, store, self.now);
+        if let Some((options, kept, configuration)) = kept {
+            replica.keep_snapshots(options, kept, configuration);
+        }
+        let (log, snapshots) = (Vec::new(), Vec::new());
+        let running = Running { replica, worker, log, files, snapshots, skipped, stop: None };
         self.members.insert(id, running);
     }
 
@@ -154,6 +198,14 @@ impl Cluster {
             }
             moved = true;
         }
+        for request in std::mem::take(&mut running.snapshots) {
+            // Without files nothing is ever written; to remove what there is not is done at once.
+            let Some(files) = running.files.as_mut() else { continue };
+            if let Some(reply) = files.handle(request) {
+                running.replica.snapshot_reply(self.now, reply);
+            }
+            moved = true;
+        }
         self.collect(id) || moved
     }
 
@@ -165,6 +217,9 @@ impl Cluster {
         let any = !effects.send.is_empty() || !effects.log.is_empty() || !effects.events.is_empty();
         running.stop = running.stop.take().or(effects.stop);
         running.log.extend(effects.log);
+        running.snapshots.extend(effects.snapshot);
+        let about_snapshots = effects.send_snapshot.into_iter();
+        self.lane.extend(about_snapshots.map(|(to, message)| (id, to.0, message)));
         self.wire.extend(effects.send.into_iter().map(|(to, message)| (id, to.0, message)));
         for Answer { ticket, result } in effects.answers {
             let earlier = self.answers.insert(ticket.0, result);
@@ -173,8 +228,19 @@ impl Cluster {
         any
     }
 
+    /// Everything that is on its way arrives, and nothing else happens.
+    pub(crate) fn deliver_all(&mut self) {
+        self.deliver();
+    }
+
     fn deliver(&mut self) -> bool {
-        let moved = !self.wire.is_empty();
+        let moved = !self.wire.is_empty() || !self.lane.is_empty();
+        for (from, to, message) in std::mem::take(&mut self.lane) {
+            let cut = self.isolated.contains(&from) || self.isolated.contains(&to);
+            if let Some(running) = self.members.get_mut(&to).filter(|_| !cut) {
+                running.replica.receive_snapshot(self.now, MemberId(from), message);
+            }
+        }
         for (from, to, message) in std::mem::take(&mut self.wire) {
             let cut = self.isolated.contains(&from) || self.isolated.contains(&to);
             if let Some(running) = self.members.get_mut(&to).filter(|_| !cut) {
@@ -210,6 +276,12 @@ impl Cluster {
 
     pub(crate) fn leader(&self) -> Option<u64> {
         self.members.iter().find(|(_, m)| m.replica.raft().is_leader()).map(|(&id, _)| id)
+    }
+
+    /// Who leads, if several believe it.
+    pub(crate) fn leader_of_the_newest_term(&self) -> Option<u64> {
+        let leading = self.members.iter().filter(|(_, m)| m.replica.raft().is_leader());
+        leading.max_by_key(|(_, m)| m.replica.raft().term()).map(|(&id, _)| id)
     }
 
     // Requests.
@@ -279,6 +351,7 @@ impl Cluster {
 
 pub(crate) fn put(key: &str, value: &str) -> Request {
     let (key, value) = (Bytes::copy_from_slice(key.as_bytes()), value.as_bytes());
-    let command = Command::Put { key, value: Bytes::copy_from_slice(value), prev_kv: false };
+    let command =
+        Command::Put { key, value: Bytes::copy_from_slice(value), prev_kv: false, condition: None };
     Request::Write { command: command.encode(), forward: true }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::{
     Address, AddressError, ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_MIN,
-    HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, MEMBERS_MAX, NODE_ID_BYTES_MAX, WAL_BLOCK_BYTES,
-    WAL_SEGMENT_BYTES_MAX, WAL_SEGMENT_BYTES_MIN,
+    HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, MEMBERS_MAX, NODE_ID_BYTES_MAX, SNAPSHOT_BYTES_MAX,
+    SNAPSHOT_BYTES_MIN, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_MAX, WAL_SEGMENT_BYTES_MIN,
 };
 
 /// Why settings were refused.
@@ -95,6 +95,19 @@ pub enum ConfigError {
     },
     /// `wal_segment_bytes` is out of bounds, or no whole number of blocks.
     WalSegmentBytes(u64),
+    /// `snapshot_bytes` is out of bounds.
+    SnapshotBytes(u64),
+    /// A member to join by is no address.
+    Join {
+        /// As written.
+        written: String,
+        /// Why not.
+        reason: AddressError,
+    },
+    /// A member joins a cluster, or is one of those that found it, but not both.
+    JoinAndPeers,
+    /// This setting says how to join, and nothing says whom.
+    OnlyWithJoin(&'static str),
     /// `data_dir` is empty.
     DataDirEmpty,
     /// Not a web origin.
@@ -147,6 +160,33 @@ impl fmt::Display for ConfigError {
                 "{setting} {address}: keys and values would leave this machine unencrypted; add \
                  --insecure if the network is yours"
             ),
+            E::Heartbeat(_)
+            | E::ElectionTimeout { .. }
+            | E::WalSegmentBytes(_)
+            | E::SnapshotBytes(_) => self.fmt_number(f),
+            E::Join { written, reason } => write!(f, "--join {written:?}: {reason}"),
+            E::JoinAndPeers => write!(
+                f,
+                "--join and --peers: --join is for a cluster that exists, --peers for one that is \
+                 founded; drop one of the two"
+            ),
+            E::OnlyWithJoin(setting) => {
+                write!(f, "{setting}: only together with --join URL of a member")
+            }
+            E::DataDirEmpty => write!(f, "--data-dir: write the path of a directory"),
+            E::AllowOrigin(text) => write!(
+                f,
+                "--allow-origin {text:?}: write scheme://host[:port], such as https://example.org"
+            ),
+        }
+    }
+}
+
+impl ConfigError {
+    /// Numbers that are out of their bounds.
+    fn fmt_number(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ConfigError as E;
+        match self {
             E::Heartbeat(ms) => {
                 write!(f, "--heartbeat-ms {ms}: must be at least {HEARTBEAT_MS_MIN}")
             }
@@ -161,11 +201,12 @@ impl fmt::Display for ConfigError {
                 "--wal-segment-bytes {bytes}: must be a multiple of {WAL_BLOCK_BYTES} from \
                  {WAL_SEGMENT_BYTES_MIN} to {WAL_SEGMENT_BYTES_MAX}"
             ),
-            E::DataDirEmpty => write!(f, "--data-dir: write the path of a directory"),
-            E::AllowOrigin(text) => write!(
+            E::SnapshotBytes(bytes) => write!(
                 f,
-                "--allow-origin {text:?}: write scheme://host[:port], such as https://example.org"
+                "--snapshot-bytes {bytes}: must be from {SNAPSHOT_BYTES_MIN} to \
+                 {SNAPSHOT_BYTES_MAX}"
             ),
+            _ => unreachable!("only what is about a number comes here"),
         }
     }
 }

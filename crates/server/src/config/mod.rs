@@ -35,6 +35,7 @@ pub use address::{Address, AddressError};
 pub use error::ConfigError;
 pub use origin::Origin;
 pub use raw::{Raw, parse_byte_size, split_list};
+pub(crate) use resolve::is_valid_node_id;
 
 /// The port of `--port`.
 pub const PORT_DEFAULT: u16 = 8001;
@@ -60,6 +61,12 @@ pub const WAL_SEGMENT_BYTES_MIN: u64 = 4 << 20;
 pub const WAL_SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// Segments consist of whole blocks of this size.
 pub const WAL_BLOCK_BYTES: u64 = 4 << 10;
+/// How much the log grows before a snapshot is taken.
+pub const SNAPSHOT_BYTES_DEFAULT: u64 = 64 << 20;
+/// Fewer would write more snapshots than log.
+pub const SNAPSHOT_BYTES_MIN: u64 = 64 << 10;
+/// More would be read again at every start.
+pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
 /// A member's name is at most this long.
 pub const NODE_ID_BYTES_MAX: usize = 64;
 /// Each member speaks to each other: a cluster of more would only be slower, not safer.
@@ -77,6 +84,13 @@ pub struct Config {
     pub advertise: Address,
     /// The other members, in order, without this one.
     pub peers: Vec<Address>,
+    /// Members of the cluster to join, while the data directory is fresh; none to found one, or be
+    /// founded into one.
+    pub join: Vec<Address>,
+    /// The name or id of the member whose place this one is to take once it has caught up.
+    pub replace: Option<String>,
+    /// Stay a learner after joining.
+    pub learner: bool,
     /// Where this member keeps what it must not forget.
     pub data_dir: PathBuf,
     /// How often a leader speaks, in ms.
@@ -85,6 +99,8 @@ pub struct Config {
     pub election_timeout_ms: u64,
     /// The size of one file of the log: whole blocks of 4 KiB.
     pub wal_segment_bytes: u64,
+    /// A snapshot is due when the log has grown by so much, and by more than the last one's size.
+    pub snapshot_bytes: u64,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Web origins, other than the member's own, whose pages may use it.

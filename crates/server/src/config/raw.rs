@@ -25,6 +25,13 @@ pub struct Raw {
     /// `host:port` of the other members; this one may be among them.
     #[serde(deserialize_with = "list")]
     pub peers: Option<Vec<String>>,
+    /// Members of the cluster to join.
+    #[serde(deserialize_with = "list")]
+    pub join: Option<Vec<String>>,
+    /// The member whose place this one is to take.
+    pub replace: Option<String>,
+    /// Join as a learner, and stay one.
+    pub learner: Option<bool>,
     /// Where this member keeps what it must not forget.
     pub data_dir: Option<PathBuf>,
     /// How often a leader speaks, in ms.
@@ -34,6 +41,9 @@ pub struct Raw {
     /// The size of one file of the log.
     #[serde(deserialize_with = "byte_size")]
     pub wal_segment_bytes: Option<u64>,
+    /// A snapshot is due when the log has grown by so much.
+    #[serde(deserialize_with = "byte_size")]
+    pub snapshot_bytes: Option<u64>,
     /// How log lines look.
     pub log_format: Option<LogFormat>,
     /// Web origins, other than the member's own, whose pages may use it.
@@ -83,10 +93,14 @@ impl Raw {
             listen: self.listen.or(next.listen),
             advertise: self.advertise.or(next.advertise),
             peers: self.peers.or(next.peers),
+            join: self.join.or(next.join),
+            replace: self.replace.or(next.replace),
+            learner: self.learner.or(next.learner),
             data_dir: self.data_dir.or(next.data_dir),
             heartbeat_ms: self.heartbeat_ms.or(next.heartbeat_ms),
             election_timeout_ms: self.election_timeout_ms.or(next.election_timeout_ms),
             wal_segment_bytes: self.wal_segment_bytes.or(next.wal_segment_bytes),
+            snapshot_bytes: self.snapshot_bytes.or(next.snapshot_bytes),
             log_format: self.log_format.or(next.log_format),
             allow_origin: self.allow_origin.or(next.allow_origin),
             insecure: self.insecure.or(next.insecure),
@@ -103,10 +117,14 @@ impl Raw {
             "LISTEN" => self.listen = Some(value.to_owned()),
             "ADVERTISE" => self.advertise = Some(value.to_owned()),
             "PEERS" => self.peers = Some(split_list(value)),
+            "JOIN" => self.join = Some(split_list(value)),
+            "REPLACE" => self.replace = Some(value.to_owned()),
+            "LEARNER" => self.learner = Some(parse(value, BOOL_EXPECTED)?),
             "DATA_DIR" => self.data_dir = Some(value.into()),
             "HEARTBEAT_MS" => self.heartbeat_ms = Some(parse(value, MS_EXPECTED)?),
             "ELECTION_TIMEOUT_MS" => self.election_timeout_ms = Some(parse(value, MS_EXPECTED)?),
             "WAL_SEGMENT_BYTES" => self.wal_segment_bytes = Some(parse_byte_size(value)?),
+            "SNAPSHOT_BYTES" => self.snapshot_bytes = Some(parse_byte_size(value)?),
             "LOG_FORMAT" => self.log_format = Some(value.parse()?),
             "ALLOW_ORIGIN" => self.allow_origin = Some(split_list(value)),
             "INSECURE" => self.insecure = Some(parse(value, BOOL_EXPECTED)?),
@@ -196,6 +214,10 @@ mod tests {
             heartbeat_ms = 50
             election_timeout_ms = 500
             wal_segment_bytes = "4MiB"
+            snapshot_bytes = "1MiB"
+            join = "http://localhost:8001"
+            replace = "node-9"
+            learner = true
             log_format = "json"
             allow_origin = "https://a.example, https://b.example"
             insecure = false
@@ -213,6 +235,10 @@ mod tests {
             heartbeat_ms: Some(50),
             election_timeout_ms: Some(500),
             wal_segment_bytes: Some(4 << 20),
+            snapshot_bytes: Some(1 << 20),
+            join: Some(vec!["http://localhost:8001".into()]),
+            replace: Some("node-9".into()),
+            learner: Some(true),
             log_format: Some(LogFormat::Json),
             allow_origin: Some(vec!["https://a.example".into(), "https://b.example".into()]),
             insecure: Some(false),

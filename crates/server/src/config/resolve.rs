@@ -8,8 +8,8 @@ use super::{
     Address, Config, ConfigError, DATA_PARENT_DEFAULT, ELECTION_TIMEOUT_MS_DEFAULT,
     ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_DEFAULT, HEARTBEAT_MS_MIN,
     HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, LogFormat, MEMBERS_MAX, NODE_ID_BYTES_MAX, Origin,
-    PORT_DEFAULT, Raw, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_DEFAULT, WAL_SEGMENT_BYTES_MAX,
-    WAL_SEGMENT_BYTES_MIN,
+    PORT_DEFAULT, Raw, SNAPSHOT_BYTES_DEFAULT, SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MIN,
+    WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_DEFAULT, WAL_SEGMENT_BYTES_MAX, WAL_SEGMENT_BYTES_MIN,
 };
 
 impl Raw {
@@ -18,11 +18,14 @@ impl Raw {
         let listen = resolve_listen(self.listen.as_deref(), self.port)?;
         let name = resolve_name(self.node_id, listen.port())?;
         let listed = parse_peers(&self.peers.unwrap_or_default())?;
-        let advertise = resolve_advertise(self.advertise.as_deref(), listen.port(), &listed)?;
+        let join = parse_join(&self.join.unwrap_or_default())?;
+        let others = listed.union(&join).cloned().collect();
+        let advertise = resolve_advertise(self.advertise.as_deref(), listen.port(), &others)?;
+        check_join(&join, &listed, self.replace.as_deref(), self.learner)?;
         let peers: Vec<Address> = listed.into_iter().filter(|peer| *peer != advertise).collect();
         check_members(&advertise, &peers)?;
         if !self.insecure.unwrap_or(false) {
-            refuse_plaintext(listen, &advertise, &peers)?;
+            refuse_plaintext(listen, &advertise, &peers, &join)?;
         }
         let (heartbeat_ms, election_timeout_ms) =
             resolve_timers(self.heartbeat_ms, self.election_timeout_ms)?;
@@ -32,9 +35,13 @@ impl Raw {
             listen,
             advertise,
             peers,
+            join: join.into_iter().collect(),
+            replace: self.replace,
+            learner: self.learner.unwrap_or(false),
             heartbeat_ms,
             election_timeout_ms,
             wal_segment_bytes: resolve_segment_bytes(self.wal_segment_bytes)?,
+            snapshot_bytes: resolve_snapshot_bytes(self.snapshot_bytes)?,
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             allow_origin: parse_origins(&self.allow_origin.unwrap_or_default())?,
             unsafe_no_fsync: self.unsafe_no_fsync.unwrap_or(false),
@@ -66,12 +73,14 @@ fn resolve_listen(listen: Option<&str>, port: Option<u16>) -> Result<SocketAddr,
 
 fn resolve_name(name: Option<String>, port: u16) -> Result<String, ConfigError> {
     let name = name.unwrap_or_else(|| format!("node-{port}"));
+    if is_valid_node_id(&name) { Ok(name) } else { Err(ConfigError::NodeId(name)) }
+}
+
+/// Whether a member may be called so.
+pub(crate) fn is_valid_node_id(name: &str) -> bool {
     let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let holds_only = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    match begins_well && name.len() <= NODE_ID_BYTES_MAX && name.bytes().all(holds_only) {
-        true => Ok(name),
-        false => Err(ConfigError::NodeId(name)),
-    }
+    begins_well && name.len() <= NODE_ID_BYTES_MAX && name.bytes().all(holds_only)
 }
 
 fn parse_peers(written: &[String]) -> Result<BTreeSet<Address>, ConfigError> {
@@ -87,6 +96,32 @@ fn parse_peers(written: &[String]) -> Result<BTreeSet<Address>, ConfigError> {
         }
     }
     Ok(peers)
+}
+
+/// As URLs, or as addresses alone.
+fn parse_join(written: &[String]) -> Result<BTreeSet<Address>, ConfigError> {
+    let parse = |text: &String| {
+        let address = text.trim().strip_prefix("http://").unwrap_or(text.trim());
+        Address::parse(address.trim_end_matches('/'))
+            .map_err(|reason| ConfigError::Join { written: text.clone(), reason })
+    };
+    written.iter().map(parse).collect()
+}
+
+fn check_join(
+    join: &BTreeSet<Address>,
+    listed: &BTreeSet<Address>,
+    replace: Option<&str>,
+    learner: Option<bool>,
+) -> Result<(), ConfigError> {
+    if !join.is_empty() {
+        return if listed.is_empty() { Ok(()) } else { Err(ConfigError::JoinAndPeers) };
+    }
+    match (replace, learner) {
+        (Some(_), _) => Err(ConfigError::OnlyWithJoin("--replace")),
+        (None, Some(true)) => Err(ConfigError::OnlyWithJoin("--learner")),
+        (None, _) => Ok(()),
+    }
 }
 
 /// Rule 3.2: as written, or `localhost:PORT` while everything happens on this machine.
@@ -129,6 +164,7 @@ fn refuse_plaintext(
     listen: SocketAddr,
     advertise: &Address,
     peers: &[Address],
+    join: &BTreeSet<Address>,
 ) -> Result<(), ConfigError> {
     let refuse = |setting, address| Err(ConfigError::Plaintext { setting, address });
     if !listen.ip().is_loopback() {
@@ -137,8 +173,11 @@ fn refuse_plaintext(
     if !advertise.is_loopback() {
         return refuse("--advertise", advertise.to_string());
     }
-    match peers.iter().find(|peer| !peer.is_loopback()) {
-        Some(peer) => refuse("--peers", peer.to_string()),
+    if let Some(peer) = peers.iter().find(|peer| !peer.is_loopback()) {
+        return refuse("--peers", peer.to_string());
+    }
+    match join.iter().find(|member| !member.is_loopback()) {
+        Some(member) => refuse("--join", member.to_string()),
         None => Ok(()),
     }
 }
@@ -166,6 +205,14 @@ fn resolve_segment_bytes(bytes: Option<u64>) -> Result<u64, ConfigError> {
     match in_bounds && bytes.is_multiple_of(WAL_BLOCK_BYTES) {
         true => Ok(bytes),
         false => Err(ConfigError::WalSegmentBytes(bytes)),
+    }
+}
+
+fn resolve_snapshot_bytes(bytes: Option<u64>) -> Result<u64, ConfigError> {
+    let bytes = bytes.unwrap_or(SNAPSHOT_BYTES_DEFAULT);
+    match (SNAPSHOT_BYTES_MIN..=SNAPSHOT_BYTES_MAX).contains(&bytes) {
+        true => Ok(bytes),
+        false => Err(ConfigError::SnapshotBytes(bytes)),
     }
 }
 

@@ -25,6 +25,10 @@ fn nothing_written_is_a_cluster_of_one_on_loopback() {
         data_dir: "raftkv-data/node-8001".into(),
         heartbeat_ms: 100,
         election_timeout_ms: 1_000,
+        join: Vec::new(),
+        replace: None,
+        learner: false,
+        snapshot_bytes: 64 << 20,
         wal_segment_bytes: 64 << 20,
         log_format: LogFormat::Text,
         allow_origin: Vec::new(),
@@ -194,7 +198,7 @@ fn the_published_page_has_every_setting_and_its_example_holds() {
     let page = include_str!("../../../../docs/configuration.md");
     let unknown = toml::from_str::<Raw>("x = 1").unwrap_err().to_string();
     let settings = unknown.split('`').skip(3).step_by(2);
-    assert_eq!(settings.clone().count(), 13, "{unknown}");
+    assert_eq!(settings.clone().count(), 17, "{unknown}");
     for setting in settings {
         assert!(page.contains(&format!("| `{setting}` | ")), "{setting}");
     }

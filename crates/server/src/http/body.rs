@@ -163,6 +163,41 @@ pub(super) fn transfer_target(body: &[u8]) -> Result<Option<String>, Refusal> {
     Ok(to)
 }
 
+/// The fields of an object whose values are all text.
+#[derive(Debug)]
+pub(super) struct TextFields(Vec<(String, String)>);
+
+impl TextFields {
+    /// Reads an object that has no other fields than the `known` ones, each at most once.
+    pub(super) fn read(body: &[u8], known: &[&'static str]) -> Result<TextFields, Refusal> {
+        let object: Fields = serde_json::from_slice(body).map_err(|error| {
+            let message = format!("the body is not the expected JSON object: {error}");
+            Refusal::new(Code::MalformedJson, message)
+        })?;
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for (field, written) in object.0 {
+            if !known.contains(&field.as_str()) {
+                return Err(unexpected_field(&field, &known.join(", ")));
+            }
+            let Value::String(text) = written else {
+                let message = format!("{field} must be a string");
+                return Err(Refusal::new(Code::BadMember, message).with("field", field));
+            };
+            if fields.iter().any(|(earlier, _)| *earlier == field) {
+                let message = format!("{field} is there twice");
+                return Err(Refusal::new(Code::MalformedJson, message));
+            }
+            fields.push((field, text));
+        }
+        Ok(TextFields(fields))
+    }
+
+    /// The text of a field, if it is there.
+    pub(super) fn get(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == field).map(|(_, text)| text.as_str())
+    }
+}
+
 fn object(body: &[u8]) -> Result<Fields, Refusal> {
     serde_json::from_slice(body).map_err(|error| {
         let message = format!(

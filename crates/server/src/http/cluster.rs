@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use raft::{FollowerStatus, MemberId, RoleName};
+use replica::Configuration;
 use serde_json::{Map, Value, json};
 
 use super::error::{Code, Refusal, unavailable};
@@ -48,17 +49,30 @@ pub(super) async fn members(
     Query::parse(request.uri().query(), &[])?;
     let status = doors.node.status();
     let configuration = status.configuration.as_ref().ok_or_else(|| unavailable(&status))?;
+    Ok(reply::json(StatusCode::OK, &configuration_json(configuration)))
+}
+
+/// The cluster and its members, as every answer about them shows it.
+pub(super) fn configuration_json(configuration: &Configuration) -> Value {
     let members: Vec<Value> = configuration
         .members
         .iter()
         .map(|(id, member)| {
-            let mut shown = member_json(*id, &status);
-            shown["incarnation"] = format!("{:032x}", member.incarnation).into();
-            shown
+            let incarnation = format!("{:032x}", member.incarnation);
+            json!({
+                "id": id.to_string(),
+                "name": member.name,
+                "address": member.address,
+                "standing": member.standing.as_str(),
+                "incarnation": member.is_claimed().then_some(incarnation),
+            })
         })
         .collect();
-    let cluster_id = format!("{:032x}", configuration.cluster_id);
-    Ok(reply::json(StatusCode::OK, &json!({ "cluster_id": cluster_id, "members": members })))
+    json!({
+        "cluster_id": format!("{:032x}", configuration.cluster_id),
+        "joint": configuration.is_joint(),
+        "members": members,
+    })
 }
 
 /// `GET /cluster/status`.
@@ -87,7 +101,7 @@ pub(super) async fn transfer(
 }
 
 /// Finds a member by its id or its name.
-fn member_of(written: &str, status: &NodeStatus) -> Result<MemberId, Refusal> {
+pub(super) fn member_of(written: &str, status: &NodeStatus) -> Result<MemberId, Refusal> {
     let members = status.configuration.iter().flat_map(|configuration| &configuration.members);
     let mut named =
         members.filter(|(id, member)| member.name == written || id.to_string() == written);
@@ -97,7 +111,7 @@ fn member_of(written: &str, status: &NodeStatus) -> Result<MemberId, Refusal> {
             Err(Refusal::new(Code::BadMember, "two members have this name: use the id"))
         }
         (None, _) => Err(Refusal::new(
-            Code::BadMember,
+            Code::UnknownMember,
             "no member has this id or name: see /cluster/members",
         )),
     }

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use replica::Failure;
 use serde_json::{Map, Value};
-use store::{CommandError, ReadError};
+use store::{CommandError, Origin, ReadError, Revision};
 
 use super::escape::BrokenEscape;
 use super::reply;
@@ -48,34 +48,57 @@ macro_rules! codes {
 }
 
 codes! {
+    AddressTaken "address_taken" CONFLICT,
+    BadAddress "bad_address" BAD_REQUEST,
     BadBase64 "bad_base64" BAD_REQUEST,
     BadCursor "bad_cursor" BAD_REQUEST,
     BadEscape "bad_escape" BAD_REQUEST,
     BadHeader "bad_header" BAD_REQUEST,
     BadParameter "bad_parameter" BAD_REQUEST,
     BadMember "bad_member" BAD_REQUEST,
+    ChangeInProgress "change_in_progress" CONFLICT,
     BodyTimeout "body_timeout" REQUEST_TIMEOUT,
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE,
     Compacted "compacted" GONE,
+    ConditionFailed "condition_failed" PRECONDITION_FAILED,
+    Corrupt "corrupt" SERVICE_UNAVAILABLE,
     EmptyKey "empty_key" BAD_REQUEST,
     ForbiddenHost "forbidden_host" FORBIDDEN,
     ForbiddenOrigin "forbidden_origin" FORBIDDEN,
     FutureRevision "future_revision" BAD_REQUEST,
+    IdTaken "id_taken" CONFLICT,
     IncompleteBody "incomplete_body" BAD_REQUEST,
+    KeyReused "key_reused" UNPROCESSABLE_ENTITY,
     KeyTooLarge "key_too_large" PAYLOAD_TOO_LARGE,
+    LastVoter "last_voter" CONFLICT,
+    LearnerBehind "learner_behind" CONFLICT,
     MalformedJson "malformed_json" BAD_REQUEST,
+    MemberRemoved "member_removed" CONFLICT,
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED,
+    MissingField "missing_field" BAD_REQUEST,
     MissingValue "missing_value" BAD_REQUEST,
+    NameTaken "name_taken" CONFLICT,
     NoLeader "no_leader" SERVICE_UNAVAILABLE,
+    NotALearner "not_a_learner" CONFLICT,
+    NotAVoter "not_a_voter" CONFLICT,
+    NoTarget "no_target" CONFLICT,
     NotFound "not_found" NOT_FOUND,
+    NotJoined "not_joined" CONFLICT,
     NotLeader "not_leader" MISDIRECTED_REQUEST,
+    NotReady "not_ready" SERVICE_UNAVAILABLE,
     OutcomeUnknown "outcome_unknown" GATEWAY_TIMEOUT,
     Overloaded "overloaded" SERVICE_UNAVAILABLE,
+    QuorumWouldBeLost "quorum_would_be_lost" CONFLICT,
+    SessionExpired "session_expired" GONE,
+    StaleRequest "stale_request" CONFLICT,
     Stopped "stopped" SERVICE_UNAVAILABLE,
     Superseded "superseded" SERVICE_UNAVAILABLE,
+    TableFull "table_full" SERVICE_UNAVAILABLE,
+    TooManyMembers "too_many_members" CONFLICT,
     TransferFailed "transfer_failed" GATEWAY_TIMEOUT,
     Unavailable "unavailable" SERVICE_UNAVAILABLE,
     UnknownField "unknown_field" BAD_REQUEST,
+    UnknownMember "unknown_member" NOT_FOUND,
     UnknownPath "unknown_path" NOT_FOUND,
     Unsupported "unsupported" NOT_IMPLEMENTED,
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE,
@@ -114,6 +137,57 @@ impl Refusal {
         Refusal::new(Code::Overloaded, message).with_header(RETRY_AFTER, RETRY_AFTER_S)
     }
 
+    /// The write's condition did not hold; it was not done.
+    pub(super) fn conflict(revision: Revision) -> Refusal {
+        let message = "the condition does not hold; it was not done. Read the key and decide anew";
+        Refusal::new(Code::ConditionFailed, message).with("revision", revision.0)
+    }
+
+    /// Nobody knows any more what was done in the session.
+    pub(super) fn session_expired() -> Refusal {
+        let message = "there is no such session (any more); it was not done now. If it was sent \
+                       before, its outcome is unknown. Open a session with POST /session";
+        Refusal::new(Code::SessionExpired, message)
+    }
+
+    /// The answer was acknowledged, and so is not kept.
+    pub(super) fn stale_request() -> Refusal {
+        let message = "the session has acknowledged the answer to this number; it was not done \
+                       again. Take a higher number for another write";
+        Refusal::new(Code::StaleRequest, message)
+    }
+
+    /// The key names another write.
+    pub(super) fn key_reused() -> Refusal {
+        let message = "this Idempotency-Key was used for another write; it was not done. Choose \
+                       another key for each write";
+        Refusal::new(Code::KeyReused, message)
+    }
+
+    /// No more sessions or keys can be remembered for now.
+    pub(super) fn table_full() -> Refusal {
+        let message = "too many sessions, keys or unacknowledged writes are remembered; it was \
+                       not done. Try again later, or send it without a key";
+        Refusal::new(Code::TableFull, message).with_header(RETRY_AFTER, RETRY_AFTER_S)
+    }
+
+    /// The outcome is unknown, and the way to learn it is to send the same again.
+    pub(super) fn unknown_once(origin: &Origin) -> Refusal {
+        let name = match origin {
+            Origin::Key(key) => {
+                format!("the same Idempotency-Key ({})", String::from_utf8_lossy(key))
+            }
+            Origin::Session { session, seq, .. } => {
+                format!("the same number in the session (Raftkv-Session: {session};{seq};…)")
+            }
+        };
+        let message = format!(
+            "it may have been done or may yet be: the answer did not come in time. Send it again \
+             with {name}: it is done at most once"
+        );
+        Refusal::new(Code::OutcomeUnknown, message)
+    }
+
     fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Refusal {
         self.0.headers.insert(name, value);
         self
@@ -125,6 +199,11 @@ impl Refusal {
             Failure::NotLeader { leader } => not_leader(leader, status),
             Failure::Unavailable => unavailable(status),
             Failure::Overloaded => Refusal::overloaded(),
+            Failure::Corrupt => Refusal::new(
+                Code::Corrupt,
+                "the members hold different states and no majority agrees, so writes are refused; \
+                 it was not done. See docs/operations.md, \"The members disagree\"",
+            ),
             Failure::Superseded => Refusal::new(
                 Code::Superseded,
                 "the leader changed and the write was dropped; it was not done. Send it again",
@@ -134,11 +213,16 @@ impl Refusal {
                 "it may have been done or may yet be: the answer did not come in time. Read the \
                  key before sending it again",
             ),
+            Failure::NoTransferTarget => Refusal::new(
+                Code::NoTarget,
+                "there is no such other voter to hand leadership to; it has not moved",
+            ),
             Failure::TransferFailed => Refusal::new(
                 Code::TransferFailed,
                 "leadership has not moved, but it may yet: see /cluster/leader, and \
                  /cluster/status for who is up to date",
             ),
+            Failure::Refused(refusal) => super::membership::refusal_of(refusal),
         }
     }
 }
@@ -192,6 +276,10 @@ impl From<CommandError> for Refusal {
             CommandError::RequestTooLarge { bytes, bytes_max } => {
                 sized(Code::ValueTooLarge, bytes, bytes_max)
             }
+            CommandError::ConditionOnRange
+            | CommandError::NotOnce
+            | CommandError::WrongSeq
+            | CommandError::WrongOnceKey { .. } => Refusal::new(Code::BadHeader, error.to_string()),
         }
     }
 }

@@ -25,8 +25,11 @@ use crate::config::{Config, Origin, is_loopback_host};
 
 /// What a page of an allowed origin may send besides plain requests, and for how long its browser
 /// remembers that, in s.
-const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, POST, DELETE");
-const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("content-type, raftkv-forward");
+const ALLOWED_METHODS: HeaderValue =
+    HeaderValue::from_static("GET, HEAD, PUT, POST, PATCH, DELETE");
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "content-type, raftkv-forward, raftkv-session, idempotency-key, if-match, if-none-match",
+);
 const PREFLIGHT_AGE_S: HeaderValue = HeaderValue::from_static("600");
 
 /// The rules of one member.

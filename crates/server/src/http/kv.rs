@@ -11,15 +11,20 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{HeaderName, HeaderValue};
 use axum::http::{Request, Response, StatusCode, Uri};
+use axum::response::IntoResponse;
 use bytes::Bytes;
+use replica::Failure;
 use serde::Serialize;
-use store::{Command, CommandError, KeyRange, KeyValue, Limits, Outcome, Revision};
+use store::{
+    Command, CommandError, Condition, FirstOutcome, KeyRange, KeyValue, Limits, Origin, Outcome,
+    Revision,
+};
 
 use super::body::{self, Format};
 use super::error::{Code, Refusal, unavailable};
 use super::escape::{decode_path, text_or_base64};
-use super::query::{Consistency, Query, may_forward, refuse_later_headers};
-use super::{Doors, reply};
+use super::query::{Consistency, Query, may_forward};
+use super::{Doors, once, reply};
 use crate::node::{Node, WriteOptions, Written};
 
 /// The path in front of a key.
@@ -165,16 +170,13 @@ pub(super) async fn put(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let (key, options) = write_of(&request)?;
+    let Change { key, options, condition, origin } = change_of(&request)?;
     let format = Format::of(request.headers())?;
     let body = body::read(request, doors.limits.body_timeout).await?;
     let value = format.value(body)?;
-    let command = Command::Put { key: key.clone(), value, prev_kv: false };
-    let written = write(&doors.node, command, options).await?;
-    match written.outcome {
-        Outcome::Put { revision, .. } => Ok(committed(&key, None, revision, &written)),
-        other => panic!("a put came to {other:?}"),
-    }
+    let put = Command::Put { key: key.clone(), value, prev_kv: false, condition };
+    let written = write(&doors.node, put, options, origin.as_ref()).await?;
+    answer(&key, written, origin.as_ref())
 }
 
 /// `DELETE /kv/{key}`.
@@ -182,48 +184,101 @@ pub(super) async fn delete(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let (key, options) = write_of(&request)?;
-    let command = Command::Delete { range: KeyRange::Single(key.clone()), prev_kv: false };
-    let written = write(&doors.node, command, options).await?;
-    match written.outcome {
-        Outcome::Deleted { revision, count, .. } => {
-            Ok(committed(&key, Some(count), revision, &written))
-        }
-        other => panic!("a delete came to {other:?}"),
-    }
+    let Change { key, options, condition, origin } = change_of(&request)?;
+    let range = KeyRange::Single(key.clone());
+    let delete = Command::Delete { range, prev_kv: false, condition };
+    let written = write(&doors.node, delete, options, origin.as_ref()).await?;
+    answer(&key, written, origin.as_ref())
 }
 
 /// What both kinds of write have in common: the key, and how the client wants it treated.
-fn write_of(request: &Request<Body>) -> Result<(Bytes, WriteOptions), Refusal> {
-    let key = key_of(request.uri())?;
-    let query = Query::parse(request.uri().query(), &WRITE_PARAMETERS)?;
-    refuse_later_headers(request.headers())?;
-    let forward = may_forward(request.headers())?;
-    Ok((key, WriteOptions { timeout: query.timeout()?, forward }))
+struct Change {
+    key: Bytes,
+    options: WriteOptions,
+    condition: Option<Condition>,
+    origin: Option<Origin>,
 }
 
-async fn write(node: &Node, command: Command, options: WriteOptions) -> Result<Written, Refusal> {
+fn change_of(request: &Request<Body>) -> Result<Change, Refusal> {
+    let key = key_of(request.uri())?;
+    let query = Query::parse(request.uri().query(), &WRITE_PARAMETERS)?;
+    let forward = may_forward(request.headers())?;
+    Ok(Change {
+        key,
+        options: WriteOptions { timeout: query.timeout()?, forward },
+        condition: once::condition(request.headers())?,
+        origin: once::origin(request.headers())?,
+    })
+}
+
+/// Has a command applied, under its name if it has one.
+pub(super) async fn write(
+    node: &Node,
+    command: Command,
+    options: WriteOptions,
+    origin: Option<&Origin>,
+) -> Result<Written, Refusal> {
+    let command = once::named(command, origin.cloned());
     command.validate(&Limits::default())?;
     let written = node.write(command, options).await;
-    written.map_err(|failure| Refusal::of_failure(failure, &node.status()))
+    written.map_err(|failure| match (failure, origin) {
+        (Failure::Unknown, Some(origin)) => Refusal::unknown_once(origin),
+        (failure, _) => Refusal::of_failure(failure, &node.status()),
+    })
+}
+
+/// Shows what a write came to, now or when it was sent for the first time.
+fn answer(
+    key: &[u8],
+    written: Written,
+    origin: Option<&Origin>,
+) -> Result<Response<Body>, Refusal> {
+    let place = (written.log_id.index.0, written.log_id.term.0);
+    let (mut answer, replay) = match written.outcome {
+        Outcome::Repeated(first) => {
+            let place = (first.index, first.term);
+            let answer = match first.outcome {
+                FirstOutcome::Kept(outcome) => shown(key, outcome, place),
+                FirstOutcome::Done { revision } => Ok(committed(key, None, revision, place)),
+                FirstOutcome::Conflict { revision } => Err(Refusal::conflict(revision)),
+            };
+            (answer.unwrap_or_else(IntoResponse::into_response), true)
+        }
+        outcome => (shown(key, outcome, place).unwrap_or_else(IntoResponse::into_response), false),
+    };
+    once::mark(&mut answer, origin, replay);
+    Ok(answer)
+}
+
+fn shown(key: &[u8], outcome: Outcome, place: (u64, u64)) -> Result<Response<Body>, Refusal> {
+    match outcome {
+        Outcome::Put { revision, .. } => Ok(committed(key, None, revision, place)),
+        Outcome::Deleted { revision, count, .. } => {
+            Ok(committed(key, Some(count), revision, place))
+        }
+        Outcome::Conflict { revision, current } => {
+            let current = current.as_ref().map(Item::new);
+            let current = serde_json::to_value(current).expect("an item is JSON");
+            Err(Refusal::conflict(revision).with("current", current))
+        }
+        Outcome::SessionExpired => Err(Refusal::session_expired()),
+        Outcome::Stale => Err(Refusal::stale_request()),
+        Outcome::KeyReused => Err(Refusal::key_reused()),
+        Outcome::TableFull => Err(Refusal::table_full()),
+        other => panic!("a write came to {other:?}"),
+    }
 }
 
 fn committed(
     key: &[u8],
     deleted: Option<u64>,
     revision: Revision,
-    written: &Written,
+    (log_index, term): (u64, u64),
 ) -> Response<Body> {
     let (key, key_base64) = text_or_base64(key);
-    let body = Committed {
-        status: "committed",
-        key,
-        key_base64,
-        deleted,
-        revision: revision.0,
-        log_index: written.log_id.index.0,
-        term: written.log_id.term.0,
-    };
+    let revision = revision.0;
+    let body =
+        Committed { status: "committed", key, key_base64, deleted, revision, log_index, term };
     reply::json(StatusCode::OK, &body)
 }
 

@@ -26,10 +26,13 @@ mod guard;
 mod health;
 mod kv;
 mod list;
+mod membership;
 mod metrics;
+mod once;
 mod query;
 mod reply;
 mod serve;
+mod session;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -43,7 +46,7 @@ use axum::extract::State;
 use axum::http::{Method, Request};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::config::Config;
 use crate::node::Node;
@@ -72,9 +75,14 @@ pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Rou
         ("/kv", get(list::list)),
         ("/kv/", one_key()),
         ("/kv/{*key}", one_key()),
+        ("/session", post(session::open)),
+        ("/session/{id}", delete(session::close)),
         ("/cluster/status", get(cluster::status)),
         ("/cluster/leader", get(cluster::leader)),
-        ("/cluster/members", get(cluster::members)),
+        ("/cluster/members", get(cluster::members).post(membership::add)),
+        ("/cluster/members/{member}", delete(membership::remove).patch(membership::readdress)),
+        ("/cluster/members/{member}/promote", post(membership::promote)),
+        ("/cluster/members/{member}/replace", post(membership::replace)),
         ("/cluster/transfer", post(cluster::transfer)),
         ("/health", get(health::health)),
         ("/livez", get(health::live)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use axum::http::header::{HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use axum::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 use store::Revision;
 
@@ -129,18 +129,7 @@ pub(super) fn unsupported(kind: &'static str, name: &str) -> Refusal {
     Refusal::new(Code::Unsupported, message).with(kind, name)
 }
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const FORWARD: HeaderName = HeaderName::from_static("raftkv-forward");
-
-/// Refuses headers that would make a write conditional or unique.
-pub(super) fn refuse_later_headers(headers: &HeaderMap) -> Result<(), Refusal> {
-    for name in [IF_MATCH, IF_NONE_MATCH, IDEMPOTENCY_KEY] {
-        if headers.contains_key(&name) {
-            return Err(unsupported("header", name.as_str()));
-        }
-    }
-    Ok(())
-}
+const FORWARD: HeaderName = HeaderName::from_static(crate::ask::FORWARD_HEADER);
 
 /// Whether a follower may hand the write on: yes, unless `Raftkv-Forward: never`.
 pub(super) fn may_forward(headers: &HeaderMap) -> Result<bool, Refusal> {

@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use raft::{Event, Now};
-use replica::{Replica, Stop, Submission};
-use tracing::{info, warn};
+use replica::{Agreement, Replica, Stop, Submission};
+use tracing::{error, info, warn};
 
 use super::inbox::{Inbox, Input};
 use super::log_thread::LogQueue;
-use super::outboxes::Outboxes;
+use super::reception::{Expelled, Reception};
+use super::snapshot_thread::SnapshotQueue;
 use super::status::{Counters, StatusBoard};
 use super::waiters::Waiters;
+use crate::peer::{Peers, Roster};
 
 /// From one tick to the next.
 const TICK: Duration = Duration::from_millis(10);
@@ -52,7 +54,9 @@ pub(crate) struct Driver {
     pub(crate) clock: Clock,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) log: Arc<LogQueue>,
-    pub(crate) outboxes: Outboxes,
+    pub(crate) snapshots: Arc<SnapshotQueue>,
+    pub(crate) peers: Peers,
+    pub(crate) roster: Roster,
     pub(crate) status: Arc<StatusBoard>,
 }
 
@@ -63,6 +67,8 @@ pub(crate) enum Ended {
     Told,
     /// The member can not go on.
     Stopped(Stop),
+    /// The cluster goes on without it.
+    Expelled(Expelled),
 }
 
 /// However the thread ends, by a panic too, nobody may go on waiting for it: neither the log thread
@@ -70,22 +76,27 @@ pub(crate) enum Ended {
 struct Closing {
     inbox: Arc<Inbox>,
     log: Arc<LogQueue>,
+    snapshots: Arc<SnapshotQueue>,
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
         self.inbox.close();
         self.log.close();
+        self.snapshots.close();
     }
 }
 
 /// What a turn carries over to the next.
 struct Turn {
     waiters: Waiters,
+    reception: Reception,
     /// Requests answered since the inbox was told.
     answered: usize,
     tick_due: Instant,
     status_due: Instant,
+    /// Once this index is committed, so are the members as the roster knows them.
+    settles_at: Option<u64>,
     ended: Option<Ended>,
 }
 
@@ -93,13 +104,16 @@ impl Driver {
     /// Runs until it is told to stop, or can not go on. Requests that are not answered by then
     /// have an unknown outcome.
     pub(crate) fn run(mut self) -> Ended {
-        let _closing = Closing { inbox: Arc::clone(&self.inbox), log: Arc::clone(&self.log) };
+        let (inbox, log) = (Arc::clone(&self.inbox), Arc::clone(&self.log));
+        let _closing = Closing { inbox, log, snapshots: Arc::clone(&self.snapshots) };
         let now = Instant::now();
         let mut turn = Turn {
             waiters: Waiters::default(),
+            reception: Reception::default(),
             answered: 0,
             tick_due: now,
             status_due: now,
+            settles_at: Some(self.replica.status().last.index.0),
             ended: None,
         };
         let mut batch = Vec::new();
@@ -127,7 +141,7 @@ impl Driver {
         for input in batch.drain(..) {
             self.feed_one(now, input, turn);
         }
-        for message in self.outboxes.take_unsent() {
+        for message in self.peers.take_unsent() {
             self.replica.unsent(now, &message);
         }
         let instant = Instant::now();
@@ -151,12 +165,25 @@ impl Driver {
                     self.replica.receive(now, from, message);
                 }
             }
-            Input::StreamOpened(peer) => {
-                self.outboxes.peer_is_alive(peer);
+            Input::StreamOpened { peer, address } => {
+                self.peers.heard(peer, address);
                 self.replica.stream_opened(now, peer);
             }
-            Input::StreamClosed(peer) => self.replica.stream_closed(now, peer),
+            Input::StreamClosed(peer) => {
+                self.peers.unheard(peer);
+                self.replica.stream_closed(now, peer);
+            }
+            Input::StreamLost(peer) => self.peers.unheard(peer),
+            Input::Greeted { by, greeting } => {
+                let others = self.peers.members();
+                let expelled = turn.reception.greeted(by, greeting, others);
+                turn.ended = turn.ended.take().or(expelled.map(Ended::Expelled));
+            }
             Input::Log(reply) => self.replica.log_reply(now, reply),
+            Input::Snapshot(reply) => self.replica.snapshot_reply(now, reply),
+            Input::AboutSnapshot(from, message) => {
+                self.replica.receive_snapshot(now, from, message);
+            }
             Input::Stop => turn.ended = Some(Ended::Told),
         }
     }
@@ -165,7 +192,14 @@ impl Driver {
     fn hand_out(&mut self, turn: &mut Turn) {
         let effects = self.replica.take_effects();
         self.log.put(effects.log);
-        self.outboxes.send(effects.send, self.status.counters());
+        self.snapshots.put(effects.snapshot);
+        self.peers.send(effects.send);
+        self.peers.send_snapshots(effects.send_snapshot);
+        if let Some(configuration) = effects.configuration {
+            self.peers.follow(&configuration);
+            self.roster.configure(configuration);
+            turn.settles_at = Some(self.replica.status().last.index.0);
+        }
         turn.answered += effects.answers.len();
         for answer in effects.answers {
             turn.waiters.answer(answer.ticket, answer.result);
@@ -173,21 +207,57 @@ impl Driver {
         for (peer, refusal) in effects.refused {
             warn!(%peer, ?refusal, "refused a message of a peer");
         }
+        if let Some(agreement) = effects.agreement {
+            announce_agreement(agreement);
+            turn.status_due = Instant::now();
+        }
         for event in effects.events {
             if announce(event) {
                 turn.status_due = Instant::now();
             }
         }
         if let Some(stop) = effects.stop {
-            turn.ended = Some(Ended::Stopped(stop));
+            turn.ended = Some(match stop {
+                Stop::Removed => Ended::Expelled(Expelled::Removed),
+                stop => Ended::Stopped(stop),
+            });
         }
     }
 
     fn show_status(&mut self, turn: &mut Turn) {
         let now = Instant::now();
         if now >= turn.status_due {
-            self.status.refresh(self.replica.status());
+            let status = self.replica.status();
+            self.settle(status.commit, turn);
+            self.status.refresh(status);
             turn.status_due = now + STATUS_INTERVAL;
+        }
+    }
+
+    /// Draws the consequences of a change of members once it is committed.
+    fn settle(&mut self, commit: u64, turn: &mut Turn) {
+        if turn.settles_at.take_if(|index| *index <= commit).is_some() {
+            let expelled = self.roster.settle();
+            turn.ended = turn.ended.take().or(expelled.map(Ended::Expelled));
+        }
+    }
+}
+
+/// Whether the members' states agree is nothing to be overlooked (rule 10.3).
+fn announce_agreement(agreement: Agreement) {
+    match agreement {
+        Agreement { diverged_at: Some(index), .. } => error!(
+            index,
+            "this member's state differs from the majority's: it serves nothing until it has \
+             another member's. Look for faulty memory or a faulty version; see docs/operations.md"
+        ),
+        Agreement { split_at: Some(index), .. } => error!(
+            index,
+            "the members hold different states and no majority agrees: writes are refused. See \
+             docs/operations.md"
+        ),
+        Agreement { diverged_at: None, split_at: None } => {
+            info!("this member's state is in order again");
         }
     }
 }
@@ -199,6 +269,9 @@ fn announce(event: Event) -> bool {
         Event::LeaderKnown { leader, term } => info!(%leader, %term, "leader"),
         Event::Transferring { to } => info!(%to, "handing over leadership"),
         Event::Truncated { from } => info!(%from, "dropped entries that were never committed"),
+        Event::SnapshotWanted { member } => info!(%member, "a member needs a snapshot"),
+        Event::SnapshotInstalled { last } => info!(%last, "a snapshot took the place of the log"),
+        Event::LogCut { to } => info!(%to, "cut the log"),
         Event::Voted { candidate, term, pre: false, granted } => {
             info!(%candidate, %term, granted, "vote");
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use raft::{LogId, MemberId};
-use replica::{Done, Failure, Request};
+use replica::{Change, Configuration, Done, Failure, Request};
 use store::{Command, Outcome, Reader};
 use tokio::sync::oneshot;
 
@@ -86,6 +86,21 @@ impl Node {
         match self.ask(Request::Transfer { to }, timeout, Failure::TransferFailed).await? {
             Done::Transferred { leader } => Ok(leader),
             other => panic!("a transfer was answered with {other:?}"),
+        }
+    }
+
+    /// Changes who is in the cluster; answers who is once that is committed, to its end. Only the
+    /// leader does it.
+    ///
+    /// Every failure but `Failure::Unknown` means that it is not done and never will be.
+    pub async fn change(
+        &self,
+        change: Change,
+        timeout: Duration,
+    ) -> Result<Arc<Configuration>, Failure> {
+        match self.ask(Request::Change(change), timeout, Failure::Unknown).await? {
+            Done::Changed { configuration } => Ok(configuration),
+            other => panic!("a change of members was answered with {other:?}"),
         }
     }
 

@@ -6,15 +6,19 @@
 //! |---|---|---|
 //! | requests | `REQUESTS_MAX` unanswered, `REQUEST_BYTES_MAX` | `Overloaded`, at once |
 //! | messages of peers | `PEER_BYTES_MAX` not yet taken | TCP holds the peer back |
-//! | log replies, ends of streams | one a log request, two a stream | can not happen |
+//! | log replies, news of streams | one a log request, three a stream | can not happen |
+//! | snapshot replies | one a request, which the replica bounds | can not happen |
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use raft::MemberId;
-use replica::{Done, Failure, LogReply, PeerMessage, Request};
+use replica::{Done, Failure, LogReply, PeerMessage, Request, SnapshotMessage, SnapshotReply};
 use tokio::sync::{Notify, oneshot};
+
+use super::reception::Greeting;
+use crate::config::Address;
 
 /// Requests a member holds at once, waiting to be taken or answered.
 pub(crate) const REQUESTS_MAX: usize = 65_536;
@@ -43,11 +47,29 @@ pub(crate) enum Input {
     /// Messages of one peer, in its order.
     Messages(MemberId, Vec<PeerMessage>),
     /// A stream from a peer is up.
-    StreamOpened(MemberId),
+    StreamOpened {
+        /// Whose.
+        peer: MemberId,
+        /// Where it says it is reached.
+        address: Option<Address>,
+    },
     /// The peer closed its stream (rule 5.2).
     StreamClosed(MemberId),
+    /// A peer's stream is gone, and nobody knows what became of the peer.
+    StreamLost(MemberId),
+    /// A peer has answered this member's own handshake.
+    Greeted {
+        /// Who.
+        by: MemberId,
+        /// What it thinks of this member.
+        greeting: Greeting,
+    },
     /// The log thread is done with something.
     Log(LogReply),
+    /// The snapshot thread is done with something.
+    Snapshot(SnapshotReply),
+    /// A peer speaks of snapshots.
+    AboutSnapshot(MemberId, SnapshotMessage),
     /// End the replica thread.
     Stop,
 }
@@ -104,30 +126,30 @@ impl Inbox {
         Ok(())
     }
 
-    /// Brings messages of a peer that took `bytes` on the wire; waits while there is no room.
-    pub(crate) async fn deliver(&self, from: MemberId, messages: Vec<PeerMessage>, bytes: usize) {
-        let mut messages = Some(messages);
+    /// Brings what a peer said, which took `bytes` on the wire; waits while there is no room.
+    pub(crate) async fn deliver(&self, said: Input, bytes: usize) {
+        let mut said = Some(said);
         loop {
             // Made before the look at the queue, so that room made in between is not missed.
             let room = self.room.notified();
-            self.try_deliver(from, &mut messages, bytes);
-            if messages.is_none() {
+            self.try_deliver(&mut said, bytes);
+            if said.is_none() {
                 return;
             }
             room.await;
         }
     }
 
-    /// Takes the messages if there is room for them.
-    fn try_deliver(&self, from: MemberId, messages: &mut Option<Vec<PeerMessage>>, bytes: usize) {
+    /// Takes what was said if there is room for it.
+    fn try_deliver(&self, said: &mut Option<Input>, bytes: usize) {
         let mut queue = self.queue.lock();
         if !queue.closed && queue.peer_bytes >= PEER_BYTES_MAX {
             return;
         }
-        let messages = messages.take().expect("messages are delivered once");
+        let said = said.take().expect("what is said is delivered once");
         if !queue.closed {
             queue.peer_bytes += bytes;
-            self.push(queue, Input::Messages(from, messages));
+            self.push(queue, said);
         }
     }
 
@@ -202,7 +224,7 @@ impl Inbox {
 fn request_bytes(request: &Request) -> usize {
     match request {
         Request::Write { command, .. } => command.len(),
-        Request::ReadBarrier | Request::Transfer { .. } => 0,
+        Request::ReadBarrier | Request::Transfer { .. } | Request::Change(_) => 0,
     }
 }
 

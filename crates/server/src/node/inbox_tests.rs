@@ -27,13 +27,13 @@ fn take(inbox: &Inbox, answered: usize) -> Vec<Input> {
 #[test]
 fn a_batch_is_everything_that_has_gathered_in_order() {
     let inbox = Inbox::new();
-    inbox.notify(Input::StreamOpened(MemberId(2)));
+    inbox.notify(Input::StreamOpened { peer: MemberId(2), address: None });
     submit(&inbox, Request::ReadBarrier).unwrap();
     inbox.notify(Input::StreamClosed(MemberId(2)));
     let batch = take(&inbox, 0);
     assert!(matches!(
         batch[..],
-        [Input::StreamOpened(_), Input::Submit { .. }, Input::StreamClosed(_)]
+        [Input::StreamOpened { .. }, Input::Submit { .. }, Input::StreamClosed(_)]
     ));
     assert!(take(&inbox, 0).is_empty());
 }
@@ -65,8 +65,8 @@ fn too_many_bytes_are_refused_until_they_are_taken() {
 #[tokio::test]
 async fn a_peer_waits_while_there_is_no_room_for_its_messages() {
     let inbox = Inbox::new();
-    inbox.deliver(MemberId(2), message(), PEER_BYTES_MAX).await;
-    let held = inbox.deliver(MemberId(2), message(), 1);
+    inbox.deliver(Input::Messages(MemberId(2), message()), PEER_BYTES_MAX).await;
+    let held = inbox.deliver(Input::Messages(MemberId(2), message()), 1);
     let mut held = std::pin::pin!(held);
     let done = is_done_at_once(held.as_mut()).await;
     assert!(!done, "there is no room");
@@ -105,7 +105,7 @@ async fn a_closed_inbox_refuses_requests_and_lets_peers_go_on() {
     inbox.close();
     assert_eq!(receiver.await, Ok(Err(Failure::Unavailable)), "it certainly was not done");
     assert_eq!(submit(&inbox, Request::ReadBarrier), Err(Failure::Unavailable));
-    inbox.deliver(MemberId(2), message(), PEER_BYTES_MAX).await;
-    inbox.deliver(MemberId(2), message(), PEER_BYTES_MAX).await;
+    inbox.deliver(Input::Messages(MemberId(2), message()), PEER_BYTES_MAX).await;
+    inbox.deliver(Input::Messages(MemberId(2), message()), PEER_BYTES_MAX).await;
     assert!(take(&inbox, 0).is_empty());
 }

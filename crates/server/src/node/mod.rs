@@ -10,8 +10,11 @@
 //!   gathered with one lock: a batch is whatever came in while it was busy with the one before.
 //! - **The replica thread** (`driver.rs`) is the only one that touches the replica. It never
 //!   waits for a disk, a socket or a door.
+//! - **Its reception** (`reception.rs`): whether the other members still take it for one of theirs.
 //! - **The log thread** (`log_thread.rs`) makes everything queued durable with one flush, and
 //!   says so to the inbox. When it fails, the member stops for good.
+//! - **The snapshot thread** (`snapshot_thread.rs`) writes, reads and verifies snapshots. When it
+//!   fails at that, the member goes on without.
 //! - **The handle** (`handle.rs`) is what doors see: a few async calls, each with a deadline.
 //!
 //! Every queue here is bounded, and each bound says what happens past it.
@@ -20,7 +23,8 @@ mod driver;
 mod handle;
 mod inbox;
 mod log_thread;
-mod outboxes;
+mod reception;
+mod snapshot_thread;
 mod status;
 #[doc(hidden)]
 pub mod testing;
@@ -31,7 +35,9 @@ pub(crate) use driver::{Clock, Driver};
 pub use handle::{Node, WriteOptions, Written};
 pub(crate) use inbox::{Inbox, Input};
 pub(crate) use log_thread::LogQueue;
-pub(crate) use outboxes::Outboxes;
+pub use reception::Expelled;
+pub(crate) use reception::Greeting;
+pub(crate) use snapshot_thread::SnapshotQueue;
 pub(crate) use status::StatusBoard;
 pub use status::{About, Counters, NodeStatus, Phase};
-pub(crate) use threads::{Threads, start};
+pub(crate) use threads::{Failed, Threads, start};

@@ -130,12 +130,14 @@ impl StatusBoard {
         self.change(|status| status.phase = Phase::Waiting(reason));
     }
 
-    /// The member has its cluster.
-    pub(crate) fn running(&self, configuration: Arc<Configuration>) {
-        self.change(|status| {
-            status.phase = Phase::Running;
-            status.configuration = Some(configuration);
-        });
+    /// The member takes part in its cluster.
+    pub(crate) fn running(&self) {
+        self.change(|status| status.phase = Phase::Running);
+    }
+
+    /// The members are others now.
+    pub(crate) fn configured(&self, configuration: Arc<Configuration>) {
+        self.change(|status| status.configuration = Some(configuration));
     }
 
     /// New numbers from the replica.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use raft::{Index, LogId, MemberId, RoleName, Term};
-use replica::{Configuration, Done, Failure, Member, Request, Status};
+use replica::{Change, Configuration, Done, Failure, Member, Request, Status};
 use store::{Apply, Budget, LogEntry, Store};
 
 use super::Node;
@@ -20,9 +20,11 @@ pub fn single() -> Node {
     found(&mut store);
     let inbox = Inbox::new();
     let board = Arc::new(StatusBoard::new(about()));
-    board.running(Arc::new(configuration()));
+    board.configured(Arc::new(configuration()));
+    board.running();
     let node = Node::new(Arc::clone(&inbox), Arc::clone(&board), store.reader());
-    let mut single = Single { store, index: 1 };
+    let configuration = Arc::new(configuration());
+    let mut single = Single { store, index: 1, configuration };
     board.refresh(single.status());
     std::thread::spawn(move || single.run(&inbox, &board));
     node
@@ -56,14 +58,14 @@ fn about() -> About {
 
 fn configuration() -> Configuration {
     let about = about();
-    let member =
-        Member { incarnation: about.incarnation, name: about.name, address: about.address };
-    Configuration { cluster_id: 2, members: [(ID, member)].into() }
+    let member = Member::voter(about.incarnation, about.name, about.address);
+    Configuration::founding(2, [(ID, member)].into())
 }
 
 struct Single {
     store: Store,
     index: u64,
+    configuration: Arc<Configuration>,
 }
 
 impl Single {
@@ -76,6 +78,7 @@ impl Single {
             for input in batch.drain(..) {
                 let Input::Submit { request, answer, .. } = input else { continue };
                 let result = self.serve(request);
+                board.configured(Arc::clone(&self.configuration));
                 board.refresh(self.status());
                 // The client may have gone; then nobody wants the answer.
                 let _ = answer.send(result);
@@ -88,8 +91,16 @@ impl Single {
             Request::Write { command, .. } => Ok(self.apply(command)),
             Request::ReadBarrier => Ok(Done::ReadReady),
             Request::Transfer { to: None | Some(ID) } => Ok(Done::Transferred { leader: ID }),
-            Request::Transfer { .. } => Err(Failure::TransferFailed),
+            Request::Transfer { .. } => Err(Failure::NoTransferTarget),
+            Request::Change(change) => self.change(&change),
         }
+    }
+
+    /// Straight to the end of the change: nobody else has to agree.
+    fn change(&mut self, change: &Change) -> Result<Done, Failure> {
+        let next = self.configuration.apply(change).map_err(Failure::Refused)?;
+        self.configuration = Arc::new(next.leave_joint().unwrap_or(next));
+        Ok(Done::Changed { configuration: Arc::clone(&self.configuration) })
     }
 
     fn apply(&mut self, command: bytes::Bytes) -> Done {
@@ -116,6 +127,8 @@ impl Single {
     fn status(&self) -> Status {
         let last = LogId::new(Term(1), Index(self.index));
         Status {
+            configuration: Arc::clone(&self.configuration),
+            agreement: replica::Agreement::default(),
             id: ID,
             role: RoleName::Leader,
             term: Term(1),
@@ -128,6 +141,7 @@ impl Single {
             age_ms: self.index,
             peers: Vec::new(),
             pending: 0,
+            snapshots: replica::SnapshotStatus::default(),
         }
     }
 }

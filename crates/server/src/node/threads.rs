@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use disk::Disk;
-use replica::{LogReply, LogWorker};
+use replica::{LogReply, LogWorker, SnapshotWorker};
 use tokio::sync::oneshot;
 
 use super::driver::{Driver, Ended};
 use super::inbox::{Inbox, Input};
 use super::log_thread;
+use super::reception::Expelled;
+use super::snapshot_thread;
 use super::status::StatusBoard;
 
 /// The threads of a running member. They end when this is dropped.
@@ -20,17 +22,45 @@ pub(crate) struct Threads {
     handles: Vec<JoinHandle<()>>,
 }
 
-/// Starts the replica thread on `driver` and the log thread on `worker`.
-pub(crate) fn start<D: Disk>(driver: Driver, worker: LogWorker<D>) -> io::Result<Threads>
+/// Why a member does not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// It can not: why, in words.
+    Stopped(String),
+    /// The cluster goes on without it.
+    Expelled(Expelled),
+}
+
+/// Starts the replica thread on `driver`, the log thread on `worker` and the snapshot thread on
+/// `snapshots`.
+pub(crate) fn start<D: Disk>(
+    driver: Driver,
+    worker: LogWorker<D>,
+    snapshots: SnapshotWorker<D>,
+) -> io::Result<Threads>
 where
     LogWorker<D>: Send + 'static,
+    SnapshotWorker<D>: Send + 'static,
 {
     let (sender, ended) = oneshot::channel();
     let inbox = Arc::clone(&driver.inbox);
     let (log, status) = (Arc::clone(&driver.log), Arc::clone(&driver.status));
     let log_inbox = Arc::clone(&driver.inbox);
+    let (queue, snapshot_inbox) = (Arc::clone(&driver.snapshots), Arc::clone(&driver.inbox));
+    let snapshot_status = Arc::clone(&driver.status);
+    let snapshot_handle =
+        std::thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
+            let alarm = Alarm {
+                thread: "snapshot",
+                inbox: Arc::clone(&snapshot_inbox),
+                status: snapshot_status,
+            };
+            snapshot_thread::run(snapshots, &queue, &snapshot_inbox);
+            drop(alarm);
+        })?;
     let log_handle = std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-        let alarm = Alarm { inbox: Arc::clone(&log_inbox), status: Arc::clone(&status) };
+        let (inbox, status_board) = (Arc::clone(&log_inbox), Arc::clone(&status));
+        let alarm = Alarm { thread: "log", inbox, status: status_board };
         log_thread::run(worker, &log, &log_inbox, &status);
         drop(alarm);
     })?;
@@ -39,20 +69,21 @@ where
             // Whoever waits for the end may have given up.
             let _ = sender.send(driver.run());
         })?;
-    Ok(Threads { inbox, ended, handles: vec![log_handle, replica_handle] })
+    Ok(Threads { inbox, ended, handles: vec![log_handle, snapshot_handle, replica_handle] })
 }
 
 impl Threads {
-    /// Waits until the member can not go on; answers why.
-    pub(crate) async fn failed(&mut self) -> String {
-        match (&mut self.ended).await {
+    /// Waits until the member does not go on; answers why.
+    pub(crate) async fn failed(&mut self) -> Failed {
+        Failed::Stopped(match (&mut self.ended).await {
+            Ok(Ended::Expelled(expelled)) => return Failed::Expelled(expelled),
             Ok(Ended::Stopped(stop)) => stop.to_string(),
             Ok(Ended::Told) => "it was told to stop".to_owned(),
             Err(_) => "a bug: the replica thread has panicked; the message is above".to_owned(),
-        }
+        })
     }
 
-    /// Ends both threads and waits for them: everything queued for the log is still done.
+    /// Ends the threads and waits for them: everything queued for the log is still done.
     pub(crate) fn stop(mut self) {
         self.inbox.notify(Input::Stop);
         for handle in self.handles.drain(..) {
@@ -68,8 +99,9 @@ impl Drop for Threads {
     }
 }
 
-/// Tells the replica when the log thread dies of a bug: nothing would be durable any more.
+/// Tells the replica when a thread of the disk dies of a bug: nothing would be durable any more.
 struct Alarm {
+    thread: &'static str,
     inbox: Arc<Inbox>,
     status: Arc<StatusBoard>,
 }
@@ -77,7 +109,8 @@ struct Alarm {
 impl Drop for Alarm {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let reason = "a bug: the log thread has panicked; the message is above".to_owned();
+            let thread = self.thread;
+            let reason = format!("a bug: the {thread} thread has panicked; the message is above");
             self.status.stopped(reason.clone());
             self.inbox.notify_log(vec![LogReply::Failed(reason)]);
         }

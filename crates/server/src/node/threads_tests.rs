@@ -1,6 +1,5 @@
 //! A cluster of one on a disk in memory: the threads alone, without sockets.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,19 +7,23 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use disk::{Fault, SimDisk};
 use raft::MemberId;
-use replica::{Configuration, Failure, LogOptions, Member, Recovered, Replica, Request, open_log};
+use replica::{
+    Configuration, Failure, LogOptions, Member, Recovered, Replica, Request, open_log,
+    open_snapshots,
+};
 use store::{Command, Store};
 
 use super::*;
 use crate::node::inbox::REQUESTS_MAX;
-use crate::node::{About, Clock, LogQueue, Node, Outboxes, WriteOptions};
+use crate::node::{About, Clock, LogQueue, Node, WriteOptions};
+use crate::peer::{Dialler, Hello, Inbound, Introduction, PeerDoor, Peers, Roster};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const ID: MemberId = MemberId(5);
 
 fn configuration() -> Configuration {
-    let member = Member { incarnation: 1, name: "one".into(), address: "localhost:1".into() };
-    Configuration { cluster_id: 9, members: [(ID, member)].into() }
+    let member = Member::voter(1, "one".into(), "localhost:1".into());
+    Configuration::founding(9, [(ID, member)].into())
 }
 
 fn about() -> About {
@@ -38,20 +41,43 @@ fn about() -> About {
 async fn founded(disk: SimDisk) -> (Node, Threads) {
     let options = LogOptions { segment_bytes: 64 << 10, ..LogOptions::default() };
     disk::Disk::create_dir_all(&disk, Path::new("/wal")).unwrap();
-    let (mut worker, recovered) = open_log(disk, Path::new("/wal"), options, 1 << 20).unwrap();
+    let (log, snapshots) = (Path::new("/wal"), Path::new("/snapshots"));
+    let opened = open_log(&disk, log, snapshots, options, 1 << 20);
+    let (mut worker, recovered) = opened.unwrap();
     let restored = worker.found(&configuration(), 0).unwrap();
-    let recovered = Recovered { restored, ..recovered };
-    let defaults = raft::Config::new(ID, [ID].into(), 7);
+    let mut recovered = Recovered { restored, ..recovered };
+    let (files, _) = open_snapshots(disk, Path::new("/snapshots"), &mut recovered).unwrap();
+    let defaults = raft::Config::new(ID, replica::CODEC, 7);
     let config = raft::Config { heartbeat_ms: 10, election_timeout_ms: 100, ..defaults };
     let (store, clock, inbox) = (Store::new(), Clock::start(), Inbox::new());
     let status = Arc::new(StatusBoard::new(about()));
-    status.running(Arc::new(configuration()));
+    status.configured(Arc::new(configuration()));
+    status.running();
     let node = Node::new(Arc::clone(&inbox), Arc::clone(&status), store.reader());
     let replica = Replica::new(config, configuration(), recovered, store, clock.now());
-    let log = Arc::new(LogQueue::default());
-    let outboxes = Outboxes::new(BTreeMap::new());
-    let driver = Driver { replica, clock, inbox, log, outboxes, status };
-    let threads = start(driver, worker).unwrap();
+    let (log, snapshots) = (Arc::new(LogQueue::default()), Arc::default());
+    let address = "localhost:1".to_owned();
+    let me = Arc::new(Introduction { id: ID, incarnation: 1, cluster_id: 9, address });
+    let door = PeerDoor { inbound: Inbound::new(Arc::clone(&inbox)), hello: Arc::default() };
+    let hello = Hello {
+        name: "one".to_owned(),
+        id: ID,
+        incarnation: 1,
+        address: crate::config::Address::localhost(1),
+        peers: [].into(),
+        cluster: None,
+        changed: false,
+    };
+    let members = Arc::new(configuration());
+    let roster = Roster::new(Arc::clone(&me), members, door, hello, Arc::clone(&status));
+    let peers = Peers::new(Dialler {
+        me,
+        inbox: Arc::clone(&inbox),
+        status: Arc::clone(&status),
+        runtime: tokio::runtime::Handle::current(),
+    });
+    let driver = Driver { replica, clock, inbox, log, snapshots, peers, roster, status };
+    let threads = start(driver, worker, files).unwrap();
     let deadline = Instant::now() + DEADLINE;
     while node.status().leader() != Some(ID) {
         assert!(Instant::now() < deadline, "it does not lead in time");
@@ -61,7 +87,12 @@ async fn founded(disk: SimDisk) -> (Node, Threads) {
 }
 
 fn put(key: &'static str) -> Command {
-    Command::Put { key: Bytes::from(key), value: Bytes::from("value"), prev_kv: false }
+    Command::Put {
+        key: Bytes::from(key),
+        value: Bytes::from("value"),
+        prev_kv: false,
+        condition: None,
+    }
 }
 
 const PATIENT: WriteOptions = WriteOptions { timeout: DEADLINE, forward: true };
@@ -90,7 +121,8 @@ async fn a_log_that_fails_ends_the_member_and_acknowledges_nothing_more() {
         matches!(outcome, Err(Failure::Unknown | Failure::Unavailable)),
         "it may be in the log, but nobody knows: {outcome:?}"
     );
-    let reason = tokio::time::timeout(DEADLINE, threads.failed()).await.unwrap();
+    let failed = tokio::time::timeout(DEADLINE, threads.failed()).await.unwrap();
+    let Failed::Stopped(reason) = failed else { panic!("{failed:?}") };
     assert!(reason.contains("the log failed"), "{reason}");
     assert_eq!(node.write(put("c"), PATIENT).await, Err(Failure::Unavailable));
     threads.stop();
@@ -110,7 +142,8 @@ async fn a_replica_thread_that_panics_ends_the_member() {
     let (node, mut threads) = founded(SimDisk::new()).await;
     // Batches are numbered from 1 on: our own log thread would never say this.
     threads.inbox.notify(Input::Log(LogReply::Persisted(raft::PersistNumber(0))));
-    let reason = tokio::time::timeout(DEADLINE, threads.failed()).await.unwrap();
+    let failed = tokio::time::timeout(DEADLINE, threads.failed()).await.unwrap();
+    let Failed::Stopped(reason) = failed else { panic!("{failed:?}") };
     assert!(reason.contains("has panicked"), "{reason}");
     assert_eq!(node.write(put("a"), PATIENT).await, Err(Failure::Unavailable));
     let (stopped, has_stopped) = std::sync::mpsc::sync_channel(1);
@@ -124,7 +157,8 @@ async fn a_replica_thread_that_panics_ends_the_member() {
 #[tokio::test]
 async fn what_is_refused_for_want_of_room_is_counted() {
     let status = Arc::new(StatusBoard::new(about()));
-    status.running(Arc::new(configuration()));
+    status.configured(Arc::new(configuration()));
+    status.running();
     let inbox = Inbox::new();
     let node = Node::new(Arc::clone(&inbox), status, Store::new().reader());
     for _ in 0..REQUESTS_MAX {

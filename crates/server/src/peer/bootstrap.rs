@@ -24,8 +24,10 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) enum Settled {
     /// This member is to found a cluster of these members.
     Found(BTreeMap<MemberId, Member>),
-    /// This member is in this cluster.
+    /// This member is in this cluster, and writes its founding entry.
     Adopt(Configuration),
+    /// This member is in this cluster, and gets everything from its leader.
+    Join(Configuration),
 }
 
 /// Asks until it is settled; what is missing is logged and shown on `status`.
@@ -35,6 +37,7 @@ pub(crate) async fn settle(me: &Hello, status: &StatusBoard) -> Result<Settled, 
         match decide(me, &ask(me).await) {
             Decision::Found(members) => return Ok(Settled::Found(members)),
             Decision::Adopt(configuration) => return Ok(Settled::Adopt(configuration)),
+            Decision::Join(configuration) => return Ok(Settled::Join(configuration)),
             Decision::Refuse(refusal) => return Err(refusal),
             Decision::Wait(missing) => {
                 if said.is_none_or(|said| said.elapsed() >= LOG_INTERVAL) {

@@ -5,7 +5,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message as _;
 use proto::peer as wire;
 use raft::{AppendResult, Body, Entry, EntryKind, Index, LogId, Message, Term};
-use replica::{ForwardRefusal, PeerMessage};
+use replica::{ForwardRefusal, PeerMessage, SAMPLES_MAX, Sample};
 
 use super::frame::put_frame;
 use super::malformed::Malformed;
@@ -25,7 +25,7 @@ const ENTRY_HEADER_BYTES: usize = 4 + 1 + 8 + 8 + 8;
 const MESSAGE_HEADER_BYTES: usize = 4 + 4;
 
 /// Appends `messages` to `buffer` in as few frames as the limits allow.
-pub(crate) fn put_messages(buffer: &mut BytesMut, messages: &[PeerMessage]) {
+pub fn put_messages(buffer: &mut BytesMut, messages: &[PeerMessage]) {
     let mut rest = messages;
     while !rest.is_empty() {
         put_frame(buffer, |body| {
@@ -41,7 +41,7 @@ pub(crate) fn put_messages(buffer: &mut BytesMut, messages: &[PeerMessage]) {
 }
 
 /// Reads the messages of one frame's body.
-pub(crate) fn read_messages(mut body: Bytes) -> Result<Vec<PeerMessage>, Malformed> {
+pub fn read_messages(mut body: Bytes) -> Result<Vec<PeerMessage>, Malformed> {
     let mut messages = Vec::new();
     while body.has_remaining() {
         if messages.len() == MESSAGES_MAX {
@@ -139,6 +139,14 @@ fn to_wire(message: &PeerMessage) -> wire::Message {
             let command = command.clone();
             (term.0, WireBody::Forward(wire::Forward { life: *life, number: *number, command }))
         }
+        PeerMessage::Report { samples } => {
+            let samples = samples.iter().map(sample_to_wire).collect();
+            (0, WireBody::Report(wire::Report { samples }))
+        }
+        PeerMessage::Verdict { majority } => {
+            let majority = Some(sample_to_wire(majority));
+            (0, WireBody::Verdict(wire::Verdict { majority }))
+        }
         PeerMessage::ForwardAnswer { life, number, result } => {
             let result = Some(forward_result_to_wire(*result));
             let (life, number) = (*life, *number);
@@ -189,16 +197,22 @@ fn append_answer_to_wire(round: u64, result: AppendResult) -> wire::AppendAnswer
 }
 
 fn forward_result_to_wire(result: Result<LogId, ForwardRefusal>) -> wire::forward_answer::Result {
-    use wire::forward_answer::{NotLeader, Overloaded, Result, UnknownCommand};
+    use wire::forward_answer::{Corrupt, NotLeader, Overloaded, Result, UnknownCommand};
     match result {
         Ok(LogId { term, index }) => Result::Proposed(wire::LogId { term: term.0, index: index.0 }),
         Err(ForwardRefusal::NotLeader) => Result::NotLeader(NotLeader {}),
         Err(ForwardRefusal::Overloaded) => Result::Overloaded(Overloaded {}),
+        Err(ForwardRefusal::Corrupt) => Result::Corrupt(Corrupt {}),
         Err(ForwardRefusal::UnknownCommand) => Result::UnknownCommand(UnknownCommand {}),
     }
 }
 
-fn log_id(id: LogId) -> Option<wire::LogId> {
+fn sample_to_wire(sample: &Sample) -> wire::Sample {
+    let Sample { index, version, hash } = *sample;
+    wire::Sample { index, version, hash }
+}
+
+pub(super) fn log_id(id: LogId) -> Option<wire::LogId> {
     Some(wire::LogId { term: id.term.0, index: id.index.0 })
 }
 
@@ -215,6 +229,11 @@ fn read_message(message: Bytes, entries: Bytes) -> Result<PeerMessage, Malformed
             Ok(PeerMessage::Forward { term, life, number, command })
         }
         WireBody::ForwardAnswer(answer) => read_forward_answer(answer),
+        WireBody::Report(report) => read_report(report),
+        WireBody::Verdict(verdict) => {
+            let majority = read_sample(verdict.majority.ok_or(Malformed::NoResult)?)?;
+            Ok(PeerMessage::Verdict { majority })
+        }
         body => Ok(PeerMessage::Raft(Message { term, body: read_body(&body)? })),
     }
 }
@@ -235,9 +254,11 @@ fn read_body(body: &WireBody) -> Result<Body, Malformed> {
             index: answer.index.map(number).transpose()?.map(Index),
         },
         WireBody::TimeoutNow(_) => Body::TimeoutNow,
-        WireBody::Append(_) | WireBody::Forward(_) | WireBody::ForwardAnswer(_) => {
-            return Err(Malformed::NoBody);
-        }
+        WireBody::Append(_)
+        | WireBody::Forward(_)
+        | WireBody::ForwardAnswer(_)
+        | WireBody::Report(_)
+        | WireBody::Verdict(_) => return Err(Malformed::NoBody),
     })
 }
 
@@ -273,13 +294,28 @@ fn read_forward_answer(answer: wire::ForwardAnswer) -> Result<PeerMessage, Malfo
         Result::Proposed(id) => Ok(read_log_id(Some(id))?),
         Result::NotLeader(_) => Err(ForwardRefusal::NotLeader),
         Result::Overloaded(_) => Err(ForwardRefusal::Overloaded),
+        Result::Corrupt(_) => Err(ForwardRefusal::Corrupt),
         Result::UnknownCommand(_) => Err(ForwardRefusal::UnknownCommand),
     };
     let wire::ForwardAnswer { life, number, .. } = answer;
     Ok(PeerMessage::ForwardAnswer { life, number, result })
 }
 
-fn read_log_id(id: Option<wire::LogId>) -> Result<LogId, Malformed> {
+fn read_report(report: wire::Report) -> Result<PeerMessage, Malformed> {
+    if report.samples.len() > SAMPLES_MAX {
+        return Err(Malformed::TooManySamples);
+    }
+    let samples: Result<Vec<Sample>, Malformed> =
+        report.samples.into_iter().map(read_sample).collect();
+    Ok(PeerMessage::Report { samples: samples? })
+}
+
+fn read_sample(sample: wire::Sample) -> Result<Sample, Malformed> {
+    let wire::Sample { index, version, hash } = sample;
+    Ok(Sample { index: number(index)?, version, hash })
+}
+
+pub(super) fn read_log_id(id: Option<wire::LogId>) -> Result<LogId, Malformed> {
     let wire::LogId { term, index } = id.ok_or(Malformed::NoLogId)?;
     if (term == 0) != (index == 0) {
         return Err(Malformed::LogId);
@@ -287,7 +323,7 @@ fn read_log_id(id: Option<wire::LogId>) -> Result<LogId, Malformed> {
     Ok(LogId::new(Term(number(term)?), Index(number(index)?)))
 }
 
-fn number(value: u64) -> Result<u64, Malformed> {
+pub(super) fn number(value: u64) -> Result<u64, Malformed> {
     if value > NUMBER_MAX { Err(Malformed::NumberTooLarge) } else { Ok(value) }
 }
 

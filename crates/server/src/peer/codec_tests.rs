@@ -60,11 +60,20 @@ fn body() -> impl Strategy<Value = Body> {
     ]
 }
 
+fn sample() -> impl Strategy<Value = Sample> {
+    (number_in_range(), any::<u32>(), any::<u64>()).prop_map(|(index, version, hash)| Sample {
+        index,
+        version,
+        hash,
+    })
+}
+
 fn message() -> impl Strategy<Value = PeerMessage> {
     let result = prop_oneof![
         log_id().prop_map(Ok),
         Just(Err(ForwardRefusal::NotLeader)),
         Just(Err(ForwardRefusal::Overloaded)),
+        Just(Err(ForwardRefusal::Corrupt)),
         Just(Err(ForwardRefusal::UnknownCommand)),
     ];
     prop_oneof![
@@ -81,6 +90,9 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         (any::<u64>(), any::<u64>(), result).prop_map(|(life, number, result)| {
             PeerMessage::ForwardAnswer { life, number, result }
         }),
+        prop::collection::vec(sample(), 0..=SAMPLES_MAX)
+            .prop_map(|samples| PeerMessage::Report { samples }),
+        sample().prop_map(|majority| PeerMessage::Verdict { majority }),
     ]
 }
 

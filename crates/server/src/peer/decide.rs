@@ -5,6 +5,7 @@
 //! |---|---|
 //! | nobody is listed | found a cluster of one |
 //! | one has a cluster that holds me | adopt it |
+//! | the same, but its members have changed since it was founded | take part, with an empty log |
 //! | one has a cluster that does not hold me | refuse: I am new, or was wiped |
 //! | two have different clusters | refuse |
 //! | one is I, or has my identity or my name | refuse |
@@ -39,8 +40,10 @@ pub(crate) enum Decision {
     Wait(String),
     /// Found the cluster of these members.
     Found(BTreeMap<MemberId, Member>),
-    /// Take part in this cluster.
+    /// Take part in this cluster, with its founding entry.
     Adopt(Configuration),
+    /// Take part in this cluster, whose founding entry is not to be had: with an empty log.
+    Join(Configuration),
     /// Do not start.
     Refuse(Refusal),
 }
@@ -108,15 +111,17 @@ pub(crate) fn decide(me: &Hello, answers: &Answers) -> Decision {
 
 /// The decision if any peer has a cluster already.
 fn existing_cluster(me: &Hello, answers: &Answers) -> Option<Decision> {
-    let mut clusters =
-        hellos(answers).filter_map(|(peer, hello)| Some((peer, hello.cluster.as_ref()?)));
-    let (peer, cluster) = clusters.next()?;
-    if let Some((other, _)) = clusters.find(|(_, other)| other.cluster_id != cluster.cluster_id) {
+    let mut clusters = hellos(answers)
+        .filter_map(|(peer, hello)| Some((peer, hello.cluster.as_ref()?, hello.changed)));
+    let (peer, cluster, changed) = clusters.next()?;
+    if let Some((other, ..)) = clusters.find(|(_, other, _)| other.cluster_id != cluster.cluster_id)
+    {
         let (one, other) = (peer.clone(), other.clone());
         return Some(Decision::Refuse(Refusal::TwoClusters { one, other }));
     }
     if cluster.members.get(&me.id).is_some_and(|member| member.incarnation == me.incarnation) {
-        return Some(Decision::Adopt(cluster.clone()));
+        let cluster = cluster.clone();
+        return Some(if changed { Decision::Join(cluster) } else { Decision::Adopt(cluster) });
     }
     let address = me.address.to_string();
     let mut members = cluster.members.values();
@@ -211,11 +216,7 @@ fn join(list: &BTreeSet<Address>) -> String {
 }
 
 fn member(hello: &Hello) -> Member {
-    Member {
-        incarnation: hello.incarnation,
-        name: hello.name.clone(),
-        address: hello.address.to_string(),
-    }
+    Member::voter(hello.incarnation, hello.name.clone(), hello.address.to_string())
 }
 
 impl fmt::Display for Refusal {

@@ -13,12 +13,13 @@ fn fresh(port: u16, peers: &[u16]) -> Hello {
         address: address(port),
         peers: peers.iter().map(|port| address(*port)).collect(),
         cluster: None,
+        changed: false,
     }
 }
 
 fn cluster_of(cluster_id: u128, members: &[&Hello]) -> Configuration {
     let members = members.iter().map(|hello| (hello.id, member(hello))).collect();
-    Configuration { cluster_id, members }
+    Configuration::founding(cluster_id, members)
 }
 
 fn founded(hello: Hello, cluster: &Configuration) -> Hello {
@@ -110,6 +111,15 @@ fn a_founded_cluster_that_holds_me_is_adopted_though_others_are_silent() {
     let mut answers = answers(&[founded(a, &cluster)]);
     answers.insert(address(3), silent());
     assert_eq!(decide(&b, &answers), Decision::Adopt(cluster));
+}
+
+/// Its founding entry is not to be had any more: it gets everything from the leader.
+#[test]
+fn a_founder_that_comes_when_the_members_are_others_already_joins_with_an_empty_log() {
+    let (a, b, c) = (fresh(1, &[2, 3]), fresh(2, &[1, 3]), fresh(3, &[1, 2]));
+    let cluster = cluster_of(9, &[&a, &b, &c]);
+    let later = Hello { changed: true, ..founded(a, &cluster) };
+    assert_eq!(decide(&b, &answers(&[later])), Decision::Join(cluster));
 }
 
 #[test]

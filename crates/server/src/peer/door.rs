@@ -15,8 +15,8 @@ use serde_json::json;
 use tracing::warn;
 
 use super::hello::Hello;
-use super::inbound::Inbound;
-use super::{APPEND_PATH, HELLO_PATH, UPGRADE_PROTOCOL};
+use super::inbound::{Inbound, Lane};
+use super::{APPEND_PATH, HELLO_PATH, SNAPSHOT_PATH, UPGRADE_PROTOCOL};
 
 /// What this member says of itself; nothing before it has looked into its own log.
 #[derive(Debug, Default)]
@@ -39,11 +39,23 @@ pub(crate) struct PeerDoor {
 impl PeerDoor {
     /// The routes, for the router of the member's port.
     pub(crate) fn routes(self) -> Router {
-        Router::new().route(APPEND_PATH, get(append)).route(HELLO_PATH, get(hello)).with_state(self)
+        Router::new()
+            .route(APPEND_PATH, get(append))
+            .route(SNAPSHOT_PATH, get(snapshot))
+            .route(HELLO_PATH, get(hello))
+            .with_state(self)
     }
 }
 
 async fn append(State(door): State<PeerDoor>, request: Request) -> Response {
+    become_stream(door, request, Lane::Messages)
+}
+
+async fn snapshot(State(door): State<PeerDoor>, request: Request) -> Response {
+    become_stream(door, request, Lane::Snapshots)
+}
+
+fn become_stream(door: PeerDoor, request: Request, lane: Lane) -> Response {
     if !asks_for_stream(request.headers()) {
         let message = format!("peers only: send `Upgrade: {UPGRADE_PROTOCOL}`");
         let headers = [(UPGRADE, UPGRADE_PROTOCOL)];
@@ -52,7 +64,7 @@ async fn append(State(door): State<PeerDoor>, request: Request) -> Response {
     let upgrade = hyper::upgrade::on(request);
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(upgraded) => door.inbound.serve(TokioIo::new(upgraded)).await,
+            Ok(upgraded) => door.inbound.serve(TokioIo::new(upgraded), lane).await,
             Err(error) => warn!(%error, "a peer stream broke before its handshake"),
         }
     });

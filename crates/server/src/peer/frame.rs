@@ -8,7 +8,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::malformed::Malformed;
 
 /// The longest body of a frame that is accepted.
-pub(crate) const FRAME_BYTES_MAX: usize = 4 << 20;
+pub const FRAME_BYTES_MAX: usize = 4 << 20;
 
 /// The longest body of a handshake frame that is accepted: nothing is known of the sender yet.
 pub(crate) const HANDSHAKE_BYTES_MAX: usize = 4 << 10;
@@ -18,7 +18,7 @@ const CHECKSUM_OFFSET: usize = LENGTH_OFFSET + 4;
 const BODY_OFFSET: usize = CHECKSUM_OFFSET + 4;
 
 /// Appends one frame to `buffer`, whose body `write` appends.
-pub(crate) fn put_frame(buffer: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
+pub fn put_frame(buffer: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
     let start = buffer.len();
     buffer.put_bytes(0, BODY_OFFSET);
     write(buffer);
@@ -31,10 +31,7 @@ pub(crate) fn put_frame(buffer: &mut BytesMut, write: impl FnOnce(&mut BytesMut)
 }
 
 /// Takes the body of the next frame off the front of `buffer`; none while it is not whole.
-pub(crate) fn take_frame(
-    buffer: &mut BytesMut,
-    bytes_max: usize,
-) -> Result<Option<Bytes>, Malformed> {
+pub fn take_frame(buffer: &mut BytesMut, bytes_max: usize) -> Result<Option<Bytes>, Malformed> {
     if buffer.len() < BODY_OFFSET {
         return Ok(None);
     }

@@ -2,20 +2,19 @@
 //! section 3). Everything that is wrong gets a name, and both sides log it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use prost::Message as _;
 use proto::peer as wire;
 use raft::MemberId;
-use replica::Configuration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use wire::handshake::Kind;
 use wire::refusal::Reason;
 
 use super::frame::{HANDSHAKE_BYTES_MAX, put_frame, take_frame};
 use super::malformed::Malformed;
+use super::membership::{Introduced, Introduction, Membership, Refused};
 
 /// What this program speaks.
 pub(crate) const PROTOCOL_VERSION: u32 = 1;
@@ -26,32 +25,6 @@ pub(crate) const FEATURE_LEVEL: u32 = 1;
 /// A handshake takes one round; a peer that needs longer is as good as absent.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a member knows about its cluster: the ground on which it accepts and dials.
-#[derive(Clone, Debug)]
-pub(crate) struct Membership {
-    /// This member.
-    pub(crate) id: MemberId,
-    /// Its cluster; it is one of the members.
-    pub(crate) configuration: Arc<Configuration>,
-}
-
-/// A peer that passed the handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Introduced {
-    /// Who it is.
-    pub(crate) id: MemberId,
-    /// The command kinds it knows.
-    pub(crate) feature_level: u32,
-}
-
-/// Why a stream was refused: what one side tells the other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
-    pub(crate) reason: Reason,
-    /// What is wrong, in words.
-    pub(crate) detail: String,
-}
-
 /// Why a handshake did not come to a stream.
 #[derive(Debug)]
 pub(crate) enum HandshakeError {
@@ -61,36 +34,6 @@ pub(crate) enum HandshakeError {
     Malformed(Malformed),
     /// The stream broke.
     Io(std::io::Error),
-}
-
-impl Refused {
-    fn new(reason: Reason, detail: String) -> Refused {
-        Refused { reason, detail }
-    }
-
-    /// What an operator should do about it.
-    pub(crate) fn advice(&self) -> &'static str {
-        match self.reason {
-            Reason::ProtocolVersion => "upgrade the older of the two members",
-            Reason::OtherCluster => "correct --peers, or the data directory: they mix two clusters",
-            Reason::WrongMember => "another member answers at this address: check --port and DNS",
-            Reason::UnknownMember => "add the member to the cluster before starting it",
-            Reason::OtherIncarnation => {
-                "its data directory was wiped or replaced: bring the old one back, or replace the \
-                 member"
-            }
-            Reason::NotReady => "it has no cluster yet; this side tries again",
-            Reason::Malformed | Reason::Unknown => {
-                "it is no raftkv member, or another version of it"
-            }
-        }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.reason.as_str_name().to_ascii_lowercase(), self.detail)
-    }
 }
 
 impl fmt::Display for HandshakeError {
@@ -114,54 +57,6 @@ impl From<std::io::Error> for HandshakeError {
 impl From<Malformed> for HandshakeError {
     fn from(malformed: Malformed) -> HandshakeError {
         HandshakeError::Malformed(malformed)
-    }
-}
-
-impl Membership {
-    fn hello(&self, to: MemberId) -> wire::Hello {
-        let me = self.configuration.members.get(&self.id).expect("a member is in its cluster");
-        wire::Hello {
-            protocol_version: PROTOCOL_VERSION,
-            feature_level: FEATURE_LEVEL,
-            cluster_id: bytes_of(self.configuration.cluster_id),
-            member_id: self.id.0,
-            incarnation: bytes_of(me.incarnation),
-            to_member_id: to.0,
-        }
-    }
-
-    /// Whether the sender of `hello` may speak to this member, in the order of the format's table.
-    fn check(&self, hello: &wire::Hello) -> Result<Introduced, Refused> {
-        let version = hello.protocol_version;
-        if version != PROTOCOL_VERSION {
-            let detail = format!("it speaks version {version}, this member {PROTOCOL_VERSION}");
-            return Err(Refused::new(Reason::ProtocolVersion, detail));
-        }
-        let cluster_id = self.configuration.cluster_id;
-        if hello.cluster_id != bytes_of(cluster_id) {
-            let detail = format!("this member belongs to cluster {cluster_id:032x}");
-            return Err(Refused::new(Reason::OtherCluster, detail));
-        }
-        if hello.to_member_id != self.id.0 {
-            let detail =
-                format!("it looks for member {:x}, this is {}", hello.to_member_id, self.id);
-            return Err(Refused::new(Reason::WrongMember, detail));
-        }
-        self.check_member(hello)
-    }
-
-    fn check_member(&self, hello: &wire::Hello) -> Result<Introduced, Refused> {
-        let id = MemberId(hello.member_id);
-        let known = self.configuration.members.get(&id).filter(|_| id != self.id);
-        let Some(member) = known else {
-            let detail = format!("the cluster has no other member {id}");
-            return Err(Refused::new(Reason::UnknownMember, detail));
-        };
-        if hello.incarnation != bytes_of(member.incarnation) {
-            let detail = format!("{} ({id}) had another data directory", member.name);
-            return Err(Refused::new(Reason::OtherIncarnation, detail));
-        }
-        Ok(Introduced { id, feature_level: hello.feature_level })
     }
 }
 
@@ -201,14 +96,14 @@ pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
 /// The dialler's side.
 pub(crate) async fn introduce<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
-    membership: &Membership,
+    me: &Introduction,
     to: MemberId,
 ) -> Result<Introduced, HandshakeError> {
-    write(stream, Kind::Hello(membership.hello(to))).await?;
+    write(stream, Kind::Hello(me.hello(to))).await?;
     let mut buffer = BytesMut::new();
     match read(stream, &mut buffer).await? {
         Kind::Welcome(wire::Welcome { protocol_version: PROTOCOL_VERSION, feature_level }) => {
-            Ok(Introduced { id: to, feature_level })
+            Ok(Introduced { id: to, feature_level, address: None })
         }
         Kind::Refusal(refusal) => {
             let refused = Refused::new(refusal.reason(), refusal.detail);
@@ -245,8 +140,4 @@ async fn read<S: AsyncRead + Unpin>(
     };
     let handshake = wire::Handshake::decode(body).map_err(|_| Malformed::Protobuf)?;
     handshake.kind.ok_or_else(|| Malformed::Handshake.into())
-}
-
-fn bytes_of(id: u128) -> Bytes {
-    Bytes::copy_from_slice(&id.to_be_bytes())
 }

@@ -6,21 +6,15 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::header::HOST;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::StatusCode;
 use raft::MemberId;
 use replica::Configuration;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
 
 use super::HELLO_PATH;
 use super::handshake::PROTOCOL_VERSION;
+use crate::ask::{Question, ask};
 use crate::config::Address;
-
-/// The largest page that is read.
-const PAGE_BYTES_MAX: usize = 64 << 10;
 
 /// A peer that does not answer in this time is missing, for now.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -40,6 +34,9 @@ pub(crate) struct Hello {
     pub(crate) peers: BTreeSet<Address>,
     /// Its cluster; none while it is fresh.
     pub(crate) cluster: Option<Configuration>,
+    /// The members are not those any more that founded the cluster: a late founder can not write
+    /// the founding entry out of it.
+    pub(crate) changed: bool,
 }
 
 /// Why there is no `Hello`.
@@ -69,6 +66,8 @@ struct Page {
     cluster_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     configuration: Option<String>,
+    #[serde(default)]
+    changed: bool,
 }
 
 #[derive(Serialize, Deserialize, PartialEq)]
@@ -92,6 +91,7 @@ impl Hello {
             peers: self.peers.iter().map(ToString::to_string).collect(),
             cluster_id: self.cluster.as_ref().map(|cluster| format!("{:032x}", cluster.cluster_id)),
             configuration: self.cluster.as_ref().map(|cluster| to_hex(&cluster.encode())),
+            changed: self.changed,
         };
         serde_json::to_vec(&page).expect("strings and numbers are always JSON")
     }
@@ -129,7 +129,8 @@ impl Page {
         };
         let peers = self.peers.iter().map(|peer| read_address(peer)).collect::<Result<_, _>>()?;
         let address = read_address(&self.address)?;
-        Ok(Hello { name: self.name, id: MemberId(id), incarnation, address, peers, cluster })
+        let (name, id, changed) = (self.name, MemberId(id), self.changed);
+        Ok(Hello { name, id, incarnation, address, peers, cluster, changed })
     }
 }
 
@@ -153,23 +154,11 @@ pub(crate) async fn fetch(address: &Address) -> Result<Hello, Silence> {
 }
 
 async fn fetch_page(address: &str) -> Result<Bytes, Silence> {
-    let unreachable = |error: &dyn fmt::Display| Silence::Unreachable(error.to_string());
-    let stream = TcpStream::connect(address).await.map_err(|error| unreachable(&error))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| unreachable(&error))?;
-    // Ends when `sender` is dropped.
-    tokio::spawn(connection);
-    let request = Request::get(HELLO_PATH)
-        .header(HOST, address)
-        .body(Empty::<Bytes>::new())
-        .expect("constants and a checked address make a request");
-    let response = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
-    if response.status() != StatusCode::OK {
-        return Err(Silence::Refused(response.status().as_u16()));
+    let answer = ask(address, Question::get(HELLO_PATH)).await;
+    match answer.map_err(|why| Silence::Unreachable(why.to_string()))? {
+        (StatusCode::OK, page) => Ok(page),
+        (status, _) => Err(Silence::Refused(status.as_u16())),
     }
-    let body = Limited::new(response.into_body(), PAGE_BYTES_MAX).collect().await;
-    Ok(body.map_err(|error| unreachable(&error))?.to_bytes())
 }
 
 impl fmt::Display for Silence {

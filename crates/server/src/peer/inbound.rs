@@ -15,12 +15,17 @@ use tracing::{info, warn};
 
 use super::codec::read_messages;
 use super::frame::{FRAME_BYTES_MAX, take_frame};
-use super::handshake::{self, HANDSHAKE_TIMEOUT, HandshakeError, Membership};
+use super::handshake::{self, HANDSHAKE_TIMEOUT, HandshakeError};
 use super::malformed::Malformed;
+use super::membership::{Introduced, Membership};
+use super::snapshot_codec::read_snapshot_message;
 use crate::node::{Inbox, Input};
 
 /// A peer sends at least a keep-alive each second: one that is silent for this long is dropped.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// A stream of snapshots is closed by its opener when it is not used; this is for one that can not.
+const SNAPSHOT_SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// How much is read at once; frames of one read share its memory.
 const READ_BYTES: usize = 64 << 10;
@@ -28,6 +33,15 @@ const READ_BYTES: usize = 64 << 10;
 /// Streams that may be in their handshake at once: nothing is known yet of who opened them, and
 /// they no longer count as connections of the port. More than every member dialling at once.
 pub(super) const HANDSHAKES_MAX: usize = 64;
+
+/// What a stream is for. Those for snapshots come and go, and their end says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    /// Everything but snapshots.
+    Messages,
+    /// Snapshots alone.
+    Snapshots,
+}
 
 /// Accepts streams and brings what they say to the inbox.
 #[derive(Debug)]
@@ -40,8 +54,8 @@ pub(crate) struct Inbound {
 
 #[derive(Debug, Default)]
 struct Streams {
-    /// The newest stream of each peer.
-    current: BTreeMap<MemberId, (u64, AbortHandle)>,
+    /// The newest stream of each peer on each lane.
+    current: BTreeMap<(MemberId, Lane), (u64, AbortHandle)>,
     /// Streams accepted so far.
     count: u64,
     /// This member is stopping: it accepts no more and draws no conclusions.
@@ -69,9 +83,21 @@ impl Inbound {
         Arc::new(Inbound { inbox, membership, handshakes, streams })
     }
 
-    /// From here on the members of this cluster may open streams.
-    pub(crate) fn admit(&self, membership: Arc<Membership>) {
-        *self.membership.write() = Some(membership);
+    /// From here on the members of this cluster may open streams. Streams that are open stay so.
+    pub(crate) fn admit(&self, membership: Membership) {
+        *self.membership.write() = Some(Arc::new(membership));
+    }
+
+    /// Drops the streams of this peer: it will come back, and be refused.
+    pub(crate) fn drop_stream(&self, peer: MemberId) {
+        let mut streams = self.streams.lock();
+        if let Some((_, stream)) = streams.current.remove(&(peer, Lane::Snapshots)) {
+            stream.abort();
+        }
+        if let Some((_, stream)) = streams.current.remove(&(peer, Lane::Messages)) {
+            stream.abort();
+            self.inbox.notify(Input::StreamLost(peer));
+        }
     }
 
     /// Drops every stream and accepts no more.
@@ -84,7 +110,7 @@ impl Inbound {
     }
 
     /// Runs one stream, from its handshake to its end.
-    pub(crate) async fn serve<S>(self: Arc<Inbound>, mut stream: S)
+    pub(super) async fn serve<S>(self: Arc<Inbound>, mut stream: S, lane: Lane)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -98,7 +124,7 @@ impl Inbound {
         let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await;
         drop(permit);
         match shaken {
-            Ok(Ok(peer)) => self.run(peer.id, stream, buffer),
+            Ok(Ok(peer)) => self.run(peer, lane, stream, buffer),
             Ok(Err(HandshakeError::Refused(refused))) => {
                 warn!(%refused, advice = refused.advice(), "refused a stream from a peer");
             }
@@ -108,11 +134,12 @@ impl Inbound {
     }
 
     /// Starts receiving, in place of an older stream of the same peer.
-    fn run<S>(self: Arc<Inbound>, peer: MemberId, stream: S, buffer: BytesMut)
+    fn run<S>(self: Arc<Inbound>, introduced: Introduced, lane: Lane, stream: S, buffer: BytesMut)
     where
         S: AsyncRead + Unpin + Send + 'static,
     {
         let inbound = Arc::clone(&self);
+        let Introduced { id: peer, address, .. } = introduced;
         let mut streams = self.streams.lock();
         if streams.stopped {
             return;
@@ -120,29 +147,41 @@ impl Inbound {
         streams.count += 1;
         let number = streams.count;
         // The task's first act takes this lock: it can not end before it is entered.
-        self.inbox.notify(Input::StreamOpened(peer));
+        if lane == Lane::Messages {
+            self.inbox.notify(Input::StreamOpened { peer, address });
+        }
         let task = tokio::spawn(async move {
-            let end = inbound.receive(peer, stream, buffer).await;
-            inbound.ended(peer, number, &end);
+            let end = inbound.receive((peer, lane), stream, buffer).await;
+            inbound.ended((peer, lane), number, &end);
         });
-        if let Some((_, replaced)) = streams.current.insert(peer, (number, task.abort_handle())) {
+        let stream = (number, task.abort_handle());
+        if let Some((_, replaced)) = streams.current.insert((peer, lane), stream) {
             replaced.abort();
         }
-        info!(%peer, "a peer has opened its stream");
+        info!(%peer, ?lane, "a peer has opened its stream");
     }
 
-    async fn receive<S>(&self, peer: MemberId, mut stream: S, mut buffer: BytesMut) -> End
+    async fn receive<S>(
+        &self,
+        (peer, lane): (MemberId, Lane),
+        mut stream: S,
+        mut buffer: BytesMut,
+    ) -> End
     where
         S: AsyncRead + Unpin,
     {
         loop {
-            if let Err(malformed) = self.deliver(peer, &mut buffer).await {
+            let delivered = match lane {
+                Lane::Messages => self.deliver(peer, &mut buffer).await,
+                Lane::Snapshots => self.deliver_snapshots(peer, &mut buffer).await,
+            };
+            if let Err(malformed) = delivered {
                 return End::Malformed(malformed);
             }
             if buffer.capacity() - buffer.len() < READ_BYTES / 8 {
                 buffer.reserve(READ_BYTES);
             }
-            match tokio::time::timeout(SILENCE_MAX, stream.read_buf(&mut buffer)).await {
+            match tokio::time::timeout(lane.silence_max(), stream.read_buf(&mut buffer)).await {
                 Ok(Ok(0)) => return End::ClosedByPeer,
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return End::of(error),
@@ -160,25 +199,55 @@ impl Inbound {
             messages.append(&mut read_messages(body)?);
         }
         if !messages.is_empty() {
-            self.inbox.deliver(peer, messages, bytes).await;
+            self.inbox.deliver(Input::Messages(peer, messages), bytes).await;
         }
         Ok(())
     }
 
-    fn ended(&self, peer: MemberId, number: u64, end: &End) {
+    /// The same for a stream of snapshots.
+    async fn deliver_snapshots(
+        &self,
+        peer: MemberId,
+        buffer: &mut BytesMut,
+    ) -> Result<(), Malformed> {
+        while let Some(body) = take_frame(buffer, FRAME_BYTES_MAX)? {
+            let bytes = body.len();
+            if let Some(message) = read_snapshot_message(body)? {
+                self.inbox.deliver(Input::AboutSnapshot(peer, message), bytes).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&self, (peer, lane): (MemberId, Lane), number: u64, end: &End) {
         let mut streams = self.streams.lock();
         if streams.stopped
-            || streams.current.get(&peer).map(|(current, _)| *current) != Some(number)
+            || streams.current.get(&(peer, lane)).map(|(current, _)| *current) != Some(number)
         {
             return;
         }
-        streams.current.remove(&peer);
-        // Under the lock, so that it can not come after the opening of the peer's next stream.
-        if let End::ClosedByPeer = end {
-            self.inbox.notify(Input::StreamClosed(peer));
+        streams.current.remove(&(peer, lane));
+        if lane == Lane::Snapshots {
+            info!(%peer, ?end, "a peer's snapshot stream has ended");
+            return;
         }
+        // Under the lock, so that it can not come after the opening of the peer's next stream.
+        self.inbox.notify(match end {
+            End::ClosedByPeer => Input::StreamClosed(peer),
+            End::Silent | End::Failed(_) | End::Malformed(_) => Input::StreamLost(peer),
+        });
         drop(streams);
         end.log(peer);
+    }
+}
+
+impl Lane {
+    /// A stream on which nothing comes for so long is dropped.
+    fn silence_max(self) -> Duration {
+        match self {
+            Lane::Messages => SILENCE_MAX,
+            Lane::Snapshots => SNAPSHOT_SILENCE_MAX,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One variant for each rule of docs/format/peer.md that bytes can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Malformed {
+pub enum Malformed {
     /// A frame claims more than this side accepts.
     FrameTooLong {
         /// What it claims.
@@ -16,6 +16,8 @@ pub(crate) enum Malformed {
     Checksum,
     /// A frame holds more messages than it may.
     TooManyMessages,
+    /// A report holds more samples than a member keeps.
+    TooManySamples,
     /// A length points past the end of what holds it.
     Truncated,
     /// Not protobuf.
@@ -36,6 +38,10 @@ pub(crate) enum Malformed {
     EntryKind(u8),
     /// An entry's term is 0, below that of the entry before it, or above the message's.
     EntryTerm,
+    /// A message about a snapshot does not name it.
+    NoSnapshotId,
+    /// A piece of a snapshot with so many bytes: none, or too many.
+    SnapshotChunk(usize),
     /// A handshake frame that is not what is due at this point.
     Handshake,
 }
@@ -48,6 +54,7 @@ impl fmt::Display for Malformed {
             }
             Malformed::Checksum => write!(f, "a frame with a wrong checksum"),
             Malformed::TooManyMessages => write!(f, "too many messages in one frame"),
+            Malformed::TooManySamples => write!(f, "too many samples in one report"),
             Malformed::Truncated => write!(f, "a length that points past the end of its frame"),
             Malformed::Protobuf => write!(f, "a message that is not protobuf"),
             Malformed::NoBody => write!(f, "a message of no known kind"),
@@ -58,6 +65,8 @@ impl fmt::Display for Malformed {
             Malformed::StrayEntries => write!(f, "entries behind a message that carries none"),
             Malformed::EntryKind(kind) => write!(f, "an entry of the unknown kind {kind}"),
             Malformed::EntryTerm => write!(f, "an entry whose term does not fit its place"),
+            Malformed::NoSnapshotId => write!(f, "a message about no snapshot"),
+            Malformed::SnapshotChunk(bytes) => write!(f, "a piece of a snapshot of {bytes} bytes"),
             Malformed::Handshake => write!(f, "a handshake out of its order"),
         }
     }

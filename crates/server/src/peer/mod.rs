@@ -8,11 +8,14 @@
 //!
 //! - `frame`, `codec`, `malformed`: bytes to messages. Everything a peer could send wrong is
 //!   refused here by name; behind this gateway a `PeerMessage` is sound.
-//! - `handshake`: who speaks to whom.
+//! - `handshake`, `membership`: who speaks to whom, and who may (rule 4.3).
 //! - `outbox`, `outbound`, `inbound`: one ordered stream a direction. The end of an inbound stream
 //!   tells the replica that the peer's process is gone (rule 5.2).
+//! - `peers`: which members there are streams to; follows the configuration. `roster` tells the
+//!   doors of it.
 //! - `hello`, `decide`, `bootstrap`: before there is a cluster.
-//! - `door`: the two paths under `/raft/` on the member's one port.
+//! - `snapshot_lane`, `snapshot_codec`: streams for snapshots alone (rule 2.3).
+//! - `door`: the three paths under `/raft/` on the member's one port.
 //!
 //! What this does not do: keep messages that could not be sent (raft tells again), or decide
 //! anything about consensus.
@@ -26,22 +29,37 @@ mod handshake;
 mod hello;
 mod inbound;
 mod malformed;
+mod membership;
 mod outbound;
 mod outbox;
+mod peers;
+mod roster;
+mod snapshot_codec;
+mod snapshot_lane;
 #[cfg(test)]
 mod stream_tests;
+
+/// What bytes of a peer stream mean: the gateway alone, for whoever throws hostile bytes at it.
+pub mod gateway {
+    pub use super::codec::{put_messages, read_messages};
+    pub use super::frame::{FRAME_BYTES_MAX, put_frame, take_frame};
+    pub use super::malformed::Malformed;
+}
 
 pub(crate) use bootstrap::{Settled, settle};
 pub use decide::Refusal;
 pub(crate) use door::{HelloBoard, PeerDoor};
-pub(crate) use handshake::Membership;
 pub(crate) use hello::Hello;
 pub(crate) use inbound::Inbound;
-pub(crate) use outbound::Outbound;
-pub(crate) use outbox::Outbox;
+pub(crate) use membership::Introduction;
+pub(crate) use peers::{Dialler, Peers};
+pub(crate) use roster::Roster;
 
 /// The path that becomes a peer stream.
 const APPEND_PATH: &str = "/raft/append";
+
+/// The path that becomes a stream for snapshots alone.
+const SNAPSHOT_PATH: &str = "/raft/snapshot";
 
 /// The path of `Hello`.
 const HELLO_PATH: &str = "/raft/hello";

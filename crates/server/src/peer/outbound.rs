@@ -13,6 +13,7 @@ use http_body_util::Empty;
 use hyper::header::{CONNECTION, HOST, UPGRADE};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use proto::peer::refusal::Reason;
 use raft::MemberId;
 use replica::PeerMessage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,10 +23,11 @@ use tracing::{debug, info, warn};
 
 use super::codec::put_messages;
 use super::frame::put_frame;
-use super::handshake::{self, HANDSHAKE_TIMEOUT, HandshakeError, Membership};
+use super::handshake::{self, HANDSHAKE_TIMEOUT, HandshakeError};
+use super::membership::Introduction;
 use super::outbox::Outbox;
 use super::{APPEND_PATH, UPGRADE_PROTOCOL};
-use crate::node::{Counters, StatusBoard};
+use crate::node::{Counters, Greeting, Inbox, Input, StatusBoard};
 
 /// A peer that does not answer a connection attempt for this long is tried again later.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,7 +36,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// A peer that takes nothing for this long has its stream dropped.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
@@ -52,9 +54,11 @@ pub(crate) struct Outbound {
     /// `host:port`.
     pub(crate) address: String,
     /// What this member says of itself.
-    pub(crate) membership: Arc<Membership>,
+    pub(crate) me: Arc<Introduction>,
     /// What is to be sent.
     pub(crate) outbox: Arc<Outbox>,
+    /// Hears what the peer thinks of this member.
+    pub(crate) inbox: Arc<Inbox>,
     /// Counts what is dropped.
     pub(crate) status: Arc<StatusBoard>,
 }
@@ -75,36 +79,40 @@ pub(super) enum DialError {
 }
 
 impl Outbound {
-    /// Keeps the stream; ends only by being aborted.
+    /// Keeps the stream until the outbox is retired, or for good.
     pub(crate) async fn run(self) {
         let mut backoff = BACKOFF_MIN;
         let mut last_failure = String::new();
-        loop {
-            match self.dial().await {
+        while !self.outbox.is_retired() {
+            match dial(self.peer, &self.address, &self.me, APPEND_PATH).await {
                 Ok(mut stream) => {
                     info!(peer = %self.peer, address = self.address, "opened the stream to a peer");
                     (backoff, last_failure) = (BACKOFF_MIN, String::new());
+                    self.greeted(Greeting::Welcome);
                     self.pump(&mut stream).await;
                 }
-                Err(error) => self.log_failure(&error, &mut last_failure),
+                Err(error) => {
+                    self.log_failure(&error, &mut last_failure);
+                    self.note_refusal(&error);
+                }
             }
             self.outbox.rest(jittered(backoff)).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
     }
 
-    async fn dial(&self) -> Result<TcpStream, DialError> {
-        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.address));
-        let stream = stream.await.map_err(|_| DialError::Timeout)??;
-        set_options(&stream)?;
-        let introduced = async {
-            let mut stream = upgrade(stream, &self.address).await?;
-            let peer = handshake::introduce(&mut stream, &self.membership, self.peer).await;
-            let peer = peer.map_err(DialError::Handshake)?;
-            debug!(peer = %peer.id, level = peer.feature_level, "handshake done");
-            Ok(stream)
-        };
-        timeout(HANDSHAKE_TIMEOUT, introduced).await.map_err(|_| DialError::Timeout)?
+    /// Whether this member has a place in the cluster is not for the stream to judge.
+    fn note_refusal(&self, error: &DialError) {
+        let DialError::Handshake(HandshakeError::Refused(refused)) = error else { return };
+        match refused.reason {
+            Reason::Removed => self.greeted(Greeting::Removed),
+            Reason::OtherIncarnation => self.greeted(Greeting::OtherIncarnation),
+            _ => {}
+        }
+    }
+
+    fn greeted(&self, greeting: Greeting) {
+        self.inbox.notify(Input::Greeted { by: self.peer, greeting });
     }
 
     /// Sends until the stream ends.
@@ -113,10 +121,14 @@ impl Outbound {
         let end = self.send(stream).await;
         let dropped = self.outbox.close();
         Counters::add(&self.status.counters().peer_messages_dropped, dropped as u64);
-        warn!(peer = %self.peer, %end, dropped, "the stream to a peer has ended");
+        match end {
+            Ok(()) => info!(peer = %self.peer, "closed the stream to a former peer"),
+            Err(end) => warn!(peer = %self.peer, %end, dropped, "the stream to a peer has ended"),
+        }
     }
 
-    async fn send(&self, stream: &mut TcpStream) -> DialError {
+    /// Sends until the stream breaks, or the outbox is retired and empty.
+    async fn send(&self, stream: &mut TcpStream) -> Result<(), DialError> {
         let (mut reader, mut writer) = stream.split();
         let mut batch = Vec::new();
         let mut buffer = BytesMut::new();
@@ -125,13 +137,16 @@ impl Outbound {
             tokio::select! {
                 _ = timeout(KEEP_ALIVE, self.outbox.take(&mut batch)) => {}
                 // Nothing comes back on this stream but its end.
-                ended = reader.read(&mut unexpected) => return DialError::of_end(ended),
+                ended = reader.read(&mut unexpected) => return Err(DialError::of_end(ended)),
+            }
+            if batch.is_empty() && self.outbox.is_retired() {
+                return Ok(());
             }
             self.encode(&mut batch, &mut buffer);
             match timeout(WRITE_TIMEOUT, writer.write_all(&buffer)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return DialError::Io(error),
-                Err(_) => return DialError::Timeout,
+                Ok(Err(error)) => return Err(DialError::Io(error)),
+                Err(_) => return Err(DialError::Timeout),
             }
         }
     }
@@ -168,9 +183,33 @@ impl Outbound {
     }
 }
 
+/// Opens a stream to a peer, at one of the peers' paths, and introduces this member.
+pub(super) async fn dial(
+    peer: MemberId,
+    address: &str,
+    me: &Introduction,
+    path: &'static str,
+) -> Result<TcpStream, DialError> {
+    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
+    let stream = stream.await.map_err(|_| DialError::Timeout)??;
+    set_options(&stream)?;
+    let introduced = async {
+        let mut stream = upgrade(stream, address, path).await?;
+        let introduced = handshake::introduce(&mut stream, me, peer).await;
+        let introduced = introduced.map_err(DialError::Handshake)?;
+        debug!(%peer, level = introduced.feature_level, path, "handshake done");
+        Ok(stream)
+    };
+    timeout(HANDSHAKE_TIMEOUT, introduced).await.map_err(|_| DialError::Timeout)?
+}
+
 /// Asks for the HTTP connection to become a peer stream.
-pub(super) async fn upgrade(stream: TcpStream, address: &str) -> Result<TcpStream, DialError> {
-    let request = Request::get(APPEND_PATH)
+pub(super) async fn upgrade(
+    stream: TcpStream,
+    address: &str,
+    path: &'static str,
+) -> Result<TcpStream, DialError> {
+    let request = Request::get(path)
         .header(HOST, address)
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, UPGRADE_PROTOCOL)

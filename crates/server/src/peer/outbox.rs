@@ -32,6 +32,8 @@ struct Queue {
     bytes: usize,
     /// A stream is up and takes messages.
     open: bool,
+    /// The peer is none any more: what waits is the last.
+    retired: bool,
     /// Forwarded writes that never left. Each is a request that the replica waits for, and it
     /// bounds those.
     unsent: Vec<PeerMessage>,
@@ -72,6 +74,23 @@ impl Outbox {
         dropped
     }
 
+    /// Whether the replica must know that this message never left.
+    pub(crate) fn is_given_back(message: &PeerMessage) -> bool {
+        matches!(message, PeerMessage::Forward { .. })
+    }
+
+    /// Nothing more will be put: the stream ends once it has sent what waits.
+    pub(crate) fn retire(&self) {
+        self.queue.lock().retired = true;
+        self.filled.notify_one();
+        self.alive.notify_one();
+    }
+
+    /// Whether `retire` was called.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.queue.lock().retired
+    }
+
     /// The peer has opened its own stream: it can be reached, and need not be waited for.
     pub(crate) fn peer_is_alive(&self) {
         self.alive.notify_one();
@@ -87,16 +106,18 @@ impl Outbox {
         std::mem::take(&mut self.queue.lock().unsent)
     }
 
-    /// Swaps what waits into the empty `batch`, waiting until there is something.
+    /// Swaps what waits into the empty `batch`, waiting until there is something; nothing comes
+    /// of a retired outbox that is empty.
     pub(crate) async fn take(&self, batch: &mut Vec<PeerMessage>) {
         assert!(batch.is_empty(), "a batch is sent before the next is taken");
         loop {
-            {
+            let retired = {
                 let mut queue = self.queue.lock();
                 queue.bytes = 0;
                 std::mem::swap(&mut queue.messages, batch);
-            }
-            if !batch.is_empty() {
+                queue.retired
+            };
+            if retired || !batch.is_empty() {
                 return;
             }
             self.filled.notified().await;
@@ -106,11 +127,14 @@ impl Outbox {
 
 impl Queue {
     fn has_room(&self) -> bool {
-        self.open && self.bytes < OUTBOX_BYTES_MAX && self.messages.len() < OUTBOX_MESSAGES_MAX
+        self.open
+            && !self.retired
+            && self.bytes < OUTBOX_BYTES_MAX
+            && self.messages.len() < OUTBOX_MESSAGES_MAX
     }
 
     fn give_back(&mut self, message: PeerMessage) {
-        if matches!(message, PeerMessage::Forward { .. }) {
+        if Outbox::is_given_back(&message) {
             self.unsent.push(message);
         }
     }
@@ -123,7 +147,10 @@ fn size_bytes(message: &PeerMessage) -> usize {
         PeerMessage::Raft(Message { body: Body::Append { entries, .. }, .. }) => {
             entries.iter().map(raft::Entry::size_bytes).sum()
         }
-        PeerMessage::Raft(_) | PeerMessage::ForwardAnswer { .. } => 0,
+        PeerMessage::Raft(_)
+        | PeerMessage::ForwardAnswer { .. }
+        | PeerMessage::Report { .. }
+        | PeerMessage::Verdict { .. } => 0,
         PeerMessage::Forward { command, .. } => command.len(),
     };
     payload + OVERHEAD_BYTES
@@ -195,6 +222,21 @@ mod tests {
         outbox.open();
         let many = OUTBOX_MESSAGES_MAX as u64 + 5;
         assert_eq!(outbox.put(&mut forwards(many, 0)), 5, "and in messages");
+    }
+
+    #[tokio::test]
+    async fn a_retired_outbox_gives_what_it_has_and_takes_nothing_more() {
+        let outbox = Outbox::default();
+        outbox.open();
+        outbox.put(&mut forwards(1, 1));
+        outbox.retire();
+        assert_eq!(outbox.put(&mut forwards(1, 1)), 1);
+        let mut batch = Vec::new();
+        outbox.take(&mut batch).await;
+        assert_eq!(batch, forwards(1, 1));
+        batch.clear();
+        outbox.take(&mut batch).await;
+        assert!(batch.is_empty() && outbox.is_retired());
     }
 
     #[tokio::test]

@@ -14,9 +14,11 @@ use tokio::net::{TcpListener, TcpStream};
 use super::codec::put_messages;
 use super::frame::put_frame;
 use super::handshake::{HandshakeError, introduce};
-use super::inbound::HANDSHAKES_MAX;
-use super::outbound::upgrade;
-use super::{HelloBoard, Inbound, Membership, Outbound, Outbox, PeerDoor};
+use super::inbound::{HANDSHAKES_MAX, Lane};
+use super::membership::Membership;
+use super::outbound::{Outbound, upgrade};
+use super::outbox::Outbox;
+use super::{HelloBoard, Inbound, Introduction, PeerDoor};
 use crate::http::{Limits, serve};
 use crate::node::{About, Inbox, Input, StatusBoard};
 
@@ -36,7 +38,7 @@ impl World {
     /// With a cluster of the members 1 and 2.
     async fn new() -> World {
         let world = World::without_cluster().await;
-        world.inbound.admit(Arc::new(membership(SERVED)));
+        world.inbound.admit(membership(SERVED));
         world
     }
 
@@ -52,21 +54,21 @@ impl World {
 
     async fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).await.unwrap();
-        upgrade(stream, &self.address).await.unwrap()
+        upgrade(stream, &self.address, super::APPEND_PATH).await.unwrap()
     }
 
     /// A stream of the dialler, past its handshake.
     async fn open(&mut self) -> TcpStream {
         let mut stream = self.connect().await;
-        introduce(&mut stream, &membership(DIALLER), SERVED).await.unwrap();
-        assert!(matches!(self.next(), Input::StreamOpened(DIALLER)));
+        introduce(&mut stream, &introduction(DIALLER), SERVED).await.unwrap();
+        assert!(matches!(self.next(), Input::StreamOpened { peer: DIALLER, .. }));
         stream
     }
 
-    /// Why a dialler with this membership, who looks for `to`, is refused.
-    async fn refusal(&self, membership: &Membership, to: MemberId) -> Reason {
+    /// Why a dialler that says this of itself, and looks for `to`, is refused.
+    async fn refusal(&self, me: &Introduction, to: MemberId) -> Reason {
         let mut stream = self.connect().await;
-        match introduce(&mut stream, membership, to).await {
+        match introduce(&mut stream, me, to).await {
             Err(HandshakeError::Refused(refused)) => refused.reason,
             other => panic!("it should be refused, not {other:?}"),
         }
@@ -102,19 +104,23 @@ impl World {
 fn configuration() -> Configuration {
     let member = |number: u64| {
         let (name, address) = (format!("node-{number}"), format!("localhost:{number}"));
-        (MemberId(number), Member { incarnation: u128::from(number), name, address })
+        (MemberId(number), Member::voter(u128::from(number), name, address))
     };
-    Configuration { cluster_id: 7, members: [member(1), member(2)].into() }
+    Configuration::founding(7, [member(1), member(2)].into())
+}
+
+fn introduction(id: MemberId) -> Introduction {
+    let address = format!("localhost:{}", id.0);
+    Introduction { id, incarnation: u128::from(id.0), cluster_id: 7, address }
 }
 
 fn membership(id: MemberId) -> Membership {
-    Membership { id, configuration: Arc::new(configuration()) }
-}
-
-fn changed(change: impl FnOnce(&mut Configuration)) -> Membership {
-    let mut configuration = configuration();
-    change(&mut configuration);
-    Membership { id: DIALLER, configuration: Arc::new(configuration) }
+    let configuration = Arc::new(configuration());
+    Membership {
+        me: Arc::new(introduction(id)),
+        settled: Arc::clone(&configuration),
+        configuration,
+    }
 }
 
 fn vote(term: u64) -> PeerMessage {
@@ -190,6 +196,7 @@ async fn a_stream_that_breaks_the_rules_is_dropped_without_a_conclusion() {
         let mut stream = world.open().await;
         stream.write_all(garbage).await.unwrap();
         assert_closed(&mut stream).await;
+        assert!(matches!(world.next(), Input::StreamLost(DIALLER)), "lost is not closed");
     }
     let mut stream = world.open().await;
     send(&mut stream, &[vote(1)]).await;
@@ -209,43 +216,73 @@ async fn a_stopped_member_draws_no_conclusions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_of_another_cluster_is_refused() {
     let world = World::new().await;
-    let other = changed(|configuration| configuration.cluster_id = 8);
+    let other = Introduction { cluster_id: 8, ..introduction(DIALLER) };
     assert_eq!(world.refusal(&other, SERVED).await, Reason::OtherCluster);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_with_another_data_directory_is_refused() {
     let world = World::new().await;
-    let wiped = changed(|configuration| {
-        configuration.members.get_mut(&DIALLER).unwrap().incarnation = 99;
-    });
+    let wiped = Introduction { incarnation: 99, ..introduction(DIALLER) };
     assert_eq!(world.refusal(&wiped, SERVED).await, Reason::OtherIncarnation);
 }
 
+/// Rule 4.3: it may know a newer configuration than this member does.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_is_no_member_is_refused() {
+async fn a_peer_of_the_same_cluster_is_let_in_though_nobody_has_heard_of_it() {
+    let mut world = World::new().await;
+    let mut stream = world.connect().await;
+    introduce(&mut stream, &introduction(MemberId(3)), SERVED).await.unwrap();
+    match world.next() {
+        Input::StreamOpened { peer: MemberId(3), address: Some(address) } => {
+            assert_eq!(address, crate::config::Address::localhost(3), "where to answer it");
+        }
+        other => panic!("the stranger's stream was due, not {other:?}"),
+    }
+}
+
+/// Rule 4.3: a leader that removes itself is heard until that is committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_whose_removal_is_committed_is_refused() {
+    let mut world = World::new().await;
+    let mut stream = world.open().await;
+    let mut removed = configuration();
+    removed.members.remove(&DIALLER);
+    removed.removed.push(DIALLER);
+    let removed = Arc::new(removed);
+    let me = Arc::new(introduction(SERVED));
+    let settled = Arc::new(configuration());
+    let configuration = Arc::clone(&removed);
+    world.inbound.admit(Membership { me: Arc::clone(&me), configuration, settled });
+    let mut newer = world.connect().await;
+    introduce(&mut newer, &introduction(DIALLER), SERVED).await.unwrap();
+    assert!(matches!(world.next(), Input::StreamOpened { .. }), "it is not committed yet");
+    // The newer stream has replaced the one before.
+    assert_closed(&mut stream).await;
+    let (configuration, settled) = (Arc::clone(&removed), removed);
+    world.inbound.admit(Membership { me, configuration, settled });
+    world.inbound.drop_stream(DIALLER);
+    assert_closed(&mut newer).await;
+    assert_eq!(world.refusal(&introduction(DIALLER), SERVED).await, Reason::Removed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_may_claim_to_be_the_member_itself() {
     let world = World::new().await;
-    let mut stranger = changed(|configuration| {
-        let member = configuration.members.remove(&DIALLER).unwrap();
-        configuration.members.insert(MemberId(3), member);
-    });
-    stranger.id = MemberId(3);
-    assert_eq!(world.refusal(&stranger, SERVED).await, Reason::UnknownMember);
-    // Nor may anybody claim to be the member itself.
-    assert_eq!(world.refusal(&membership(SERVED), SERVED).await, Reason::UnknownMember);
+    assert_eq!(world.refusal(&introduction(SERVED), SERVED).await, Reason::UnknownMember);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_looks_for_somebody_else_is_refused() {
     let world = World::new().await;
-    let wrong = world.refusal(&membership(DIALLER), MemberId(3)).await;
+    let wrong = world.refusal(&introduction(DIALLER), MemberId(3)).await;
     assert_eq!(wrong, Reason::WrongMember);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_cluster_everybody_is_refused() {
     let world = World::without_cluster().await;
-    assert_eq!(world.refusal(&membership(DIALLER), SERVED).await, Reason::NotReady);
+    assert_eq!(world.refusal(&introduction(DIALLER), SERVED).await, Reason::NotReady);
 }
 
 /// Sends one handshake frame of ours and reads the refusal.
@@ -289,11 +326,11 @@ async fn strangers_that_say_nothing_are_few_at_a_time() {
     let world = World::new().await;
     let accept = || {
         let (near, far) = tokio::io::duplex(4 << 10);
-        tokio::spawn(Arc::clone(&world.inbound).serve(far));
+        tokio::spawn(Arc::clone(&world.inbound).serve(far, Lane::Messages));
         near
     };
     let silent: Vec<_> = std::iter::repeat_with(accept).take(HANDSHAKES_MAX).collect();
-    let dialler = membership(DIALLER);
+    let dialler = introduction(DIALLER);
     assert!(introduce(&mut accept(), &dialler, SERVED).await.is_err(), "there is no room");
     drop(silent);
     let deadline = Instant::now() + DEADLINE;
@@ -329,8 +366,9 @@ fn outbound(world: &World) -> (Arc<Outbox>, Outbound) {
     let outbound = Outbound {
         peer: SERVED,
         address: world.address.clone(),
-        membership: Arc::new(membership(DIALLER)),
+        me: Arc::new(introduction(DIALLER)),
         outbox: Arc::clone(&outbox),
+        inbox: Inbox::new(),
         status: Arc::new(StatusBoard::new(about)),
     };
     (outbox, outbound)
@@ -341,7 +379,7 @@ async fn the_outbox_is_sent_in_order_and_large_messages_whole() {
     let mut world = World::new().await;
     let (outbox, outbound) = outbound(&world);
     tokio::spawn(outbound.run());
-    assert!(matches!(world.next(), Input::StreamOpened(DIALLER)));
+    assert!(matches!(world.next(), Input::StreamOpened { peer: DIALLER, .. }));
     let command = Bytes::from(vec![7; 1_500_000]);
     let forward = |number| {
         let (term, life, command) = (Term(1), 1, command.clone());
@@ -362,10 +400,10 @@ async fn a_broken_stream_is_dialled_again() {
     let mut world = World::new().await;
     let (_outbox, outbound) = outbound(&world);
     tokio::spawn(outbound.run());
-    assert!(matches!(world.next(), Input::StreamOpened(DIALLER)));
+    assert!(matches!(world.next(), Input::StreamOpened { peer: DIALLER, .. }));
     // Another stream of the same member replaces it; the dialler notices and comes back.
     let _replacing = world.open().await;
-    assert!(matches!(world.next(), Input::StreamOpened(DIALLER)));
+    assert!(matches!(world.next(), Input::StreamOpened { peer: DIALLER, .. }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -385,6 +423,7 @@ async fn a_member_that_does_not_know_itself_yet_says_so() {
         address: address.clone(),
         peers: [crate::config::Address::localhost(9)].into(),
         cluster: Some(configuration()),
+        changed: false,
     };
     hello.say(me.clone());
     assert_eq!(super::hello::fetch(&address).await, Ok(me));

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use replica::{DirectoryError, LogError};
 
+use crate::node::{Expelled, Failed};
 use crate::peer::Refusal;
 
 /// Why a member does not run.
@@ -16,6 +17,8 @@ pub enum StartError {
     Directory(DirectoryError),
     /// The log in it can not be used: damaged, or of a newer version.
     Log(LogError),
+    /// The disk refused to show the snapshots in it.
+    Snapshots(disk::Error),
     /// The directory belongs to a cluster, but its log is empty: it was wiped in part.
     LogWiped {
         /// The directory.
@@ -40,12 +43,23 @@ pub enum StartError {
     },
     /// The peers and this member can not be one cluster.
     Refused(Refusal),
+    /// The cluster does not take this member in.
+    JoinRefused {
+        /// Who said so.
+        by: String,
+        /// As in docs/http.md.
+        code: String,
+        /// In words.
+        message: String,
+    },
     /// The founding entry could not be written.
     Founding(String),
     /// The system gives no threads or no randomness.
     System(io::Error),
     /// It ran, and can not go on.
     Stopped(String),
+    /// The cluster goes on without it: starting it again would not help.
+    Expelled(Expelled),
 }
 
 impl fmt::Display for StartError {
@@ -53,6 +67,7 @@ impl fmt::Display for StartError {
         match self {
             StartError::Directory(error) => error.fmt(f),
             StartError::Log(error) => error.fmt(f),
+            StartError::Snapshots(error) => write!(f, "the snapshots can not be read: {error}"),
             StartError::LogWiped { path } => write!(
                 f,
                 "{} belongs to a cluster, but its log is empty: it no longer knows what it \
@@ -73,6 +88,16 @@ impl fmt::Display for StartError {
                 write!(f, "can not listen at {listen}: {error}; correct --listen or --port")
             }
             StartError::Refused(refusal) => refusal.fmt(f),
+            StartError::JoinRefused { by, code, message } => {
+                write!(f, "can not join the cluster: {message} ({code}, says {by})")?;
+                match code.as_str() {
+                    "name_taken" | "address_taken" => f.write_str(
+                        "; if this member is to take the other one's place, add --replace and its \
+                         name",
+                    ),
+                    _ => Ok(()),
+                }
+            }
             StartError::Founding(error) => write!(f, "can not found the cluster: {error}"),
             StartError::System(error) => write!(f, "the system refuses: {error}"),
             StartError::Stopped(reason) => write!(
@@ -80,6 +105,7 @@ impl fmt::Display for StartError {
                 "this member has stopped: {reason}; what it acknowledged before is safe; put that \
                  right and start it again"
             ),
+            StartError::Expelled(expelled) => expelled.fmt(f),
         }
     }
 }
@@ -100,6 +126,15 @@ impl StartError {
         match error.kind() {
             io::ErrorKind::AddrInUse => StartError::PortTaken { listen },
             _ => StartError::Listen { listen, error },
+        }
+    }
+}
+
+impl From<Failed> for StartError {
+    fn from(failed: Failed) -> StartError {
+        match failed {
+            Failed::Stopped(reason) => StartError::Stopped(reason),
+            Failed::Expelled(expelled) => StartError::Expelled(expelled),
         }
     }
 }

@@ -3,12 +3,17 @@
 use std::collections::BTreeSet;
 
 use raft::MemberId;
-use replica::{Configuration, LogOptions, LogWorker, Recovered, open_log};
-use tracing::{info, warn};
+use replica::{
+    Configuration, FoundSnapshots, Identity, LogOptions, LogWorker, Recovered, open_log,
+    open_snapshots,
+};
+use store::Store;
+use tracing::{error, info, warn};
 
 use super::disk::MemberDisk;
 use super::{Member, StartError, TAIL_BYTES_MAX, draw, draw_long};
 use crate::config::Address;
+use crate::node::Expelled;
 use crate::peer::{Settled, settle};
 
 /// Entry 1 is the same, to the byte, on every member: it carries no clock's time.
@@ -21,6 +26,25 @@ pub(super) struct Joined {
     pub(super) configuration: Configuration,
 }
 
+impl Joined {
+    /// A member that gets everything from the leader, its own place in the cluster too.
+    fn with_nothing(
+        worker: LogWorker<MemberDisk>,
+        recovered: Recovered,
+        cluster_id: u128,
+    ) -> Joined {
+        let configuration = Configuration::founding(cluster_id, [].into());
+        Joined { worker, recovered, configuration }
+    }
+
+    /// Whether the members are those that founded the cluster.
+    pub(super) fn is_founding(&self) -> bool {
+        let restored = &self.recovered.restored;
+        let newest = restored.configurations.last().unwrap_or(&restored.base);
+        newest.0.0 == 1
+    }
+}
+
 impl Member {
     /// Recovers the log; without a cluster in it, finds one.
     pub(super) async fn join(&mut self) -> Result<Joined, StartError> {
@@ -31,46 +55,104 @@ impl Member {
                 self.warn_of_differences(&configuration);
                 Joined { worker, recovered, configuration }
             }
-            None => self.bootstrap(worker, recovered).await?,
+            None if recovered.restored.log.start().index.0 > 0 => {
+                self.go_on_without_a_state(worker, recovered)?
+            }
+            None => self.find_cluster(worker, recovered).await?,
         };
-        // Also after a crash between the founding entry and this.
-        self.directory.set_cluster(joined.configuration.cluster_id)?;
+        if !joined.configuration.members.is_empty() {
+            // Also after a crash between the founding entry and this.
+            self.directory.set_cluster(joined.configuration.cluster_id)?;
+        }
         let cluster_id = joined.configuration.cluster_id;
         let members = joined.configuration.members.len();
         info!(cluster_id = format_args!("{cluster_id:032x}"), members, "in its cluster");
         Ok(joined)
     }
 
-    async fn recover(&self) -> Result<(LogWorker<MemberDisk>, Recovered), StartError> {
+    /// The log begins at a snapshot that can not be read: who else is in the cluster is not known
+    /// either, until the leader has sent its state (rule 2.4).
+    fn go_on_without_a_state(
+        &self,
+        worker: LogWorker<MemberDisk>,
+        recovered: Recovered,
+    ) -> Result<Joined, StartError> {
+        let path = self.config.data_dir.clone();
+        let cluster_id = self.directory.identity().cluster_id;
+        let cluster_id = cluster_id.ok_or(StartError::LogForeign { path })?;
+        Ok(Joined::with_nothing(worker, recovered, cluster_id))
+    }
+
+    async fn recover(&mut self) -> Result<(LogWorker<MemberDisk>, Recovered), StartError> {
         let disk = MemberDisk { flushes: !self.config.unsafe_no_fsync };
         let path = self.directory.log_path();
         let segment_bytes = self.config.wal_segment_bytes;
         let options = LogOptions { segment_bytes, salt: draw()?, ..LogOptions::default() };
-        let opened = move || open_log(disk, &path, options, TAIL_BYTES_MAX);
-        let (worker, recovered) = blocking(opened).await?.map_err(StartError::Log)?;
+        let snapshots = self.directory.snapshots_path();
+        let opened = move || open_log(&disk, &path, &snapshots, options, TAIL_BYTES_MAX);
+        let (worker, mut recovered) = blocking(opened).await?.map_err(StartError::Log)?;
         if let Some(torn) = &recovered.log.torn_tail {
             warn!(?torn, "the last flush before the crash was cut short; nobody was told of it");
         }
+        for repaired in &recovered.log.repairs {
+            error!(
+                damage = %repaired.corruption,
+                kept_up_to = ?repaired.last,
+                lost_up_to = ?repaired.lost_to,
+                set_aside = ?repaired.set_aside,
+                "REPAIRED a damaged log: check this disk; what was lost comes from the leader, and \
+                 until it is back this member neither campaigns nor votes as if it had never been"
+            );
+        }
         info!(last = %recovered.restored.log.last(), "recovered the log");
+        let disk = MemberDisk { flushes: !self.config.unsafe_no_fsync };
+        let path = self.directory.snapshots_path();
+        let opened = move || {
+            let opened = open_snapshots(disk, &path, &mut recovered);
+            opened.map(|(snapshots, found)| (recovered, snapshots, found))
+        };
+        let (recovered, snapshots, found) =
+            blocking(opened).await?.map_err(StartError::Snapshots)?;
+        self.announce_snapshots(&recovered, &found);
+        self.snapshots = Some((snapshots, found));
         Ok((worker, recovered))
     }
 
-    /// The log was written by this member, in this life of its directory.
+    fn announce_snapshots(&self, recovered: &Recovered, found: &FoundSnapshots) {
+        for (path, reason) in &found.skipped {
+            warn!(path = %path.display(), reason, "this snapshot can not be used; passed over");
+        }
+        let state = found.store.as_ref().map_or(0, Store::applied_index);
+        let start = recovered.restored.log.start();
+        if start.index.0 > state {
+            warn!(%start, "no snapshot fits the log: the leader is asked for its state");
+        } else if state > 0 {
+            info!(index = state, "starts from a snapshot");
+        }
+    }
+
+    /// The log was written by this member, in this life of its directory. One that has joined may
+    /// have only what was written before it was added.
     fn check_ours(&self, configuration: &Configuration) -> Result<(), StartError> {
         let identity = self.directory.identity();
-        let member = configuration.members.get(&MemberId(identity.member_id));
-        match member {
-            Some(member) if member.incarnation == identity.incarnation => Ok(()),
-            _ => Err(StartError::LogForeign { path: self.config.data_dir.clone() }),
-        }
+        let id = MemberId(identity.member_id);
+        let ours = match configuration.members.get(&id) {
+            Some(member) => member.incarnation == identity.incarnation,
+            None if configuration.is_removed(id) => {
+                return Err(StartError::Expelled(Expelled::Removed));
+            }
+            None => identity.cluster_id == Some(configuration.cluster_id),
+        };
+        let path = self.config.data_dir.clone();
+        if ours { Ok(()) } else { Err(StartError::LogForeign { path }) }
     }
 
     /// The directory wins over the flags (rule 3.2).
     fn warn_of_differences(&self, configuration: &Configuration) {
         let own = MemberId(self.directory.identity().member_id);
-        let known = configuration.members[&own].address.clone();
+        let known = configuration.members.get(&own).map(|member| member.address.clone());
         let advertised = self.config.advertise.to_string();
-        if known != advertised {
+        if let Some(known) = known.filter(|known| *known != advertised) {
             warn!(
                 known,
                 advertised, "the cluster knows this member at another address: that counts"
@@ -84,23 +166,47 @@ impl Member {
         }
     }
 
-    /// Finds a cluster for a member that has none, and writes it into the empty log.
+    /// Finds a cluster for a member whose log holds none.
+    async fn find_cluster(
+        &mut self,
+        worker: LogWorker<MemberDisk>,
+        recovered: Recovered,
+    ) -> Result<Joined, StartError> {
+        let Identity { cluster_id, joining, .. } = *self.directory.identity();
+        let wiped = recovered.log.last.is_some() || (cluster_id.is_some() && !joining);
+        match cluster_id {
+            _ if wiped => Err(StartError::LogWiped { path: self.config.data_dir.clone() }),
+            Some(cluster_id) => {
+                self.check_still_wanted().await?;
+                Ok(Joined::with_nothing(worker, recovered, cluster_id))
+            }
+            None if !self.config.join.is_empty() => {
+                let cluster_id = self.ask_to_be_added().await?;
+                self.directory.set_joining(cluster_id)?;
+                Ok(Joined::with_nothing(worker, recovered, cluster_id))
+            }
+            None => self.bootstrap(worker, recovered).await,
+        }
+    }
+
+    /// Founds a cluster together with the listed peers, and writes it into the empty log.
     async fn bootstrap(
         &mut self,
         mut worker: LogWorker<MemberDisk>,
         recovered: Recovered,
     ) -> Result<Joined, StartError> {
-        if self.directory.identity().cluster_id.is_some() || recovered.log.last.is_some() {
-            return Err(StartError::LogWiped { path: self.config.data_dir.clone() });
-        }
         let me = self.hello();
         if me.peers.is_empty() {
             info!("no --peers: this member is a cluster of one");
         }
         self.door.hello.say(me.clone());
         let configuration = match settle(&me, &self.status).await.map_err(StartError::Refused)? {
-            Settled::Found(members) => Configuration { cluster_id: draw_long()?, members },
+            Settled::Found(members) => Configuration::founding(draw_long()?, members),
             Settled::Adopt(configuration) => configuration,
+            Settled::Join(Configuration { cluster_id, .. }) => {
+                self.directory.set_joining(cluster_id)?;
+                return Ok(Joined::with_nothing(worker, recovered, cluster_id));
+            }
         };
         let founding = configuration.clone();
         let (worker, restored) = blocking(move || {

@@ -8,14 +8,15 @@
 //! 4. Without a cluster: found one or be adopted into one (`peer::settle`, rules 3.2–3.4). The
 //!    founding entry is durable before anybody hears of the cluster.
 //! 5. Start the threads, dial the peers, admit their streams.
-//! 6. When told to stop: hand over leadership, finish what is being answered, close the streams.
+//! 6. A member that is joining asks for its vote once it has caught up (`joining.rs`).
+//! 7. When told to stop: hand over leadership, finish what is being answered, close the streams.
 //!    When the member can not go on: stop at once, and say why.
 
 mod disk;
 mod error;
 mod join;
+mod joining;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -23,19 +24,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use raft::{MemberId, RoleName};
-use replica::{DataDirectory, Replica};
+use replica::{DataDirectory, FoundSnapshots, Replica, SnapshotOptions, SnapshotWorker};
 use store::Store;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::http::{self, Limits};
 use crate::node::{
-    About, Clock, Driver, Inbox, LogQueue, Node, Outboxes, StatusBoard, Threads, start,
+    About, Clock, Driver, Inbox, LogQueue, Node, SnapshotQueue, StatusBoard, Threads, start,
 };
-use crate::peer::{Hello, HelloBoard, Inbound, Membership, Outbound, Outbox, PeerDoor};
+use crate::peer::{Dialler, Hello, HelloBoard, Inbound, Introduction, PeerDoor, Peers, Roster};
 use disk::MemberDisk;
 pub use error::StartError;
 use join::Joined;
@@ -92,8 +94,9 @@ impl Server {
             }
         };
         let mut running = member.start(joined)?;
-        let outcome = tokio::select! {
-            reason = running.threads.failed() => Err(StartError::Stopped(reason)),
+        let outcome: Result<(), StartError> = tokio::select! {
+            failed = running.threads.failed() => Err(failed.into()),
+            settled = member.settle_in() => settled,
             () = &mut shutdown => Ok(()),
         };
         let inbound = Arc::clone(&member.door.inbound);
@@ -137,13 +140,14 @@ struct Member {
     node: Node,
     /// Until the replica takes it.
     store: Option<Store>,
+    /// Opened after the log; until the threads take them.
+    snapshots: Option<(SnapshotWorker<MemberDisk>, FoundSnapshots)>,
     door: PeerDoor,
 }
 
 /// What runs once the member has its cluster.
 struct Running {
     threads: Threads,
-    streams: JoinSet<()>,
 }
 
 impl Member {
@@ -162,7 +166,7 @@ impl Member {
         let node = Node::new(Arc::clone(&inbox), Arc::clone(&status), store.reader());
         let inbound = Inbound::new(Arc::clone(&inbox));
         let door = PeerDoor { inbound, hello: Arc::new(HelloBoard::default()) };
-        Member { config, directory, status, inbox, node, store: Some(store), door }
+        Member { config, directory, status, inbox, node, store: Some(store), snapshots: None, door }
     }
 
     fn announce(&self) {
@@ -198,64 +202,78 @@ impl Member {
             address: self.config.advertise.clone(),
             peers: self.config.peers.iter().cloned().collect(),
             cluster: None,
+            changed: false,
         }
     }
 
     /// Starts the threads and the streams; the peers may come.
     fn start(&mut self, joined: Joined) -> Result<Running, StartError> {
+        let changed = !joined.is_founding();
         let Joined { worker, recovered, configuration } = joined;
-        let id = MemberId(self.directory.identity().member_id);
-        let store = self.store.take().expect("a member starts once");
+        let (snapshots, found) = self.snapshots.take().expect("they are opened with the log");
+        let mut store = self.store.take().expect("a member starts once");
+        if let Some(state) = found.store {
+            // The old state is empty.
+            let _nothing = store.replace(state);
+        }
         let clock = Clock::start();
-        let raft = self.raft_config(configuration.members.keys().copied().collect())?;
-        let replica = Replica::new(raft, configuration.clone(), recovered, store, clock.now());
-        let configuration = Arc::new(configuration);
-        let membership = Arc::new(Membership { id, configuration: Arc::clone(&configuration) });
-        let (outboxes, streams) = self.dial(&membership);
+        let raft = self.raft_config()?;
+        let mut replica = Replica::new(raft, configuration.clone(), recovered, store, clock.now());
+        let options =
+            SnapshotOptions { bytes_min: self.config.snapshot_bytes, ..SnapshotOptions::default() };
+        replica.keep_snapshots(options, found.kept, found.configuration);
+        let me = self.introduce(configuration.cluster_id);
+        let mut peers = Peers::new(self.dialler(&me));
+        peers.follow(&configuration);
+        let roster = Roster::new(
+            me,
+            Arc::new(configuration),
+            self.door.clone(),
+            Hello { changed, ..self.hello() },
+            Arc::clone(&self.status),
+        );
         let driver = Driver {
             replica,
             clock,
             inbox: Arc::clone(&self.inbox),
             log: Arc::new(LogQueue::default()),
-            outboxes: Outboxes::new(outboxes),
+            snapshots: Arc::new(SnapshotQueue::default()),
+            peers,
+            roster,
             status: Arc::clone(&self.status),
         };
-        self.status.running(Arc::clone(&configuration));
-        let threads = start(driver, worker).map_err(StartError::System)?;
-        self.door.inbound.admit(membership);
-        self.door.hello.say(Hello { cluster: Some((*configuration).clone()), ..self.hello() });
-        Ok(Running { threads, streams })
+        let threads = start(driver, worker, snapshots).map_err(StartError::System)?;
+        self.status.running();
+        Ok(Running { threads })
     }
 
-    fn raft_config(&self, voters: BTreeSet<MemberId>) -> Result<raft::Config, StartError> {
+    /// What this member says of itself to the others of its cluster.
+    fn introduce(&self, cluster_id: u128) -> Arc<Introduction> {
+        let identity = self.directory.identity();
+        Arc::new(Introduction {
+            id: MemberId(identity.member_id),
+            incarnation: identity.incarnation,
+            cluster_id,
+            address: self.config.advertise.to_string(),
+        })
+    }
+
+    fn dialler(&self, me: &Arc<Introduction>) -> Dialler {
+        Dialler {
+            me: Arc::clone(me),
+            inbox: Arc::clone(&self.inbox),
+            status: Arc::clone(&self.status),
+            runtime: Handle::current(),
+        }
+    }
+
+    fn raft_config(&self) -> Result<raft::Config, StartError> {
         let id = MemberId(self.directory.identity().member_id);
         let (heartbeat_ms, election_timeout_ms) =
             (self.config.heartbeat_ms, self.config.election_timeout_ms);
-        let defaults = raft::Config::new(id, voters, draw()?);
+        let defaults = raft::Config::new(id, replica::CODEC, draw()?);
         let tail_bytes_max = TAIL_BYTES_MAX;
         Ok(raft::Config { heartbeat_ms, election_timeout_ms, tail_bytes_max, ..defaults })
-    }
-
-    /// A stream to each peer, and the queue before it.
-    fn dial(&self, membership: &Arc<Membership>) -> (BTreeMap<MemberId, Arc<Outbox>>, JoinSet<()>) {
-        let mut outboxes = BTreeMap::new();
-        let mut streams = JoinSet::new();
-        for (&peer, member) in &membership.configuration.members {
-            if peer == membership.id {
-                continue;
-            }
-            let outbox = Arc::new(Outbox::default());
-            let outbound = Outbound {
-                peer,
-                address: member.address.clone(),
-                membership: Arc::clone(membership),
-                outbox: Arc::clone(&outbox),
-                status: Arc::clone(&self.status),
-            };
-            streams.spawn(outbound.run());
-            outboxes.insert(peer, outbox);
-        }
-        (outboxes, streams)
     }
 
     /// A leader among others gives its office away, so that they need not notice its absence.
@@ -277,8 +295,7 @@ impl Running {
     /// Closes the streams and ends the threads; what is queued for the log is still written.
     async fn stop(self, inbound: &Inbound) {
         inbound.stop();
-        let Running { threads, mut streams } = self;
-        streams.shutdown().await;
+        let threads = self.threads;
         // A join that fails was a panic, which has spoken for itself.
         let _ = tokio::task::spawn_blocking(move || threads.stop()).await;
     }

@@ -19,7 +19,8 @@ impl World {
     }
 
     fn ask_put(&mut self, ticket: u64, value: &'static str) -> Bytes {
-        let command = Command::Put { key: "k".into(), value: value.into(), prev_kv: false };
+        let command =
+            Command::Put { key: "k".into(), value: value.into(), prev_kv: false, condition: None };
         let payload = command.encode();
         self.oracle.asked(Ticket(ticket), Asked::Write(payload.clone()));
         payload

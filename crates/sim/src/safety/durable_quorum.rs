@@ -7,29 +7,42 @@
 
 use std::collections::BTreeMap;
 
-use raft::{Log, LogId, MemberId};
+use raft::{Log, LogId, MemberId, Membership};
 
 use super::view::View;
+use crate::ledger::Ledger;
 
-#[derive(Debug)]
-pub(crate) struct DurableQuorum {
-    majority: usize,
+/// `id` was committed by a member whose log ends with the configuration `newest`.
+///
+/// A joint configuration needs both majorities for itself, and for what comes after it until the
+/// final one is in the leader's log: that is appended only once the joint one is committed.
+pub(crate) fn check(
+    views: &BTreeMap<MemberId, View>,
+    ledger: &Ledger,
+    id: LogId,
+    newest: &Membership,
+) {
+    let holds = |member: MemberId| {
+        let view = views.get(&member);
+        // What it had, lost and knows that it lost, may have been counted before it lost it.
+        let had = |view: &View| view.durable >= id.index && view.holds(id) || id <= view.floor;
+        view.is_some_and(had)
+    };
+    let (at, counted) = ledger.membership_at(id.index);
+    let left = counted.is_joint() && at < id.index && !newest.is_joint();
+    assert!(
+        counted.is_quorum(holds) || left && newest.is_quorum(holds),
+        "durable quorum: {id} is committed without a quorum of {counted:?}"
+    );
 }
 
-impl DurableQuorum {
-    pub(crate) fn new(members: usize) -> DurableQuorum {
-        DurableQuorum { majority: members / 2 + 1 }
-    }
-
-    pub(crate) fn check(&self, views: &BTreeMap<MemberId, View>, id: LogId) {
-        let copies = views.values().filter(|view| view.durable >= id.index && view.holds(id));
-        let copies = copies.count();
-        assert!(copies >= self.majority, "durable quorum: {id} is committed with {copies} copies");
-    }
-}
-
-/// A member came back with `log`: everything it had called durable must be there.
-pub(crate) fn check_recovered(id: MemberId, before: &View, log: &Log) {
+/// A member came back with `log`: everything it had called durable must be there, or below the
+/// `floor` up to which it knows that it lost something.
+pub(crate) fn check_recovered(id: MemberId, before: &View, log: &Log, floor: LogId) {
     let claimed = before.last_durable();
-    assert!(log.holds(claimed), "durable quorum: {id} lost {claimed}, which it had on disk");
+    let in_snapshot = claimed.index < log.start().index;
+    assert!(
+        in_snapshot || log.holds(claimed) || claimed <= floor,
+        "durable quorum: {id} lost {claimed}, which it had on disk"
+    );
 }

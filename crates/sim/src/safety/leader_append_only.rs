@@ -21,7 +21,8 @@ impl LeaderAppendOnly {
         if let Some((led, last)) = self.leaders.insert(id, (term, raft.log().last()))
             && led == term
         {
-            let holds = raft.log().holds(last);
+            let cut = last.index < raft.log().start().index;
+            let holds = cut || raft.log().holds(last);
             assert!(holds, "leader append-only: {id} lost {last} while it led term {term}");
         }
     }

@@ -44,8 +44,10 @@ impl LogMatching {
 
     /// A log that came from disk holds nothing that was in none before.
     pub(crate) fn check_recovered(&self, id: MemberId, log: &Log) {
-        let mut before = LogId::default();
-        for index in 1..=log.last().index.0 {
+        let mut before = log.start();
+        let known = before.index.0 == 0 || self.entries.contains_key(&before);
+        assert!(known, "log matching: {id} found a log that starts at {before}, which never was");
+        for index in log.first_index().0..=log.last().index.0 {
             let entry = log_id_at(log, Index(index)).expect("a log has no gaps");
             let seen = self.entries.get(&entry).map(|(before, _)| *before);
             assert_eq!(seen, Some(before), "log matching: before {entry}, found by {id}");
@@ -66,7 +68,8 @@ pub(crate) fn scan<'a>(replicas: &(impl Iterator<Item = &'a Replica> + Clone)) {
 fn scan_pair(one: &Replica, other: &Replica) {
     let (a, b) = (one.raft().log(), other.raft().log());
     let mut matched = false;
-    for index in (1..=a.last().index.0.min(b.last().index.0)).rev() {
+    let first = a.start().index.max(b.start().index);
+    for index in (first.0..=a.last().index.0.min(b.last().index.0)).rev() {
         let same = a.term_at(Index(index)) == b.term_at(Index(index));
         assert!(same || !matched, "log matching: two logs differ at {index}, yet agree after it");
         matched = same;

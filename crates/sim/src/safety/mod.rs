@@ -14,24 +14,30 @@ mod election_safety;
 mod leader_append_only;
 mod leader_completeness;
 mod log_matching;
+mod log_times;
+mod lost_quorum;
 mod promises;
+mod slow_disk;
 mod state_hash;
 mod state_machine_safety;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use raft::{Entry, Index, LogId, MemberId};
+use raft::{Entry, Index, LogId, MemberId, Membership};
 use replica::{PeerMessage, Recovered, Replica};
 
 use crate::ledger::Ledger;
 use crate::oracle::Oracle;
+use crate::time::Time;
 
-use durable_quorum::DurableQuorum;
 use election_safety::ElectionSafety;
 use leader_append_only::LeaderAppendOnly;
 use log_matching::LogMatching;
+use log_times::LogTimes;
+pub(crate) use lost_quorum::Silence;
 use promises::Promises;
+pub(crate) use slow_disk::DiskWatch;
 use view::View;
 
 /// Whole logs are compared every so many steps.
@@ -45,7 +51,7 @@ pub(crate) struct Safety {
     append_only: LeaderAppendOnly,
     matching: LogMatching,
     promises: Promises,
-    quorum: DurableQuorum,
+    times: LogTimes,
     steps: u64,
 }
 
@@ -57,7 +63,7 @@ impl Safety {
             append_only: LeaderAppendOnly::default(),
             matching: LogMatching::default(),
             promises: Promises::default(),
-            quorum: DurableQuorum::new(members.len()),
+            times: LogTimes::default(),
             steps: 0,
         }
     }
@@ -65,6 +71,11 @@ impl Safety {
     /// The cluster was founded with this entry.
     pub(crate) fn founded(&mut self, founding: Entry) {
         self.matching.founded(founding);
+    }
+
+    /// A machine is new, and has nothing.
+    pub(crate) fn joined(&mut self, id: MemberId) {
+        self.views.insert(id, View::default());
     }
 
     /// A member took a step. To be called before any of its effects is carried out: what it just
@@ -75,7 +86,7 @@ impl Safety {
         let view = self.views.get_mut(&raft.id()).expect("every member has a view");
         self.election.check(raft);
         self.append_only.check(raft);
-        let first_new = view.advance(raft);
+        let first_new = view.advance(raft, ledger);
         self.matching.check(raft, first_new);
         let committed_before = ledger.last();
         for id in state_machine_safety::check(raft, view.commit, ledger) {
@@ -92,15 +103,20 @@ impl Safety {
             leader_completeness::check_elected(raft, ledger);
         }
         if ledger.last() > committed_before {
-            self.check_committed(committed_before, ledger);
+            self.check_committed(committed_before, ledger, raft.membership());
         }
     }
 
-    fn check_committed(&self, after: Index, ledger: &Ledger) {
+    fn check_committed(&self, after: Index, ledger: &Ledger, newest: &Membership) {
         for committed in ledger.iter().skip(after.0 as usize) {
-            self.quorum.check(&self.views, committed.entry.id);
+            durable_quorum::check(&self.views, ledger, committed.entry.id, newest);
             leader_completeness::check_committed(&self.views, committed);
         }
+    }
+
+    /// What was committed carries the time of its leader.
+    pub(crate) fn check_times(&mut self, ledger: &Ledger, now: Time) {
+        self.times.check(ledger, now);
     }
 
     /// A member speaks: what it says rests on what it has on disk.
@@ -121,10 +137,12 @@ impl Safety {
         let restored = &recovered.restored;
         self.promises.check_recovered(id, restored.hard_state);
         let view = self.views.get_mut(&id).expect("every member has a view");
-        durable_quorum::check_recovered(id, view, &restored.log);
+        durable_quorum::check_recovered(id, view, &restored.log, restored.floor);
         self.matching.check_recovered(id, &restored.log);
-        acknowledged::check_hint(id, restored.hard_state.commit, &restored.log, ledger);
-        view.recovered(&restored.log);
+        if restored.floor <= restored.log.last() {
+            acknowledged::check_hint(id, restored.hard_state.commit, &restored.log, ledger);
+        }
+        view.recovered(&restored.log, restored.floor, ledger);
     }
 
     /// Everything at once, in full, every so many steps.
@@ -144,11 +162,10 @@ impl Safety {
     /// All machines lost power and came back: is everything still there that was committed?
     pub(crate) fn check_after_blackout(
         &self,
-        logs: &BTreeMap<MemberId, raft::Log>,
+        logs: &BTreeMap<MemberId, (raft::Log, Index)>,
         ledger: &Ledger,
     ) {
-        let majority = self.views.len() / 2 + 1;
-        acknowledged::check_after_blackout(logs, majority, ledger);
+        acknowledged::check_after_blackout(logs, ledger);
     }
 }
 

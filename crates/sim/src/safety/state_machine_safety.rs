@@ -12,7 +12,9 @@ use crate::ledger::Ledger;
 /// Compares what the member committed since `commit_before`; answers what it commits first.
 pub(crate) fn check(raft: &Raft, commit_before: Index, ledger: &Ledger) -> Vec<LogId> {
     let (log, commit, known) = (raft.log(), raft.commit(), ledger.last());
-    for index in commit_before.0 + 1..=commit.min(known).0 {
+    // What is before the start came with a snapshot; its state is compared once it shows.
+    let first = commit_before.next().max(log.start().index);
+    for index in first.0.max(1)..=commit.min(known).0 {
         check_one(raft, Index(index), ledger);
     }
     let new = known.0 + 1..=commit.0;
@@ -27,7 +29,7 @@ fn check_one(raft: &Raft, index: Index, ledger: &Ledger) {
 
 /// Everything a member holds to be committed, in full.
 pub(crate) fn scan(raft: &Raft, ledger: &Ledger) {
-    for index in 1..=raft.commit().0 {
+    for index in raft.log().start().index.0.max(1)..=raft.commit().0 {
         check_one(raft, Index(index), ledger);
     }
 }

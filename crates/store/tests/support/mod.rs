@@ -1,22 +1,39 @@
 //! What the tests share: entries, answers, and the state hash from its definition.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod logs;
+pub(crate) mod model;
+pub(crate) mod once;
+
 use bytes::Bytes;
 use store::{
-    Apply, Budget, Command, KeyRange, KeyValue, LogEntry, Outcome, RangeRequest, Reader, Revision,
-    Store,
+    Apply, Budget, Command, KeyRange, KeyValue, LogEntry, OnceLimits, Outcome, RangeRequest,
+    Reader, Revision, Store,
 };
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// The entry at `index` with this command.
+/// Bounds that short random logs reach; all but the bytes of all answers.
+pub(crate) const LIMITS: OnceLimits = OnceLimits {
+    sessions_max: 3,
+    session_life_ms: 4_000,
+    keys_max: 4,
+    key_life_ms: 3_000,
+    unacknowledged_max: 3,
+    replies_max: 5,
+    told_bytes_max: 4,
+    reply_bytes_max: u64::MAX,
+};
+
+/// The entry at `index` with this command; a fifth of a second lies between two.
 pub(crate) fn entry(index: u64, command: Option<&Command>) -> LogEntry {
     let command = command.map(Command::encode);
-    LogEntry { index, term: 1, stamp_ms: 1_000 + index, age_ms: index, command }
+    LogEntry { index, term: 1, stamp_ms: 1_000 + index, age_ms: 200 * index, command }
 }
 
 /// A put, encoded.
 pub(crate) fn put(index: u64, key: impl Into<Bytes>, value: impl Into<Bytes>) -> LogEntry {
-    let command = Command::Put { key: key.into(), value: value.into(), prev_kv: false };
+    let command =
+        Command::Put { key: key.into(), value: value.into(), prev_kv: false, condition: None };
     entry(index, Some(&command))
 }
 
@@ -47,5 +64,5 @@ fn key_item(live: &KeyValue) -> u64 {
 
 fn item(fields: &[u64]) -> u64 {
     let bytes: Vec<u8> = fields.iter().flat_map(|field| field.to_le_bytes()).collect();
-    xxh3_64_with_seed(&bytes, 0x7261_6674_6b76_0001)
+    xxh3_64_with_seed(&bytes, 0x7261_6674_6b76_0002)
 }

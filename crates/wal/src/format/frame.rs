@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::marks::{MARKS_BYTES, Marks};
 use super::{COUNTER_MAX, decode_vote, encode_vote, padded, put_u32, put_u64, read_u32, read_u64};
 use crate::error::Damage;
 use crate::types::{Entry, HardState};
@@ -25,7 +26,11 @@ const FLAGS: usize = COMMIT + 8;
 /// Bytes of a frame's header.
 pub(crate) const FRAME_HEADER_BYTES: usize = FLAGS + 8; // four bytes of zeros at its end
 
+/// A frame's checksum is of its bytes from here to the end of its heads.
+pub(crate) const CHECKED_FROM: u64 = SEGMENT as u64;
+
 const CLOSING: u32 = 1;
+const MARKS: u32 = 2;
 
 const PAYLOAD_BYTES: usize = 0;
 const PAYLOAD_CHECKSUM: usize = PAYLOAD_BYTES + 4;
@@ -51,6 +56,8 @@ pub(crate) struct FrameHeader {
     pub(crate) hard_state: HardState,
     /// Written after idleness, to close the flush before it.
     pub(crate) closing: bool,
+    /// In the frames without records, but not in those of version 1.
+    pub(crate) marks: Option<Marks>,
 }
 
 /// Puts a frame into `buffer`, replacing what is there, padded to whole blocks; returns its
@@ -62,11 +69,13 @@ pub(crate) fn encode(
     header: &FrameHeader,
     records: &[&Entry],
 ) -> u32 {
+    assert_eq!(header.marks.is_some(), records.is_empty(), "marks stand in the place of records");
     buffer.clear();
-    let heads_end = FRAME_HEADER_BYTES + records.len() * RECORD_HEAD_BYTES;
+    let heads_end = heads_end(records.len(), header.marks.is_some());
     buffer.resize(heads_end, 0);
     let heads = buffer[FRAME_HEADER_BYTES..].chunks_exact_mut(RECORD_HEAD_BYTES);
     heads.zip(records).for_each(|(head, entry)| encode_head(head, entry));
+    header.marks.iter().for_each(|marks| marks.encode(&mut buffer[FRAME_HEADER_BYTES..]));
     records.iter().for_each(|entry| buffer.extend_from_slice(&entry.payload));
 
     let length = buffer.len() as u64;
@@ -79,6 +88,12 @@ pub(crate) fn encode(
     sum_up(&mut buffer[..heads_end], seed)
 }
 
+/// Bytes of the header and of the heads or marks.
+fn heads_end(records: usize, has_marks: bool) -> usize {
+    let marks_bytes = if has_marks { MARKS_BYTES } else { 0 };
+    FRAME_HEADER_BYTES + marks_bytes + records * RECORD_HEAD_BYTES
+}
+
 fn put_header(bytes: &mut [u8], header: &FrameHeader) {
     put_u64(bytes, SEGMENT, header.segment);
     put_u64(bytes, FLUSH, header.flush);
@@ -86,7 +101,9 @@ fn put_header(bytes: &mut [u8], header: &FrameHeader) {
     put_u64(bytes, TERM, header.hard_state.term);
     put_u64(bytes, VOTE, encode_vote(header.hard_state.vote));
     put_u64(bytes, COMMIT, header.hard_state.commit);
-    put_u32(bytes, FLAGS, if header.closing { CLOSING } else { 0 });
+    let closing = if header.closing { CLOSING } else { 0 };
+    let marks = if header.marks.is_some() { MARKS } else { 0 };
+    put_u32(bytes, FLAGS, closing | marks);
 }
 
 fn encode_head(head: &mut [u8], entry: &Entry) {
@@ -112,7 +129,10 @@ fn sum_up(header_and_heads: &mut [u8], seed: u32) -> u32 {
 pub(crate) struct Claim {
     /// The segment it says it is in.
     pub(crate) segment: u64,
+    /// The checksum it should have.
+    pub(crate) checksum: u32,
     records: u32,
+    has_marks: bool,
     /// Bytes of header, heads and payloads.
     pub(crate) length: u64,
 }
@@ -122,8 +142,10 @@ impl Claim {
     pub(crate) fn read(bytes: &[u8]) -> Option<Claim> {
         let begins = bytes.len() >= FRAME_HEADER_BYTES && bytes[MAGIC..CHECKSUM] == MAGIC_VALUE;
         begins.then(|| Claim {
+            checksum: read_u32(bytes, CHECKSUM),
             segment: read_u64(bytes, SEGMENT),
             records: read_u32(bytes, RECORDS),
+            has_marks: read_u32(bytes, FLAGS) & MARKS != 0,
             length: read_u64(bytes, LENGTH),
         })
     }
@@ -133,13 +155,13 @@ impl Claim {
         self.heads_end() as u64 <= self.length && self.length <= space
     }
 
-    /// Bytes of the header and the record heads.
+    /// Bytes of the header and of the record heads, or the marks.
     pub(crate) fn heads_end(&self) -> usize {
-        FRAME_HEADER_BYTES + self.records as usize * RECORD_HEAD_BYTES
+        heads_end(self.records as usize, self.has_marks)
     }
 }
 
-/// A frame's header and record heads, checked against their checksum.
+/// A frame's header and its record heads, or marks, checked against their checksum.
 #[derive(Clone, Debug)]
 pub(crate) struct Heads {
     bytes: Bytes,
@@ -169,8 +191,11 @@ impl Heads {
     fn add_up(&self, length: u64) -> bool {
         let payload_bytes: u64 = self.iter().map(|head| head.payload_bytes() as u64).sum();
         let first_index = self.iter().next().map_or(1, Head::index);
-        let known = read_u32(&self.bytes, FLAGS) & !CLOSING == 0;
+        let known = read_u32(&self.bytes, FLAGS) & !(CLOSING | MARKS) == 0;
+        let plausible =
+            self.marks().is_none_or(|marks| self.records() == 0 && marks.is_plausible());
         known
+            && plausible
             && self.bytes.len() as u64 + payload_bytes == length
             && (1..COUNTER_MAX).contains(&first_index)
             && self.iter().zip(first_index..).all(|(head, index)| head.index() == index)
@@ -187,7 +212,13 @@ impl Heads {
                 commit: read_u64(&self.bytes, COMMIT),
             },
             closing: read_u32(&self.bytes, FLAGS) & CLOSING != 0,
+            marks: self.marks(),
         }
+    }
+
+    fn marks(&self) -> Option<Marks> {
+        let has_marks = read_u32(&self.bytes, FLAGS) & MARKS != 0;
+        has_marks.then(|| Marks::decode(&self.bytes[FRAME_HEADER_BYTES..]))
     }
 
     pub(crate) fn checksum(&self) -> u32 {
@@ -238,7 +269,8 @@ impl Heads {
     }
 
     fn iter(&self) -> impl Iterator<Item = Head<'_>> {
-        self.bytes[FRAME_HEADER_BYTES..].chunks_exact(RECORD_HEAD_BYTES).map(Head)
+        let heads = self.bytes[FRAME_HEADER_BYTES..].chunks_exact(RECORD_HEAD_BYTES);
+        heads.take(self.records() as usize).map(Head)
     }
 }
 

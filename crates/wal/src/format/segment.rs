@@ -4,6 +4,7 @@ use super::{
     BLOCK_BYTES, COUNTER_MAX, VERSION, decode_vote, encode_vote, put_u32, put_u64, read_u32,
     read_u64,
 };
+use crate::outline::LogId;
 use crate::types::{HardState, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 
 const MAGIC_VALUE: [u8; 8] = *b"RAFTKVWL";
@@ -22,7 +23,11 @@ const VOTE: usize = TERM + 8;
 const COMMIT: usize = VOTE + 8;
 const FIRST_INDEX: usize = COMMIT + 8;
 const PREVIOUS_TERM: usize = FIRST_INDEX + 8;
-const END: usize = PREVIOUS_TERM + 8;
+const START_INDEX: usize = PREVIOUS_TERM + 8;
+const START_TERM: usize = START_INDEX + 8;
+const FLOOR_INDEX: usize = START_TERM + 8;
+const FLOOR_TERM: usize = FLOOR_INDEX + 8;
+const END: usize = FLOOR_TERM + 8;
 
 const _: () = assert!(END as u64 <= BLOCK_BYTES, "the header fits into its block");
 
@@ -46,6 +51,10 @@ pub(crate) struct SegmentHeader {
     pub(crate) first_index: u64,
     /// The term of that last index; 0 if there is none.
     pub(crate) previous_term: u64,
+    /// The entry that the log starts after, as of the segment's beginning.
+    pub(crate) start: LogId,
+    /// The last entry that the log once had, if a repair cut it off.
+    pub(crate) floor: Option<LogId>,
 }
 
 /// Why a block is no segment header.
@@ -74,6 +83,11 @@ impl SegmentHeader {
         put_u64(&mut block, COMMIT, self.hard_state.commit);
         put_u64(&mut block, FIRST_INDEX, self.first_index);
         put_u64(&mut block, PREVIOUS_TERM, self.previous_term);
+        put_u64(&mut block, START_INDEX, self.start.index);
+        put_u64(&mut block, START_TERM, self.start.term);
+        let floor = self.floor.unwrap_or_default();
+        put_u64(&mut block, FLOOR_INDEX, floor.index);
+        put_u64(&mut block, FLOOR_TERM, floor.term);
         let checksum = block_checksum(&block);
         put_u32(&mut block, CHECKSUM, checksum);
         (block, checksum)
@@ -89,10 +103,17 @@ impl SegmentHeader {
             return Err(HeaderError::Damaged);
         }
         let version = read_u32(block, VERSION_AT);
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(HeaderError::UnknownVersion(version));
         }
-        let header = SegmentHeader {
+        let header = SegmentHeader::read(block);
+        if header.is_plausible() { Ok((header, checksum)) } else { Err(HeaderError::Damaged) }
+    }
+
+    fn read(block: &[u8]) -> SegmentHeader {
+        let log_id =
+            |index, term| LogId { index: read_u64(block, index), term: read_u64(block, term) };
+        SegmentHeader {
             number: read_u64(block, NUMBER),
             predecessor: read_u64(block, PREDECESSOR),
             predecessor_checksum: read_u32(block, PREDECESSOR_CHECKSUM),
@@ -106,8 +127,10 @@ impl SegmentHeader {
             },
             first_index: read_u64(block, FIRST_INDEX),
             previous_term: read_u64(block, PREVIOUS_TERM),
-        };
-        if header.is_plausible() { Ok((header, checksum)) } else { Err(HeaderError::Damaged) }
+            // Zeros in version 1.
+            start: log_id(START_INDEX, START_TERM),
+            floor: Some(log_id(FLOOR_INDEX, FLOOR_TERM)).filter(|floor| floor.index > 0),
+        }
     }
 
     /// Whether arithmetic on the fields is safe, whoever wrote them.
@@ -120,7 +143,15 @@ impl SegmentHeader {
             && (1..COUNTER_MAX).contains(&self.first_index)
             && self.hard_state.commit < self.first_index
             && self.previous_term <= self.hard_state.term
+            && self.start.index < self.first_index
+            && self.start.term <= self.previous_term
+            && self.floor.is_none_or(|floor| floor.index < COUNTER_MAX)
     }
+}
+
+/// The checksum that a header block claims, whether or not it is one.
+pub(crate) fn decode_checksum(block: &[u8]) -> u32 {
+    read_u32(block, CHECKSUM)
 }
 
 /// The checksum of a header block: of all of it but the checksum itself.
@@ -143,6 +174,8 @@ mod tests {
             hard_state: HardState { term: 3, vote: Some(2), commit: 17 },
             first_index: 18,
             previous_term: 3,
+            start: LogId { term: 2, index: 12 },
+            floor: Some(LogId { term: 3, index: 40 }),
         }
     }
 
@@ -165,9 +198,9 @@ mod tests {
     #[test]
     fn a_sound_header_of_another_version_is_told_from_damage() {
         let (mut block, _) = header().encode();
-        put_u32(&mut block, VERSION_AT, 2);
+        put_u32(&mut block, VERSION_AT, VERSION + 1);
         let checksum = block_checksum(&block);
         put_u32(&mut block, CHECKSUM, checksum);
-        assert_eq!(SegmentHeader::decode(&block), Err(HeaderError::UnknownVersion(2)));
+        assert_eq!(SegmentHeader::decode(&block), Err(HeaderError::UnknownVersion(VERSION + 1)));
     }
 }

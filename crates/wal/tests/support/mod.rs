@@ -11,7 +11,9 @@ use std::path::Path;
 
 use bytes::Bytes;
 use disk::{Fault, SimDisk};
-use wal::{Batch, Entry, Error, HardState, OpenError, Options, RECORD_HEAD_BYTES, Recovered, Wal};
+use wal::{
+    Batch, Entry, Error, HardState, OpenError, Options, RECORD_HEAD_BYTES, Recovered, Visit, Wal,
+};
 
 pub(crate) const LOG: &str = "/data/wal";
 
@@ -51,6 +53,9 @@ pub(crate) fn entry(index: u64, term: u64, payload: impl Into<Bytes>) -> Entry {
 /// What a log may hold. The commit index is left out: it is a hint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
+    /// Term and index of the entry that the log starts after.
+    pub(crate) start: (u64, u64),
+    /// The entries after that.
     pub(crate) entries: Vec<Entry>,
     pub(crate) term: u64,
     pub(crate) vote: Option<u64>,
@@ -58,16 +63,40 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn last_index(&self) -> u64 {
-        self.entries.len() as u64
+        self.start.1 + self.entries.len() as u64
     }
 
-    pub(crate) fn last_term(&self) -> u64 {
-        self.entries.last().map_or(0, |entry| entry.term)
+    fn last_term(&self) -> u64 {
+        self.term_at(self.last_index())
+    }
+
+    pub(crate) fn term_at(&self, index: u64) -> u64 {
+        match index - self.start.1 {
+            0 => self.start.0,
+            after => self.entries[after as usize - 1].term,
+        }
     }
 
     fn put(&mut self, entry: &Entry) {
-        self.entries.truncate(entry.index as usize - 1);
+        self.entries.truncate((entry.index - self.start.1) as usize - 1);
         self.entries.push(entry.clone());
+    }
+
+    fn start_after(&mut self, start: (u64, u64)) {
+        let held = start.1 <= self.last_index() && self.term_at(start.1) == start.0;
+        let dropped = if held { (start.1 - self.start.1) as usize } else { self.entries.len() };
+        self.entries.drain(..dropped);
+        self.start = start;
+    }
+
+    fn visit(&mut self, visit: Visit<'_>) {
+        match visit {
+            Visit::Begin { term, index } => {
+                *self = State { start: (term, index), ..State::default() };
+            }
+            Visit::Start { term, index } => self.start_after((term, index)),
+            Visit::Entry(entry) => self.put(entry),
+        }
     }
 
     fn promise(&mut self, hard_state: HardState) {
@@ -98,11 +127,12 @@ impl Modelled {
     /// Opens the log and demands that it holds what it may.
     pub(crate) fn open(&mut self) -> Result<Recovered, OpenError> {
         let mut found = State::default();
-        let visit = &mut |entry: &Entry| found.put(entry);
+        let visit = &mut |visit: Visit<'_>| found.visit(visit);
         let (wal, recovered) = Wal::open(self.disk.clone(), Path::new(LOG), OPTIONS, visit)?;
         found.promise(recovered.hard_state);
         assert_eq!(recovered.last.map_or(0, |(_, index)| index), found.last_index());
         assert_eq!(recovered.last, wal.last_log_id());
+        assert_eq!(recovered.start.unwrap_or_default(), found.start);
         let allowed = found == self.state || self.maybe.contains(&found);
         assert!(allowed, "lost or invented: found {}, expected {}", brief(&found), self.expected());
         let commit = recovered.hard_state.commit;
@@ -129,18 +159,46 @@ impl Modelled {
     /// Appends, and takes into account what may be true if that fails.
     pub(crate) fn append(&mut self, batches: &[Batch]) -> Result<(), Error> {
         let mut after = self.state.clone();
+        self.maybe.clear();
+        let mut lowest = u64::MAX;
         for batch in batches {
+            if let Some(start) = batch.start {
+                // Its frame follows those of the batches before, and precedes its entries.
+                self.maybe.extend(prefixes(&after, lowest));
+                after.promise(batch.hard_state);
+                after.start_after(start);
+                self.maybe.push(after.clone());
+                self.commit = self.commit.max(start.1);
+                lowest = u64::MAX;
+            }
             batch.entries.iter().for_each(|entry| after.put(entry));
             after.promise(batch.hard_state);
             self.commit = self.commit.max(batch.hard_state.commit);
+            lowest = batch.entries.first().map_or(lowest, |entry| entry.index.min(lowest));
         }
-        let lowest = batches.iter().flat_map(|batch| &batch.entries).map(|e| e.index).min();
+        self.maybe.extend(prefixes(&after, lowest));
         let result = self.wal().append(batches);
         if result.is_ok() {
             self.state = after;
+            self.maybe.clear();
             self.commit_durable = self.wal().hard_state().commit;
-        } else {
-            self.maybe = prefixes(&after, lowest);
+        }
+        result
+    }
+
+    /// Cuts the log, and takes into account what may be true if that fails.
+    pub(crate) fn cut(&mut self, to: u64) -> Result<(), Error> {
+        let start = (self.state.term_at(to), to);
+        let mut after = self.state.clone();
+        after.start_after(start);
+        self.commit = self.commit.max(to);
+        let result = self.wal().cut(start);
+        match &result {
+            Ok(()) | Err(Error::Removal(_)) => {
+                self.state = after;
+                self.commit_durable = self.wal().hard_state().commit;
+            }
+            Err(_) => self.maybe = vec![after],
         }
         result
     }
@@ -157,7 +215,8 @@ impl Modelled {
     /// Reads `from..=to` back and compares.
     pub(crate) fn check_read(&mut self, from: u64, to: u64, bytes_max: usize) {
         let entries = self.wal().read(from, to, bytes_max).unwrap();
-        let expected = &self.state.entries[from as usize - 1..to as usize];
+        let start = self.state.start.1;
+        let expected = &self.state.entries[(from - start) as usize - 1..(to - start) as usize];
         assert!(!entries.is_empty() && entries == expected[..entries.len()], "{from}..={to}");
         let size_bytes = |entry: &Entry| RECORD_HEAD_BYTES + entry.payload.len();
         let bytes: usize = entries.iter().map(size_bytes).sum();
@@ -170,11 +229,13 @@ impl Modelled {
     pub(crate) fn check_all(&mut self) {
         let last = self.state.last_index();
         assert_eq!(self.wal().last_index(), last);
-        if last > 0 {
-            self.check_read(1, last, usize::MAX);
+        let first = self.state.start.1 + 1;
+        assert_eq!(self.wal().first_index(), first);
+        if last >= first {
+            self.check_read(first, last, usize::MAX);
         }
-        for index in 1..=last {
-            let term = self.state.entries[index as usize - 1].term;
+        for index in first - 1..=last {
+            let term = self.state.term_at(index);
             assert_eq!(self.wal().term_at(index), term, "index {index}");
         }
     }
@@ -188,16 +249,20 @@ impl Modelled {
 
 /// What may be on the disk of an append that failed: with its hard state, its entries cut off
 /// anywhere.
-fn prefixes(after: &State, lowest: Option<u64>) -> Vec<State> {
-    let first = lowest.unwrap_or(after.last_index() + 1).min(after.last_index() + 1);
-    let cut =
-        |last: u64| State { entries: after.entries[..last as usize].to_vec(), ..after.clone() };
+fn prefixes(after: &State, lowest: u64) -> Vec<State> {
+    let start = after.start.1;
+    let first = lowest.min(after.last_index() + 1).max(start);
+    let cut = |last: u64| {
+        let entries = after.entries[..(last - start) as usize].to_vec();
+        State { entries, ..after.clone() }
+    };
     (first..=after.last_index()).map(cut).chain([after.clone()]).collect()
 }
 
 fn brief(state: &State) -> String {
     let terms: Vec<u64> = state.entries.iter().map(|entry| entry.term).collect();
-    format!("term {} vote {:?} entries of terms {terms:?}", state.term, state.vote)
+    let State { start, term, vote, .. } = state;
+    format!("start {start:?} term {term} vote {vote:?} entries of terms {terms:?}")
 }
 
 /// A batch that could come next: a new term now and then, truncations above what is committed.
@@ -209,10 +274,13 @@ pub(crate) fn random_batch(random: &mut Random, state: &State, commit: u64) -> B
     if vote.is_none() && random.chance(2) {
         vote = Some(1 + random.below(3));
     }
+    let (start, commit) = random_start(random, state, term, commit);
+    let mut state = state.clone();
+    start.into_iter().for_each(|start| state.start_after(start));
     let last = state.last_index();
     let first =
         if random.chance(4) { commit + 1 + random.below(last - commit + 1) } else { last + 1 };
-    let previous = first.checked_sub(2).map_or(0, |at| state.entries[at as usize].term);
+    let previous = state.term_at(first - 1);
     let count = random.below(5);
     let entries: Vec<Entry> = (first..first + count)
         .map(|index| {
@@ -223,7 +291,25 @@ pub(crate) fn random_batch(random: &mut Random, state: &State, commit: u64) -> B
         .collect();
     let last = entries.last().map_or(last, |entry| entry.index);
     let commit = if random.chance(3) { commit + random.below(last - commit + 1) } else { commit };
-    Batch { hard_state: HardState { term, vote, commit }, entries }
+    Batch { start, hard_state: HardState { term, vote, commit }, entries }
+}
+
+/// Now and then a snapshot was installed: the log starts after an entry that it holds, or after one
+/// that it does not. Also the commit index that comes of it.
+fn random_start(
+    random: &mut Random,
+    state: &State,
+    term: u64,
+    commit: u64,
+) -> (Option<(u64, u64)>, u64) {
+    if !random.chance(12) {
+        return (None, commit);
+    }
+    let last = state.last_index();
+    let index = commit.max(state.start.1) + 1 + random.below(last - commit + 5);
+    let held = index <= last && random.chance(2);
+    let start_term = if held { state.term_at(index) } else { term.max(state.last_term()) };
+    (Some((start_term, index)), index)
 }
 
 /// A group of batches, each continuing the one before.
@@ -232,6 +318,7 @@ pub(crate) fn random_batches(random: &mut Random, state: &State, commit: u64) ->
     let count = 1 + random.below(4);
     let next = |_| {
         let batch = random_batch(random, &state, commit);
+        batch.start.into_iter().for_each(|start| state.start_after(start));
         batch.entries.iter().for_each(|entry| state.put(entry));
         state.promise(batch.hard_state);
         commit = batch.hard_state.commit;

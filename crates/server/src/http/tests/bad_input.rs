@@ -127,14 +127,6 @@ async fn parameters_that_nobody_knows_or_nobody_understands() {
 async fn what_a_later_version_will_do_is_refused_by_name() {
     let world = World::new().await;
     let value = br#"{"value":"v"}"#;
-    for header in ["If-Match: \"1\"", "If-None-Match: *", "Idempotency-Key: 1"] {
-        for method in ["PUT", "DELETE"] {
-            let answer = world.request(method, "/kv/k", &[header], value).await;
-            let refused = answer.assert_refused(501, "unsupported");
-            let name = header.split(':').next().unwrap().to_ascii_lowercase();
-            assert_eq!(refused["header"], name);
-        }
-    }
     let ttl = world.request("PUT", "/kv/k", &[], br#"{"value":"v","ttl":5}"#).await;
     assert_eq!(ttl.assert_refused(501, "unsupported")["field"], "ttl");
     let ttl = world.request("PUT", "/kv/k?ttl=5", &["Content-Type: text/plain"], b"v").await;

@@ -26,6 +26,7 @@ async fn every_definite_failure_says_that_nothing_was_done() {
     for (failure, status, code) in [
         (Failure::Unavailable, 503, "unavailable"),
         (Failure::Overloaded, 503, "overloaded"),
+        (Failure::Corrupt, 503, "corrupt"),
         (Failure::Superseded, 503, "superseded"),
         (Failure::NotLeader { leader: None }, 421, "not_leader"),
     ] {

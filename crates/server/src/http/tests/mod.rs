@@ -8,5 +8,7 @@ mod failures;
 mod guard;
 mod kv;
 mod list;
+mod members;
+mod once;
 mod published;
 mod world;

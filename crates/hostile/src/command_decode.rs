@@ -1,0 +1,144 @@
+//! Payloads of the log: commands of the store, and configurations.
+//!
+//! The first byte chooses: a configuration, or a few commands. The commands that are understood,
+//! and that a gateway would let in, are applied to two stores, of which one works in tiny turns:
+//! both must come to the same state, whatever the bytes.
+
+use bytes::Bytes;
+use raft::MemberId;
+use replica::{Configuration, Member, Standing};
+use store::{
+    Apply, Budget, Command, Condition, KeyRange, Limits, LogEntry, Origin, Outcome, SessionId,
+    Store,
+};
+
+use crate::Verdict;
+use crate::input::Input;
+
+/// At most so many commands an input.
+const COMMANDS_MAX: usize = 32;
+
+pub(crate) fn run(bytes: &[u8]) -> Verdict {
+    let mut input = Input::new(bytes);
+    match input.below(2) {
+        0 => configuration(Bytes::copy_from_slice(input.rest())),
+        _ => commands(&mut input),
+    }
+}
+
+fn configuration(bytes: Bytes) -> Verdict {
+    let Ok(configuration) = Configuration::decode(bytes) else { return Verdict::Refused };
+    let again = Configuration::decode(configuration.encode());
+    assert_eq!(again, Ok(configuration), "written anew it is another one");
+    Verdict::Accepted
+}
+
+fn commands(input: &mut Input<'_>) -> Verdict {
+    let mut understood = Vec::new();
+    while !input.is_empty() && understood.len() < COMMANDS_MAX {
+        let length = input.below(65_536);
+        let bytes = Bytes::copy_from_slice(input.take(length));
+        if let Ok(command) = Command::decode(bytes.clone()) {
+            assert_eq!(Command::decode(command.encode()), Ok(command.clone()), "written anew");
+            if command.validate(&Limits::default()).is_ok() {
+                understood.push(bytes);
+            }
+        }
+    }
+    apply_to_two_stores(&understood);
+    if understood.is_empty() { Verdict::Refused } else { Verdict::Accepted }
+}
+
+fn apply_to_two_stores(commands: &[Bytes]) {
+    let (mut whole, mut in_turns) = (Store::new(), Store::new());
+    for (command, index) in commands.iter().zip(1..) {
+        let command = Some(command.clone());
+        let entry = LogEntry { index, term: 1, stamp_ms: index * 7, age_ms: index * 5, command };
+        let outcome = apply(&mut whole, &entry, u64::MAX);
+        assert_eq!(apply(&mut in_turns, &entry, 1), outcome, "entry {index}");
+    }
+    assert_eq!(whole.state_hash(), in_turns.state_hash());
+    assert_eq!(whole.revision(), in_turns.revision());
+}
+
+/// Applies an entry in turns of so many units.
+fn apply(store: &mut Store, entry: &LogEntry, units: u64) -> Outcome {
+    loop {
+        match store.apply(entry, &mut Budget::new(units)) {
+            Ok(Apply::Done(outcome)) => return outcome,
+            Ok(Apply::Unfinished) => {}
+            Err(refused) => panic!("it was understood, and yet: {refused}"),
+        }
+    }
+}
+
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let each = samples().into_iter().map(|command| commands_seed(&[command]));
+    let all = commands_seed(&samples());
+    let configuration = [&[0], &configuration_sample().encode()[..]].concat();
+    each.chain([all, configuration]).collect()
+}
+
+fn commands_seed(commands: &[Command]) -> Vec<u8> {
+    let mut seed = vec![1];
+    for command in commands {
+        let bytes = command.encode();
+        seed.extend((bytes.len() as u16).to_le_bytes());
+        seed.extend(bytes);
+    }
+    seed
+}
+
+/// A command of every kind.
+fn samples() -> Vec<Command> {
+    let put = |key: &'static str, value: &'static str| Command::Put {
+        key: key.into(),
+        value: value.into(),
+        prev_kv: true,
+        condition: None,
+    };
+    let ranges = [
+        KeyRange::Single("ab".into()),
+        KeyRange::Prefix("a".into()),
+        KeyRange::From("b".into()),
+        KeyRange::Between { start: "a".into(), end: "c".into() },
+    ];
+    let delete = |range| Command::Delete { range, prev_kv: true, condition: None };
+    let once = |origin| Command::Once { origin, command: Box::new(put("a", "4")) };
+    let session = SessionId(1);
+    let unless_there = Command::Put {
+        key: "c".into(),
+        value: "5".into(),
+        prev_kv: false,
+        condition: Some(Condition::ABSENT),
+    };
+    // The session first: alone or with the others, its entry is the first one.
+    let others = [
+        Command::OpenSession,
+        put("a", "1"),
+        put("ab", "2"),
+        put("b", ""),
+        put("a", "3"),
+        unless_there,
+        once(Origin::Session { session, seq: 1, acked_below: 1 }),
+        once(Origin::Key("key".into())),
+        Command::Check,
+        Command::CloseSession { session },
+    ];
+    others.into_iter().chain(ranges.map(delete)).collect()
+}
+
+fn configuration_sample() -> Configuration {
+    let standings = [Standing::Voter, Standing::Learner, Standing::Joining, Standing::Leaving];
+    let member = |(id, standing): (u64, Standing)| {
+        let member = Member {
+            incarnation: u128::from(id) << 70,
+            name: format!("member-{id}"),
+            address: format!("10.0.0.{id}:2379"),
+            standing,
+        };
+        (MemberId(id), member)
+    };
+    let members = (1..).zip(standings).map(member).collect();
+    Configuration { cluster_id: 0xfeed << 100, members, removed: vec![MemberId(9), MemberId(8)] }
+}

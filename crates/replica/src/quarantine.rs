@@ -1,0 +1,207 @@
+//! What comes of states that differ (rule 10.3).
+//!
+//! | who | finds | does |
+//! |---|---|---|
+//! | the leader | a majority, and members that differ | tells them |
+//! | a member that differs | that its state is wrong | quarantine: see below |
+//! | the leader, if it differs | the same | hands over first |
+//! | the leader | that no majority is possible | refuses writes, and raises the alarm |
+//!
+//! A member in quarantine goes on voting and acknowledging, for its log is sound. It serves
+//! nothing, gives no snapshot, does not campaign, removes its own snapshots, and asks the leader
+//! for one: from then on it is a member without a state, as after a start without a usable snapshot
+//! (rule 2.4), until it has taken over another's.
+
+use std::collections::BTreeSet;
+
+use raft::{EntryKind, Index, MemberId, Term};
+use store::{Command, Outcome, STATE_HASH_VERSION};
+
+use crate::api::PeerMessage;
+use crate::replica::Replica;
+use crate::state_check::{Comparison, Finding, Sample, Samples};
+
+/// The leader samples the state this often while it changes, in ms (rule 10.1).
+pub const CHECK_INTERVAL_MS: u64 = 1_000;
+
+/// Whether the members' states agree, as far as this member knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agreement {
+    /// This member's state was found to differ from the majority's at this index; it serves
+    /// nothing until it has another's.
+    pub diverged_at: Option<u64>,
+    /// The members' states differ at this index, and no majority agrees; known to the leader only.
+    pub split_at: Option<u64>,
+}
+
+/// A member's part in the comparison.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    samples: Samples,
+    comparison: Comparison,
+    /// The term in which the comparison was begun.
+    term: Term,
+    /// Something was applied since the last check entry was proposed.
+    changed: bool,
+    interval_ms: u64,
+    due_ms: u64,
+    agreement: Agreement,
+}
+
+impl Watch {
+    pub(crate) fn new() -> Watch {
+        Watch {
+            samples: Samples::default(),
+            comparison: Comparison::default(),
+            term: Term(0),
+            // What a start finds was not compared since.
+            changed: true,
+            interval_ms: CHECK_INTERVAL_MS,
+            due_ms: 0,
+            agreement: Agreement::default(),
+        }
+    }
+
+    pub(crate) fn agreement(&self) -> Agreement {
+        self.agreement
+    }
+
+    /// Whether this member's state is known to be wrong.
+    pub(crate) fn has_diverged(&self) -> bool {
+        self.agreement.diverged_at.is_some()
+    }
+
+    /// Whether the cluster's states differ without a majority.
+    pub(crate) fn is_split(&self) -> bool {
+        self.agreement.split_at.is_some()
+    }
+
+    /// Another member's state has taken the place of this one's.
+    pub(crate) fn rebuilt(&mut self) {
+        self.samples.forget();
+        self.agreement.diverged_at = None;
+    }
+}
+
+impl Replica {
+    /// Samples the state this often while it changes, in ms.
+    pub fn check_state_every(&mut self, interval_ms: u64) {
+        assert!(interval_ms > 0, "there is time between two samples");
+        self.watch.interval_ms = interval_ms;
+    }
+
+    pub(crate) fn tick_watch(&mut self) {
+        let now_ms = self.now.monotonic_ms;
+        if self.watch.has_diverged() && self.raft.is_leader() && !self.raft.is_transferring() {
+            // Without another voter there is no majority that could have found it.
+            let _no_target = self.raft.transfer_leadership(None);
+        }
+        if now_ms < self.watch.due_ms {
+            return;
+        }
+        self.watch.due_ms = now_ms + self.watch.interval_ms;
+        self.propose_check();
+        self.tell_samples();
+    }
+
+    fn propose_check(&mut self) {
+        let wanted = self.watch.changed || self.watch.is_split();
+        if !wanted || !self.raft.is_leader() {
+            return;
+        }
+        let check = Command::Check.encode();
+        // Refused, it is tried again after the interval.
+        if self.raft.propose(self.now, EntryKind::Command, check).is_ok() {
+            self.watch.changed = false;
+        }
+    }
+
+    /// An entry was applied.
+    pub(crate) fn watch_applied(&mut self, index: Index, outcome: &Outcome) {
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Checked { state_hash } => {
+                let (index, version, hash) = (index.0, STATE_HASH_VERSION, *state_hash);
+                self.watch.samples.record(Sample { index, version, hash });
+                self.tell_samples();
+            }
+            _ => self.watch.changed = true,
+        }
+    }
+
+    fn tell_samples(&mut self) {
+        let samples = self.watch.samples.to_vec();
+        let Some(leader) = self.raft.leader().filter(|_| !samples.is_empty()) else { return };
+        if leader == self.raft.id() {
+            self.told_samples(leader, samples);
+        } else {
+            self.effects.send.push((leader, PeerMessage::Report { samples }));
+        }
+    }
+
+    /// A member, this one perhaps, tells its samples.
+    pub(crate) fn told_samples(&mut self, from: MemberId, samples: Vec<Sample>) {
+        let members = self.raft.membership().members();
+        if !self.raft.is_leader() || !members.contains(&from) {
+            return;
+        }
+        if self.watch.term != self.raft.term() {
+            self.watch.term = self.raft.term();
+            self.watch.comparison = Comparison::default();
+            self.watch.agreement.split_at = None;
+        }
+        self.watch.comparison.retain(&members);
+        self.watch.comparison.report(from, samples);
+        self.compare();
+    }
+
+    fn compare(&mut self) {
+        let membership = self.raft.membership().clone();
+        let voters = membership.voters().collect();
+        let is_quorum = |camp: &BTreeSet<MemberId>| membership.is_quorum(|id| camp.contains(&id));
+        let mut newest = None;
+        for subject in self.watch.comparison.subjects() {
+            let finding = self.watch.comparison.finding(subject, &voters, is_quorum);
+            if let Finding::Majority(majority) = finding {
+                self.tell_dissenters(majority);
+            }
+            if newest.is_none() && finding != Finding::Undecided {
+                newest = Some((subject.index, finding));
+            }
+        }
+        if let Some((index, finding)) = newest {
+            let before = self.watch.agreement;
+            self.watch.agreement.split_at = (finding == Finding::Split).then_some(index);
+            if self.watch.agreement != before {
+                self.effects.agreement = Some(self.watch.agreement);
+            }
+        }
+    }
+
+    fn tell_dissenters(&mut self, majority: Sample) {
+        for member in self.watch.comparison.dissenters(majority) {
+            if member == self.raft.id() {
+                self.judged(majority);
+            } else {
+                self.effects.send.push((member, PeerMessage::Verdict { majority }));
+            }
+        }
+    }
+
+    /// The leader says what a majority has.
+    pub(crate) fn told_verdict(&mut self, from: MemberId, majority: Sample) {
+        if self.raft.leader() == Some(from) {
+            self.judged(majority);
+        }
+    }
+
+    fn judged(&mut self, majority: Sample) {
+        let own = self.watch.samples.hash_at(majority);
+        if own.is_some_and(|own| own != majority.hash) && !self.snapshots.is_stateless() {
+            self.watch.samples.forget();
+            self.watch.agreement.diverged_at = Some(majority.index);
+            self.effects.agreement = Some(self.watch.agreement);
+            self.lose_state();
+        }
+    }
+}

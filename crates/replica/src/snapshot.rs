@@ -1,0 +1,43 @@
+//! Snapshots of a member: when one is due, how it is written, sent, received and taken over.
+//!
+//! ```text
+//!   applied far enough ──▶ Write ──────────▶ SnapshotWorker ──▶ Written ──▶ the log is cut
+//!   raft wants one sent ─▶ Offer ──▶ peer      (files)
+//!                peer ──▶ Next(offset) ──▶ Read ──▶ Chunk ──▶ peer          … Done ──▶ raft
+//!   peer ──▶ Offer ──▶ Receive ──▶ Next ──▶ peer ──▶ Chunk ──▶ Store ──▶ …
+//!                  … ──▶ Finish ──▶ Received(store) ──▶ raft ──▶ Persist(start) ──▶ take over
+//! ```
+//!
+//! | file | one concept |
+//! |---|---|
+//! | `message.rs` | what members say to each other about snapshots |
+//! | `worker.rs`, `files.rs` | the disk's side, for a thread of its own: what is asked, and done |
+//! | `shelf.rs` | which snapshots there are, when the next is due, how far the log may be cut |
+//! | `sending.rs` | to followers that need what was cut |
+//! | `receiving.rs` | from the leader |
+//! | `conduct.rs` | the replica's part: what of it happens when |
+//!
+//! The receiver asks for each piece, so a stream goes on where it was however often it breaks, and
+//! its sender keeps nothing but a position in a rate limit. Messages may be lost, late or doubled.
+
+mod conduct;
+mod files;
+mod message;
+mod receiving;
+mod sending;
+mod shelf;
+mod worker;
+
+pub use files::{FoundSnapshots, SnapshotWorker, open_snapshots};
+pub use message::{SnapshotId, SnapshotMessage, SnapshotOutcome};
+pub use shelf::{KeptSnapshot, SnapshotOptions};
+pub use worker::{SnapshotReply, SnapshotRequest};
+
+pub use conduct::SnapshotStatus;
+pub(crate) use conduct::Snapshots;
+
+/// At most so many bytes of a snapshot travel in one message.
+pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = 256 << 10;
+
+/// A snapshot that claims to be larger is not taken: no member's memory holds such a state.
+const SNAPSHOT_BYTES_MAX: u64 = 1 << 44;

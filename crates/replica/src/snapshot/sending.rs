@@ -1,0 +1,251 @@
+//! Snapshots on their way to followers, as the leader sees them. The follower drives: each `Next`
+//! is answered by one `Chunk`, as soon as the rate allows.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use raft::{LogId, MemberId, Term};
+
+use super::{SnapshotId, SnapshotRequest};
+
+/// A follower of which nothing is heard is offered the snapshot again after so long, in ms.
+const OFFER_AGAIN_MS: u64 = 1_000;
+
+/// ... and given up after so long: raft asks again, and a newer one is offered.
+const GIVE_UP_MS: u64 = 30_000;
+
+/// One snapshot, to one follower.
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    term: Term,
+    id: SnapshotId,
+    bytes_total: u64,
+    heard_ms: u64,
+    offered_ms: u64,
+    /// A piece is being read, or waits for the rate.
+    busy: bool,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Sending {
+    streams: BTreeMap<MemberId, Stream>,
+    /// Pieces that were asked for, oldest first.
+    wanted: VecDeque<(MemberId, SnapshotId, u64)>,
+    rate: Rate,
+    chunk_bytes: usize,
+}
+
+/// What a tick finds to do.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Due {
+    /// To be offered again.
+    pub(super) offers: Vec<Offer>,
+    /// Given up.
+    pub(super) failed: Vec<MemberId>,
+}
+
+/// An offer to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offer {
+    pub(super) to: MemberId,
+    pub(super) term: Term,
+    pub(super) id: SnapshotId,
+    pub(super) bytes_total: u64,
+}
+
+/// A bucket of bytes that fills as time passes, and holds at most a tenth of a second's worth, or
+/// one piece. A piece may be read as soon as there is any in it, and takes its bytes out of it.
+#[derive(Debug)]
+struct Rate {
+    bytes_per_second: u64,
+    bytes_max: i64,
+    bytes: i64,
+    filled_ms: u64,
+}
+
+impl Rate {
+    fn fill(&mut self, now_ms: u64) {
+        let passed_ms = now_ms.saturating_sub(self.filled_ms).min(1_000);
+        self.filled_ms = now_ms;
+        let filled = (self.bytes_per_second * passed_ms / 1_000) as i64;
+        self.bytes = (self.bytes + filled).min(self.bytes_max);
+    }
+}
+
+impl Sending {
+    pub(super) fn new(bytes_per_second: u64, chunk_bytes: usize) -> Sending {
+        let bytes_max = (bytes_per_second / 10).max(chunk_bytes as u64) as i64;
+        let rate = Rate { bytes_per_second, bytes_max, bytes: bytes_max, filled_ms: 0 };
+        Sending { streams: BTreeMap::new(), wanted: VecDeque::new(), rate, chunk_bytes }
+    }
+
+    /// A snapshot for `to`, in place of any other.
+    pub(super) fn begin(&mut self, now_ms: u64, offer: Offer) {
+        let Offer { to, term, id, bytes_total } = offer;
+        let (heard_ms, offered_ms) = (now_ms, now_ms);
+        let stream = Stream { term, id, bytes_total, heard_ms, offered_ms, busy: false };
+        self.streams.insert(to, stream);
+        self.wanted.retain(|(member, ..)| *member != to);
+    }
+
+    /// The follower asks for what comes at `offset`.
+    pub(super) fn asked(&mut self, now_ms: u64, from: MemberId, id: SnapshotId, offset: u64) {
+        let Some(stream) = self.streams.get_mut(&from).filter(|stream| stream.id == id) else {
+            return;
+        };
+        stream.heard_ms = now_ms;
+        if !stream.busy && offset < stream.bytes_total {
+            stream.busy = true;
+            self.wanted.push_back((from, id, offset));
+        }
+    }
+
+    /// Pieces that may be read now.
+    pub(super) fn reads(&mut self, now_ms: u64) -> Vec<SnapshotRequest> {
+        self.rate.fill(now_ms);
+        let mut requests = Vec::new();
+        while self.rate.bytes > 0
+            && let Some((member, id, offset)) = self.wanted.pop_front()
+        {
+            let bytes_max = self.chunk_bytes;
+            self.rate.bytes -= bytes_max as i64;
+            requests.push(SnapshotRequest::Read { member, id, offset, bytes_max });
+        }
+        requests
+    }
+
+    /// A piece was read for `to`. Whether it still wants it.
+    pub(super) fn read(&mut self, to: MemberId, id: SnapshotId) -> bool {
+        let stream = self.streams.get_mut(&to).filter(|stream| stream.id == id);
+        stream.map(|stream| stream.busy = false).is_some()
+    }
+
+    /// The stream to `to` is over. Whether it was this one.
+    pub(super) fn end(&mut self, to: MemberId, id: SnapshotId) -> bool {
+        if self.streams.get(&to).is_none_or(|stream| stream.id != id) {
+            return false;
+        }
+        self.streams.remove(&to);
+        self.wanted.retain(|(member, ..)| *member != to);
+        true
+    }
+
+    /// This member no longer leads in the streams' term.
+    pub(super) fn abandon(&mut self) {
+        self.streams.clear();
+        self.wanted.clear();
+    }
+
+    /// The snapshots that must stay on disk, with the log after them.
+    pub(super) fn pinned(&self) -> impl Iterator<Item = LogId> {
+        self.streams.values().map(|stream| stream.id.last)
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = MemberId> {
+        self.streams.keys().copied()
+    }
+
+    pub(super) fn is_sending_to(&self, member: MemberId) -> bool {
+        self.streams.contains_key(&member)
+    }
+
+    /// Time has passed, and this member leads in `term`; `is_stale` tells the snapshots that are
+    /// given up for newer ones.
+    pub(super) fn tick(
+        &mut self,
+        now_ms: u64,
+        term: Term,
+        is_stale: impl Fn(LogId) -> bool,
+    ) -> Due {
+        if self.streams.values().any(|stream| stream.term != term) {
+            self.abandon();
+        }
+        let mut due = Due::default();
+        for (&to, stream) in &mut self.streams {
+            let Stream { term, id, bytes_total, .. } = *stream;
+            if now_ms - stream.heard_ms >= GIVE_UP_MS || is_stale(id.last) {
+                due.failed.push(to);
+            } else if now_ms - stream.heard_ms.max(stream.offered_ms) >= OFFER_AGAIN_MS {
+                stream.offered_ms = now_ms;
+                due.offers.push(Offer { to, term, id, bytes_total });
+            }
+        }
+        for to in &due.failed {
+            self.streams.remove(to);
+            self.wanted.retain(|(member, ..)| member != to);
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raft::Index;
+
+    const TO: MemberId = MemberId(2);
+
+    fn id(life: u64) -> SnapshotId {
+        SnapshotId { last: LogId::new(Term(1), Index(9)), life }
+    }
+
+    fn offer(life: u64) -> Offer {
+        Offer { to: TO, term: Term(3), id: id(life), bytes_total: 1_000 }
+    }
+
+    fn offsets(requests: Vec<SnapshotRequest>) -> Vec<u64> {
+        let offset = |request| match request {
+            SnapshotRequest::Read { offset, .. } => offset,
+            other => panic!("{other:?}"),
+        };
+        requests.into_iter().map(offset).collect()
+    }
+
+    #[test]
+    fn one_piece_is_under_way_at_a_time() {
+        let mut sending = Sending::new(1_000_000, 100);
+        sending.begin(0, offer(1));
+        sending.asked(0, TO, id(1), 0);
+        sending.asked(0, TO, id(1), 0);
+        assert_eq!(offsets(sending.reads(0)), [0]);
+        assert!(sending.read(TO, id(1)));
+        sending.asked(0, TO, id(1), 100);
+        assert_eq!(offsets(sending.reads(0)), [100]);
+    }
+
+    #[test]
+    fn what_is_asked_of_another_snapshot_or_past_its_end_is_not_answered() {
+        let mut sending = Sending::new(1_000_000, 100);
+        sending.begin(0, offer(1));
+        sending.asked(0, TO, id(2), 0);
+        sending.asked(0, TO, id(1), 1_000);
+        sending.asked(0, MemberId(3), id(1), 0);
+        assert_eq!(offsets(sending.reads(0)), []);
+        assert!(!sending.end(TO, id(2)));
+        assert!(sending.end(TO, id(1)));
+    }
+
+    #[test]
+    fn the_rate_is_kept() {
+        let mut sending = Sending::new(1_000, 100);
+        sending.begin(0, offer(1));
+        let mut sent = 0;
+        for now_ms in 0..5_000 {
+            sending.asked(now_ms, TO, id(1), 0);
+            sent += 100 * sending.reads(now_ms).len();
+            sending.read(TO, id(1));
+        }
+        assert!((4_900..=5_300).contains(&sent), "{sent} bytes in five seconds");
+    }
+
+    #[test]
+    fn silence_is_answered_by_offers_and_then_given_up() {
+        let mut sending = Sending::new(1_000, 100);
+        sending.begin(0, offer(1));
+        assert_eq!(sending.tick(OFFER_AGAIN_MS - 1, Term(3), |_| false), Due::default());
+        assert_eq!(sending.tick(OFFER_AGAIN_MS, Term(3), |_| false).offers, [offer(1)]);
+        assert_eq!(sending.tick(OFFER_AGAIN_MS + 1, Term(3), |_| false), Due::default());
+        assert_eq!(sending.tick(GIVE_UP_MS, Term(3), |_| false).failed, [TO]);
+        assert!(!sending.is_sending_to(TO));
+    }
+}

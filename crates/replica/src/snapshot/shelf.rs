@@ -1,0 +1,238 @@
+//! Which snapshots this member has, when the next is due, and how far its log may be cut.
+//!
+//! Two are kept, and the log is cut at the older one, once the newer was read back (rule 2.2): so
+//! there is always a second state to start from, and the log after the older one, which is what
+//! was written between the two at least, spares a short absence a snapshot.
+
+use raft::LogId;
+
+/// With so many bytes in the log after a snapshot that is being sent, it is given up for a newer
+/// one (rule 2.3).
+const PINNED_LOG_BYTES_MAX: u64 = 256 << 20;
+
+/// After a snapshot could not be written, none is tried for so long, in ms.
+const RETRY_AFTER_MS: u64 = 10_000;
+
+/// When snapshots are made, and how fast they are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotOptions {
+    /// One is due when the log since the last has more bytes than this (rule 11.3)
+    pub bytes_min: u64,
+    /// ... and more than so many of a hundred of those that the last one had.
+    pub of_last_percent: u64,
+    /// All followers together are sent so many bytes a second.
+    pub bytes_per_second_max: u64,
+    /// A message carries so many bytes of a snapshot; at most
+    /// [`SNAPSHOT_CHUNK_BYTES_MAX`](super::SNAPSHOT_CHUNK_BYTES_MAX).
+    pub chunk_bytes: usize,
+}
+
+impl Default for SnapshotOptions {
+    fn default() -> SnapshotOptions {
+        SnapshotOptions {
+            bytes_min: 64 << 20,
+            of_last_percent: 100,
+            bytes_per_second_max: 64 << 20,
+            chunk_bytes: super::SNAPSHOT_CHUNK_BYTES_MAX,
+        }
+    }
+}
+
+/// A snapshot on this member's disk, verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptSnapshot {
+    /// The last entry that it stands for.
+    pub last: LogId,
+    /// The size of its file.
+    pub bytes: u64,
+}
+
+/// Those of this member.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    options: SnapshotOptions,
+    /// Oldest first; two at most, but for a moment.
+    kept: Vec<KeptSnapshot>,
+    /// Bytes of entries applied since this process started; and as of each one kept.
+    log_bytes: u64,
+    log_bytes_at: Vec<(LogId, u64)>,
+    /// The one that is being written.
+    writing: Option<LogId>,
+    /// ... of a state that turned out to be wrong: it will not count.
+    void: bool,
+    /// Nothing is written before this time.
+    not_before_ms: u64,
+}
+
+impl Shelf {
+    pub(super) fn new(options: SnapshotOptions, mut kept: Vec<KeptSnapshot>) -> Shelf {
+        kept.sort_by_key(|snapshot| snapshot.last.index);
+        let log_bytes_at = kept.iter().map(|snapshot| (snapshot.last, 0)).collect();
+        let (log_bytes, writing, not_before_ms) = (0, None, 0);
+        Shelf { options, kept, log_bytes, log_bytes_at, writing, void: false, not_before_ms }
+    }
+
+    /// Entries of so many bytes were applied.
+    pub(super) fn applied(&mut self, bytes: u64) {
+        self.log_bytes += bytes;
+    }
+
+    /// Whether one is to be written now.
+    pub(super) fn is_due(&self, now_ms: u64) -> bool {
+        let newest = self.newest();
+        let SnapshotOptions { bytes_min, of_last_percent, .. } = self.options;
+        let of_last = newest.map_or(0, |newest| newest.bytes / 100 * of_last_percent);
+        let least = of_last.max(bytes_min);
+        let since = newest.map_or(self.log_bytes, |newest| self.log_bytes_since(newest.last));
+        self.writing.is_none() && now_ms >= self.not_before_ms && since > least
+    }
+
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// It is being written, at `last`.
+    pub(super) fn begin(&mut self, last: LogId) {
+        assert!(self.writing.is_none(), "one at a time");
+        self.writing = Some(last);
+        self.log_bytes_at.push((last, self.log_bytes));
+    }
+
+    /// It is durable and was read back.
+    pub(super) fn written(&mut self, snapshot: KeptSnapshot) {
+        self.writing = None;
+        let void = std::mem::take(&mut self.void);
+        // One that was installed meanwhile goes further.
+        if !void && self.newest().is_none_or(|newest| newest.last.index < snapshot.last.index) {
+            self.kept.push(snapshot);
+        }
+    }
+
+    pub(super) fn write_failed(&mut self, now_ms: u64) {
+        self.writing = None;
+        self.void = false;
+        self.not_before_ms = now_ms + RETRY_AFTER_MS;
+    }
+
+    /// None of them counts any more, nor the one that is being written.
+    pub(super) fn clear(&mut self) {
+        self.kept.clear();
+        self.void = self.writing.is_some();
+    }
+
+    /// One was received, and everything begins with it.
+    pub(super) fn installed(&mut self, snapshot: KeptSnapshot) {
+        self.kept = vec![snapshot];
+        self.log_bytes_at.push((snapshot.last, self.log_bytes));
+    }
+
+    pub(super) fn newest(&self) -> Option<KeptSnapshot> {
+        self.kept.last().copied()
+    }
+
+    /// Where the log may be cut, as far as the snapshots go: at the older of two.
+    pub(super) fn cut(&self) -> Option<LogId> {
+        let older = self.kept.len().checked_sub(2)?;
+        Some(self.kept[older].last)
+    }
+
+    /// Gives up all but the newest two; answers what is to stay on disk, with those `pinned` and
+    /// the one that is being written: by the time that the rest is removed it may be there.
+    pub(super) fn retain(&mut self, pinned: impl Iterator<Item = LogId>) -> Vec<LogId> {
+        let surplus = self.kept.len().saturating_sub(2);
+        self.kept.drain(..surplus);
+        let mut keep: Vec<LogId> = self.kept.iter().map(|snapshot| snapshot.last).collect();
+        keep.extend(pinned.chain(self.writing));
+        keep.sort();
+        keep.dedup();
+        let oldest = keep.iter().map(|last| last.index).min();
+        self.log_bytes_at.retain(|(last, _)| oldest.is_none_or(|oldest| last.index >= oldest));
+        keep
+    }
+
+    /// Whether so much was written since the snapshot at `last` that sending it is given up.
+    pub(super) fn is_pinned_too_long(&self, last: LogId) -> bool {
+        self.log_bytes_since(last) > PINNED_LOG_BYTES_MAX
+    }
+
+    fn log_bytes_since(&self, last: LogId) -> u64 {
+        let found = self.log_bytes_at.iter().find(|(at, _)| *at == last);
+        self.log_bytes - found.map_or(0, |(_, bytes)| *bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raft::{Index, Term};
+
+    fn at(index: u64, bytes: u64) -> KeptSnapshot {
+        KeptSnapshot { last: LogId::new(Term(1), Index(index)), bytes }
+    }
+
+    fn options() -> SnapshotOptions {
+        SnapshotOptions { bytes_min: 100, ..SnapshotOptions::default() }
+    }
+
+    fn write(shelf: &mut Shelf, snapshot: KeptSnapshot) {
+        shelf.begin(snapshot.last);
+        shelf.written(snapshot);
+    }
+
+    #[test]
+    fn one_is_due_after_so_many_bytes_and_after_as_many_as_the_last_one_had() {
+        let mut shelf = Shelf::new(options(), Vec::new());
+        shelf.applied(100);
+        assert!(!shelf.is_due(0));
+        shelf.applied(1);
+        assert!(shelf.is_due(0));
+        shelf.begin(at(5, 0).last);
+        shelf.applied(1_000);
+        assert!(!shelf.is_due(0), "one at a time");
+        shelf.written(at(5, 1_000));
+        assert!(!shelf.is_due(0), "as large as the log since then");
+        shelf.applied(1);
+        assert!(shelf.is_due(0));
+    }
+
+    #[test]
+    fn the_log_is_cut_at_the_older_of_two() {
+        let mut shelf = Shelf::new(options(), Vec::new());
+        write(&mut shelf, at(5, 10));
+        assert_eq!(shelf.cut(), None);
+        write(&mut shelf, at(9, 10));
+        assert_eq!(shelf.cut(), Some(at(5, 0).last));
+        write(&mut shelf, at(12, 10));
+        assert_eq!(shelf.cut(), Some(at(9, 0).last));
+        let pinned = at(5, 0).last;
+        let keep = shelf.retain([pinned].into_iter());
+        assert_eq!(keep, [pinned, at(9, 0).last, at(12, 0).last]);
+    }
+
+    #[test]
+    fn what_is_being_written_is_not_removed_when_it_is_there() {
+        let mut shelf = Shelf::new(options(), vec![at(3, 10)]);
+        shelf.begin(at(5, 0).last);
+        assert_eq!(shelf.retain(std::iter::empty()), [at(3, 0).last, at(5, 0).last]);
+    }
+
+    #[test]
+    fn after_a_failure_it_is_tried_again_a_while_later() {
+        let mut shelf = Shelf::new(options(), Vec::new());
+        shelf.applied(101);
+        shelf.begin(at(5, 0).last);
+        shelf.write_failed(50);
+        assert!(!shelf.is_due(50));
+        assert!(shelf.is_due(50 + RETRY_AFTER_MS));
+    }
+
+    #[test]
+    fn what_was_written_while_another_was_installed_is_older_and_not_kept() {
+        let mut shelf = Shelf::new(options(), vec![at(3, 10)]);
+        shelf.begin(at(5, 0).last);
+        shelf.installed(at(20, 10));
+        shelf.written(at(5, 10));
+        assert_eq!(shelf.newest(), Some(at(20, 10)));
+        assert_eq!(shelf.retain(std::iter::empty()), [at(20, 0).last]);
+    }
+}

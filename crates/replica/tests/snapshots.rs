@@ -1,0 +1,142 @@
+//! Snapshots from end to end: made, started from, damaged, lost and sent.
+
+#[expect(dead_code, reason = "the other tests use the rest of it")]
+mod cluster;
+
+use std::path::{Path, PathBuf};
+
+use cluster::{Cluster, put};
+use disk::Disk;
+use replica::{Failure, Request, SnapshotOptions};
+
+const SNAPSHOTS: &str = "/member/snapshots";
+
+/// Three members that make a snapshot every few writes, `1` leading.
+fn led() -> Cluster {
+    let mut cluster = Cluster::new(3);
+    let bytes_min = 1_000;
+    cluster.snapshots =
+        Some(SnapshotOptions { bytes_min, of_last_percent: 0, ..SnapshotOptions::default() });
+    for id in 1..=3 {
+        cluster.kill(id);
+        cluster.start(id);
+    }
+    cluster.elect(1);
+    cluster
+}
+
+/// So many writes, each acknowledged.
+fn write(cluster: &mut Cluster, keys: std::ops::Range<u32>) {
+    for key in keys {
+        let ticket = cluster.submit(1, put(&format!("key{key}"), "value"), 5_000);
+        cluster.settle();
+        assert!(cluster.is_done(ticket), "write {key}");
+    }
+}
+
+fn snapshot_files(cluster: &Cluster, id: u64) -> Vec<PathBuf> {
+    let names = cluster.disk(id).list(Path::new(SNAPSHOTS)).expect("a sound disk");
+    names.into_iter().map(|name| Path::new(SNAPSHOTS).join(name)).collect()
+}
+
+fn log_start(cluster: &Cluster, id: u64) -> u64 {
+    cluster.replica(id).raft().log().start().index.0
+}
+
+fn holds_everything(cluster: &Cluster, id: u64, keys: std::ops::Range<u32>) -> bool {
+    keys.into_iter().all(|key| cluster.value(id, &format!("key{key}")).is_some())
+}
+
+#[test]
+fn two_snapshots_are_kept_and_the_log_is_cut_at_the_older() {
+    let mut cluster = led();
+    write(&mut cluster, 0..100);
+    cluster.pass(100);
+    for id in 1..=3 {
+        let files = snapshot_files(&cluster, id);
+        assert_eq!(files.len(), 2, "{files:?}");
+        let older = format!("{:020}-", log_start(&cluster, id));
+        assert!(files[0].display().to_string().contains(&older), "{files:?} and {older}");
+    }
+}
+
+#[test]
+fn a_member_starts_from_its_newest_snapshot_and_the_log_after_it() {
+    let mut cluster = led();
+    write(&mut cluster, 0..100);
+    cluster.power_cut(2);
+    cluster.start(2);
+    let applied = cluster.replica(2).reader().published().applied_index;
+    assert!(applied > log_start(&cluster, 2), "it begins with the newer one's state");
+    cluster.pass(1_000);
+    assert!(holds_everything(&cluster, 2, 0..100));
+}
+
+#[test]
+fn a_member_that_was_away_comes_back_by_a_snapshot() {
+    let mut cluster = led();
+    cluster.isolated = vec![3];
+    write(&mut cluster, 0..100);
+    assert!(cluster.replica(3).raft().log().last().index.0 < log_start(&cluster, 1));
+    cluster.isolated.clear();
+    cluster.pass(4_000);
+    assert!(log_start(&cluster, 3) > 0);
+    assert!(holds_everything(&cluster, 3, 0..100));
+    write(&mut cluster, 100..110);
+    cluster.pass(200);
+    assert!(holds_everything(&cluster, 3, 0..110), "it goes on with entries");
+}
+
+#[test]
+fn a_damaged_snapshot_is_passed_over_for_the_one_before() {
+    let mut cluster = led();
+    write(&mut cluster, 0..100);
+    cluster.kill(2);
+    let newest = snapshot_files(&cluster, 2).pop().expect("there are two");
+    assert!(cluster.disk(2).flip_bit(&newest, 150));
+    cluster.start(2);
+    assert_eq!(cluster.running(2).skipped, 1);
+    let applied = cluster.replica(2).reader().published().applied_index;
+    assert_eq!(applied, log_start(&cluster, 2), "it begins with the older one's state");
+    cluster.pass(1_000);
+    assert!(holds_everything(&cluster, 2, 0..100));
+}
+
+#[test]
+fn without_a_snapshot_that_fits_a_member_serves_nothing_until_it_is_sent_one() {
+    let mut cluster = led();
+    write(&mut cluster, 0..100);
+    cluster.kill(2);
+    for file in snapshot_files(&cluster, 2) {
+        assert!(cluster.disk(2).flip_bit(&file, 150));
+    }
+    cluster.start(2);
+    assert!(cluster.replica(2).status().snapshots.stateless);
+    let read = cluster.submit(2, Request::ReadBarrier, 5_000);
+    cluster.emit(2);
+    assert_eq!(cluster.failure(read), Some(Failure::Unavailable));
+    cluster.pass(3_000);
+    assert!(!cluster.replica(2).status().snapshots.stateless);
+    assert!(holds_everything(&cluster, 2, 0..100));
+}
+
+#[test]
+fn a_member_without_a_state_still_counts_for_a_quorum_and_does_not_campaign() {
+    let mut cluster = led();
+    write(&mut cluster, 0..100);
+    cluster.kill(2);
+    for file in snapshot_files(&cluster, 2) {
+        assert!(cluster.disk(2).flip_bit(&file, 150));
+    }
+    cluster.start(2);
+    // Alone it would campaign for ever, if it did.
+    cluster.isolated = vec![2];
+    let term = cluster.replica(2).raft().term();
+    cluster.pass(10_000);
+    assert_eq!(cluster.replica(2).raft().term(), term);
+    assert!(cluster.replica(2).raft().campaign_votes().is_none());
+    // Its log is sound: with the leader it makes a majority.
+    cluster.isolated = vec![3];
+    cluster.pass(500);
+    write(&mut cluster, 100..101);
+}

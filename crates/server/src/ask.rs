@@ -1,0 +1,87 @@
+//! One HTTP request to another member, on a connection of its own.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// The largest answer that is read: every page about a cluster is shorter.
+const ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// The header that keeps a request from being handed on.
+pub(crate) const FORWARD_HEADER: &str = "raftkv-forward";
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    /// GET, POST, …
+    pub(crate) method: Method,
+    /// Path and query.
+    pub(crate) target: String,
+    /// JSON, or nothing.
+    pub(crate) body: Bytes,
+    /// Whether the member that is asked may have the leader answer.
+    pub(crate) hand_on: bool,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// Nobody was there: nothing was sent.
+    NotSent(String),
+    /// It was sent, perhaps, and nobody knows what became of it.
+    Broken(String),
+}
+
+/// Asks the member at `address`; the caller sets the deadline.
+pub(crate) async fn ask(
+    address: &str,
+    question: Question,
+) -> Result<(StatusCode, Bytes), NoAnswer> {
+    let not_sent = |error: &dyn fmt::Display| NoAnswer::NotSent(error.to_string());
+    let broken = |error: &dyn fmt::Display| NoAnswer::Broken(error.to_string());
+    let stream = TcpStream::connect(address).await.map_err(|error| not_sent(&error))?;
+    let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = shaken.map_err(|error| not_sent(&error))?;
+    // Ends when `sender` is dropped.
+    tokio::spawn(connection);
+    let mut request = Request::builder()
+        .method(question.method)
+        .uri(question.target)
+        .header(HOST, address)
+        .header(CONTENT_TYPE, "application/json");
+    if !question.hand_on {
+        request = request.header(FORWARD_HEADER, "never");
+    }
+    let request = request.body(Full::new(question.body)).map_err(|error| not_sent(&error))?;
+    let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+    Ok((status, body.map_err(|error| broken(&error))?.to_bytes()))
+}
+
+impl Question {
+    /// Of a change, as a client would send it: the leader answers it.
+    pub(crate) fn post(target: impl Into<String>, body: &serde_json::Value) -> Question {
+        let body = Bytes::from(body.to_string());
+        Question { method: Method::POST, target: target.into(), body, hand_on: true }
+    }
+
+    /// Of a page.
+    pub(crate) fn get(target: impl Into<String>) -> Question {
+        let (method, target) = (Method::GET, target.into());
+        Question { method, target, body: Bytes::new(), hand_on: false }
+    }
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoAnswer::NotSent(why) | NoAnswer::Broken(why) => f.write_str(why),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Changes of who is in the cluster: `POST`, `PATCH` and `DELETE` under `/cluster/members`.
+//!
+//! Only the leader makes changes, so a follower hands the request on to it as it is, once, and
+//! gives its answer back. What the leader refuses has a code of its own in the table of `error.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{Request, Response, StatusCode, Uri};
+use bytes::Bytes;
+use hyper::Method;
+use raft::MemberId;
+use replica::{Change, Configuration, Failure};
+use tokio::time::timeout;
+
+use super::body::{self, TextFields};
+use super::cluster::{configuration_json, member_of};
+use super::error::{Code, Refusal, unavailable};
+use super::query::{Query, may_forward};
+use super::{Doors, reply};
+use crate::ask::{NoAnswer, Question, ask};
+use crate::config::{Address, is_valid_node_id};
+use crate::node::NodeStatus;
+
+/// The leader answers by the request's own deadline; the way there and back may take this long.
+const FORWARD_GRACE: Duration = Duration::from_secs(1);
+
+const ADD_FIELDS: [&str; 5] = ["address", "name", "id", "incarnation", "replaces"];
+
+/// A request for a change, read whole.
+struct Asked {
+    method: Method,
+    uri: Uri,
+    body: Bytes,
+    timeout: Duration,
+    forward: bool,
+}
+
+impl Asked {
+    async fn read(doors: &Doors, request: Request<Body>) -> Result<Asked, Refusal> {
+        let timeout = Query::parse(request.uri().query(), &["timeout_ms"])?.timeout()?;
+        let forward = may_forward(request.headers())?;
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let body = body::read(request, doors.limits.body_timeout).await?;
+        Ok(Asked { method, uri, body, timeout, forward })
+    }
+
+    fn fields(&self, known: &[&'static str]) -> Result<TextFields, Refusal> {
+        TextFields::read(&self.body, known)
+    }
+
+    fn no_fields(&self) -> Result<(), Refusal> {
+        if self.body.is_empty() { Ok(()) } else { self.fields(&[]).map(drop) }
+    }
+}
+
+/// `POST /cluster/members`.
+pub(super) async fn add(
+    State(doors): State<Arc<Doors>>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let asked = Asked::read(&doors, request).await?;
+    let fields = asked.fields(&ADD_FIELDS)?;
+    let address = address_of(&fields)?;
+    let incarnation = fields.get("incarnation").map(read_incarnation).transpose()?;
+    let id = match fields.get("id") {
+        Some(written) => read_id(written)?,
+        None if incarnation.is_some() => {
+            return Err(Refusal::new(Code::BadMember, "an incarnation without an id says nothing"));
+        }
+        None => MemberId(getrandom::u64().map_err(|_| no_randomness())?.max(1)),
+    };
+    let name = fields.get("name").unwrap_or_default().to_owned();
+    if !name.is_empty() && !is_valid_node_id(&name) {
+        let message = "a name begins with a letter or a digit and holds those, -, _ and . only";
+        return Err(Refusal::new(Code::BadMember, message).with("name", name));
+    }
+    let status = doors.node.status();
+    let replaces = fields.get("replaces").map(|old| find(old, &status)).transpose()?;
+    let change = Change::Add { id, incarnation, name, address, replaces };
+    make(&doors, asked, change, Some(id)).await
+}
+
+/// `POST /cluster/members/{member}/promote`.
+pub(super) async fn promote(
+    State(doors): State<Arc<Doors>>,
+    Path(member): Path<String>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let asked = Asked::read(&doors, request).await?;
+    asked.no_fields()?;
+    let id = find(&member, &doors.node.status())?;
+    make(&doors, asked, Change::Promote { id }, Some(id)).await
+}
+
+/// `DELETE /cluster/members/{member}`.
+pub(super) async fn remove(
+    State(doors): State<Arc<Doors>>,
+    Path(member): Path<String>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let asked = Asked::read(&doors, request).await?;
+    asked.no_fields()?;
+    let id = find(&member, &doors.node.status())?;
+    make(&doors, asked, Change::Remove { id }, None).await
+}
+
+/// `POST /cluster/members/{member}/replace`.
+pub(super) async fn replace(
+    State(doors): State<Arc<Doors>>,
+    Path(member): Path<String>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let asked = Asked::read(&doors, request).await?;
+    let status = doors.node.status();
+    let old = find(&member, &status)?;
+    let fields = asked.fields(&["with"])?;
+    let with = fields.get("with").ok_or_else(|| missing("with"))?;
+    let new = find(with, &status)?;
+    make(&doors, asked, Change::Replace { old, new }, Some(new)).await
+}
+
+/// `PATCH /cluster/members/{member}`.
+pub(super) async fn readdress(
+    State(doors): State<Arc<Doors>>,
+    Path(member): Path<String>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let asked = Asked::read(&doors, request).await?;
+    let id = find(&member, &doors.node.status())?;
+    let address = address_of(&asked.fields(&["address"])?)?;
+    make(&doors, asked, Change::Address { id, address }, Some(id)).await
+}
+
+/// Has the change made, here or by the leader.
+async fn make(
+    doors: &Doors,
+    asked: Asked,
+    change: Change,
+    member: Option<MemberId>,
+) -> Result<Response<Body>, Refusal> {
+    match doors.node.change(change, asked.timeout).await {
+        Ok(configuration) => Ok(changed(&configuration, member)),
+        Err(Failure::NotLeader { leader: Some(leader) }) if asked.forward => {
+            hand_on(asked, leader, &doors.node.status()).await
+        }
+        Err(Failure::NotLeader { .. }) if asked.forward => Err(unavailable(&doors.node.status())),
+        Err(failure) => Err(Refusal::of_failure(failure, &doors.node.status())),
+    }
+}
+
+fn changed(configuration: &Configuration, member: Option<MemberId>) -> Response<Body> {
+    let mut body = configuration_json(configuration);
+    body["status"] = "changed".into();
+    body["member"] = member.map(|member| member.to_string()).into();
+    reply::json(StatusCode::OK, &body)
+}
+
+/// Puts the request to the leader, and its answer before the client.
+async fn hand_on(
+    asked: Asked,
+    leader: MemberId,
+    status: &NodeStatus,
+) -> Result<Response<Body>, Refusal> {
+    let members = status.configuration.as_ref().map(|configuration| &configuration.members);
+    let leader = members.and_then(|members| members.get(&leader));
+    let address = &leader.ok_or_else(|| unavailable(status))?.address;
+    let path_and_query = asked.uri.path_and_query().map_or(asked.uri.path(), |both| both.as_str());
+    let target = path_and_query.to_owned();
+    let question = Question { method: asked.method, target, body: asked.body, hand_on: false };
+    match timeout(asked.timeout + FORWARD_GRACE, ask(address, question)).await {
+        Ok(Ok((status, answer))) => {
+            let json = axum::http::HeaderValue::from_static("application/json");
+            Ok(reply::with_type(status, json, answer))
+        }
+        Ok(Err(NoAnswer::NotSent(_))) => Err(unavailable(status)),
+        Ok(Err(NoAnswer::Broken(_))) | Err(_) => Err(Refusal::of_failure(Failure::Unknown, status)),
+    }
+}
+
+/// The member with this name or id; an id that is nobody's is for the leader to judge, who may
+/// know more.
+fn find(written: &str, status: &NodeStatus) -> Result<MemberId, Refusal> {
+    match member_of(written, status) {
+        Ok(id) => Ok(id),
+        Err(refusal) => match u64::from_str_radix(written, 16) {
+            Ok(id) if id != 0 => Ok(MemberId(id)),
+            _ => Err(refusal),
+        },
+    }
+}
+
+fn address_of(fields: &TextFields) -> Result<String, Refusal> {
+    let written = fields.get("address").ok_or_else(|| missing("address"))?;
+    match Address::parse(written) {
+        Ok(address) if address.port() != 0 => Ok(address.to_string()),
+        _ => {
+            let message = "an address is host:port, as other members reach it";
+            Err(Refusal::new(Code::BadAddress, message).with("address", written))
+        }
+    }
+}
+
+fn read_id(written: &str) -> Result<MemberId, Refusal> {
+    let id = u64::from_str_radix(written, 16).ok().filter(|id| *id != 0);
+    id.map(MemberId).ok_or_else(|| {
+        Refusal::new(Code::BadMember, "an id is up to 16 hexadecimal digits, not all 0")
+            .with("id", written)
+    })
+}
+
+fn read_incarnation(written: &str) -> Result<u128, Refusal> {
+    let incarnation = u128::from_str_radix(written, 16).ok().filter(|number| *number != 0);
+    incarnation.ok_or_else(|| {
+        Refusal::new(Code::BadMember, "an incarnation is up to 32 hexadecimal digits, not all 0")
+            .with("incarnation", written)
+    })
+}
+
+fn missing(field: &'static str) -> Refusal {
+    let message = format!("{field} is missing: send a JSON object with it");
+    Refusal::new(Code::MissingField, message).with("field", field)
+}
+
+fn no_randomness() -> Refusal {
+    Refusal::new(Code::Unavailable, "the system gives no randomness; it was not done. Try again")
+}
+
+/// One sentence of what to do about a change that can not be made, with what a program may want to
+/// know: the table of all refusals of changes.
+pub(super) fn refusal_of(refusal: replica::ChangeRefusal) -> Refusal {
+    use replica::ChangeRefusal::*;
+    let say = |code, todo: &str| Refusal::new(code, format!("{refusal}; it was not done. {todo}"));
+    match refusal {
+        InProgress => say(Code::ChangeInProgress, "Wait until that is over, and try again"),
+        NotReady => say(Code::NotReady, "Try again in a moment"),
+        UnknownMember(id) => with_id(say(Code::UnknownMember, "See /cluster/members"), id),
+        Removed(id) => with_id(
+            say(Code::MemberRemoved, "Its machine joins again with a fresh data directory"),
+            id,
+        ),
+        IdTaken(id) => {
+            with_id(say(Code::IdTaken, "A wiped member joins with `--join` and `--replace`"), id)
+        }
+        Invalid => say(Code::BadMember, "Name them within 255 bytes"),
+        AddressTaken(id) => {
+            with_id(say(Code::AddressTaken, "Remove that member, or replace it"), id)
+        }
+        NameTaken(id) => with_id(say(Code::NameTaken, "Choose another name"), id),
+        TooManyMembers { max } => {
+            say(Code::TooManyMembers, "Remove one first").with("members_max", max)
+        }
+        NotALearner(id) => {
+            with_id(say(Code::NotALearner, "Only learners are promoted, and take places"), id)
+        }
+        NotAVoter(id) => with_id(say(Code::NotAVoter, "Only voters are replaced"), id),
+        NotJoined(id) => with_id(say(Code::NotJoined, "Start it with --join, at its address"), id),
+        LearnerBehind { matched, last } => {
+            say(Code::LearnerBehind, "Wait until it has caught up: /cluster/status shows how far")
+                .with("matched", matched.0)
+                .with("last", last.0)
+        }
+        QuorumWouldBeLost { healthy, needed } => {
+            say(Code::QuorumWouldBeLost, "Bring members back first, or add others")
+                .with("healthy", healthy)
+                .with("needed", needed)
+        }
+        LastVoter => say(Code::LastVoter, "Add and promote another one first"),
+    }
+}
+
+fn with_id(refusal: Refusal, id: MemberId) -> Refusal {
+    refusal.with("member", id.to_string())
+}

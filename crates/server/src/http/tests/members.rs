@@ -1,0 +1,107 @@
+//! Changes of who is in the cluster, and how each one that can not be made is refused.
+
+use serde_json::{Value, json};
+
+use super::world::{Answer, World};
+
+async fn send(world: &World, method: &str, target: &str, body: &str) -> Answer {
+    world.request(method, target, &[], body.as_bytes()).await
+}
+
+async fn add(world: &World, body: Value) -> Value {
+    let answer = send(world, "POST", "/cluster/members", &body.to_string()).await;
+    assert_eq!(answer.status, 200, "{body}: {}", answer.text());
+    answer.json()
+}
+
+/// The standings by name.
+async fn standings(world: &World) -> Vec<(String, String)> {
+    let page = world.get("/cluster/members").await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let members = page["members"].as_array().unwrap().iter();
+    let mut members: Vec<_> =
+        members.map(|member| (text(&member["name"]), text(&member["standing"]))).collect();
+    members.sort();
+    members
+}
+
+fn named(members: &[(&str, &str)]) -> Vec<(String, String)> {
+    members.iter().map(|&(name, standing)| (name.to_owned(), standing.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_member_is_added_promoted_moved_replaced_and_removed() {
+    let world = World::new().await;
+    let two = json!({"address": "127.0.0.1:8002", "name": "node-2", "id": "2", "incarnation": "a"});
+    let answer = add(&world, two.clone()).await;
+    assert_eq!((&answer["status"], &answer["member"]), (&json!("changed"), &json!("2")));
+    assert_eq!(standings(&world).await, named(&[("node-1", "voter"), ("node-2", "learner")]));
+    assert_eq!(add(&world, two).await["members"], answer["members"], "once more is no harm");
+
+    let answer = send(&world, "POST", "/cluster/members/node-2/promote", "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let body = r#"{"address":"localhost:9002"}"#;
+    let answer = send(&world, "PATCH", "/cluster/members/2", body).await;
+    assert_eq!(answer.json()["members"][0]["address"], "localhost:9002");
+
+    let three = json!({
+        "address": "localhost:9002", "name": "node-2", "id": "3", "incarnation": "b",
+        "replaces": "node-2",
+    });
+    add(&world, three).await;
+    let answer = send(&world, "POST", "/cluster/members/2/replace", r#"{"with":"3"}"#).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(standings(&world).await, named(&[("node-1", "voter"), ("node-2", "voter")]));
+
+    let answer = send(&world, "DELETE", "/cluster/members/3", "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(standings(&world).await, named(&[("node-1", "voter")]));
+    send(&world, "DELETE", "/cluster/members/3", "").await.assert_refused(409, "member_removed");
+}
+
+#[tokio::test]
+async fn a_place_is_reserved_with_an_address_alone() {
+    let world = World::new().await;
+    let answer = add(&world, json!({"address": "localhost:8002"})).await;
+    let place = answer["members"].as_array().unwrap().iter().find(|m| m["name"] != "node-1");
+    let place = place.unwrap();
+    assert_eq!((&place["name"], &place["incarnation"]), (&json!("localhost:8002"), &json!(null)));
+    let target = format!("/cluster/members/{}/promote", place["id"].as_str().unwrap());
+    send(&world, "POST", &target, "").await.assert_refused(409, "not_joined");
+    let claim = json!({"address": "localhost:8002", "id": "2", "incarnation": "a"});
+    let answer = add(&world, claim).await;
+    assert_eq!(answer["members"].as_array().unwrap().len(), 2, "the claim took the place");
+}
+
+#[tokio::test]
+async fn what_can_not_be_done_is_refused_by_name_and_changes_nothing() {
+    let world = World::new().await;
+    let before = world.get("/cluster/members").await;
+    for (method, target, body, status, code) in [
+        ("POST", "", r#"{"address":"localhost:8001"}"#, 409, "address_taken"),
+        ("POST", "", r#"{"address":"localhost:2","name":"node-1"}"#, 409, "name_taken"),
+        ("POST", "", r#"{"address":"localhost"}"#, 400, "bad_address"),
+        ("POST", "", r#"{"address":"http://localhost:2"}"#, 400, "bad_address"),
+        ("POST", "", r#"{"address":"localhost:2","name":"-x"}"#, 400, "bad_member"),
+        ("POST", "", r#"{"address":"localhost:2","id":"x"}"#, 400, "bad_member"),
+        ("POST", "", r#"{"address":"localhost:2","incarnation":"1"}"#, 400, "bad_member"),
+        ("POST", "", r#"{"address":"localhost:2","role":"voter"}"#, 400, "unknown_field"),
+        ("POST", "", r#"{"address":2}"#, 400, "bad_member"),
+        ("POST", "", "{}", 400, "missing_field"),
+        ("POST", "", "", 400, "malformed_json"),
+        ("POST", "", r#"{"address":"localhost:2","id":"5157","incarnation":"9"}"#, 409, "id_taken"),
+        ("DELETE", "/node-9", "", 404, "unknown_member"),
+        ("DELETE", "/99", "", 404, "unknown_member"),
+        ("DELETE", "/node-1", "", 409, "last_voter"),
+        ("POST", "/node-1/promote", "", 409, "not_a_learner"),
+        ("POST", "/node-1/replace", r#"{"with":"9"}"#, 404, "unknown_member"),
+        ("POST", "/node-1/replace", "{}", 400, "missing_field"),
+        ("PATCH", "/node-1", r#"{"name":"x"}"#, 400, "unknown_field"),
+        ("PATCH", "/node-1", "{}", 400, "missing_field"),
+        ("PUT", "/node-1", "{}", 405, "method_not_allowed"),
+    ] {
+        let answer = send(&world, method, &format!("/cluster/members{target}"), body).await;
+        answer.assert_refused(status, code);
+    }
+    assert_eq!(world.get("/cluster/members").await, before);
+}

@@ -1,0 +1,128 @@
+//! Conditions, keys and sessions.
+
+use serde_json::json;
+
+use super::world::{Answer, World};
+
+const VALUE: &[u8] = br#"{"value":"v"}"#;
+
+async fn put(world: &World, headers: &[&str]) -> Answer {
+    world.request("PUT", "/kv/k", headers, VALUE).await
+}
+
+async fn version(world: &World) -> u64 {
+    world.get("/kv/k").await["version"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn a_write_may_depend_on_what_the_key_is() {
+    let world = World::new().await;
+    assert_eq!(put(&world, &["If-None-Match: *"]).await.status, 200);
+    let refused = put(&world, &["If-None-Match: *"]).await.assert_refused(412, "condition_failed");
+    let current = json!({
+        "key": "k", "value": "v", "version": 1, "create_revision": 2, "mod_revision": 2
+    });
+    assert_eq!((&refused["current"], &refused["revision"]), (&current, &json!(2)));
+    assert_eq!(put(&world, &["If-Match: \"2\""]).await.status, 200);
+    put(&world, &["If-Match: 2"]).await.assert_refused(412, "condition_failed");
+    assert_eq!(put(&world, &["If-Match: *"]).await.status, 200);
+    let delete = async |headers: &[&str]| world.request("DELETE", "/kv/k", headers, b"").await;
+    delete(&["If-Match: \"3\""]).await.assert_refused(412, "condition_failed");
+    assert_eq!(delete(&["If-Match: \"4\""]).await.json()["deleted"], 1);
+    let refused = delete(&["If-Match: *"]).await.assert_refused(412, "condition_failed");
+    assert_eq!(refused["current"], json!(null));
+}
+
+#[tokio::test]
+async fn a_write_with_a_key_is_done_once() {
+    let world = World::new().await;
+    let first = put(&world, &["Idempotency-Key: a1"]).await;
+    assert_eq!((first.status, first.header("idempotency-window")), (200, Some("600")));
+    assert_eq!(first.header("idempotent-replay"), None);
+    world.put("other", "v").await;
+    let again = put(&world, &["Idempotency-Key: a1"]).await;
+    assert_eq!(again.json(), first.json(), "the first answer, down to its place in the log");
+    assert_eq!(again.header("idempotent-replay"), Some("true"));
+    assert_eq!(again.header("idempotency-window"), Some("600"));
+    assert_eq!(version(&world).await, 1);
+    put(&world, &["Idempotency-Key: a2"]).await;
+    assert_eq!(version(&world).await, 2);
+}
+
+#[tokio::test]
+async fn a_key_is_for_one_write_alone() {
+    let world = World::new().await;
+    put(&world, &["Idempotency-Key: a1"]).await;
+    let other = world.request("PUT", "/kv/k", &["Idempotency-Key: a1"], br#"{"value":"w"}"#).await;
+    other.assert_refused(422, "key_reused");
+    let delete = world.request("DELETE", "/kv/k", &["Idempotency-Key: a1"], b"").await;
+    delete.assert_refused(422, "key_reused");
+    assert_eq!(version(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_failed_condition_is_remembered_with_its_key() {
+    let world = World::new().await;
+    put(&world, &[]).await;
+    let headers = ["Idempotency-Key: a1", "If-None-Match: *"];
+    let first = put(&world, &headers).await.assert_refused(412, "condition_failed");
+    world.ask("DELETE", "/kv/k").await;
+    let again = put(&world, &headers).await;
+    assert_eq!(again.assert_refused(412, "condition_failed"), first);
+    assert_eq!(again.header("idempotent-replay"), Some("true"));
+}
+
+#[tokio::test]
+async fn a_session_numbers_its_writes() {
+    let world = World::new().await;
+    let opened = world.ask("POST", "/session").await.json();
+    assert_eq!(opened["life_ms"], 600_000);
+    let session = opened["session"].as_u64().unwrap();
+    let numbered = async |seq: u64, acked_below: u64| {
+        put(&world, &[&format!("Raftkv-Session: {session};{seq};{acked_below}")]).await
+    };
+    let first = numbered(1, 1).await;
+    assert_eq!((first.status, first.header("idempotency-window")), (200, None));
+    let again = numbered(1, 1).await;
+    assert_eq!((again.json(), again.header("idempotent-replay")), (first.json(), Some("true")));
+    assert_eq!(numbered(2, 2).await.status, 200);
+    numbered(1, 1).await.assert_refused(409, "stale_request");
+    assert_eq!(version(&world).await, 2);
+
+    let close = format!("/session/{session}");
+    assert_eq!(world.ask("DELETE", &close).await.json(), json!({ "closed": true }));
+    assert_eq!(world.ask("DELETE", &close).await.json(), json!({ "closed": false }));
+    numbered(3, 2).await.assert_refused(410, "session_expired");
+    assert_eq!(version(&world).await, 2);
+}
+
+#[tokio::test]
+async fn odd_conditions_keys_and_sessions_are_refused() {
+    let world = World::new().await;
+    let long = format!("Idempotency-Key: {}", "k".repeat(129));
+    for headers in [
+        &["If-Match: x"][..],
+        &["If-Match: \"0\""],
+        &["If-Match: W/\"1\""],
+        &["If-Match: \"1\", \"2\""],
+        &["If-Match: \"1\"", "If-Match: \"2\""],
+        &["If-None-Match: \"1\""],
+        &["If-Match: *", "If-None-Match: *"],
+        &["Idempotency-Key:"],
+        &["Idempotency-Key: a b"],
+        &["Idempotency-Key: \u{e4}"],
+        &[&long],
+        &["Idempotency-Key: a", "Raftkv-Session: 1;1;1"],
+        &["Raftkv-Session: 1;1"],
+        &["Raftkv-Session: 1;1;1;1"],
+        &["Raftkv-Session: 1;-1;1"],
+        &["Raftkv-Session: 1;0;0"],
+        &["Raftkv-Session: 1;1;2"],
+    ] {
+        put(&world, headers).await.assert_refused(400, "bad_header");
+    }
+    world.ask("DELETE", "/session/x").await.assert_refused(400, "bad_parameter");
+    world.ask("DELETE", "/session/-1").await.assert_refused(400, "bad_parameter");
+    put(&world, &["Raftkv-Session: 1;1;1"]).await.assert_refused(410, "session_expired");
+    world.ask("GET", "/kv/k").await.assert_refused(404, "not_found");
+}

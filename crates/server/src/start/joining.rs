@@ -1,0 +1,251 @@
+//! `raftkv start --join URL`: how a fresh member gets into a cluster that exists.
+//!
+//! | step | durable afterwards | after a crash before it |
+//! |---|---|---|
+//! | makes its own directory, with an empty log | id, incarnation | begins anew |
+//! | asks any member to add it, as a learner | the cluster knows it | asks again, to no harm |
+//! | notes which cluster it is joining | cluster id, "joining" | asks again |
+//! | runs; the leader finds it, and sends everything | its log | the leader begins anew |
+//! | notes that it has joined | cluster id | notes it later |
+//! | asks to vote, or to take `--replace`'s place, until it does | | asks again |
+//!
+//! From the third step on nothing on the command line matters any more but what it asks for at the
+//! end, so the same command line may start it for ever.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use raft::MemberId;
+use replica::{Configuration, Standing};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use super::{Member, StartError};
+use crate::ask::{NoAnswer, Question, ask};
+
+/// From one attempt to the next.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A member that takes longer to answer is asked again later; adding waits for a commit.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// Refusals that another time will not bring.
+const NOT_NOW: [&str; 9] = [
+    "change_in_progress",
+    "learner_behind",
+    "no_leader",
+    "not_leader",
+    "not_ready",
+    "outcome_unknown",
+    "overloaded",
+    "superseded",
+    "unavailable",
+];
+
+/// What came of asking once.
+enum Asked {
+    /// Done.
+    Done(Bytes),
+    /// Not yet: why.
+    NotYet(String),
+    /// Never.
+    Refused { code: String, message: String },
+}
+
+impl Member {
+    /// Asks the members of `--join` to add this one, until one does; answers the cluster.
+    pub(super) async fn ask_to_be_added(&self) -> Result<u128, StartError> {
+        let mut said = String::new();
+        loop {
+            for address in &self.config.join {
+                let address = address.to_string();
+                match put(&address, self.request_to_be_added()).await {
+                    Asked::Done(answer) => {
+                        info!(by = address, "added to the cluster, as a learner");
+                        return read_cluster_id(&answer);
+                    }
+                    Asked::Refused { code, message } => {
+                        return Err(StartError::JoinRefused { by: address, code, message });
+                    }
+                    Asked::NotYet(why) => self.say_waiting(&address, &why, &mut said),
+                }
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+    }
+
+    /// A member that was joining when it ended may have been removed meanwhile; if nobody says so
+    /// it goes on, and the leader finds it.
+    pub(super) async fn check_still_wanted(&self) -> Result<(), StartError> {
+        info!("going on with joining the cluster");
+        for address in &self.config.join {
+            let by = address.to_string();
+            match put(&by, self.request_to_be_added()).await {
+                Asked::Done(_) => return Ok(()),
+                Asked::Refused { code, message } => {
+                    return Err(StartError::JoinRefused { by, code, message });
+                }
+                Asked::NotYet(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn request_to_be_added(&self) -> Question {
+        let identity = self.directory.identity();
+        let mut body = json!({
+            "id": MemberId(identity.member_id).to_string(),
+            "incarnation": format!("{:032x}", identity.incarnation),
+            "name": self.config.name,
+            "address": self.config.advertise.to_string(),
+        });
+        if let Some(old) = &self.config.replace {
+            body["replaces"] = old.as_str().into();
+        }
+        Question::post("/cluster/members", &body)
+    }
+
+    fn say_waiting(&self, address: &str, why: &str, said: &mut String) {
+        let waiting = format!("waiting to be added by {address}: {why}");
+        if waiting != *said {
+            info!("{waiting}");
+            said.clone_from(&waiting);
+        }
+        self.status.waiting(waiting);
+    }
+
+    /// What is left to do of joining while the member runs already. Never ends but by an error.
+    pub(super) async fn settle_in(&mut self) -> Result<(), StartError> {
+        self.note_that_it_has_joined().await?;
+        if !self.config.join.is_empty() && !self.config.learner {
+            self.ask_to_vote().await;
+        }
+        std::future::pending().await
+    }
+
+    /// Its log is its own from the first entry on: an empty one would be a sign of a wipe.
+    async fn note_that_it_has_joined(&mut self) -> Result<(), StartError> {
+        while self.directory.identity().joining {
+            let status = self.status.current();
+            let last = status.replica.as_ref().map_or(0, |replica| replica.last.index.0);
+            match self.directory.identity().cluster_id {
+                Some(cluster_id) if last > 0 => self.directory.set_cluster(cluster_id)?,
+                _ => sleep(RETRY_INTERVAL).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks until this member is a voter, or never will be.
+    async fn ask_to_vote(&self) {
+        let mut said = String::new();
+        loop {
+            let status = self.status.current();
+            let wish = status.configuration.as_ref().map(|known| self.next_wish(known));
+            match wish {
+                Some(Wish::Fulfilled) => return,
+                Some(Wish::Ask(question)) => match put(&self.own_door(), question).await {
+                    Asked::Done(_) => info!("this member votes from now on"),
+                    Asked::NotYet(why) if why != said => {
+                        info!("waiting to be promoted: {why}");
+                        said = why;
+                    }
+                    Asked::Refused { code, message } if message != said => {
+                        warn!(code, "this member was not promoted: {message}");
+                        said = message;
+                    }
+                    Asked::NotYet(_) | Asked::Refused { .. } => {}
+                },
+                Some(Wish::Wait) | None => {}
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+    }
+
+    fn next_wish(&self, known: &Configuration) -> Wish {
+        let id = MemberId(self.directory.identity().member_id);
+        match known.members.get(&id).map(|me| me.standing) {
+            None | Some(Standing::Joining) => Wish::Wait,
+            Some(Standing::Voter | Standing::Leaving) => Wish::Fulfilled,
+            Some(Standing::Learner) => Wish::Ask(match self.member_to_replace(id, known) {
+                Some(old) => Question::post(
+                    format!("/cluster/members/{old}/replace"),
+                    &json!({ "with": id.to_string() }),
+                ),
+                None => Question::post(format!("/cluster/members/{id}/promote"), &json!({})),
+            }),
+        }
+    }
+
+    /// The voter whose place it is to take, if that is still there.
+    fn member_to_replace(&self, me: MemberId, known: &Configuration) -> Option<MemberId> {
+        let wanted = self.config.replace.as_ref()?;
+        let mut others = known.members.iter().filter(|(id, _)| **id != me);
+        let found = others.find(|(id, old)| old.name == *wanted || id.to_string() == *wanted);
+        found.map(|(&id, _)| id)
+    }
+
+    /// Any member takes the request, so this one does.
+    fn own_door(&self) -> String {
+        let listen = self.config.listen;
+        match listen.ip().is_unspecified() {
+            true => format!("localhost:{}", listen.port()),
+            false => listen.to_string(),
+        }
+    }
+}
+
+/// What a member that is joining wants next.
+enum Wish {
+    /// Nothing more.
+    Fulfilled,
+    /// To be told of a change that is under way, or of its own place.
+    Wait,
+    /// To be promoted.
+    Ask(Question),
+}
+
+/// Puts a request to a member, once.
+async fn put(address: &str, question: Question) -> Asked {
+    let (status, answer) = match timeout(ANSWER_TIMEOUT, ask(address, question)).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(NoAnswer::NotSent(why) | NoAnswer::Broken(why))) => return Asked::NotYet(why),
+        Err(_) => return Asked::NotYet("no answer in time".to_owned()),
+    };
+    if status.is_success() {
+        return Asked::Done(answer);
+    }
+    match serde_json::from_slice::<Refusal>(&answer) {
+        Ok(Refusal { error, message }) if NOT_NOW.contains(&error.as_str()) => {
+            Asked::NotYet(message)
+        }
+        Ok(Refusal { error: code, message }) if status.is_client_error() => {
+            Asked::Refused { code, message }
+        }
+        _ => Asked::NotYet(strange(status)),
+    }
+}
+
+fn strange(status: StatusCode) -> String {
+    format!("it answers {status}, as no member would")
+}
+
+/// The body of every refusal.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    message: String,
+}
+
+fn read_cluster_id(answer: &[u8]) -> Result<u128, StartError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        cluster_id: String,
+    }
+    let answer = serde_json::from_slice::<Answer>(answer).ok();
+    let id = answer.and_then(|answer| u128::from_str_radix(&answer.cluster_id, 16).ok());
+    id.ok_or_else(|| StartError::Stopped("a member named no cluster to join".to_owned()))
+}

@@ -1,0 +1,165 @@
+//! What a gateway asks of a command before it proposes it.
+
+use std::error::Error;
+use std::fmt;
+
+use prost::Message;
+
+use super::{Command, Condition, Origin, wire};
+use crate::key_range::KeyRange;
+
+/// The longest name of a change, in bytes ([`Origin::Key`]).
+pub const ONCE_KEY_BYTES_MAX: usize = 128;
+
+impl Command {
+    /// Whether the store takes this command: what a gateway asks before it proposes.
+    pub fn validate(&self, limits: &Limits) -> Result<(), CommandError> {
+        self.validate_parts(limits)?;
+        let bytes = wire::Command::from(self).encoded_len();
+        let bytes_max = limits.request_bytes_max;
+        if bytes > bytes_max {
+            return Err(CommandError::RequestTooLarge { bytes, bytes_max });
+        }
+        Ok(())
+    }
+
+    fn validate_parts(&self, limits: &Limits) -> Result<(), CommandError> {
+        match self {
+            Command::Put { key, .. } => limits.check_key(key),
+            Command::Delete { range, condition, .. } => limits.check_range(range, *condition),
+            Command::Once { origin, command } => {
+                origin.validate()?;
+                match **command {
+                    Command::Put { .. } | Command::Delete { .. } => command.validate_parts(limits),
+                    _ => Err(CommandError::NotOnce),
+                }
+            }
+            Command::OpenSession | Command::CloseSession { .. } | Command::Check => Ok(()),
+        }
+    }
+}
+
+impl Origin {
+    fn validate(&self) -> Result<(), CommandError> {
+        match self {
+            Origin::Session { seq, acked_below, .. } if *seq == 0 || acked_below > seq => {
+                Err(CommandError::WrongSeq)
+            }
+            Origin::Key(key) if key.is_empty() || key.len() > ONCE_KEY_BYTES_MAX => {
+                Err(CommandError::WrongOnceKey { bytes: key.len() })
+            }
+            Origin::Session { .. } | Origin::Key(_) => Ok(()),
+        }
+    }
+}
+
+/// The sizes a command may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest key, in bytes.
+    pub key_bytes_max: usize,
+    /// The longest encoded command, in bytes.
+    pub request_bytes_max: usize,
+}
+
+impl Limits {
+    fn check_range(
+        &self,
+        range: &KeyRange,
+        condition: Option<Condition>,
+    ) -> Result<(), CommandError> {
+        match range {
+            KeyRange::Single(key) => return self.check_key(key),
+            KeyRange::Prefix(bound) | KeyRange::From(bound) => self.check_bound(bound)?,
+            KeyRange::Between { start, end } => {
+                self.check_bound(start)?;
+                self.check_bound(end)?;
+            }
+        }
+        condition.map_or(Ok(()), |_| Err(CommandError::ConditionOnRange))
+    }
+
+    fn check_key(&self, key: &[u8]) -> Result<(), CommandError> {
+        if key.is_empty() {
+            return Err(CommandError::EmptyKey);
+        }
+        self.check_bound(key)
+    }
+
+    /// The bound of a range may be empty: it then stands for the first key.
+    fn check_bound(&self, key: &[u8]) -> Result<(), CommandError> {
+        let (bytes, bytes_max) = (key.len(), self.key_bytes_max);
+        if bytes > bytes_max {
+            return Err(CommandError::KeyTooLarge { bytes, bytes_max });
+        }
+        Ok(())
+    }
+}
+
+impl Default for Limits {
+    /// 64 KiB a key, and 1.5 MiB a command, as in etcd.
+    fn default() -> Limits {
+        Limits { key_bytes_max: 64 << 10, request_bytes_max: 1_536 << 10 }
+    }
+}
+
+/// Why a command was refused before it was proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// A key has at least one byte.
+    EmptyKey,
+    /// The key is longer than [`Limits::key_bytes_max`].
+    KeyTooLarge {
+        /// The key's length.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// A condition is of one key.
+    ConditionOnRange,
+    /// Only a put or a delete is done once.
+    NotOnce,
+    /// A change's number in its session is at least 1, and not below what it acknowledges.
+    WrongSeq,
+    /// The name of a change has 1 to [`ONCE_KEY_BYTES_MAX`] bytes.
+    WrongOnceKey {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// The command is longer than [`Limits::request_bytes_max`].
+    RequestTooLarge {
+        /// Its encoded length.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CommandError::EmptyKey => write!(f, "the key is empty"),
+            CommandError::KeyTooLarge { bytes, bytes_max } => {
+                write!(f, "the key has {bytes} bytes; at most {bytes_max} are allowed")
+            }
+            CommandError::ConditionOnRange => {
+                write!(f, "a condition is of one key, not of a range")
+            }
+            CommandError::NotOnce => write!(f, "only a put or a delete is done once"),
+            CommandError::WrongSeq => {
+                write!(f, "a change's number is at least 1 and at least what it acknowledges")
+            }
+            CommandError::WrongOnceKey { bytes } => {
+                write!(
+                    f,
+                    "the key of a change has {bytes} bytes; 1 to {ONCE_KEY_BYTES_MAX} are allowed"
+                )
+            }
+            CommandError::RequestTooLarge { bytes, bytes_max } => {
+                write!(f, "the request has {bytes} bytes; at most {bytes_max} are allowed")
+            }
+        }
+    }
+}
+
+impl Error for CommandError {}

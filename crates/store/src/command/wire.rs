@@ -1,0 +1,267 @@
+//! The encoded form of commands, and the way there and back. Field numbers are never used again.
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::{Condition, DecodeError, Origin};
+use crate::key_range::KeyRange;
+use crate::types::{Revision, SessionId};
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Command {
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6")]
+    kind: Option<Kind>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum Kind {
+    #[prost(message, tag = "1")]
+    Put(Put),
+    #[prost(message, tag = "2")]
+    Delete(Delete),
+    #[prost(message, tag = "3")]
+    OpenSession(Empty),
+    #[prost(message, tag = "4")]
+    CloseSession(CloseSession),
+    #[prost(message, tag = "5")]
+    Once(Once),
+    #[prost(message, tag = "6")]
+    Check(Empty),
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct Empty {}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Put {
+    #[prost(bytes = "bytes", tag = "1")]
+    key: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    value: Bytes,
+    #[prost(bool, tag = "3")]
+    prev_kv: bool,
+    #[prost(message, optional, tag = "4")]
+    condition: Option<WireCondition>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Delete {
+    #[prost(oneof = "Range", tags = "1, 2, 3, 4")]
+    range: Option<Range>,
+    #[prost(bool, tag = "5")]
+    prev_kv: bool,
+    #[prost(message, optional, tag = "6")]
+    condition: Option<WireCondition>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum Range {
+    #[prost(bytes = "bytes", tag = "1")]
+    Single(Bytes),
+    #[prost(bytes = "bytes", tag = "2")]
+    Prefix(Bytes),
+    #[prost(bytes = "bytes", tag = "3")]
+    From(Bytes),
+    #[prost(message, tag = "4")]
+    Between(Between),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Between {
+    #[prost(bytes = "bytes", tag = "1")]
+    start: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    end: Bytes,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct WireCondition {
+    #[prost(oneof = "ConditionKind", tags = "1, 2")]
+    kind: Option<ConditionKind>,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Oneof)]
+enum ConditionKind {
+    #[prost(uint64, tag = "1")]
+    ModRevision(u64),
+    #[prost(message, tag = "2")]
+    Exists(Empty),
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct CloseSession {
+    #[prost(uint64, tag = "1")]
+    session: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Once {
+    #[prost(oneof = "WireOrigin", tags = "1, 2")]
+    origin: Option<WireOrigin>,
+    /// An encoded `Command`: left as bytes, because its fingerprint is made of them.
+    #[prost(bytes = "bytes", tag = "3")]
+    command: Bytes,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum WireOrigin {
+    #[prost(message, tag = "1")]
+    Session(OriginSession),
+    #[prost(bytes = "bytes", tag = "2")]
+    Key(Bytes),
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct OriginSession {
+    #[prost(uint64, tag = "1")]
+    session: u64,
+    #[prost(uint64, tag = "2")]
+    seq: u64,
+    #[prost(uint64, tag = "3")]
+    acked_below: u64,
+}
+
+impl From<&super::Command> for Command {
+    fn from(command: &super::Command) -> Command {
+        let kind = match command.clone() {
+            super::Command::Put { key, value, prev_kv, condition } => {
+                Kind::Put(Put { key, value, prev_kv, condition: condition.map(Into::into) })
+            }
+            super::Command::Delete { range, prev_kv, condition } => Kind::Delete(Delete {
+                range: Some(range.into()),
+                prev_kv,
+                condition: condition.map(Into::into),
+            }),
+            super::Command::OpenSession => Kind::OpenSession(Empty {}),
+            super::Command::CloseSession { session } => {
+                Kind::CloseSession(CloseSession { session: session.0 })
+            }
+            super::Command::Once { origin, command } => {
+                Kind::Once(Once { origin: Some(origin.into()), command: command.encode() })
+            }
+            super::Command::Check => Kind::Check(Empty {}),
+        };
+        Command { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<Command> for super::Command {
+    type Error = DecodeError;
+
+    fn try_from(command: Command) -> Result<super::Command, DecodeError> {
+        Ok(match command.kind.ok_or(DecodeError::UnknownKind)? {
+            Kind::Put(put) => put.try_into()?,
+            Kind::Delete(delete) => delete.try_into()?,
+            Kind::OpenSession(Empty {}) => super::Command::OpenSession,
+            Kind::CloseSession(CloseSession { session }) => {
+                super::Command::CloseSession { session: SessionId(session) }
+            }
+            Kind::Once(once) => once.try_into()?,
+            Kind::Check(Empty {}) => super::Command::Check,
+        })
+    }
+}
+
+impl TryFrom<Put> for super::Command {
+    type Error = DecodeError;
+
+    fn try_from(put: Put) -> Result<super::Command, DecodeError> {
+        let Put { key, value, prev_kv, condition } = put;
+        let condition = condition.map(Condition::try_from).transpose()?;
+        Ok(super::Command::Put { key, value, prev_kv, condition })
+    }
+}
+
+impl TryFrom<Delete> for super::Command {
+    type Error = DecodeError;
+
+    fn try_from(delete: Delete) -> Result<super::Command, DecodeError> {
+        let Delete { range, prev_kv, condition } = delete;
+        let range = range.ok_or(DecodeError::UnknownKind)?.into();
+        let condition = condition.map(Condition::try_from).transpose()?;
+        if condition.is_some() && !matches!(range, KeyRange::Single(_)) {
+            return Err(DecodeError::Misplaced);
+        }
+        Ok(super::Command::Delete { range, prev_kv, condition })
+    }
+}
+
+impl TryFrom<Once> for super::Command {
+    type Error = DecodeError;
+
+    fn try_from(once: Once) -> Result<super::Command, DecodeError> {
+        let origin = once.origin.ok_or(DecodeError::UnknownKind)?.into();
+        // Told from the outside first: else a command within commands would recurse without end.
+        let inner = Command::decode(once.command.clone()).map_err(|_| DecodeError::Malformed)?;
+        if !matches!(inner.kind, Some(Kind::Put(_) | Kind::Delete(_))) {
+            return Err(DecodeError::Misplaced);
+        }
+        let command = Box::new(super::Command::decode(once.command)?);
+        Ok(super::Command::Once { origin, command })
+    }
+}
+
+impl From<KeyRange> for Range {
+    fn from(range: KeyRange) -> Range {
+        match range {
+            KeyRange::Single(key) => Range::Single(key),
+            KeyRange::Prefix(prefix) => Range::Prefix(prefix),
+            KeyRange::From(start) => Range::From(start),
+            KeyRange::Between { start, end } => Range::Between(Between { start, end }),
+        }
+    }
+}
+
+impl From<Range> for KeyRange {
+    fn from(range: Range) -> KeyRange {
+        match range {
+            Range::Single(key) => KeyRange::Single(key),
+            Range::Prefix(prefix) => KeyRange::Prefix(prefix),
+            Range::From(start) => KeyRange::From(start),
+            Range::Between(Between { start, end }) => KeyRange::Between { start, end },
+        }
+    }
+}
+
+impl From<Condition> for WireCondition {
+    fn from(condition: Condition) -> WireCondition {
+        let kind = match condition {
+            Condition::ModRevision(revision) => ConditionKind::ModRevision(revision.0),
+            Condition::Exists => ConditionKind::Exists(Empty {}),
+        };
+        WireCondition { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<WireCondition> for Condition {
+    type Error = DecodeError;
+
+    fn try_from(condition: WireCondition) -> Result<Condition, DecodeError> {
+        Ok(match condition.kind.ok_or(DecodeError::UnknownKind)? {
+            ConditionKind::ModRevision(revision) => Condition::ModRevision(Revision(revision)),
+            ConditionKind::Exists(Empty {}) => Condition::Exists,
+        })
+    }
+}
+
+impl From<Origin> for WireOrigin {
+    fn from(origin: Origin) -> WireOrigin {
+        match origin {
+            Origin::Session { session, seq, acked_below } => {
+                WireOrigin::Session(OriginSession { session: session.0, seq, acked_below })
+            }
+            Origin::Key(key) => WireOrigin::Key(key),
+        }
+    }
+}
+
+impl From<WireOrigin> for Origin {
+    fn from(origin: WireOrigin) -> Origin {
+        match origin {
+            WireOrigin::Session(OriginSession { session, seq, acked_below }) => {
+                Origin::Session { session: SessionId(session), seq, acked_below }
+            }
+            WireOrigin::Key(key) => Origin::Key(key),
+        }
+    }
+}

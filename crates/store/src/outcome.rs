@@ -1,0 +1,117 @@
+//! What an entry did: the answer to whoever proposed it.
+
+use crate::types::{KeyValue, Revision, SessionId};
+
+/// What an entry did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It carried no command.
+    Nothing,
+    /// A key has a new value.
+    Put {
+        /// The write's revision.
+        revision: Revision,
+        /// What the key was before, if it existed and that was asked for.
+        prev: Option<KeyValue>,
+    },
+    /// Keys were removed.
+    Deleted {
+        /// The write's revision, or the store's if nothing was there to remove: a delete without
+        /// effect takes no revision.
+        revision: Revision,
+        /// How many keys were removed.
+        count: u64,
+        /// What they were, in key order, if that was asked for.
+        prev: Vec<KeyValue>,
+    },
+    /// The condition did not hold: nothing was done.
+    Conflict {
+        /// The store's revision, at which that was found.
+        revision: Revision,
+        /// The key as it is, if it exists.
+        current: Option<KeyValue>,
+    },
+    /// A session is open.
+    SessionOpened {
+        /// Its id.
+        session: SessionId,
+    },
+    /// A session is closed.
+    SessionClosed {
+        /// Whether it was there.
+        existed: bool,
+    },
+    /// The change was answered before: this is that answer, and nothing was done now.
+    Repeated(Box<FirstAnswer>),
+    /// The session is not there (any more), so nobody knows what was done in it; nothing was done
+    /// now.
+    SessionExpired,
+    /// The change's number is below what its session has acknowledged, so its answer is no longer
+    /// kept; nothing was done now.
+    Stale,
+    /// The key of the change was used for another change; nothing was done now.
+    KeyReused,
+    /// There is no room for another session, key or unacknowledged answer; nothing was done.
+    TableFull,
+    /// The state hash, exactly after this entry.
+    Checked {
+        /// The hash, of version [`crate::STATE_HASH_VERSION`].
+        state_hash: u64,
+    },
+}
+
+/// What a change was answered when it was done, and where that was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstAnswer {
+    /// The log entry that did it.
+    pub index: u64,
+    /// Its term.
+    pub term: u64,
+    /// The leader's wall clock when it was appended, ms since 1970.
+    pub stamp_ms: u64,
+    /// What came of it.
+    pub outcome: FirstOutcome,
+}
+
+/// What came of a change that was done before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FirstOutcome {
+    /// The outcome as it was: [`Outcome::Put`], [`Outcome::Deleted`] or [`Outcome::Conflict`].
+    Kept(Outcome),
+    /// It was done, and its result was too large to be kept.
+    Done {
+        /// The write's revision.
+        revision: Revision,
+    },
+    /// Its condition did not hold, and what the key was is too large to be kept.
+    Conflict {
+        /// The revision at which that was found.
+        revision: Revision,
+    },
+}
+
+impl Outcome {
+    /// The outcome, or the first one of a change that was answered before; `None` where that was
+    /// too large to be kept.
+    pub fn first(&self) -> Option<&Outcome> {
+        match self {
+            Outcome::Repeated(answer) => match &answer.outcome {
+                FirstOutcome::Kept(outcome) => Some(outcome),
+                FirstOutcome::Done { .. } | FirstOutcome::Conflict { .. } => None,
+            },
+            outcome => Some(outcome),
+        }
+    }
+
+    /// Bytes of keys and values that it tells.
+    pub(crate) fn told_bytes(&self) -> usize {
+        let told = |told: &KeyValue| told.key.len() + told.value.len();
+        match self {
+            Outcome::Put { prev: known, .. } | Outcome::Conflict { current: known, .. } => {
+                known.iter().map(told).sum()
+            }
+            Outcome::Deleted { prev, .. } => prev.iter().map(told).sum(),
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The records as they are encoded. Field numbers are never used again.
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::SnapshotError;
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Record {
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5")]
+    pub(super) kind: Option<Kind>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(super) enum Kind {
+    #[prost(message, tag = "1")]
+    Head(Head),
+    #[prost(message, tag = "2")]
+    Key(Key),
+    #[prost(message, tag = "3")]
+    End(End),
+    #[prost(message, tag = "4")]
+    Session(Session),
+    #[prost(message, tag = "5")]
+    OnceKey(OnceKey),
+}
+
+/// The first record: the store's own numbers.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(super) struct Head {
+    #[prost(uint32, tag = "1")]
+    pub(super) format: u32,
+    #[prost(uint64, tag = "2")]
+    pub(super) applied_index: u64,
+    #[prost(uint64, tag = "3")]
+    pub(super) applied_term: u64,
+    #[prost(uint64, tag = "4")]
+    pub(super) stamp_ms: u64,
+    #[prost(uint64, tag = "5")]
+    pub(super) age_ms: u64,
+    #[prost(uint64, tag = "6")]
+    pub(super) revision: u64,
+    #[prost(uint64, tag = "7")]
+    pub(super) compact_revision: u64,
+    #[prost(uint32, tag = "8")]
+    pub(super) hash_version: u32,
+    #[prost(fixed64, tag = "9")]
+    pub(super) state_hash: u64,
+}
+
+/// A key with some of its versions, oldest first. One with very many comes in several records.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Key {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) key: Bytes,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) versions: Vec<Version>,
+}
+
+/// One version; without `version` it is a tombstone, and only the first field is set.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Version {
+    #[prost(uint64, tag = "1")]
+    pub(super) mod_revision: u64,
+    #[prost(uint64, tag = "2")]
+    pub(super) create_revision: u64,
+    #[prost(uint64, tag = "3")]
+    pub(super) version: u64,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(super) value: Bytes,
+}
+
+/// A session with the answers it keeps, which come by ascending number.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Session {
+    #[prost(uint64, tag = "1")]
+    pub(super) id: u64,
+    #[prost(uint64, tag = "2")]
+    pub(super) last_used_ms: u64,
+    #[prost(uint64, tag = "3")]
+    pub(super) acked_below: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) replies: Vec<SessionReply>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct SessionReply {
+    #[prost(uint64, tag = "1")]
+    pub(super) seq: u64,
+    /// An encoded `Reply`.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) reply: Bytes,
+}
+
+/// A change that had a key of its own, with its answer.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct OnceKey {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) key: Bytes,
+    #[prost(uint64, tag = "2")]
+    pub(super) done_ms: u64,
+    #[prost(fixed64, tag = "3")]
+    pub(super) fingerprint: u64,
+    /// An encoded `Reply`.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(super) reply: Bytes,
+}
+
+/// The last record: what the stream before it adds up to.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(super) struct End {
+    /// Versions, tombstones included.
+    #[prost(uint64, tag = "1")]
+    pub(super) versions: u64,
+    /// XXH3-64 with seed 0 over every byte before this record's length.
+    #[prost(fixed64, tag = "2")]
+    pub(super) digest: u64,
+    #[prost(uint64, tag = "3")]
+    pub(super) sessions: u64,
+    #[prost(uint64, tag = "4")]
+    pub(super) once_keys: u64,
+}
+
+impl From<Kind> for Record {
+    fn from(kind: Kind) -> Record {
+        Record { kind: Some(kind) }
+    }
+}
+
+impl Record {
+    /// Reads one record, refusing what this version does not understand to the last byte: prost
+    /// passes over unknown fields, whose bytes are then missing from the encoding's length.
+    pub(super) fn read(bytes: Bytes) -> Result<Kind, SnapshotError> {
+        let bytes_given = bytes.len();
+        let record = Record::decode(bytes).map_err(|_| SnapshotError::Malformed)?;
+        if record.encoded_len() != bytes_given {
+            return Err(SnapshotError::UnknownRecord);
+        }
+        record.kind.ok_or(SnapshotError::UnknownRecord)
+    }
+}

@@ -1,0 +1,171 @@
+//! Random logs.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use store::{Command, Condition, KeyRange, Origin, Revision, SessionId};
+
+/// What happens to the store.
+#[derive(Clone, Debug)]
+enum Step {
+    Put {
+        key: Bytes,
+        value: Bytes,
+        prev_kv: bool,
+    },
+    /// Many keys in a row, so that leaves fill and split.
+    Fill {
+        prefix: Bytes,
+        count: u8,
+    },
+    Delete {
+        range: KeyRange,
+        prev_kv: bool,
+    },
+    Noop,
+    Open,
+    Close(Index),
+    /// A change in one of the sessions that were opened.
+    InSession {
+        which: Index,
+        seq: u64,
+        acked: Index,
+        change: Change,
+    },
+    Keyed {
+        key: u8,
+        change: Change,
+    },
+    Check,
+}
+
+/// A put or delete of one key, perhaps with a condition.
+#[derive(Clone, Debug)]
+struct Change {
+    key: Bytes,
+    value: Option<Bytes>,
+    prev_kv: bool,
+    condition: Option<Condition>,
+}
+
+impl Change {
+    fn into_command(self) -> Command {
+        let Change { key, value, prev_kv, condition } = self;
+        match value {
+            Some(value) => Command::Put { key, value, prev_kv, condition },
+            None => Command::Delete { range: KeyRange::Single(key), prev_kv, condition },
+        }
+    }
+}
+
+/// Few different bytes, so that keys meet, and the lowest and the highest among them.
+fn key() -> impl Strategy<Value = Bytes> {
+    let byte = prop::sample::select(vec![0, b'a', b'b', 0xff]);
+    prop::collection::vec(byte, 1..5).prop_map(Bytes::from)
+}
+
+pub(crate) fn range() -> impl Strategy<Value = KeyRange> {
+    prop_oneof![
+        key().prop_map(KeyRange::Single),
+        key().prop_map(KeyRange::Prefix),
+        key().prop_map(KeyRange::From),
+        (key(), key()).prop_map(|(start, end)| KeyRange::Between { start, end }),
+        Just(KeyRange::all()),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let value = prop::option::weighted(0.8, prop::sample::select(vec!["", "v", "long value"]));
+    let condition = prop_oneof![
+        3 => Just(None),
+        1 => Just(Some(Condition::Exists)),
+        2 => (0u64..20).prop_map(|revision| Some(Condition::ModRevision(Revision(revision)))),
+    ];
+    (prop::sample::select(vec!["a", "b"]), value, any::<bool>(), condition).prop_map(
+        |(key, value, prev_kv, condition)| {
+            let (key, value) = (key.into(), value.map(Bytes::from));
+            Change { key, value, prev_kv, condition }
+        },
+    )
+}
+
+/// What needs no session and no key.
+fn plain_step() -> impl Strategy<Value = Step> {
+    let value = prop::collection::vec(any::<u8>(), 0..4).prop_map(Bytes::from);
+    prop_oneof![
+        12 => (key(), value, any::<bool>())
+            .prop_map(|(key, value, prev_kv)| Step::Put { key, value, prev_kv }),
+        2 => (key(), any::<u8>()).prop_map(|(prefix, count)| Step::Fill { prefix, count }),
+        4 => (range(), any::<bool>())
+            .prop_map(|(range, prev_kv)| Step::Delete { range, prev_kv }),
+        1 => Just(Step::Noop),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let in_session = (any::<Index>(), 1u64..7, any::<Index>(), change());
+    prop_oneof![
+        4 => plain_step(),
+        1 => Just(Step::Open),
+        1 => any::<Index>().prop_map(Step::Close),
+        8 => in_session.prop_map(|(which, seq, acked, change)| Step::InSession {
+            which,
+            seq,
+            acked,
+            change
+        }),
+        4 => (0u8..7, change()).prop_map(|(key, change)| Step::Keyed { key, change }),
+        1 => Just(Step::Check),
+    ]
+}
+
+/// The log that the steps make; `None` is an entry without a command.
+fn log(steps: Vec<Step>) -> Vec<Option<Command>> {
+    let mut log = Vec::new();
+    // One that never was is among them, so that there always is one to choose.
+    let mut opened = vec![SessionId(0)];
+    for step in steps {
+        if matches!(step, Step::Open) {
+            opened.push(SessionId(log.len() as u64 + 1));
+        }
+        log.extend(commands(step, &opened));
+    }
+    log
+}
+
+fn commands(step: Step, opened: &[SessionId]) -> Vec<Option<Command>> {
+    let once = |origin, change: Change| {
+        vec![Some(Command::Once { origin, command: Box::new(change.into_command()) })]
+    };
+    match step {
+        Step::Open => vec![Some(Command::OpenSession)],
+        Step::Close(which) => vec![Some(Command::CloseSession { session: *which.get(opened) })],
+        Step::InSession { which, seq, acked, change } => {
+            let acked_below = acked.index(seq as usize + 1) as u64;
+            once(Origin::Session { session: *which.get(opened), seq, acked_below }, change)
+        }
+        Step::Keyed { key, change } => once(Origin::Key(vec![key].into()), change),
+        Step::Check => vec![Some(Command::Check)],
+        Step::Put { key, value, prev_kv } => {
+            vec![Some(Command::Put { key, value, prev_kv, condition: None })]
+        }
+        Step::Fill { prefix, count } => (0..count)
+            .map(|number| [prefix.as_ref(), &[number]].concat().into())
+            .map(|key| {
+                Some(Command::Put { key, value: "fill".into(), prev_kv: false, condition: None })
+            })
+            .collect(),
+        Step::Delete { range, prev_kv } => {
+            vec![Some(Command::Delete { range, prev_kv, condition: None })]
+        }
+        Step::Noop => vec![None],
+    }
+}
+
+pub(crate) fn logs() -> impl Strategy<Value = Vec<Option<Command>>> {
+    prop::collection::vec(step(), 1..100).prop_map(log)
+}
+
+pub(crate) fn plain_logs() -> impl Strategy<Value = Vec<Option<Command>>> {
+    prop::collection::vec(plain_step(), 1..60).prop_map(log)
+}

@@ -1,0 +1,140 @@
+//! The store as plainly as it can be said.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use store::{
+    Command, Condition, KeyRange, KeyValue, LogEntry, Outcome, RangeRequest, RangeResponse,
+    Revision,
+};
+
+use super::once::Once;
+
+/// Every version of every key, oldest first; `None` is a delete.
+#[derive(Default)]
+pub(crate) struct Model {
+    writes: u64,
+    pub(crate) once: Once,
+    pub(crate) keys: BTreeMap<Bytes, Vec<(Revision, Option<KeyValue>)>>,
+}
+
+impl Model {
+    /// What the entry comes to; a check is answered with a hash of nothing.
+    pub(crate) fn apply(&mut self, entry: &LogEntry, command: Option<&Command>) -> Outcome {
+        let age_ms = entry.age_ms;
+        let outcome = match command {
+            None => Outcome::Nothing,
+            Some(Command::OpenSession) => self.once.open(entry),
+            Some(Command::CloseSession { session }) => self.once.close(*session, age_ms),
+            Some(Command::Check) => Outcome::Checked { state_hash: 0 },
+            Some(Command::Once { origin, command }) => {
+                let known = self.once.ask(origin, command, age_ms);
+                known.unwrap_or_else(|| {
+                    let outcome = self.change(command);
+                    self.once.keep(origin, command, entry, &outcome);
+                    outcome
+                })
+            }
+            Some(change) => self.change(change),
+        };
+        self.once.expire(age_ms);
+        outcome
+    }
+
+    fn change(&mut self, command: &Command) -> Outcome {
+        match command {
+            Command::Put { key, value, prev_kv, condition } => {
+                if let Some(conflict) = self.conflict(key, *condition) {
+                    return conflict;
+                }
+                let prev = self.put(key, value);
+                Outcome::Put { revision: self.revision(), prev: prev.filter(|_| *prev_kv) }
+            }
+            Command::Delete { range, prev_kv, condition } => {
+                if let KeyRange::Single(key) = range
+                    && let Some(conflict) = self.conflict(key, *condition)
+                {
+                    return conflict;
+                }
+                let prev = self.delete(range);
+                let (revision, count) = (self.revision(), prev.len() as u64);
+                let prev = if *prev_kv { prev } else { Vec::new() };
+                Outcome::Deleted { revision, count, prev }
+            }
+            other => panic!("{other:?} is no change"),
+        }
+    }
+
+    fn conflict(&self, key: &Bytes, condition: Option<Condition>) -> Option<Outcome> {
+        let revision = self.revision();
+        let current = self.live_at(revision).into_iter().find(|live| live.key == key);
+        let holds = match condition? {
+            Condition::Exists => current.is_some(),
+            Condition::ModRevision(wanted) => {
+                current.as_ref().map_or(Revision(0), |live| live.mod_revision) == wanted
+            }
+        };
+        (!holds).then_some(Outcome::Conflict { revision, current })
+    }
+
+    fn put(&mut self, key: &Bytes, value: &Bytes) -> Option<KeyValue> {
+        let prev = self.keys.get(key).and_then(|versions| versions.last()?.1.clone());
+        self.writes += 1;
+        let revision = self.revision();
+        let written = KeyValue {
+            key: key.clone(),
+            value: value.clone(),
+            create_revision: prev.as_ref().map_or(revision, |prev| prev.create_revision),
+            mod_revision: revision,
+            version: prev.as_ref().map_or(1, |prev| prev.version + 1),
+        };
+        self.keys.entry(key.clone()).or_default().push((revision, Some(written)));
+        prev
+    }
+
+    fn delete(&mut self, range: &KeyRange) -> Vec<KeyValue> {
+        let mut gone = self.live_at(self.revision());
+        gone.retain(|live| contains(range, &live.key));
+        self.writes += u64::from(!gone.is_empty());
+        let revision = self.revision();
+        for live in &gone {
+            self.keys.entry(live.key.clone()).or_default().push((revision, None));
+        }
+        gone
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        Revision(1 + self.writes)
+    }
+
+    pub(crate) fn live_at(&self, at: Revision) -> Vec<KeyValue> {
+        let visible = |versions: &Vec<(Revision, Option<KeyValue>)>| {
+            versions.iter().rev().find(|(revision, _)| *revision <= at)?.1.clone()
+        };
+        self.keys.values().filter_map(visible).collect()
+    }
+
+    pub(crate) fn range(&self, request: &RangeRequest, revision: Revision) -> RangeResponse {
+        let mut items = self.live_at(revision);
+        items.retain(|live| contains(&request.range, &live.key));
+        let count = items.len();
+        items.truncate(request.limit.unwrap_or(usize::MAX));
+        let more = !request.count_only && items.len() < count;
+        if request.count_only {
+            items.clear();
+        }
+        if request.keys_only {
+            items.iter_mut().for_each(|item| item.value = Bytes::new());
+        }
+        RangeResponse { items, more, count: count as u64, revision }
+    }
+}
+
+fn contains(range: &KeyRange, key: &Bytes) -> bool {
+    match range {
+        KeyRange::Single(only) => key == only,
+        KeyRange::Prefix(prefix) => key.starts_with(prefix),
+        KeyRange::From(start) => key >= start,
+        KeyRange::Between { start, end } => start <= key && key < end,
+    }
+}

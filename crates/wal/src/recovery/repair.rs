@@ -1,0 +1,377 @@
+//! Repair: a log that is damaged goes on with what is sound, and remembers what it lost.
+//!
+//! ```text
+//!   oldest ── sound ──╳ damage ── sound ── newest
+//!   └──────────────┘             └──────────────┘
+//!   kept, with a floor at the    kept, if a snapshot stands for
+//!   newest entry's log id        all that is before
+//! ```
+//!
+//! What is kept is what lies behind the damage if a snapshot covers the rest, and otherwise what
+//! lies before it. In that case entries are lost here that this member may have acknowledged; it
+//! must neither vote nor campaign as if they had never been. So a repair needs to *name* the last
+//! entry that the log had, and the member's vote: both stand in the newest sound frame, or in the
+//! newest segment's header. Where neither is left, the log can not be repaired at all.
+//!
+//! The repaired log is written as a new segment, durable before anything else is touched; then the
+//! damaged segments are set aside. A crash in between leaves the repaired log, or the damaged one.
+
+use std::path::PathBuf;
+
+use disk::{Disk, File};
+
+use super::{LiveSegment, Replay, copy_frames, is_no_tear, read_header, read_segment};
+use crate::error::{Corruption, Damage, OpenError};
+use crate::folder::Folder;
+use crate::format::{
+    BLOCK_BYTES, COUNTER_MAX, FrameHeader, Marks, SegmentHeader, decode_checksum, encode,
+};
+use crate::outline::{LogId, Outline, some};
+use crate::search::{Found, Sought, search_frames};
+use crate::segment::SegmentReader;
+use crate::types::{Forecast, HardState, Options, Repaired};
+
+/// What a log is made anew from.
+struct Plan {
+    /// The segment that the new one begins as a copy of, and how far.
+    base: Option<(LiveSegment, u64)>,
+    /// Of the new segment.
+    header: SegmentHeader,
+    /// A frame behind the copy: flush number, hard state and marks.
+    frame: Option<(u64, HardState, Marks)>,
+    /// Segments that no longer count and are worth a look, ascending.
+    aside: Vec<u64>,
+    /// The last entry that is kept.
+    last: LogId,
+}
+
+/// Repairs a log whose reading ended in `corruption`, so that it can be read. `snapshots` are the
+/// entries that usable snapshots stand for.
+pub(crate) fn repair<D: Disk>(
+    folder: &mut Folder<D>,
+    numbers: &[u64],
+    options: &Options,
+    snapshots: &[LogId],
+    corruption: Corruption,
+) -> Result<Repaired, OpenError> {
+    // A member of whose log nothing is left at all must not begin as a new one would.
+    let plan = plan(folder, numbers, options, snapshots)?;
+    let Some(plan) = plan.filter(|plan| plan.last.index > 0) else {
+        return Err(OpenError::Wiped(corruption));
+    };
+    let Forecast { last, lost_to } = plan.forecast();
+    let set_aside = carry_out(folder, plan)?;
+    Ok(Repaired { corruption, set_aside, last, lost_to })
+}
+
+/// What a repair would do; none if there is no way to.
+pub(super) fn forecast<D: Disk>(
+    folder: &Folder<D>,
+    numbers: &[u64],
+    options: &Options,
+    snapshots: &[LogId],
+) -> Result<Option<Forecast>, OpenError> {
+    let plan = plan(folder, numbers, options, snapshots)?;
+    Ok(plan.filter(|plan| plan.last.index > 0).map(|plan| plan.forecast()))
+}
+
+fn plan<D: Disk>(
+    folder: &Folder<D>,
+    numbers: &[u64],
+    options: &Options,
+    snapshots: &[LogId],
+) -> Result<Option<Plan>, OpenError> {
+    let newest = *numbers.last().expect("an empty log is not corrupt");
+    if newest >= COUNTER_MAX - 1 {
+        // Nobody ever counted so far, and the repaired log could not have the next number.
+        return Ok(None);
+    }
+    let chain = chain_from(folder, numbers, newest)?;
+    if let Some(plan) = keep_end(folder, &chain, numbers, options, snapshots)? {
+        return Ok(Some(plan));
+    }
+    let Some(evidence) = Evidence::find(folder, newest)? else { return Ok(None) };
+    keep_beginning(folder, numbers, options, snapshots, &evidence).map(Some)
+}
+
+impl Plan {
+    fn forecast(&self) -> Forecast {
+        let floor = self.frame.map_or(self.header.floor, |(_, _, marks)| marks.floor);
+        Forecast { last: some(self.last), lost_to: floor.and_then(some) }
+    }
+}
+
+fn carry_out<D: Disk>(folder: &mut Folder<D>, plan: Plan) -> Result<Vec<PathBuf>, OpenError> {
+    let Plan { base, header, frame, aside, .. } = plan;
+    let draft = folder.draft(&header)?;
+    let (mut chain, mut end) = (draft.seed, BLOCK_BYTES);
+    if let Some((segment, until)) = base {
+        let mut reader = read_segment(folder, &segment)?;
+        chain = copy_frames(&mut reader, until, &draft.file, &header, draft.seed)?;
+        end = until;
+    }
+    if let Some((flush, hard_state, marks)) = frame {
+        let (marks, closing) = (Some(marks), false);
+        let segment = header.number;
+        let frame = FrameHeader { segment, flush, previous: chain, hard_state, closing, marks };
+        let mut buffer = Vec::new();
+        encode(&mut buffer, draft.seed, &frame, &[]);
+        draft.file.write_at(&buffer, end)?;
+    }
+    draft.file.sync()?;
+    folder.publish(draft)?;
+    Ok(folder.set_aside(&aside)?)
+}
+
+/// The segments from `newest` down, as far as headers can be read; oldest first.
+fn chain_from<D: Disk>(
+    folder: &Folder<D>,
+    numbers: &[u64],
+    newest: u64,
+) -> Result<Vec<LiveSegment>, OpenError> {
+    let mut chain = Vec::new();
+    let mut next = Some(newest);
+    while let Some(number) = next.filter(|number| numbers.binary_search(number).is_ok()) {
+        match read_header(folder, number) {
+            Ok(segment) => {
+                next = Some(segment.header.predecessor);
+                chain.push(segment);
+            }
+            Err(OpenError::Corrupt(_)) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    chain.reverse();
+    Ok(chain)
+}
+
+/// How far segments can be read.
+struct Sound {
+    outline: Outline,
+    flush: u64,
+    /// The segment in which it ends, by its position, and where in it.
+    position: usize,
+    end: u64,
+    /// Whether that is the end of all of them.
+    complete: bool,
+}
+
+fn read_sound<D: Disk>(folder: &Folder<D>, chain: &[LiveSegment]) -> Result<Sound, OpenError> {
+    let mut replay = Replay::starting_at(&chain[0], &mut |_| {});
+    for (position, segment) in chain.iter().enumerate() {
+        let mut reader = read_segment(folder, segment)?;
+        let damage = sound_frames(&mut replay, &mut reader)?;
+        let end = reader.offset;
+        let complete = match chain.get(position + 1) {
+            Some(LiveSegment { header: successor, .. }) => {
+                reader.chain == successor.predecessor_checksum
+                    && replay.ends_where_it_begins(successor)
+            }
+            None => !is_no_tear(damage) && reader.newest_later_frame()?.is_none(),
+        };
+        if !complete || position + 1 == chain.len() {
+            let Replay { outline, flush, .. } = replay;
+            return Ok(Sound { outline, flush, position, end, complete });
+        }
+    }
+    unreachable!("the last segment returns")
+}
+
+/// Reads frames until one is not there or not sound, and says why.
+fn sound_frames<F: File>(
+    replay: &mut Replay,
+    reader: &mut SegmentReader<F>,
+) -> Result<Damage, OpenError> {
+    loop {
+        let (offset, chain) = (reader.offset, reader.chain);
+        let frame = match reader.next()? {
+            Ok(frame) => frame,
+            Err(damage) => return Ok(damage),
+        };
+        if let Err(damage) = replay.frame(&frame, reader.header.number, offset, &mut |_| {}) {
+            (reader.offset, reader.chain) = (offset, chain);
+            return Ok(damage);
+        }
+    }
+}
+
+/// If a snapshot stands for all up to the damage: the log behind it.
+fn keep_end<D: Disk>(
+    folder: &Folder<D>,
+    chain: &[LiveSegment],
+    numbers: &[u64],
+    options: &Options,
+    snapshots: &[LogId],
+) -> Result<Option<Plan>, OpenError> {
+    let mut first = 0;
+    while let Some(rest) = chain.get(first..).filter(|rest| !rest.is_empty()) {
+        let sound = read_sound(folder, rest)?;
+        if !sound.complete {
+            first += sound.position + 1;
+            continue;
+        }
+        let start = start_for(&sound.outline, snapshots);
+        return Ok(start.map(|start| end_plan(rest, numbers, options, &sound, start)));
+    }
+    Ok(None)
+}
+
+/// An entry that the log can start after and that something stands for.
+fn start_for(outline: &Outline, snapshots: &[LogId]) -> Option<LogId> {
+    if outline.is_whole() {
+        return Some(outline.start());
+    }
+    let usable = |id: &&LogId| outline.holds(**id) && id.index > outline.start().index;
+    snapshots.iter().filter(usable).min_by_key(|id| id.index).copied()
+}
+
+fn end_plan(
+    rest: &[LiveSegment],
+    numbers: &[u64],
+    options: &Options,
+    sound: &Sound,
+    start: LogId,
+) -> Plan {
+    let newest = rest[rest.len() - 1];
+    let marks = sound.outline.marks_from(start);
+    let hard_state = sound.outline.hard_state();
+    let commit = hard_state.commit.max(start.index);
+    let oldest = rest[0].header.number;
+    Plan {
+        base: Some((newest, sound.end)),
+        header: successor_of(&newest.header, newest.header.number, options, sound.end),
+        frame: Some((sound.flush, HardState { commit, ..hard_state }, marks)),
+        aside: numbers.iter().copied().filter(|number| *number < oldest).collect(),
+        last: sound.outline.last(),
+    }
+}
+
+/// The header of a new segment in the place of another.
+fn successor_of(header: &SegmentHeader, newest: u64, options: &Options, end: u64) -> SegmentHeader {
+    let capacity = options.segment_bytes.max(end + BLOCK_BYTES);
+    SegmentHeader { number: newest + 1, salt: options.salt, capacity, ..*header }
+}
+
+/// The log before the damage, or what a snapshot stands for if that is more; with a floor.
+fn keep_beginning<D: Disk>(
+    folder: &Folder<D>,
+    numbers: &[u64],
+    options: &Options,
+    snapshots: &[LogId],
+    evidence: &Evidence,
+) -> Result<Plan, OpenError> {
+    let start = snapshots.iter().chain([&evidence.start]);
+    let start = start.filter(|id| id.term <= evidence.hard_state.term).max_by_key(|id| id.index);
+    let start = start.copied().unwrap_or_default();
+    let newest = *numbers.last().expect("an empty log is not corrupt");
+    let Some((segment, sound)) = beginning(folder, numbers)? else {
+        return Ok(start_plan(start, newest, numbers, options, evidence));
+    };
+    let outline = &sound.outline;
+    if !outline.is_whole() || outline.last_index() < start.index {
+        return Ok(start_plan(start, newest, numbers, options, evidence));
+    }
+    let last = outline.last();
+    let floor = Some(evidence.last).filter(|floor| *floor > last);
+    let commit = outline.hard_state().commit;
+    let first_aside = segment.header.number + u64::from(sound.complete);
+    Ok(Plan {
+        base: Some((segment, sound.end)),
+        header: successor_of(&segment.header, newest, options, sound.end),
+        frame: Some((
+            sound.flush,
+            HardState { commit, ..evidence.hard_state },
+            Marks { floor, ..outline.marks() },
+        )),
+        aside: numbers.iter().copied().filter(|number| *number >= first_aside).collect(),
+        last,
+    })
+}
+
+/// Nothing of the log is kept: it starts after `start`.
+fn start_plan(
+    start: LogId,
+    newest: u64,
+    numbers: &[u64],
+    options: &Options,
+    evidence: &Evidence,
+) -> Plan {
+    let header = SegmentHeader {
+        number: newest + 1,
+        predecessor: 0,
+        predecessor_checksum: 0,
+        salt: options.salt,
+        capacity: options.segment_bytes,
+        first_flush: 1,
+        hard_state: HardState { commit: start.index, ..evidence.hard_state },
+        first_index: start.index + 1,
+        previous_term: start.term,
+        start,
+        floor: Some(evidence.last).filter(|floor| *floor > start),
+    };
+    Plan { base: None, header, frame: None, aside: numbers.to_vec(), last: start }
+}
+
+/// The log from its oldest segment up to the damage: the segment in which it ends, and how far it
+/// goes.
+fn beginning<D: Disk>(
+    folder: &Folder<D>,
+    numbers: &[u64],
+) -> Result<Option<(LiveSegment, Sound)>, OpenError> {
+    // Where the chain from the newest segment down breaks, the log goes on below the gap.
+    let mut highest = numbers.len();
+    while let Some(newest) = highest.checked_sub(1).map(|position| numbers[position]) {
+        let chain = chain_from(folder, &numbers[..highest], newest)?;
+        let Some(oldest) = chain.first() else {
+            highest -= 1;
+            continue;
+        };
+        let predecessor = oldest.header.predecessor;
+        let below = numbers.partition_point(|number| *number < oldest.header.number);
+        let covered = oldest.header.first_index <= oldest.header.start.index + 1;
+        if predecessor != 0 && below > 0 && !covered {
+            highest = below;
+            continue;
+        }
+        let sound = read_sound(folder, &chain)?;
+        return Ok(Some((chain[sound.position], sound)));
+    }
+    Ok(None)
+}
+
+/// What the newest sound bytes of a log say of its end.
+struct Evidence {
+    hard_state: HardState,
+    last: LogId,
+    start: LogId,
+}
+
+impl Evidence {
+    /// From the newest segment; none if nothing in it names the last entry and the vote.
+    fn find<D: Disk>(folder: &Folder<D>, newest: u64) -> Result<Option<Evidence>, OpenError> {
+        let file = folder.open_segment(newest)?;
+        let mut block = vec![0; BLOCK_BYTES as usize];
+        file.read_at(&mut block, 0)?;
+        let header = SegmentHeader::decode(&block).ok().filter(|(h, _)| h.number == newest);
+        // A damaged header may still hold the checksum that its frames begin with.
+        let seed = header.map_or(decode_checksum(&block), |(_, seed)| seed);
+        let end = file.size_bytes()?;
+        let sought = Sought { number: newest, seed, from: BLOCK_BYTES, end };
+        let found = search_frames(&file, sought)?;
+        let start = header.map_or(LogId::default(), |(header, _)| header.start);
+        // What was promised before an earlier repair is promised still, whatever was kept since.
+        let floor = header.and_then(|(header, _)| header.floor).unwrap_or_default();
+        let Some(Found { newest: frame, floor: named }) = found else {
+            return Ok(header.map(|(header, _)| {
+                let last = LogId { term: header.previous_term, index: header.first_index - 1 };
+                Evidence { hard_state: header.hard_state, last: last.max(floor), start }
+            }));
+        };
+        let floor = floor.max(named.unwrap_or_default());
+        let FrameHeader { hard_state, marks, .. } = frame.header();
+        let record = frame.log_ids().last().map(|(index, term)| LogId { term, index });
+        let last = marks.map(|marks| marks.last).or(record);
+        let start = marks.map_or(start, |marks| marks.start);
+        Ok(last.map(|last| Evidence { hard_state, last: last.max(floor), start }))
+    }
+}

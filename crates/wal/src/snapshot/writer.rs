@@ -1,0 +1,87 @@
+//! Writing a snapshot, chunk by chunk.
+
+use std::path::{Path, PathBuf};
+
+use disk::File;
+
+use super::SnapshotError;
+use super::format::{SNAPSHOT_CHUNK_BYTES_MAX, SnapshotMeta, encode_chunk, encode_footer};
+
+/// After so many bytes they are flushed, so that the log, which shares the disk, never waits behind
+/// much more.
+const FLUSH_BYTES: u64 = 8 << 20;
+
+/// A snapshot that is being written.
+pub struct SnapshotWriter<F> {
+    file: F,
+    path: PathBuf,
+    meta: SnapshotMeta,
+    /// The checksum of the last chunk, or of the header.
+    chain: u32,
+    chunks: u64,
+    content_bytes: u64,
+    offset: u64,
+    unflushed_bytes: u64,
+}
+
+impl<F: File> SnapshotWriter<F> {
+    pub(super) fn begin(file: F, path: PathBuf, meta: SnapshotMeta) -> Result<Self, SnapshotError> {
+        let (header, chain) = meta.encode();
+        let (chunks, content_bytes, offset, unflushed_bytes) = (0, 0, 0, 0);
+        let mut writer = SnapshotWriter {
+            file,
+            path,
+            meta,
+            chain,
+            chunks,
+            content_bytes,
+            offset,
+            unflushed_bytes,
+        };
+        writer.write(&header)?;
+        Ok(writer)
+    }
+
+    /// Writes more of the content, in chunks of at most [`SNAPSHOT_CHUNK_BYTES_MAX`].
+    pub fn write_content(&mut self, content: &[u8]) -> Result<(), SnapshotError> {
+        for content in content.chunks(SNAPSHOT_CHUNK_BYTES_MAX) {
+            let (bytes, checksum) = encode_chunk(self.chain, content);
+            self.write(&bytes)?;
+            self.chain = checksum;
+            self.chunks += 1;
+            self.content_bytes += content.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the file so far.
+    pub fn bytes(&self) -> u64 {
+        self.offset
+    }
+
+    /// What it stands for.
+    pub fn meta(&self) -> &SnapshotMeta {
+        &self.meta
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the footer and makes all of it durable.
+    pub(super) fn end(mut self) -> Result<(), SnapshotError> {
+        self.write(&encode_footer(self.chain, self.chunks, self.content_bytes))?;
+        Ok(self.file.sync()?)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
+        self.file.write_at(bytes, self.offset)?;
+        self.offset += bytes.len() as u64;
+        self.unflushed_bytes += bytes.len() as u64;
+        if self.unflushed_bytes >= FLUSH_BYTES {
+            self.file.sync()?;
+            self.unflushed_bytes = 0;
+        }
+        Ok(())
+    }
+}

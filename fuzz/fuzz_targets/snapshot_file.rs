@@ -1,0 +1,6 @@
+//! Snapshot files, found or received. The body is in `crates/hostile`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    hostile::run("snapshot_file", bytes);
+});
