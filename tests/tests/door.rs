@@ -76,8 +76,8 @@ fn bad_targets() -> Vec<Case> {
         case("a revision of no digits", get("/kv/k?revision=new"), 400, "bad_parameter"),
         case("a revision to come", get("/kv/k?revision=999999"), 400, "future_revision"),
         case("a cursor of nobody", get("/kv?after=xyz"), 400, "bad_cursor"),
-        case("a member of nobody", request("POST /cluster/transfer", "", r#"{"to":"x"}"#), 400, {
-            "bad_member"
+        case("a member of nobody", request("POST /cluster/transfer", "", r#"{"to":"x"}"#), 404, {
+            "unknown_member"
         }),
     ]
 }

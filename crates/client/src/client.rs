@@ -42,6 +42,9 @@ pub struct Client {
 /// A write opens so many sessions at most: more than one only if the first is gone at once.
 const SESSIONS_MAX: usize = 3;
 
+/// An attempt with less time than this would say nothing, and hide what an earlier one said.
+const ATTEMPT_MIN: Duration = Duration::from_millis(2);
+
 /// A request as the loop sees it.
 #[derive(Clone)]
 pub(crate) struct Call {
@@ -322,10 +325,14 @@ impl Client {
                 doubt.raise(&endpoint, &again.reason);
             }
             let pause = pace.advance(&again, fastrand::f64());
-            if attempts >= self.options.attempts_max || Instant::now() + pause >= deadline {
+            let last = attempts >= self.options.attempts_max || !enough_time(pause, deadline);
+            if !last {
+                sleep(pause).await;
+            }
+            // A sleep may be longer than was asked for.
+            if last || !enough_time(Duration::ZERO, deadline) {
                 return Err(doubt.of(reasons.unavailable(self.options.timeout)));
             }
-            sleep(pause).await;
         }
     }
 
@@ -359,6 +366,11 @@ impl Client {
         }
         reasons.add(endpoint, &again.reason);
     }
+}
+
+/// Whether there is time for another attempt after this pause.
+fn enough_time(pause: Duration, deadline: Instant) -> bool {
+    Instant::now() + pause + ATTEMPT_MIN <= deadline
 }
 
 /// Whether an earlier sending of a write may have done it. Then a later refusal, of a member that
