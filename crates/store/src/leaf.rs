@@ -197,12 +197,13 @@ impl Leaf {
         self.entries[self.position(key).ok()?].versions.live_at(revision)
     }
 
-    /// The keys of `span`, with their versions.
+    /// The keys of `span` from `from` on, with their versions.
     pub(crate) fn entries(
         &self,
+        from: &[u8],
         span: &Span,
     ) -> impl ExactSizeIterator<Item = (&[u8], &Versions)> + use<'_> {
-        let positions = self.positions(&span.start, span);
+        let positions = self.positions(from, span);
         self.entries[positions].iter().map(|entry| (&self.keys[entry.key()], &entry.versions))
     }
 

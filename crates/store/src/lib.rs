@@ -54,7 +54,7 @@
 //! | `command` | what the log carries, its encoding and its limits |
 //! | `apply`, `outcome` | the writer, and what it answers |
 //! | `once` | sessions, keys of changes, and their kept answers |
-//! | `read` | the readers, and what is published to them |
+//! | `read`, `range` | the readers, and what is published to them; ranges of keys |
 //! | `tree`, `leaf` | the index: fences, and up to 128 keys a leaf |
 //! | `version`, `value` | the versions of a key, the bytes of a version |
 //! | `snapshot` | the state as a stream of bytes, and back |
@@ -74,6 +74,7 @@ mod key_range;
 mod leaf;
 mod once;
 mod outcome;
+mod range;
 mod read;
 mod snapshot;
 mod tally;
@@ -91,6 +92,7 @@ pub use hash::STATE_HASH_VERSION;
 pub use key_range::KeyRange;
 pub use once::OnceLimits;
 pub use outcome::{FirstAnswer, FirstOutcome, Outcome};
-pub use read::{Published, RangeRequest, RangeResponse, ReadError, Reader};
+pub use range::{Filter, RangeRequest, RangeResponse, Sort, SortBy};
+pub use read::{Published, ReadError, Reader};
 pub use snapshot::{Capture, Restore, SNAPSHOT_FORMAT, SnapshotError};
 pub use types::{KeyValue, Revision, SessionId};

@@ -5,13 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bytes::{Bytes, BytesMut};
 
-use crate::key_range::{KeyRange, Span};
-use crate::leaf::Leaf;
-use crate::tree::{Tree, Work};
+use crate::budget::Budget;
+use crate::range::{Bounds, Page, RangeRequest, RangeResponse};
+use crate::tree::Tree;
 use crate::types::{KeyValue, Revision};
-use crate::version::With;
 
 /// What readers see of the store, replaced as a whole by each publication (rule 6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,41 +51,6 @@ pub(crate) struct View {
 #[derive(Clone, Debug)]
 pub struct Reader {
     view: Arc<ArcSwap<View>>,
-}
-
-/// Which keys to read, and how much of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RangeRequest {
-    /// Which keys.
-    pub range: KeyRange,
-    /// At most so many items; `None` is no limit.
-    pub limit: Option<usize>,
-    /// As of which revision; `None` is the newest published.
-    pub at: Option<Revision>,
-    /// Leaves the values out of the items.
-    pub keys_only: bool,
-    /// Leaves the items out: only the count is wanted.
-    pub count_only: bool,
-}
-
-impl RangeRequest {
-    /// All of `range`, as it is now.
-    pub fn new(range: KeyRange) -> RangeRequest {
-        RangeRequest { range, limit: None, at: None, keys_only: false, count_only: false }
-    }
-}
-
-/// What a range read found: one consistent state, that of `revision`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RangeResponse {
-    /// The keys, in byte order.
-    pub items: Vec<KeyValue>,
-    /// Whether the limit left some out.
-    pub more: bool,
-    /// How many keys the range has, whatever the limit.
-    pub count: u64,
-    /// The revision that was read.
-    pub revision: Revision,
 }
 
 /// Why a read was refused.
@@ -150,9 +113,8 @@ impl Reader {
     pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, ReadError> {
         let view = self.view.load_full();
         let revision = view.published.readable(request.at)?;
-        let span = request.range.span();
-        let mut page = Page::new(request, &span, revision);
-        view.tree.walk(&span, |leaf, covered| page.visit(leaf, covered));
+        let mut page = Page::new(request, revision, Bounds::NONE);
+        while !page.advance(&view.tree, &mut Budget::new(u64::MAX)) {}
         Ok(page.into_response())
     }
 }
@@ -169,76 +131,5 @@ impl Published {
             return Err(ReadError::Compacted { requested, oldest });
         }
         Ok(requested)
-    }
-}
-
-/// How many bytes of keys a range's answer makes room for at a time.
-const KEYS_CHUNK_BYTES: usize = 2 << 10;
-
-/// A range's answer in the making.
-struct Page<'a> {
-    span: &'a Span,
-    revision: Revision,
-    with: With,
-    items_max: usize,
-    items: Vec<KeyValue>,
-    /// Where the items' keys are copied to, many in one allocation.
-    keys: BytesMut,
-    count: usize,
-    count_only: bool,
-}
-
-impl<'a> Page<'a> {
-    fn new(request: &RangeRequest, span: &'a Span, revision: Revision) -> Page<'a> {
-        let limit = request.limit.unwrap_or(usize::MAX);
-        Page {
-            span,
-            revision,
-            with: if request.keys_only { With::KeyOnly } else { With::Value },
-            items_max: if request.count_only { 0 } else { limit },
-            items: Vec::new(),
-            keys: BytesMut::new(),
-            count: 0,
-            count_only: request.count_only,
-        }
-    }
-
-    fn visit(&mut self, leaf: &Leaf, covered: bool) -> Work {
-        if covered && self.items.len() >= self.items_max {
-            // A full page only counts, and a leaf that no reader's past needs knows its count.
-            if let Some(count) = leaf.live_count(self.revision) {
-                self.count += count;
-                return Work { keys: 1, bytes: 0 };
-            }
-        }
-        let entries = leaf.entries(self.span);
-        let mut work = Work { keys: entries.len(), bytes: 0 };
-        for (key, versions) in entries {
-            let Some(version) = versions.live_at(self.revision) else { continue };
-            self.count += 1;
-            if self.items.len() < self.items_max {
-                work.bytes += key.len();
-                let key = self.copy_key(key);
-                self.items.push(version.with_key(key, self.with));
-            }
-        }
-        work
-    }
-
-    fn copy_key(&mut self, key: &[u8]) -> Bytes {
-        if self.keys.capacity() < key.len() {
-            self.keys.reserve(key.len().max(KEYS_CHUNK_BYTES));
-        }
-        self.keys.extend_from_slice(key);
-        self.keys.split().freeze()
-    }
-
-    fn into_response(self) -> RangeResponse {
-        RangeResponse {
-            more: !self.count_only && self.count > self.items.len(),
-            count: self.count as u64,
-            revision: self.revision,
-            items: self.items,
-        }
     }
 }

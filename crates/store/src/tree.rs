@@ -99,7 +99,7 @@ impl Tree {
         let leaves = self.leaves.read();
         let (fence, leaf) = leaf_of(&leaves, from);
         let rest = KeyRange::From(Bytes::copy_from_slice(from)).span();
-        for (key, versions) in leaf.read().entries(&rest) {
+        for (key, versions) in leaf.read().entries(from, &rest) {
             visit(key, versions)?;
         }
         ControlFlow::Continue(fences_from(&leaves, fence).nth(1).map(|(next, _)| next.clone()))
@@ -140,22 +140,15 @@ impl Tree {
         leaf.live_at(key, revision)?.key_value(key, With::Value)
     }
 
-    /// Shows `visit` each leaf that may hold keys of `span`, in order, and whether the span covers
-    /// all that it holds.
-    pub(crate) fn walk(&self, span: &Span, mut visit: impl FnMut(&Leaf, bool) -> Work) {
-        let mut next = Some(Box::from(span.start.as_ref()));
-        while let Some(from) = next {
-            next = self.walk_one_hold(&from, span, &mut visit);
-        }
-    }
-
-    /// The part of a walk that runs under one hold of the upper lock; gives back where the next
-    /// one begins. Leaves split meanwhile change nothing: a fence, once there, stays.
-    fn walk_one_hold(
+    /// Shows `visit` the leaves from that of `from` on that may hold keys of `span`, in order, and
+    /// whether the span covers all that a leaf holds; as many as one hold of the upper lock
+    /// allows. Gives back where the next hold begins, or `None` at the end of the span. Leaves
+    /// that are split meanwhile change nothing: a fence, once there, stays.
+    pub(crate) fn walk_one_hold(
         &self,
         from: &[u8],
         span: &Span,
-        visit: &mut impl FnMut(&Leaf, bool) -> Work,
+        mut visit: impl FnMut(&Leaf, bool) -> Work,
     ) -> Option<Box<[u8]>> {
         let leaves = self.leaves.read();
         let mut fences = fences_from(&leaves, leaf_of(&leaves, from).0).peekable();

@@ -43,6 +43,11 @@ impl Version {
         self.value.is_some()
     }
 
+    /// The value, shared; no bytes of a tombstone.
+    pub(crate) fn value_bytes(&self) -> Bytes {
+        self.value.as_ref().map(Value::to_bytes).unwrap_or_default()
+    }
+
     /// What a reader is given; `None` of a tombstone.
     pub(crate) fn key_value(&self, key: &[u8], with: With) -> Option<KeyValue> {
         self.is_live().then(|| self.with_key(Bytes::copy_from_slice(key), with))
@@ -50,9 +55,9 @@ impl Version {
 
     /// The same, with the caller's copy of the key.
     pub(crate) fn with_key(&self, key: Bytes, with: With) -> KeyValue {
-        let value = match (with, &self.value) {
-            (With::Value, Some(value)) => value.to_bytes(),
-            _ => Bytes::new(),
+        let value = match with {
+            With::Value => self.value_bytes(),
+            With::KeyOnly => Bytes::new(),
         };
         KeyValue {
             key,

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use store::{
-    Apply, Budget, Command, Condition, FirstAnswer, FirstOutcome, KeyRange, KeyValue, LogEntry,
-    OnceLimits, Origin, Outcome, RangeRequest, Reader, Restore, Revision, SessionId, Store,
+    Apply, Budget, Command, Condition, Filter, FirstAnswer, FirstOutcome, KeyRange, KeyValue,
+    LogEntry, OnceLimits, Origin, Outcome, RangeRequest, RangeResponse, Reader, Restore, Revision,
+    SessionId, Sort, SortBy, Store,
 };
 
 #[test]
@@ -21,7 +22,7 @@ fn scripts() {
         .map(|entry| entry.expect("a directory lists its entries").path())
         .collect();
     paths.sort();
-    assert!(paths.len() >= 33, "scripts are missing from {}", scripts.display());
+    assert!(paths.len() >= 38, "scripts are missing from {}", scripts.display());
     for path in paths {
         goldenscript::run(&mut World::new(), &path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -142,6 +143,19 @@ enum Verb {
         keys_only: bool,
         #[arg(key, optional)]
         count_only: bool,
+        /// `key`, `version`, `create`, `mod` or `value`.
+        #[arg(key)]
+        sort: Option<String>,
+        #[arg(key, optional)]
+        descending: bool,
+        #[arg(key)]
+        min_mod: Option<u64>,
+        #[arg(key)]
+        max_mod: Option<u64>,
+        #[arg(key)]
+        min_create: Option<u64>,
+        #[arg(key)]
+        max_create: Option<u64>,
     },
     /// What readers see in numbers.
     Published,
@@ -336,18 +350,37 @@ impl goldenscript::Runner for World {
                 let found = found.map_or("not found\n".into(), |found| show(&found));
                 Ok(format!("at {revision}: {found}"))
             }
-            Verb::Range { start, end, prefix, from, limit, at, keys_only, count_only } => {
+            Verb::Range {
+                start,
+                end,
+                prefix,
+                from,
+                limit,
+                at,
+                keys_only,
+                count_only,
+                sort,
+                descending,
+                min_mod,
+                max_mod,
+                min_create,
+                max_create,
+            } => {
                 let request = RangeRequest {
                     range: key_range(start, end, prefix, from)?,
                     limit: *limit,
                     at: at.map(Revision),
                     keys_only: *keys_only,
                     count_only: *count_only,
+                    sort: Sort { by: sort_by(sort.as_deref())?, descending: *descending },
+                    filter: Filter {
+                        min_mod_revision: Revision(min_mod.unwrap_or(0)),
+                        max_mod_revision: Revision(max_mod.unwrap_or(0)),
+                        min_create_revision: Revision(min_create.unwrap_or(0)),
+                        max_create_revision: Revision(max_create.unwrap_or(0)),
+                    },
                 };
-                let response = self.reader.range(&request)?;
-                let items: String = response.items.iter().map(show).collect();
-                let more = if response.more { ", more" } else { "" };
-                Ok(format!("{items}at {}: {} in all{more}\n", response.revision, response.count))
+                Ok(show_range(&self.reader.range(&request)?))
             }
             Verb::Published => Ok(self.published()),
             Verb::Applied => Ok(format!(
@@ -398,6 +431,23 @@ fn key_range(
         (None, None, None, None) => KeyRange::all(),
         _ => return Err("a range is one key, two keys, prefix= or from=".into()),
     })
+}
+
+fn sort_by(text: Option<&str>) -> Result<SortBy, Box<dyn Error>> {
+    Ok(match text {
+        None | Some("key") => SortBy::Key,
+        Some("version") => SortBy::Version,
+        Some("create") => SortBy::CreateRevision,
+        Some("mod") => SortBy::ModRevision,
+        Some("value") => SortBy::Value,
+        Some(other) => return Err(format!("nothing is sorted by {other}").into()),
+    })
+}
+
+fn show_range(response: &RangeResponse) -> String {
+    let items: String = response.items.iter().map(show).collect();
+    let more = if response.more { ", more" } else { "" };
+    format!("{items}at {}: {} in all{more}\n", response.revision, response.count)
 }
 
 fn show_outcome(outcome: &Outcome) -> String {

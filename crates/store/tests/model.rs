@@ -5,20 +5,12 @@ mod support;
 
 use proptest::prelude::*;
 use store::{Apply, Budget, LogEntry, Outcome, RangeRequest, Revision, Store};
-use support::logs::{logs, plain_logs, range};
+use support::logs::{logs, plain_logs, request};
 use support::model::Model;
 use support::{LIMITS, apply, entry, everything, hash_of};
 
 fn requests() -> impl Strategy<Value = Vec<(RangeRequest, prop::sample::Index)>> {
-    let request = (range(), prop::option::of(0..20usize), any::<bool>(), any::<bool>());
-    let request = request.prop_map(|(range, limit, keys_only, count_only)| RangeRequest {
-        range,
-        limit,
-        at: None,
-        keys_only,
-        count_only,
-    });
-    prop::collection::vec((request, any::<prop::sample::Index>()), 30)
+    prop::collection::vec((request(), any::<prop::sample::Index>()), 30)
 }
 
 proptest! {

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use store::{Command, Condition, KeyRange, Origin, Revision, SessionId};
+use store::{
+    Command, Condition, Filter, KeyRange, Origin, RangeRequest, Revision, SessionId, Sort, SortBy,
+};
 
 /// What happens to the store.
 #[derive(Clone, Debug)]
@@ -64,7 +66,7 @@ fn key() -> impl Strategy<Value = Bytes> {
     prop::collection::vec(byte, 1..5).prop_map(Bytes::from)
 }
 
-pub(crate) fn range() -> impl Strategy<Value = KeyRange> {
+fn range() -> impl Strategy<Value = KeyRange> {
     prop_oneof![
         key().prop_map(KeyRange::Single),
         key().prop_map(KeyRange::Prefix),
@@ -72,6 +74,36 @@ pub(crate) fn range() -> impl Strategy<Value = KeyRange> {
         (key(), key()).prop_map(|(start, end)| KeyRange::Between { start, end }),
         Just(KeyRange::all()),
     ]
+}
+
+/// A read as of the newest revision.
+pub(crate) fn request() -> impl Strategy<Value = RangeRequest> {
+    let limit = prop::option::of(0..20usize);
+    let shape = (any::<bool>(), any::<bool>(), sort(), filter());
+    (range(), limit, shape).prop_map(|(range, limit, (keys_only, count_only, sort, filter))| {
+        RangeRequest { range, limit, at: None, keys_only, count_only, sort, filter }
+    })
+}
+
+fn sort() -> impl Strategy<Value = Sort> {
+    let by = prop_oneof![
+        4 => Just(SortBy::Key),
+        1 => Just(SortBy::Version),
+        1 => Just(SortBy::CreateRevision),
+        1 => Just(SortBy::ModRevision),
+        1 => Just(SortBy::Value),
+    ];
+    (by, prop::bool::weighted(0.3)).prop_map(|(by, descending)| Sort { by, descending })
+}
+
+fn filter() -> impl Strategy<Value = Filter> {
+    let bound = || prop_oneof![6 => Just(0u64), 1 => 1u64..40].prop_map(Revision);
+    (bound(), bound(), bound(), bound()).prop_map(|(a, b, c, d)| Filter {
+        min_mod_revision: a,
+        max_mod_revision: b,
+        min_create_revision: c,
+        max_create_revision: d,
+    })
 }
 
 fn change() -> impl Strategy<Value = Change> {

@@ -1,11 +1,12 @@
 //! The store as plainly as it can be said.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use store::{
-    Command, Condition, KeyRange, KeyValue, LogEntry, Outcome, RangeRequest, RangeResponse,
-    Revision,
+    Command, Condition, Filter, KeyRange, KeyValue, LogEntry, Outcome, RangeRequest, RangeResponse,
+    Revision, SortBy,
 };
 
 use super::once::Once;
@@ -118,8 +119,22 @@ impl Model {
         let mut items = self.live_at(revision);
         items.retain(|live| contains(&request.range, &live.key));
         let count = items.len();
+        items.retain(|live| admits(&request.filter, live));
+        let by = |live: &KeyValue| match request.sort.by {
+            SortBy::Key => (0, live.key.clone()),
+            SortBy::Version => (live.version, Bytes::new()),
+            SortBy::CreateRevision => (live.create_revision.0, Bytes::new()),
+            SortBy::ModRevision => (live.mod_revision.0, Bytes::new()),
+            SortBy::Value => (0, live.value.clone()),
+        };
+        if request.sort.descending {
+            items.sort_by_key(|live| Reverse(by(live)));
+        } else {
+            items.sort_by_key(by);
+        }
+        let admitted = items.len();
         items.truncate(request.limit.unwrap_or(usize::MAX));
-        let more = !request.count_only && items.len() < count;
+        let more = !request.count_only && items.len() < admitted;
         if request.count_only {
             items.clear();
         }
@@ -128,6 +143,14 @@ impl Model {
         }
         RangeResponse { items, more, count: count as u64, revision }
     }
+}
+
+fn admits(filter: &Filter, live: &KeyValue) -> bool {
+    let Filter { min_mod_revision, max_mod_revision, min_create_revision, max_create_revision } =
+        *filter;
+    let most = |bound: Revision| if bound.0 == 0 { Revision(u64::MAX) } else { bound };
+    (min_mod_revision..=most(max_mod_revision)).contains(&live.mod_revision)
+        && (min_create_revision..=most(max_create_revision)).contains(&live.create_revision)
 }
 
 fn contains(range: &KeyRange, key: &Bytes) -> bool {
