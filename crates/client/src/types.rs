@@ -136,6 +136,9 @@ pub struct Part {
 /// How far a member's log reaches, in which sense: applied ≤ commit, durable ≤ last index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPointers {
+    /// It begins after this entry: what is before is in a snapshot.
+    #[serde(default)]
+    pub start: u64,
     /// The last entry it holds.
     pub last_index: u64,
     /// That entry's term.
@@ -157,9 +160,17 @@ pub struct MemberView {
     pub name: String,
     /// `host:port`.
     pub address: String,
-    /// Whatever else is said of it: on the leader how far its log is known to be.
+    /// `voter`, `learner`, or while a change of members is under way `joining` or `leaving`.
+    #[serde(default = "voter")]
+    pub standing: String,
+    /// Whatever else is said of it: how far its log is known to be.
     #[serde(flatten)]
     pub more: BTreeMap<String, serde_json::Value>,
+}
+
+/// Members of versions that do not say it are voters.
+fn voter() -> String {
+    "voter".to_owned()
 }
 
 /// Bytes in JSON: text where they are text, base64 otherwise.

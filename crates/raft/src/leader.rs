@@ -23,6 +23,30 @@ pub struct FollowerStatus {
     pub silent_ms: u64,
     /// It has answered in this term.
     pub has_answered: bool,
+    /// How it is being brought up to date.
+    pub replication: Replication,
+}
+
+/// How a leader brings a follower up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replication {
+    /// One message at a time, until it is known where the logs agree.
+    Probe,
+    /// Entries are sent without waiting.
+    Replicate,
+    /// What it needs was cut from the log: it is sent a snapshot.
+    Snapshot,
+}
+
+impl Replication {
+    /// In lower case, as status pages show it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Replication::Probe => "probe",
+            Replication::Replicate => "replicate",
+            Replication::Snapshot => "snapshot",
+        }
+    }
 }
 
 impl Raft {
@@ -212,6 +236,7 @@ impl Raft {
             matched: progress.matched,
             silent_ms: self.clock_ms - progress.answered_ms,
             has_answered: progress.has_answered,
+            replication: progress.state.name(),
         };
         leader.progress.iter().map(status).collect()
     }

@@ -67,7 +67,7 @@ pub use entry::{ENTRY_OVERHEAD_BYTES, Entry, EntryKind};
 pub use error::{ChangeError, ProposeError, Refusal, TransferError};
 pub use event::{Event, RoleName};
 pub use invariants::Before;
-pub use leader::FollowerStatus;
+pub use leader::{FollowerStatus, Replication};
 pub use log::Log;
 pub use membership::{ConfigurationCodec, Membership};
 pub use message::{AppendResult, Body, Envelope, Message};

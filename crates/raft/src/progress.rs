@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 
-use crate::Index;
+use crate::{Index, Replication};
 
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -56,6 +56,16 @@ pub(crate) enum State {
         /// The shell was asked for it and has not failed since.
         asked: bool,
     },
+}
+
+impl State {
+    pub(crate) fn name(&self) -> Replication {
+        match self {
+            State::Probe { .. } => Replication::Probe,
+            State::Replicate(_) => Replication::Replicate,
+            State::Snapshot { .. } => Replication::Snapshot,
+        }
+    }
 }
 
 impl Progress {

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::time::Duration;
 
-use client::{Client, Endpoint, Error, Member, Options, Part, Status};
+use client::{Client, Endpoint, Error, Member, MemberView, Options, Part, Status};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::args::{ConnectArgs, Format, StatusArgs, TransferArgs};
-use crate::diagnosis::{Diagnosis, Health, Seen, diagnose};
+use crate::diagnosis::{Diagnosis, Health, Seen, VOTER, diagnose};
 use crate::failure::Failure;
 use crate::kv::connect;
 use crate::render::{json_line, table};
@@ -170,13 +170,15 @@ fn assemble(first: &Status, answers: &[(String, Result<Status, Error>)]) -> Vec<
                 (None, Some(error)) => Err(reason(error)),
                 (None, None) => Err("another member answers at its address".to_owned()),
             };
-            Seen { name: member.name.clone(), address: member.address.clone(), status }
+            let MemberView { name, address, standing, .. } = member.clone();
+            Seen { name, address, standing, status }
         })
         .collect();
     if seen.is_empty() {
         // It has no cluster yet, and speaks for itself alone.
         let Status { name, address, .. } = first.clone();
-        seen.push(Seen { name, address, status: Ok(first.clone()) });
+        let standing = VOTER.to_owned();
+        seen.push(Seen { name, address, standing, status: Ok(first.clone()) });
     }
     seen.sort_by(|one, other| one.name.cmp(&other.name));
     seen
@@ -217,9 +219,11 @@ fn write_status(
 }
 
 fn row(member: &Seen) -> Vec<String> {
-    let Seen { name, address, status } = member;
+    let Seen { name, address, standing, status } = member;
     let (word, part) = match status {
-        Ok(Status { part: Some(part), .. }) => (part.role.clone(), Some(part)),
+        Ok(Status { part: Some(part), .. }) if standing == VOTER => (part.role.clone(), Some(part)),
+        // One that counts for less, or not any more, is called by that.
+        Ok(Status { part: Some(part), .. }) => (standing.clone(), Some(part)),
         Ok(status) => (status.phase.clone(), None),
         Err(_) => ("away".to_owned(), None),
     };

@@ -11,11 +11,18 @@ use serde_json::Value;
 /// A follower that lacks more entries than this is called behind.
 const LAG_ENTRIES_MAX: u64 = 1_000;
 
+/// The standing of a member that counts for everything.
+pub(crate) const VOTER: &str = "voter";
+
+/// The standing of one that counts for nothing.
+const LEARNER: &str = "learner";
+
 /// A member, and what it says of itself or why it does not.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) name: String,
     pub(crate) address: String,
+    pub(crate) standing: String,
     pub(crate) status: Result<Status, String>,
 }
 
@@ -46,14 +53,20 @@ pub(crate) fn diagnose(members: &[Seen]) -> Diagnosis {
         .filter_map(|status| Some(Named { name: &status.name, part: status.part.as_ref()? }))
         .collect();
     let leader = leader(&parts);
-    let (serves, headline) = headline(members.len(), parts.len(), leader);
+    let alarms = alarms(&answering);
+    let (serves, headline) = headline(&count(members), leader);
     let mut sentences = vec![headline];
+    let takes_writes = alarms.corrupt.is_none();
+    sentences.extend(alarms.corrupt);
+    sentences.extend(alarms.of_members);
     sentences.extend(members.iter().filter_map(why_silent));
     sentences.extend(divergence(&parts));
+    sentences.extend(change_under_way(members));
+    sentences.extend(answering.iter().flat_map(|status| snapshots_under_way(status)));
     sentences.extend(leader.into_iter().flat_map(|leader| behind(leader, &parts)));
     sentences.extend(answering.iter().filter_map(|status| unsafe_disk(status)));
     sentences.extend(mixed_versions(&answering));
-    let health = match (serves, sentences.len()) {
+    let health = match (serves && takes_writes, sentences.len()) {
         (false, _) => Health::Down,
         (true, 1) => Health::Healthy,
         (true, _) => Health::Degraded,
@@ -75,9 +88,11 @@ fn leader<'a>(parts: &[Named<'a>]) -> Option<Named<'a>> {
 }
 
 /// Whether the cluster serves, and the sentence that says so.
-fn headline(members: usize, working: usize, leader: Option<Named<'_>>) -> (bool, String) {
-    let majority = members / 2 + 1;
-    let counted = format!("{working} of {members} members work");
+fn headline(count: &Count, leader: Option<Named<'_>>) -> (bool, String) {
+    let Count { voters, working, learners } = *count;
+    let majority = voters / 2 + 1;
+    let called = if learners == 0 { "members" } else { "voters" };
+    let counted = format!("{working} of {voters} {called} work");
     let Some(leader) = leader.filter(|_| working >= majority) else {
         let reason = match majority.checked_sub(working) {
             None | Some(0) => "nobody leads: an election is on its way, or they can not reach \
@@ -97,8 +112,64 @@ fn headline(members: usize, working: usize, leader: Option<Named<'_>>) -> (bool,
     (true, format!("{counted}, {} leads in term {}; {spare}", leader.name, leader.part.term))
 }
 
+/// Those that count for a majority; while members change, all that count for either.
+struct Count {
+    voters: usize,
+    /// How many of them take part, as far as one can see.
+    working: usize,
+    learners: usize,
+}
+
+fn count(members: &[Seen]) -> Count {
+    let voters: Vec<&Seen> = members.iter().filter(|member| member.standing != LEARNER).collect();
+    let works = |member: &Seen| member.status.as_ref().is_ok_and(|status| status.part.is_some());
+    let working = voters.iter().filter(|member| works(member)).count();
+    Count { voters: voters.len(), working, learners: members.len() - voters.len() }
+}
+
+/// What the members themselves say is wrong.
+#[derive(Default)]
+struct Alarms {
+    /// The cluster takes no writes; said once, whoever says it.
+    corrupt: Option<String>,
+    of_members: Vec<String>,
+}
+
+fn alarms(answering: &[&Status]) -> Alarms {
+    let mut alarms = Alarms::default();
+    for status in answering {
+        let raised = status.more.get("alarms").and_then(Value::as_array);
+        for alarm in raised.into_iter().flatten() {
+            let message = alarm["message"].as_str().unwrap_or_default();
+            match alarm["alarm"].as_str() {
+                Some("corrupt") => alarms.corrupt = Some(message.to_owned()),
+                _ => alarms.of_members.push(format!("{}: {message}", status.name)),
+            }
+        }
+    }
+    alarms
+}
+
+fn change_under_way(members: &[Seen]) -> Option<String> {
+    let changing =
+        members.iter().filter(|member| ["joining", "leaving"].contains(&&*member.standing));
+    let changing: Vec<String> =
+        changing.map(|member| format!("{} is {}", member.name, member.standing)).collect();
+    (!changing.is_empty()).then(|| format!("the members are changing: {}", changing.join(", ")))
+}
+
+/// What the leader says of the snapshots that it sends.
+fn snapshots_under_way(status: &Status) -> impl Iterator<Item = String> + use<'_> {
+    let leads = status.part.as_ref().is_some_and(|part| part.role == "leader");
+    status.members.iter().filter(move |_| leads).filter_map(|member| {
+        let sent = member.more.get("snapshot_sent")?;
+        let (bytes, total) = (sent["bytes"].as_u64()?, sent["bytes_total"].as_u64()?);
+        Some(format!("{} is being sent a snapshot: {bytes} of {total} bytes", member.name))
+    })
+}
+
 fn why_silent(member: &Seen) -> Option<String> {
-    let Seen { name, address, status } = member;
+    let Seen { name, address, status, .. } = member;
     match status {
         Err(reason) => Some(format!("{name} ({address}) does not answer: {reason}")),
         Ok(status) if status.part.is_none() => {
@@ -162,8 +233,14 @@ pub(crate) mod tests {
     pub(crate) fn well(number: u64) -> Seen {
         let (name, address) = (format!("node-{number}"), format!("localhost:{}", 8000 + number));
         let role = if number == 1 { "leader" } else { "follower" };
-        let log =
-            LogPointers { last_index: 40, last_term: 4, durable: 40, commit: 40, applied: 40 };
+        let log = LogPointers {
+            start: 0,
+            last_index: 40,
+            last_term: 4,
+            durable: 40,
+            commit: 40,
+            applied: 40,
+        };
         let status = Status {
             id: format!("{number:x}"),
             name: name.clone(),
@@ -182,7 +259,7 @@ pub(crate) mod tests {
             health: String::new(),
             more: BTreeMap::new(),
         };
-        Seen { name, address, status: Ok(status) }
+        Seen { name, address, standing: VOTER.to_owned(), status: Ok(status) }
     }
 
     pub(crate) fn away(number: u64) -> Seen {
@@ -284,5 +361,53 @@ pub(crate) mod tests {
         let (_, words) = words(&[leader, changed(2, |part| part.log.applied = 4_999), well(3)]);
         assert!(words.contains("node-3 is 4960 entries behind"), "{words}");
         assert!(!words.contains("node-2 is"), "{words}");
+    }
+
+    fn says(number: u64, alarm: &str, message: &str) -> Seen {
+        let mut seen = well(number);
+        let alarms = serde_json::json!([{ "alarm": alarm, "message": message }]);
+        seen.status.as_mut().unwrap().more.insert("alarms".to_owned(), alarms);
+        seen
+    }
+
+    #[test]
+    fn what_members_raise_an_alarm_for_is_told_in_their_words() {
+        let (health, words) =
+            words(&[well(1), says(2, "quarantined", "it serves nothing"), well(3)]);
+        assert_eq!(health, Health::Degraded);
+        assert!(words.ends_with("survived\nnode-2: it serves nothing"), "{words}");
+    }
+
+    #[test]
+    fn a_cluster_that_takes_no_writes_is_down_and_says_so_once() {
+        let corrupt = |number| says(number, "corrupt", "writes are refused");
+        let (health, words) = words(&[corrupt(1), corrupt(2), well(3)]);
+        assert_eq!(health, Health::Down);
+        assert_eq!(words.matches("writes are refused").count(), 1, "{words}");
+    }
+
+    #[test]
+    fn learners_count_for_no_majority() {
+        let learner = Seen { standing: LEARNER.to_owned(), ..away(4) };
+        let (_, words) = words(&[well(1), well(2), well(3), learner]);
+        assert!(words.starts_with("3 of 3 voters work, node-1 leads in term 4; one"), "{words}");
+    }
+
+    #[test]
+    fn a_change_of_members_and_a_snapshot_under_way_are_told() {
+        let joining = Seen { standing: "joining".to_owned(), ..well(4) };
+        let mut leader = well(1);
+        let sent = serde_json::json!({ "bytes": 10, "bytes_total": 25 });
+        leader.status.as_mut().unwrap().members = vec![client::MemberView {
+            id: "4".to_owned(),
+            name: "node-4".to_owned(),
+            address: "localhost:8004".to_owned(),
+            standing: "joining".to_owned(),
+            more: [("snapshot_sent".to_owned(), sent)].into(),
+        }];
+        let (health, words) = words(&[leader, well(2), well(3), joining]);
+        assert_eq!(health, Health::Degraded);
+        assert!(words.contains("the members are changing: node-4 is joining"), "{words}");
+        assert!(words.contains("node-4 is being sent a snapshot: 10 of 25 bytes"), "{words}");
     }
 }

@@ -64,9 +64,9 @@ pub use pending::PENDING_MAX;
 pub use quarantine::{Agreement, CHECK_INTERVAL_MS};
 pub use replica::Replica;
 pub use snapshot::{
-    FoundSnapshots, KeptSnapshot, SNAPSHOT_CHUNK_BYTES_MAX, SnapshotId, SnapshotMessage,
-    SnapshotOptions, SnapshotOutcome, SnapshotReply, SnapshotRequest, SnapshotStatus,
-    SnapshotWorker, open_snapshots,
+    FoundSnapshots, KeptSnapshot, SNAPSHOT_CHUNK_BYTES_MAX, SnapshotFailure, SnapshotId,
+    SnapshotMessage, SnapshotOptions, SnapshotOutcome, SnapshotReply, SnapshotRequest,
+    SnapshotSent, SnapshotStatus, SnapshotWork, SnapshotWorker, open_snapshots,
 };
 pub use state_check::{SAMPLES_MAX, Sample};
 // The shell opens a member's directory and log through this room: it has no door to the one below.

@@ -15,6 +15,7 @@
 //! | `shelf.rs` | which snapshots there are, when the next is due, how far the log may be cut |
 //! | `sending.rs` | to followers that need what was cut |
 //! | `receiving.rs` | from the leader |
+//! | `trouble.rs` | what failed, and was not made good for since |
 //! | `conduct.rs` | the replica's part: what of it happens when |
 //!
 //! The receiver asks for each piece, so a stream goes on where it was however often it breaks, and
@@ -26,6 +27,7 @@ mod message;
 mod receiving;
 mod sending;
 mod shelf;
+mod trouble;
 mod worker;
 
 pub use files::{FoundSnapshots, SnapshotWorker, open_snapshots};
@@ -35,6 +37,8 @@ pub use worker::{SnapshotReply, SnapshotRequest};
 
 pub use conduct::SnapshotStatus;
 pub(crate) use conduct::Snapshots;
+pub use sending::SnapshotSent;
+pub use trouble::{SnapshotFailure, SnapshotWork};
 
 /// At most so many bytes of a snapshot travel in one message.
 pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = 256 << 10;

@@ -7,16 +7,19 @@ use std::path::{Path, PathBuf};
 
 use cluster::{Cluster, put};
 use disk::Disk;
-use replica::{Failure, Request, SnapshotOptions};
+use raft::{Index, LogId, MemberId, Now, Replication, Term};
+use replica::{Failure, Request, SnapshotOptions, SnapshotReply, SnapshotWork};
 
 const SNAPSHOTS: &str = "/member/snapshots";
 
 /// Three members that make a snapshot every few writes, `1` leading.
 fn led() -> Cluster {
+    led_with(SnapshotOptions::default())
+}
+
+fn led_with(options: SnapshotOptions) -> Cluster {
     let mut cluster = Cluster::new(3);
-    let bytes_min = 1_000;
-    cluster.snapshots =
-        Some(SnapshotOptions { bytes_min, of_last_percent: 0, ..SnapshotOptions::default() });
+    cluster.snapshots = Some(SnapshotOptions { bytes_min: 1_000, of_last_percent: 0, ..options });
     for id in 1..=3 {
         cluster.kill(id);
         cluster.start(id);
@@ -139,4 +142,54 @@ fn a_member_without_a_state_still_counts_for_a_quorum_and_does_not_campaign() {
     cluster.isolated = vec![3];
     cluster.pass(500);
     write(&mut cluster, 100..101);
+}
+
+#[test]
+fn the_status_tells_of_a_snapshot_on_its_way_at_both_ends() {
+    let slow = SnapshotOptions {
+        bytes_per_second_max: 1_000,
+        chunk_bytes: 100,
+        ..SnapshotOptions::default()
+    };
+    let mut cluster = led_with(slow);
+    cluster.isolated = vec![3];
+    write(&mut cluster, 0..100);
+    cluster.isolated.clear();
+    cluster.pass(2_000);
+
+    let leader = cluster.replica(1).status();
+    let newest = leader.snapshots.newest.expect("it has one");
+    assert_eq!(leader.snapshots.log_start.index.0, log_start(&cluster, 1));
+    assert!(newest.last.index > leader.snapshots.log_start.index);
+    assert!(newest.stamp_ms > 0, "it says of when it is");
+    let third = leader.peers.iter().find(|peer| peer.id == MemberId(3)).expect("it is a peer");
+    assert_eq!(third.replication, Replication::Snapshot);
+    let [sent] = leader.snapshots.sending[..] else { panic!("{:?}", leader.snapshots.sending) };
+    assert_eq!(sent.to, MemberId(3));
+    assert!(sent.bytes > 0 && sent.bytes < sent.bytes_total, "{sent:?}");
+
+    let receiving = cluster.replica(3).status().snapshots.receiving.expect("it is under way");
+    assert_eq!(receiving, (MemberId(1), sent.bytes, sent.bytes_total));
+
+    cluster.pass(20_000);
+    let leader = cluster.replica(1).status();
+    assert_eq!(leader.snapshots.sending, []);
+    assert!(leader.peers.iter().all(|peer| peer.replication == Replication::Replicate));
+}
+
+#[test]
+fn a_snapshot_that_could_not_be_written_is_an_alarm_until_one_is() {
+    let mut cluster = led();
+    let last = LogId::new(Term(1), Index(1));
+    let reply = SnapshotReply::WriteFailed { last, reason: "no space".to_owned() };
+    let now = Now { monotonic_ms: 0, wall_ms: 0 };
+    cluster.running(1).replica.snapshot_reply(now, reply);
+    cluster.pass(1_000);
+    let failures = cluster.replica(1).status().snapshots.failures;
+    assert_eq!((failures[0].work, failures[0].reason.as_str()), (SnapshotWork::Write, "no space"));
+    assert!(failures[0].ago_ms >= 1_000);
+    // It is tried again a while later.
+    cluster.pass(10_000);
+    write(&mut cluster, 0..100);
+    assert_eq!(cluster.replica(1).status().snapshots.failures, []);
 }

@@ -47,8 +47,9 @@ impl Cluster {
 
     pub(super) fn show_progress(&mut self, id: MemberId) {
         for follower in self.raft(id).follower_status() {
-            let raft::FollowerStatus { id, matched, silent_ms, .. } = follower;
-            self.trace.line(format!("{id} matched={matched} silent={silent_ms} ms"));
+            let raft::FollowerStatus { id, matched, silent_ms, replication, .. } = follower;
+            let replication = replication.as_str();
+            self.trace.line(format!("{id} {replication} matched={matched} silent={silent_ms} ms"));
         }
     }
 

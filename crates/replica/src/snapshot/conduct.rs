@@ -6,8 +6,9 @@ use raft::{Index, Installed, LogId, MemberId, Now, PersistNumber, SnapshotPoint,
 use store::Store;
 
 use super::receiving::{Receiving, Step};
-use super::sending::{Offer, Sending};
+use super::sending::{Offer, Sending, SnapshotSent};
 use super::shelf::{KeptSnapshot, Shelf, SnapshotOptions};
+use super::trouble::{SnapshotFailure, SnapshotWork, Trouble};
 use super::{SnapshotId, SnapshotMessage, SnapshotOutcome, SnapshotReply, SnapshotRequest};
 use crate::LogRequest;
 use crate::replica::Replica;
@@ -31,6 +32,7 @@ pub(crate) struct Snapshots {
     /// The log begins after the state does: there is no state to serve (rule 2.4).
     stateless: bool,
     want_sent_ms: u64,
+    trouble: Trouble,
 }
 
 /// A snapshot that the log has been told of, and whose state is not taken over yet.
@@ -65,12 +67,14 @@ pub struct SnapshotStatus {
     pub newest: Option<KeptSnapshot>,
     /// The entry after which its log begins.
     pub log_start: LogId,
-    /// Followers that are being sent one.
-    pub sending_to: Vec<MemberId>,
+    /// Those on their way to followers.
+    pub sending: Vec<SnapshotSent>,
     /// Who sends this member one: bytes received, and bytes in all.
     pub receiving: Option<(MemberId, u64, u64)>,
     /// This member has no state to serve, and waits for a snapshot (rule 2.4).
     pub stateless: bool,
+    /// What failed, and was not made good for since.
+    pub failures: Vec<SnapshotFailure>,
 }
 
 impl Snapshots {
@@ -86,6 +90,7 @@ impl Snapshots {
             wanted_now: false,
             stateless,
             want_sent_ms: 0,
+            trouble: Trouble::default(),
         }
     }
 
@@ -106,13 +111,14 @@ impl Snapshots {
         self.stateless
     }
 
-    fn status(&self, log_start: LogId) -> SnapshotStatus {
+    fn status(&self, now_ms: u64, log_start: LogId, applied: Index) -> SnapshotStatus {
         SnapshotStatus {
             newest: self.shelf.newest(),
             log_start,
-            sending_to: self.sending.members().collect(),
+            sending: self.sending.sent(),
             receiving: self.receiving.as_ref().map(Receiving::status),
             stateless: self.stateless,
+            failures: self.trouble.standing(now_ms, applied),
         }
     }
 }
@@ -167,17 +173,22 @@ impl Replica {
         self.now = now;
         let now_ms = now.monotonic_ms;
         match reply {
-            SnapshotReply::Written { last, bytes } => {
-                self.snapshots.shelf.written(KeptSnapshot { last, bytes });
+            SnapshotReply::Written { last, bytes, stamp_ms } => {
+                self.snapshots.shelf.written(KeptSnapshot { last, bytes, stamp_ms });
+                self.snapshots.trouble.over(SnapshotWork::Write);
                 self.tidy_snapshots();
             }
-            SnapshotReply::WriteFailed { .. } => self.snapshots.shelf.write_failed(now_ms),
+            SnapshotReply::WriteFailed { last, reason } => {
+                self.snapshots.shelf.write_failed(now_ms);
+                self.snapshot_failed(SnapshotWork::Write, last, reason);
+            }
             SnapshotReply::Read { member, id, offset, bytes } => {
                 if self.snapshots.sending.read(member, id) {
                     self.say_of_snapshot(member, SnapshotMessage::Chunk { id, offset, bytes });
                 }
             }
-            SnapshotReply::ReadFailed { member, id, .. } => {
+            SnapshotReply::ReadFailed { member, id, reason } => {
+                self.snapshot_failed(SnapshotWork::Send, id.last, reason);
                 self.snapshot_done(member, id, SnapshotOutcome::Failed);
             }
             SnapshotReply::Receiving { from, id, offset } => {
@@ -189,7 +200,8 @@ impl Replica {
             SnapshotReply::Received { from, id, bytes, point, store } => {
                 self.snapshot_received(from, id, bytes, point, *store);
             }
-            SnapshotReply::ReceiveFailed { from, id, .. } => {
+            SnapshotReply::ReceiveFailed { from, id, reason } => {
+                self.snapshot_failed(SnapshotWork::Receive, id.last, reason);
                 let is_this = |receiving: &mut Receiving| receiving.is(from, id);
                 if self.snapshots.receiving.take_if(is_this).is_some() {
                     self.snapshot_ends(from, id, SnapshotOutcome::Failed);
@@ -202,6 +214,7 @@ impl Replica {
         let now_ms = self.now.monotonic_ms;
         if !self.raft.is_leader() {
             self.snapshots.sending.abandon();
+            self.snapshots.trouble.over(SnapshotWork::Send);
         }
         let Snapshots { sending, shelf, .. } = &mut self.snapshots;
         let due = sending.tick(now_ms, self.raft.term(), |last| shelf.is_pinned_too_long(last));
@@ -302,7 +315,10 @@ impl Replica {
             return;
         }
         match outcome {
-            SnapshotOutcome::Taken => self.raft.snapshot_sent(member, id.last),
+            SnapshotOutcome::Taken => {
+                self.snapshots.trouble.over(SnapshotWork::Send);
+                self.raft.snapshot_sent(member, id.last);
+            }
             SnapshotOutcome::Failed => self.raft.snapshot_failed(member),
         }
         self.tidy_snapshots();
@@ -375,6 +391,7 @@ impl Replica {
         point: SnapshotPoint,
         store: Store,
     ) {
+        self.snapshots.trouble.over(SnapshotWork::Receive);
         let is_this = |receiving: &mut Receiving| receiving.is(from, id);
         let Some(receiving) = self.snapshots.receiving.take_if(is_this) else {
             // Another took its place meanwhile.
@@ -440,7 +457,7 @@ impl Replica {
             point.last.index.0,
             "its state is that of its last entry"
         );
-        let retired = self.applier.take_over(store, point.configuration);
+        let retired = self.applier.take_over(store, point.configuration.clone());
         self.effects.snapshot.push(SnapshotRequest::Free(retired));
         self.pending.jumped_to(point.last.index);
         self.snapshots.stateless = false;
@@ -449,7 +466,8 @@ impl Replica {
             self.watch.rebuilt();
             self.effects.agreement = Some(self.watch.agreement());
         }
-        self.snapshots.shelf.installed(KeptSnapshot { last: point.last, bytes });
+        let SnapshotPoint { last, stamp_ms, .. } = point;
+        self.snapshots.shelf.installed(KeptSnapshot { last, bytes, stamp_ms });
         self.tidy_snapshots();
     }
 
@@ -480,11 +498,16 @@ impl Replica {
         }
     }
 
+    fn snapshot_failed(&mut self, work: SnapshotWork, last: LogId, reason: String) {
+        self.snapshots.trouble.failed(work, self.now.monotonic_ms, last.index, reason);
+    }
+
     fn say_of_snapshot(&mut self, to: MemberId, message: SnapshotMessage) {
         self.effects.send_snapshot.push((to, message));
     }
 
     pub(crate) fn snapshot_status(&self) -> SnapshotStatus {
-        self.snapshots.status(self.raft.log().start())
+        let (now_ms, log_start) = (self.now.monotonic_ms, self.raft.log().start());
+        self.snapshots.status(now_ms, log_start, self.applier.applied())
     }
 }

@@ -83,7 +83,8 @@ impl FoundSnapshots {
             self.configuration = point.configuration.clone();
         }
         recovered.learn_start(&point);
-        self.kept.push(KeptSnapshot { last: point.last, bytes: info.bytes });
+        let SnapshotPoint { last, stamp_ms, .. } = point;
+        self.kept.push(KeptSnapshot { last, bytes: info.bytes, stamp_ms });
         Ok(Ok(()))
     }
 }
@@ -139,8 +140,14 @@ impl<D: Disk> SnapshotWorker<D> {
             SnapshotRequest::Write { point, cluster_id, capture } => {
                 let written = self.write(&point, cluster_id, *capture);
                 Some(match written {
-                    Ok(bytes) => SnapshotReply::Written { last: point.last, bytes },
-                    Err(error) => SnapshotReply::WriteFailed { reason: error.to_string() },
+                    Ok(bytes) => {
+                        let SnapshotPoint { last, stamp_ms, .. } = point;
+                        SnapshotReply::Written { last, bytes, stamp_ms }
+                    }
+                    Err(error) => {
+                        let (last, reason) = (point.last, error.to_string());
+                        SnapshotReply::WriteFailed { last, reason }
+                    }
                 })
             }
             SnapshotRequest::Read { member, id, offset, bytes_max } => {

@@ -13,12 +13,25 @@ const OFFER_AGAIN_MS: u64 = 1_000;
 /// ... and given up after so long: raft asks again, and a newer one is offered.
 const GIVE_UP_MS: u64 = 30_000;
 
+/// How far a snapshot has come on its way to a follower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotSent {
+    /// The follower.
+    pub to: MemberId,
+    /// It has so many bytes.
+    pub bytes: u64,
+    /// Of so many.
+    pub bytes_total: u64,
+}
+
 /// One snapshot, to one follower.
 #[derive(Clone, Copy, Debug)]
 struct Stream {
     term: Term,
     id: SnapshotId,
     bytes_total: u64,
+    /// What comes after these bytes is what the follower asked for last.
+    bytes_sent: u64,
     heard_ms: u64,
     offered_ms: u64,
     /// A piece is being read, or waits for the rate.
@@ -83,7 +96,8 @@ impl Sending {
     pub(super) fn begin(&mut self, now_ms: u64, offer: Offer) {
         let Offer { to, term, id, bytes_total } = offer;
         let (heard_ms, offered_ms) = (now_ms, now_ms);
-        let stream = Stream { term, id, bytes_total, heard_ms, offered_ms, busy: false };
+        let (bytes_sent, busy) = (0, false);
+        let stream = Stream { term, id, bytes_total, bytes_sent, heard_ms, offered_ms, busy };
         self.streams.insert(to, stream);
         self.wanted.retain(|(member, ..)| *member != to);
     }
@@ -95,7 +109,7 @@ impl Sending {
         };
         stream.heard_ms = now_ms;
         if !stream.busy && offset < stream.bytes_total {
-            stream.busy = true;
+            (stream.busy, stream.bytes_sent) = (true, offset);
             self.wanted.push_back((from, id, offset));
         }
     }
@@ -141,8 +155,14 @@ impl Sending {
         self.streams.values().map(|stream| stream.id.last)
     }
 
-    pub(super) fn members(&self) -> impl Iterator<Item = MemberId> {
-        self.streams.keys().copied()
+    /// How far each of them has come.
+    pub(super) fn sent(&self) -> Vec<SnapshotSent> {
+        let sent = |(&to, stream): (&MemberId, &Stream)| SnapshotSent {
+            to,
+            bytes: stream.bytes_sent,
+            bytes_total: stream.bytes_total,
+        };
+        self.streams.iter().map(sent).collect()
     }
 
     pub(super) fn is_sending_to(&self, member: MemberId) -> bool {
@@ -211,6 +231,7 @@ mod tests {
         assert!(sending.read(TO, id(1)));
         sending.asked(0, TO, id(1), 100);
         assert_eq!(offsets(sending.reads(0)), [100]);
+        assert_eq!(sending.sent(), [SnapshotSent { to: TO, bytes: 100, bytes_total: 1_000 }]);
     }
 
     #[test]

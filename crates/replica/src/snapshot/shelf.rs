@@ -45,6 +45,8 @@ pub struct KeptSnapshot {
     pub last: LogId,
     /// The size of its file.
     pub bytes: u64,
+    /// The leader's wall clock in that entry, ms since 1970.
+    pub stamp_ms: u64,
 }
 
 /// Those of this member.
@@ -167,7 +169,7 @@ mod tests {
     use raft::{Index, Term};
 
     fn at(index: u64, bytes: u64) -> KeptSnapshot {
-        KeptSnapshot { last: LogId::new(Term(1), Index(index)), bytes }
+        KeptSnapshot { last: LogId::new(Term(1), Index(index)), bytes, stamp_ms: 0 }
     }
 
     fn options() -> SnapshotOptions {

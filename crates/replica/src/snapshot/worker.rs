@@ -79,9 +79,13 @@ pub enum SnapshotReply {
         last: LogId,
         /// The size of its file.
         bytes: u64,
+        /// The leader's wall clock in that entry, ms since 1970.
+        stamp_ms: u64,
     },
     /// It could not be written. The member goes on without.
     WriteFailed {
+        /// The last entry that it was to stand for.
+        last: LogId,
         /// Why.
         reason: String,
     },
@@ -161,8 +165,12 @@ impl fmt::Debug for SnapshotRequest {
 impl fmt::Debug for SnapshotReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SnapshotReply::Written { last, bytes } => write!(f, "Written {last}, {bytes} bytes"),
-            SnapshotReply::WriteFailed { reason } => write!(f, "WriteFailed: {reason}"),
+            SnapshotReply::Written { last, bytes, .. } => {
+                write!(f, "Written {last}, {bytes} bytes")
+            }
+            SnapshotReply::WriteFailed { last, reason } => {
+                write!(f, "WriteFailed {last}: {reason}")
+            }
             SnapshotReply::Read { member, id, offset, bytes } => {
                 write!(f, "Read {} bytes of {} at {offset} for {member}", bytes.len(), id.last)
             }

@@ -14,6 +14,7 @@ use replica::Failure;
 use serde_json::{Map, Value};
 use store::{CommandError, Origin, ReadError, Revision};
 
+use super::alarms::serves_nothing;
 use super::escape::BrokenEscape;
 use super::reply;
 use crate::node::{NodeStatus, Phase};
@@ -255,8 +256,15 @@ pub(super) fn unavailable(status: &NodeStatus) -> Refusal {
         ),
         Phase::Running => Refusal::new(
             Code::Unavailable,
-            "no leader could be reached in time; it was not done. Try again, or see \
-             /cluster/status",
+            match serves_nothing(status) {
+                Some(alarm) => {
+                    Cow::from(format!("{}. It was not done; ask another member", alarm.message()))
+                }
+                None => Cow::from(
+                    "no leader could be reached in time; it was not done. Try again, or see \
+                     /cluster/status",
+                ),
+            },
         ),
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `/livez` | the process runs, its log is sound; whatever the others do | restarting it |
 //! | `/readyz` | a linearizable read would succeed now | sending it traffic |
-//! | `/health` | it takes part in a cluster that has a leader | people and monitors, as in etcd |
+//! | `/health` | it serves in a cluster that has a leader and takes writes | people and monitors |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use axum::http::header::HeaderValue;
 use axum::http::{Request, Response, StatusCode};
 use serde_json::json;
 
+use super::alarms::alarms;
 use super::error::{Refusal, unavailable};
 use super::kv::ready_to_read;
 use super::query::{Consistency, Query};
@@ -32,8 +33,11 @@ pub(super) async fn health(State(doors): State<Arc<Doors>>) -> Response<Body> {
     let status = doors.node.status();
     let reason = match &status.phase {
         Phase::Waiting(reason) | Phase::Stopped(reason) => reason.clone(),
-        Phase::Running if status.leader().is_none() => "no leader".to_owned(),
-        Phase::Running => String::new(),
+        Phase::Running => match alarms(&status).iter().find(|alarm| alarm.stops_service()) {
+            Some(alarm) => alarm.message(),
+            None if status.leader().is_none() => "no leader".to_owned(),
+            None => String::new(),
+        },
     };
     let (code, health) = match reason.is_empty() {
         true => (StatusCode::OK, "true"),

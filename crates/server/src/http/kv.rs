@@ -20,6 +20,7 @@ use store::{
     Revision,
 };
 
+use super::alarms::serves_nothing;
 use super::body::{self, Format};
 use super::error::{Code, Refusal, unavailable};
 use super::escape::{decode_path, text_or_base64};
@@ -101,6 +102,11 @@ pub(super) async fn ready_to_read(
             Ok(None)
         }
         Consistency::Stale => {
+            // What a wrong state shows, or none, is not old: it is wrong.
+            let status = node.status();
+            if status.replica.is_none() || serves_nothing(&status).is_some() {
+                return Err(unavailable(&status));
+            }
             let published = node.store().published();
             let age_ms = wall_ms().saturating_sub(published.stamp_ms);
             Ok(Some(Staleness { applied_index: published.applied_index, age_ms }))
@@ -108,7 +114,7 @@ pub(super) async fn ready_to_read(
     }
 }
 
-fn wall_ms() -> u64 {
+pub(super) fn wall_ms() -> u64 {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
 }

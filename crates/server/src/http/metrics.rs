@@ -12,8 +12,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use raft::RoleName;
+use raft::{FollowerStatus, Replication, RoleName};
+use replica::{Configuration, SnapshotStatus, Standing};
 
+use super::alarms::{NAMES as ALARMS, alarms};
+use super::kv::wall_ms;
+use super::status::name_of;
 use crate::node::{Counters, Node, NodeStatus};
 
 /// The first bucket of the latency histogram, in s; each of the others is twice the one before.
@@ -108,6 +112,15 @@ impl Collector for Member {
         let status = self.0.status();
         // The registry ends its own sentences with a full stop.
         let sentence = |help| format!("{help}.");
+        for (name, help, rows) in labelled(&status) {
+            let help = sentence(help);
+            let kind = prometheus_client::metrics::MetricType::Gauge;
+            let mut family = encoder.encode_descriptor(name, &help, None, kind)?;
+            for (label, value) in rows {
+                let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+                gauge.encode(family.encode_family(&[label])?)?;
+            }
+        }
         for (name, help, value) in gauges(&status) {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(
@@ -140,6 +153,7 @@ fn gauges(status: &NodeStatus) -> Vec<Row<u64>> {
     ];
     let Some(replica) = &status.replica else { return rows };
     let published = &replica.published;
+    rows.extend(snapshot_gauges(&replica.snapshots));
     rows.extend([
         ("is_leader", "1 if this member leads", u64::from(replica.role == RoleName::Leader)),
         ("role", "0 follower, 1 pre-candidate, 2 candidate, 3 leader", role_number(replica.role)),
@@ -151,9 +165,114 @@ fn gauges(status: &NodeStatus) -> Vec<Row<u64>> {
         ("store_revision", "The store's version counter", published.revision.0),
         ("store_keys", "Keys that exist", published.keys),
         ("store_live_bytes", "Bytes of these keys and their values", published.live_bytes),
+        ("store_sessions", "Sessions that are open", published.sessions),
+        (
+            "store_idempotency_keys",
+            "Writes under a key of their own that are remembered",
+            published.once_keys,
+        ),
         ("requests_pending", "Requests that wait for an answer", replica.pending as u64),
     ]);
     rows
+}
+
+fn snapshot_gauges(snapshots: &SnapshotStatus) -> Vec<Row<u64>> {
+    let start = snapshots.log_start.index.0;
+    let mut rows = vec![("log_start_index", "The log begins after this entry", start)];
+    if let Some(newest) = snapshots.newest {
+        let age_s = wall_ms().saturating_sub(newest.stamp_ms) / 1_000;
+        rows.extend([
+            ("snapshot_index", "The last entry of the newest snapshot", newest.last.index.0),
+            ("snapshot_bytes", "The size of the newest snapshot", newest.bytes),
+            ("snapshot_age_seconds", "Time since that entry was written, by the clocks", age_s),
+        ]);
+    }
+    if let Some((_, bytes, bytes_total)) = snapshots.receiving {
+        let help = "Bytes received of the snapshot that the leader sends to this member";
+        rows.push(("snapshot_received_bytes", help, bytes));
+        rows.push(("snapshot_receiving_bytes", "Bytes of that snapshot in all", bytes_total));
+    }
+    rows
+}
+
+type Label = (&'static str, String);
+type Labelled = (&'static str, &'static str, Vec<(Label, u64)>);
+
+/// Gauges with one value for each alarm, standing or member.
+fn labelled(status: &NodeStatus) -> Vec<Labelled> {
+    let standing = alarms(status);
+    let is_raised = |name: &str| u64::from(standing.iter().any(|alarm| alarm.name() == name));
+    let raised = ALARMS.map(|name| (("alarm", name.to_owned()), is_raised(name)));
+    let mut rows = vec![(
+        "alarm",
+        "1 if this alarm is raised: docs/operations.md says what each means",
+        raised.to_vec(),
+    )];
+    if let Some(configuration) = &status.configuration {
+        rows.push(("members", "Members by their standing", members(configuration)));
+    }
+    if let Some(replica) = status.replica.as_ref().filter(|replica| !replica.peers.is_empty()) {
+        rows.extend(followers(replica, status));
+    }
+    rows
+}
+
+fn members(configuration: &Configuration) -> Vec<(Label, u64)> {
+    let standings = [Standing::Voter, Standing::Learner, Standing::Joining, Standing::Leaving];
+    let count = |standing| {
+        let members = configuration.members.values();
+        members.filter(|member| member.standing == standing).count() as u64
+    };
+    standings.map(|standing| (("standing", standing.as_str().to_owned()), count(standing))).to_vec()
+}
+
+/// What only the leader knows of the others.
+fn followers(replica: &replica::Status, status: &NodeStatus) -> Vec<Labelled> {
+    let last = replica.last.index.0;
+    let of_each = |value: &dyn Fn(&FollowerStatus) -> u64| {
+        let row = |peer: &FollowerStatus| (("member", name_of(peer.id, status)), value(peer));
+        replica.peers.iter().map(row).collect()
+    };
+    let sent = |peer: &FollowerStatus| {
+        let sent = replica.snapshots.sending.iter().find(|sent| sent.to == peer.id);
+        sent.map_or(0, |sent| sent.bytes)
+    };
+    vec![
+        (
+            "follower_matched_index",
+            "On the leader, the last entry that the follower has as the leader has it, on its disk",
+            of_each(&|peer| peer.matched.0),
+        ),
+        (
+            "follower_lag_entries",
+            "On the leader, entries of its log that the follower lacks",
+            of_each(&|peer| last.saturating_sub(peer.matched.0)),
+        ),
+        (
+            "follower_silent_milliseconds",
+            "On the leader, time since the follower's last answer",
+            of_each(&|peer| peer.silent_ms),
+        ),
+        (
+            "follower_progress",
+            "On the leader, 0 if it probes where the logs agree, 1 if it replicates, 2 if the \
+             follower needs a snapshot",
+            of_each(&|peer| replication_number(peer.replication)),
+        ),
+        (
+            "follower_snapshot_sent_bytes",
+            "On the leader, bytes that the follower has of the snapshot being sent to it",
+            of_each(&sent),
+        ),
+    ]
+}
+
+fn replication_number(replication: Replication) -> u64 {
+    match replication {
+        Replication::Probe => 0,
+        Replication::Replicate => 1,
+        Replication::Snapshot => 2,
+    }
 }
 
 fn role_number(role: RoleName) -> u64 {

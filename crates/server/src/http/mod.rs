@@ -17,6 +17,7 @@
 //! What this does not do: authenticate, encrypt, compress, or keep any state of its own beyond
 //! its metrics.
 
+mod alarms;
 mod body;
 mod cluster;
 mod cursor;
@@ -33,6 +34,7 @@ mod query;
 mod reply;
 mod serve;
 mod session;
+mod status;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -77,7 +79,7 @@ pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Rou
         ("/kv/{*key}", one_key()),
         ("/session", post(session::open)),
         ("/session/{id}", delete(session::close)),
-        ("/cluster/status", get(cluster::status)),
+        ("/cluster/status", get(status::status)),
         ("/cluster/leader", get(cluster::leader)),
         ("/cluster/members", get(cluster::members).post(membership::add)),
         ("/cluster/members/{member}", delete(membership::remove).patch(membership::readdress)),

@@ -72,11 +72,11 @@ pub(crate) fn run<D: Disk>(
 /// Logs what people care about: what went wrong, and which snapshots there are.
 fn announce(asked: &str, reply: &SnapshotReply) {
     match reply {
-        SnapshotReply::Written { last, bytes } => info!(%last, bytes, "wrote a snapshot"),
+        SnapshotReply::Written { last, bytes, .. } => info!(%last, bytes, "wrote a snapshot"),
         SnapshotReply::Received { from, bytes, point, .. } => {
             info!(%from, last = %point.last, bytes, "received a snapshot");
         }
-        SnapshotReply::WriteFailed { reason }
+        SnapshotReply::WriteFailed { reason, .. }
         | SnapshotReply::ReadFailed { reason, .. }
         | SnapshotReply::ReceiveFailed { reason, .. } => {
             warn!(asked, reason, "a snapshot failed; the member goes on without");

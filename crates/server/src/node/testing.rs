@@ -10,7 +10,7 @@ use store::{Apply, Budget, LogEntry, Store};
 
 use super::Node;
 use super::inbox::{Inbox, Input};
-use super::status::{About, StatusBoard};
+use super::status::{About, NodeStatus, Phase, StatusBoard};
 
 const ID: MemberId = MemberId(0x5157);
 
@@ -43,6 +43,28 @@ pub fn waiting() -> Node {
     let board = Arc::new(StatusBoard::new(about()));
     board.waiting("waiting for peers: localhost:8002".to_owned());
     Node::new(Inbox::new(), board, store.reader())
+}
+
+/// A member that only shows a status, as changed from that of a leader of a cluster of one:
+/// nobody answers what is asked of it.
+pub fn showing(change: impl FnOnce(&mut NodeStatus)) -> Node {
+    let mut store = Store::new();
+    found(&mut store);
+    let reader = store.reader();
+    let single = Single { store, index: 1, configuration: Arc::new(configuration()) };
+    let mut status = NodeStatus {
+        about: Arc::new(about()),
+        phase: Phase::Running,
+        configuration: Some(Arc::clone(&single.configuration)),
+        replica: Some(single.status()),
+        uptime: Duration::ZERO,
+    };
+    change(&mut status);
+    let board = StatusBoard::new(About::clone(&status.about));
+    status.configuration.into_iter().for_each(|configuration| board.configured(configuration));
+    status.replica.into_iter().for_each(|replica| board.refresh(replica));
+    board.running();
+    Node::new(Inbox::new(), Arc::new(board), reader)
 }
 
 fn about() -> About {

@@ -34,12 +34,17 @@ async fn the_status_tells_who_this_is_and_how_far_it_has_come() {
     assert_eq!(
         status["log"],
         json!({
+            "start": 0,
             "last_index": 2, "last_term": 1, "durable": 2, "commit": 2, "applied": 2
         })
     );
     let hash = status["state_hash"].as_str().unwrap();
     assert!(hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
     assert_eq!(status["members"][0]["role"], "leader");
+    assert_eq!(status["members"][0]["standing"], "voter");
+    assert_eq!(status["members_told_by"]["name"], "node-1");
+    assert_eq!((&status["alarms"], &status["joint"]), (&json!([]), &json!(false)));
+    assert_eq!(status["snapshot"], json!(null));
 }
 
 #[tokio::test]

@@ -11,4 +11,5 @@ mod list;
 mod members;
 mod once;
 mod published;
+mod status;
 mod world;

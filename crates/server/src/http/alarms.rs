@@ -1,0 +1,103 @@
+//! What is wrong with a member, as far as it knows: one list, from which `/cluster/status`, the
+//! probes, the refusals and the metrics take what they say.
+
+use replica::SnapshotFailure;
+use serde_json::{Value, json};
+
+use crate::node::NodeStatus;
+
+/// One thing that is wrong, and that somebody should look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Alarm {
+    /// This member's state differs from the majority's at this index (rule 10.3).
+    Quarantined {
+        /// The index.
+        index: u64,
+    },
+    /// None of its snapshots could be used, and the log does not reach back far enough (rule 2.4).
+    NoState,
+    /// The members' states differ at this index, and no majority agrees.
+    Corrupt {
+        /// The index.
+        index: u64,
+    },
+    /// Something about a snapshot failed, and was not made good for since.
+    SnapshotFailed(SnapshotFailure),
+}
+
+/// Every name of an alarm, in the order of the list.
+pub(super) const NAMES: [&str; 4] = ["quarantined", "no_state", "corrupt", "snapshot_failed"];
+
+/// What is wrong with this member, the gravest first.
+pub(super) fn alarms(status: &NodeStatus) -> Vec<Alarm> {
+    let Some(replica) = &status.replica else { return Vec::new() };
+    let quarantined = replica.agreement.diverged_at.map(|index| Alarm::Quarantined { index });
+    let stateless = replica.snapshots.stateless.then_some(Alarm::NoState);
+    let corrupt = replica.agreement.split_at.map(|index| Alarm::Corrupt { index });
+    let failures = replica.snapshots.failures.iter().cloned().map(Alarm::SnapshotFailed);
+    // Whoever is in quarantine has no state that counts: that is said once.
+    quarantined.or(stateless).into_iter().chain(corrupt).chain(failures).collect()
+}
+
+/// Why this member serves nothing, if that is so although it runs.
+pub(super) fn serves_nothing(status: &NodeStatus) -> Option<Alarm> {
+    let serves_nothing =
+        |alarm: &Alarm| matches!(alarm, Alarm::Quarantined { .. } | Alarm::NoState);
+    alarms(status).into_iter().find(serves_nothing)
+}
+
+impl Alarm {
+    pub(super) fn name(&self) -> &'static str {
+        let place = match self {
+            Alarm::Quarantined { .. } => 0,
+            Alarm::NoState => 1,
+            Alarm::Corrupt { .. } => 2,
+            Alarm::SnapshotFailed(_) => 3,
+        };
+        NAMES[place]
+    }
+
+    /// Whether reads or writes are refused because of it.
+    pub(super) fn stops_service(&self) -> bool {
+        !matches!(self, Alarm::SnapshotFailed(_))
+    }
+
+    /// What is wrong and what to do, in words.
+    pub(super) fn message(&self) -> String {
+        match self {
+            Alarm::Quarantined { index } => format!(
+                "this member's state differs from the majority's at index {index}: it serves \
+                 nothing until it has another member's; look for faulty memory on its machine"
+            ),
+            Alarm::NoState => "none of this member's snapshots could be used: it serves nothing \
+                               until the leader has sent it one; look at its disk"
+                .to_owned(),
+            Alarm::Corrupt { index } => format!(
+                "the members hold different states at index {index} and no majority agrees: \
+                 writes are refused; see docs/operations.md, \"The members disagree\""
+            ),
+            Alarm::SnapshotFailed(SnapshotFailure { work, reason, ago_ms }) => format!(
+                "the last attempt to {} a snapshot failed {} s ago: {reason}; it is tried again, \
+                 and the log grows meanwhile: look at the disk",
+                work.as_str(),
+                ago_ms / 1_000
+            ),
+        }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let mut shown = json!({ "alarm": self.name(), "message": self.message() });
+        match self {
+            Alarm::Quarantined { index } | Alarm::Corrupt { index } => {
+                shown["index"] = (*index).into();
+            }
+            Alarm::NoState => {}
+            Alarm::SnapshotFailed(SnapshotFailure { work, reason, ago_ms }) => {
+                shown["work"] = work.as_str().into();
+                shown["reason"] = reason.as_str().into();
+                shown["ago_ms"] = (*ago_ms).into();
+            }
+        }
+        shown
+    }
+}

@@ -1,0 +1,310 @@
+//! `GET /cluster/status`: this member, and the others as far as anybody knows.
+//!
+//! How far each member has come is known to the leader alone. A follower asks it, for a short time,
+//! and says who told; without a leader it says that nobody knows. What a member says of itself
+//! never waits for anything but that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, Response, StatusCode};
+use raft::{FollowerStatus, MemberId, RoleName};
+use replica::KeptSnapshot;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+
+use super::alarms::{Alarm, alarms};
+use super::cluster::member_json;
+use super::error::Refusal;
+use super::kv::wall_ms;
+use super::query::{Query, may_forward};
+use super::{Doors, reply};
+use crate::ask::{Question, ask};
+use crate::node::{NodeStatus, Phase};
+
+/// A follower that has not answered for this long counts as silent, in ms.
+const SILENT_MS_MAX: u64 = 2_000;
+
+/// The leader says within this time how far the others are, or that stays unknown.
+const LEADER_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How far a member has come, as the leader sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Progress {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matched: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lag: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot_sent: Option<SentBytes>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct SentBytes {
+    bytes: u64,
+    bytes_total: u64,
+}
+
+/// What a leader's page says that others do not know.
+#[derive(Debug, Deserialize)]
+struct LeadersPage {
+    id: String,
+    role: String,
+    agreement: PageAgreement,
+    members: Vec<PageMember>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PageAgreement {
+    split_at: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PageMember {
+    id: String,
+    #[serde(flatten)]
+    progress: Progress,
+}
+
+/// Where the words about the other members come from.
+enum Source {
+    /// This member leads.
+    Own,
+    /// The leader has answered.
+    Leader(MemberId, LeadersPage),
+    /// Nobody knows, and why.
+    Nobody(String),
+}
+
+/// `GET /cluster/status`.
+pub(super) async fn status(
+    State(doors): State<Arc<Doors>>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    Query::parse(request.uri().query(), &[])?;
+    let may_ask = may_forward(request.headers())?;
+    let status = doors.node.status();
+    let source = look_for_source(&status, may_ask).await;
+    Ok(reply::json(StatusCode::OK, &status_json(&status, &source)))
+}
+
+async fn look_for_source(status: &NodeStatus, may_ask: bool) -> Source {
+    let nobody = |why: &str| Source::Nobody(why.to_owned());
+    let Some(leader) = status.leader().filter(|_| status.phase == Phase::Running) else {
+        return nobody("no leader is known, and only a leader knows how far the others are");
+    };
+    if leader == status.about.id {
+        return Source::Own;
+    }
+    if !may_ask {
+        return nobody("only the leader knows, and it was not to be asked");
+    }
+    let members = status.configuration.as_ref().map(|configuration| &configuration.members);
+    let Some(member) = members.and_then(|members| members.get(&leader)) else {
+        return nobody("the leader's address is not known yet");
+    };
+    match timeout(LEADER_PATIENCE, ask_leader(leader, &member.address)).await {
+        Ok(Some(page)) => Source::Leader(leader, page),
+        Ok(None) | Err(_) => {
+            Source::Nobody(format!("the leader, {}, did not say in time", member.name))
+        }
+    }
+}
+
+/// Its page, if it is one of a member that leads.
+async fn ask_leader(leader: MemberId, address: &str) -> Option<LeadersPage> {
+    let (status, body) = ask(address, Question::get("/cluster/status")).await.ok()?;
+    let page: LeadersPage = serde_json::from_slice(&body).ok()?;
+    let is_leaders = page.id == leader.to_string() && page.role == RoleName::Leader.as_str();
+    (status == StatusCode::OK && is_leaders).then_some(page)
+}
+
+fn status_json(status: &NodeStatus, source: &Source) -> Map<String, Value> {
+    let about = &status.about;
+    let mut shown = Map::new();
+    let mut show = |name: &str, value: Value| shown.insert(name.to_owned(), value);
+    show("id", about.id.to_string().into());
+    show("name", about.name.clone().into());
+    show("address", about.address.clone().into());
+    show("incarnation", format!("{:032x}", about.incarnation).into());
+    show("version", about.version.into());
+    show("unsafe_no_fsync", about.unsafe_no_fsync.into());
+    show("uptime_ms", u64::try_from(status.uptime.as_millis()).unwrap_or(u64::MAX).into());
+    show("phase", phase_json(&status.phase));
+    let configuration = status.configuration.as_ref();
+    show("cluster_id", configuration.map(|known| format!("{:032x}", known.cluster_id)).into());
+    show("joint", configuration.map(|known| known.is_joint()).into());
+    if let Some(replica) = &status.replica {
+        shown.extend(replica_json(replica, status));
+    }
+    let alarms = known_alarms(status, source);
+    shown.insert("alarms".to_owned(), alarms.iter().map(Alarm::json).collect());
+    shown.insert("members".to_owned(), members_json(status, source));
+    let (told_by, unknown) = match source {
+        Source::Own => (member_json(about.id, status), Value::Null),
+        Source::Leader(leader, _) => (member_json(*leader, status), Value::Null),
+        Source::Nobody(why) => (Value::Null, why.clone().into()),
+    };
+    shown.insert("members_told_by".to_owned(), told_by);
+    shown.insert("members_unknown".to_owned(), unknown);
+    shown.insert("health".to_owned(), health_in_words(status, &alarms).into());
+    shown
+}
+
+/// Its own, and what only the leader finds.
+fn known_alarms(status: &NodeStatus, source: &Source) -> Vec<Alarm> {
+    let mut alarms = alarms(status);
+    if let Source::Leader(_, page) = source
+        && let Some(index) = page.agreement.split_at
+    {
+        alarms.push(Alarm::Corrupt { index });
+    }
+    alarms
+}
+
+fn phase_json(phase: &Phase) -> Value {
+    match phase {
+        Phase::Waiting(_) => "waiting",
+        Phase::Running => "running",
+        Phase::Stopped(_) => "stopped",
+    }
+    .into()
+}
+
+fn replica_json(replica: &replica::Status, status: &NodeStatus) -> Map<String, Value> {
+    let published = &replica.published;
+    let Value::Object(shown) = json!({
+        "role": replica.role.as_str(),
+        "term": replica.term.0,
+        "vote": replica.vote.map(|vote| vote.to_string()),
+        "leader": replica.leader.map(|leader| member_json(leader, status)),
+        "log": {
+            "start": replica.snapshots.log_start.index.0,
+            "last_index": replica.last.index.0,
+            "last_term": replica.last.term.0,
+            "durable": replica.durable,
+            "commit": replica.commit,
+            "applied": published.applied_index,
+        },
+        "snapshot": replica.snapshots.newest.map(snapshot_json),
+        "receiving": replica.snapshots.receiving.map(|(from, bytes, bytes_total)| json!({
+            "from": member_json(from, status), "bytes": bytes, "bytes_total": bytes_total,
+        })),
+        "agreement": {
+            "diverged_at": replica.agreement.diverged_at,
+            "split_at": replica.agreement.split_at,
+        },
+        "revision": published.revision.0,
+        "compact_revision": published.compact_revision.0,
+        "state_hash": format!("{:016x}", published.state_hash),
+        "keys": published.keys,
+        "live_bytes": published.live_bytes,
+        "sessions": published.sessions,
+        "idempotency_keys": published.once_keys,
+        "age_ms": replica.age_ms,
+        "pending": replica.pending,
+    }) else {
+        unreachable!("the literal above is an object")
+    };
+    shown
+}
+
+fn snapshot_json(newest: KeptSnapshot) -> Value {
+    let KeptSnapshot { last, bytes, stamp_ms } = newest;
+    let age_ms = wall_ms().saturating_sub(stamp_ms);
+    json!({ "index": last.index.0, "term": last.term.0, "bytes": bytes, "age_ms": age_ms })
+}
+
+/// Every member, with how far its log is known to be.
+fn members_json(status: &NodeStatus, source: &Source) -> Value {
+    let members = status.configuration.iter().flat_map(|configuration| &configuration.members);
+    let shown = members.map(|(&id, member)| {
+        let mut shown = member_json(id, status);
+        shown["standing"] = member.standing.as_str().into();
+        if let Some(role) = role_of(id, status) {
+            shown["role"] = role.as_str().into();
+        }
+        let progress = match source {
+            Source::Own => own_progress(id, status),
+            Source::Leader(_, page) => told_progress(id, page),
+            Source::Nobody(_) => None,
+        };
+        let known = progress.and_then(|progress| serde_json::to_value(progress).ok());
+        if let (Value::Object(shown), Some(Value::Object(known))) = (&mut shown, known) {
+            shown.extend(known);
+        }
+        shown
+    });
+    shown.collect()
+}
+
+fn role_of(id: MemberId, status: &NodeStatus) -> Option<RoleName> {
+    let replica = status.replica.as_ref()?;
+    match id == status.about.id {
+        true => Some(replica.role),
+        false => (replica.leader == Some(id)).then_some(RoleName::Leader),
+    }
+}
+
+fn own_progress(id: MemberId, status: &NodeStatus) -> Option<Progress> {
+    let replica = status.replica.as_ref()?;
+    let peer = replica.peers.iter().find(|peer| peer.id == id)?;
+    let sent = replica.snapshots.sending.iter().find(|sent| sent.to == id);
+    Some(Progress {
+        matched: Some(peer.matched.0),
+        lag: Some(replica.last.index.0.saturating_sub(peer.matched.0)),
+        silent_ms: Some(peer.silent_ms),
+        progress: Some(peer.replication.as_str().to_owned()),
+        snapshot_sent: sent
+            .map(|sent| SentBytes { bytes: sent.bytes, bytes_total: sent.bytes_total }),
+    })
+}
+
+fn told_progress(id: MemberId, page: &LeadersPage) -> Option<Progress> {
+    let id = id.to_string();
+    page.members.iter().find(|member| member.id == id).map(|member| member.progress.clone())
+}
+
+/// One sentence for people: is it well, and if not, what is wrong or who is missing.
+fn health_in_words(status: &NodeStatus, alarms: &[Alarm]) -> String {
+    let replica = match (&status.phase, &status.replica) {
+        (Phase::Waiting(reason), _) => return format!("waiting: {reason}"),
+        (Phase::Stopped(reason), _) => return format!("stopped: {reason}"),
+        (Phase::Running, None) => return "starting".to_owned(),
+        (Phase::Running, Some(replica)) => replica,
+    };
+    if let Some(alarm) = alarms.first() {
+        return alarm.message();
+    }
+    match replica.leader {
+        None => "no leader: writes and linearizable reads wait until one is elected".to_owned(),
+        Some(leader) if leader == status.about.id => quorum_in_words(&replica.peers, status),
+        Some(leader) => format!("follows {}", name_of(leader, status)),
+    }
+}
+
+fn quorum_in_words(peers: &[FollowerStatus], status: &NodeStatus) -> String {
+    let silent: Vec<String> = peers
+        .iter()
+        .filter(|peer| peer.silent_ms > SILENT_MS_MAX)
+        .map(|peer| format!("{} silent for {} s", name_of(peer.id, status), peer.silent_ms / 1_000))
+        .collect();
+    let total = peers.len() + 1;
+    let answering = total - silent.len();
+    match silent.is_empty() {
+        true => format!("{answering} of {total} members answer"),
+        false => format!("{answering} of {total} members answer: {}", silent.join(", ")),
+    }
+}
+
+pub(super) fn name_of(id: MemberId, status: &NodeStatus) -> String {
+    let members = status.configuration.as_ref().map(|configuration| &configuration.members);
+    members.and_then(|members| members.get(&id)).map_or(id.to_string(), |found| found.name.clone())
+}
