@@ -195,6 +195,7 @@ impl Life {
         if requests.is_empty() {
             return;
         }
+        self.safety.asks_log(id, &requests);
         if self.canary == Some(Canary::LyingFlush) {
             self.lie_about(id, &requests);
         }
@@ -227,6 +228,7 @@ impl Life {
         }
         for reply in replies {
             if !self.is_told_already(&reply) {
+                self.safety.log_answers(id, &reply);
                 self.give(id, Input::Log(reply));
             }
         }
@@ -250,7 +252,9 @@ impl Life {
     fn lie_about(&mut self, id: MemberId, requests: &[LogRequest]) {
         for request in requests {
             if let LogRequest::Persist(persist) = request {
-                self.give(id, Input::Log(LogReply::Persisted(persist.number)));
+                let lie = LogReply::Persisted(persist.number);
+                self.safety.log_answers(id, &lie);
+                self.give(id, Input::Log(lie));
             }
         }
     }
@@ -266,7 +270,10 @@ impl Life {
             return;
         }
         // It may just have died in the work of its log.
-        let Some(process) = self.member(id).process.as_mut() else { return };
+        let Some(process) = self.members.get_mut(&id).and_then(|m| m.process.as_mut()) else {
+            return;
+        };
+        self.safety.asks_snapshots(&process.replica, &requests);
         process.snapshots.queue(requests);
         self.begin_snapshot_work(id);
     }

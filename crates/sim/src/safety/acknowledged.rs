@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use raft::{Index, Log, MemberId};
 
 use super::log_id_at;
+use super::quorum::is_quorum;
 use crate::ledger::Ledger;
 
 /// The commit index that a member finds on its disk is a hint, and never above the truth.
@@ -30,6 +31,6 @@ pub(crate) fn check_after_blackout(logs: &BTreeMap<MemberId, (Log, Index)>, ledg
         let id = committed.entry.id;
         let has = |(log, state): &(Log, Index)| log.holds(id) || id.index <= *state;
         let holds = |member| logs.get(&member).is_none_or(has);
-        assert!(voters.is_quorum(holds), "acknowledged, never lost: {id} is on too few disks");
+        assert!(is_quorum(voters, holds), "acknowledged, never lost: {id} is on too few disks");
     }
 }

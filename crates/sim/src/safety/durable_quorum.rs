@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use raft::{Log, LogId, MemberId, Membership};
 
+use super::quorum::is_quorum;
 use super::view::View;
 use crate::ledger::Ledger;
 
@@ -31,7 +32,7 @@ pub(crate) fn check(
     let (at, counted) = ledger.membership_at(id.index);
     let left = counted.is_joint() && at < id.index && !newest.is_joint();
     assert!(
-        counted.is_quorum(holds) || left && newest.is_quorum(holds),
+        is_quorum(counted, holds) || left && is_quorum(newest, holds),
         "durable quorum: {id} is committed without a quorum of {counted:?}"
     );
 }

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use raft::{MemberId, Raft};
 
+use super::quorum::is_quorum;
+
 /// A tick stands for so many milliseconds, at least.
 const TICK_MS: u64 = 10;
 /// Ticks that an answer may be older than it seems: it was on time when it was taken in.
@@ -37,7 +39,7 @@ impl Silence {
         let ticks = |id| self.ticks.get(&id).copied().unwrap_or(0);
         let heard = |id| id == raft.id() || ticks(id) <= ticks_max;
         assert!(
-            !raft.is_leader() || raft.membership().is_quorum(heard),
+            !raft.is_leader() || is_quorum(raft.membership(), heard),
             "lost quorum: {} leads term {}, and has not heard of a majority for {ticks_max} ticks",
             raft.id(),
             raft.term()

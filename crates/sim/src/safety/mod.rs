@@ -9,6 +9,7 @@
 //! members' own assertions end a life in the same way.
 
 mod acknowledged;
+mod configuration;
 mod durable_quorum;
 mod election_safety;
 mod leader_append_only;
@@ -17,6 +18,8 @@ mod log_matching;
 mod log_times;
 mod lost_quorum;
 mod promises;
+mod quorum;
+mod said_durable;
 mod slow_disk;
 mod state_hash;
 mod state_machine_safety;
@@ -25,7 +28,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 use raft::{Entry, Index, LogId, MemberId, Membership};
-use replica::{PeerMessage, Recovered, Replica};
+use replica::{LogReply, LogRequest, PeerMessage, Recovered, Replica, SnapshotRequest};
 
 use crate::ledger::Ledger;
 use crate::oracle::Oracle;
@@ -37,6 +40,7 @@ use log_matching::LogMatching;
 use log_times::LogTimes;
 pub(crate) use lost_quorum::Silence;
 use promises::Promises;
+use said_durable::SaidDurable;
 pub(crate) use slow_disk::DiskWatch;
 use view::View;
 
@@ -51,6 +55,7 @@ pub(crate) struct Safety {
     append_only: LeaderAppendOnly,
     matching: LogMatching,
     promises: Promises,
+    said_durable: SaidDurable,
     times: LogTimes,
     steps: u64,
 }
@@ -63,6 +68,7 @@ impl Safety {
             append_only: LeaderAppendOnly::default(),
             matching: LogMatching::default(),
             promises: Promises::default(),
+            said_durable: SaidDurable::default(),
             times: LogTimes::default(),
             steps: 0,
         }
@@ -88,6 +94,11 @@ impl Safety {
         self.append_only.check(raft);
         let first_new = view.advance(raft, ledger);
         self.matching.check(raft, first_new);
+        configuration::check(raft, &self.matching);
+        self.said_durable.check(raft);
+        if raft.is_leader() {
+            self.promises.check_counted(raft);
+        }
         let committed_before = ledger.last();
         for id in state_machine_safety::check(raft, view.commit, ledger) {
             let entry = self.matching.entry(id).clone();
@@ -101,6 +112,7 @@ impl Safety {
         }
         if view.became_leader(raft) {
             leader_completeness::check_elected(raft, ledger);
+            self.promises.check_elected(raft);
         }
         if ledger.last() > committed_before {
             self.check_committed(committed_before, ledger, raft.membership());
@@ -126,6 +138,34 @@ impl Safety {
         }
     }
 
+    /// A member asks its log thread.
+    pub(crate) fn asks_log(&mut self, id: MemberId, requests: &[LogRequest]) {
+        for request in requests {
+            if let LogRequest::Persist(persist) = request {
+                self.said_durable.asked(id, persist);
+            }
+        }
+    }
+
+    /// The log thread of a member answers.
+    pub(crate) fn log_answers(&mut self, id: MemberId, reply: &LogReply) {
+        if let LogReply::Persisted(number) = reply {
+            self.said_durable.answered(id, *number);
+        }
+    }
+
+    /// A member asks its snapshot thread. A snapshot covers at most what is durable in the log
+    /// beside it (rule 2.1).
+    pub(crate) fn asks_snapshots(&self, replica: &Replica, requests: &[SnapshotRequest]) {
+        let (id, durable) = (replica.raft().id(), replica.raft().durable());
+        for request in requests {
+            if let SnapshotRequest::Write { point, .. } = request {
+                let last = point.last;
+                assert!(last.index <= durable, "snapshot: {id} has {durable} on disk, not {last}");
+            }
+        }
+    }
+
     /// A process is gone; what it had said is durable must be there when it comes back.
     pub(crate) fn ended(&mut self, id: MemberId) {
         self.append_only.forget(id);
@@ -143,6 +183,7 @@ impl Safety {
             acknowledged::check_hint(id, restored.hard_state.commit, &restored.log, ledger);
         }
         view.recovered(&restored.log, restored.floor, ledger);
+        self.said_durable.recovered(id, restored.log.last().index);
     }
 
     /// Everything at once, in full, every so many steps.
