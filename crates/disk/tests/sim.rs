@@ -3,6 +3,7 @@
 // Helpers of tests may unwrap as tests do.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use disk::{Disk, Fault, File, Harm, Mode, SECTOR_BYTES, SimDisk, SimFile};
@@ -188,8 +189,8 @@ fn sectors_of(file: &SimFile) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn harm_never_befalls_the_newest_flush_of_a_file() {
-    for harm in Harm::ALL {
+fn harm_that_looks_like_a_tear_never_befalls_the_newest_flush_of_a_file() {
+    for harm in [Harm::Flip, Harm::Lost, Harm::Misdirected] {
         for seed in 0..100 {
             let (disk, file) = four_flushes();
             let harmed = disk.harm(harm, seed, |_| true).expect("there is something to harm");
@@ -238,6 +239,26 @@ fn an_unreadable_sector_answers_errors_until_it_is_written_again() {
     file.write_at(&[7], harmed.offset).unwrap();
     assert_eq!(file.read_at(&mut byte, harmed.offset).unwrap(), 1);
     assert_eq!(byte, [7]);
+}
+
+#[test]
+fn any_flush_may_become_unreadable() {
+    let reached: BTreeSet<u64> = (0..100)
+        .map(|seed| four_flushes().0.harm(Harm::Unreadable, seed, |_| true).expect("harm").offset)
+        .collect();
+    assert_eq!(reached.len(), 4, "{reached:?}");
+}
+
+#[test]
+fn a_flip_mostly_hits_a_byte_that_says_something() {
+    let hits = (0..100).filter(|&seed| {
+        let (disk, file) = (SimDisk::new(), Path::new("/f"));
+        disk.open(file, Mode::CreateNew).unwrap().write_at(&[0, 0, 0, 0, 0, 0, 0, 8], 0).unwrap();
+        let offset = disk.flip_any(file, seed).expect("there are bytes");
+        assert!(offset < 8);
+        offset == 7
+    });
+    assert!((60..100).contains(&hits.count()), "mostly, not always");
 }
 
 #[test]

@@ -232,10 +232,13 @@ fn check_beginning(recovered: &wal::Recovered) -> Result<(), LogError> {
 }
 
 impl Recovered {
-    /// A snapshot that the log vouches for tells what the log alone does not: the times at its
-    /// start, and the configuration there, if there was no later one up to the snapshot.
+    /// A snapshot that the log vouches for tells what the log alone does not: that everything up to
+    /// it is committed, the times at its start, and the configuration there, if there was no later
+    /// one up to the snapshot.
     pub(crate) fn learn_start(&mut self, point: &SnapshotPoint) {
-        let Restored { log, base, .. } = &mut self.restored;
+        let Restored { log, base, hard_state, .. } = &mut self.restored;
+        // The hint in the log may be behind the snapshots, at which the log may soon be cut.
+        hard_state.commit = hard_state.commit.max(point.last.index);
         log.note_times(point.stamp_ms, point.age_ms);
         let (index, payload) = &point.configuration;
         if *index > log.start().index || !base.1.is_empty() {

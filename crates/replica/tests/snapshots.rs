@@ -76,6 +76,19 @@ fn a_member_starts_from_its_newest_snapshot_and_the_log_after_it() {
 }
 
 #[test]
+fn what_a_snapshot_stands_for_is_known_to_be_committed_after_a_start() {
+    let mut cluster = led();
+    for key in 0..60 {
+        write(&mut cluster, key..key + 1);
+        cluster.kill(2);
+        cluster.start(2);
+        let status = cluster.replica(2).status();
+        let newest = status.snapshots.newest.map_or(0, |newest| newest.last.index.0);
+        assert!(status.commit >= newest, "{} of {newest}, after write {key}", status.commit);
+    }
+}
+
+#[test]
 fn a_member_that_was_away_comes_back_by_a_snapshot() {
     let mut cluster = led();
     cluster.isolated = vec![3];

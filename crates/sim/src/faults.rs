@@ -66,11 +66,22 @@ pub enum Fault {
     Membership,
     /// A machine is gone for good, with its disk.
     Wipe,
+    /// A bit of a member's newest snapshot turns over.
+    SnapshotRot,
+    /// A leader that is cut off is asked for a change of members.
+    LonelyChange,
+    /// A leader is cut off with many writes, and comes back when the others have cut their logs.
+    LongTail,
+    /// A member loses what it had acknowledged, and only it and one that had fallen behind are
+    /// left.
+    LossAlone,
+    /// A member dies when a snapshot is about to take the place of its log.
+    InstallStruck,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 29] = [
+    pub const ALL: [Fault; 34] = [
         Fault::MessageLost,
         Fault::MessageDuplicated,
         Fault::MessageReordered,
@@ -100,6 +111,11 @@ impl Fault {
         Fault::UnreadableSector,
         Fault::Membership,
         Fault::Wipe,
+        Fault::SnapshotRot,
+        Fault::LonelyChange,
+        Fault::LongTail,
+        Fault::LossAlone,
+        Fault::InstallStruck,
     ];
 
     /// Those that befall single messages, by chance; the others strike at times of their own.
@@ -113,13 +129,15 @@ impl Fault {
         use Fault::{ClockJump, CrashAll, CrashInDisk, CrashOne, DiskError, DiskSlow, Pause};
         use Fault::{PowerCutAll, PowerCutOne};
         let own = [CrashOne, CrashAll, PowerCutOne, PowerCutAll, CrashInDisk, DiskError, DiskSlow];
-        let others = matches!(self, Pause | ClockJump | Fault::Membership);
+        let others = matches!(self, Pause | ClockJump | Fault::Membership | Fault::SnapshotRot);
         !own.contains(&self) && !others && self.harm().is_none()
     }
 
     /// Those whose point is that another member is elected meanwhile: three must be there.
     pub(crate) fn needs_another_leader(self) -> bool {
-        matches!(self, Fault::LeaderMuted | Fault::LeaderAsleep | Fault::OrderDelayed)
+        use Fault::{LeaderAsleep, LeaderMuted, LonelyChange, LongTail, LossAlone, OrderDelayed};
+        let roles = [LeaderMuted, LeaderAsleep, OrderDelayed, LonelyChange, LongTail, LossAlone];
+        roles.contains(&self)
     }
 
     /// What it does to bytes at rest, if that is what it does.
@@ -133,9 +151,15 @@ impl Fault {
         }
     }
 
+    /// Whether it takes from a log what it had acknowledged.
+    pub(crate) fn harms_logs(self) -> bool {
+        self.harm().is_some() || self == Fault::LossAlone
+    }
+
     /// Those that have no time of their own: something that a member does brings them about.
     pub(crate) fn is_provoked(self) -> bool {
-        matches!(self, Fault::LeaderMuted | Fault::OrderDelayed | Fault::VoteDelayed)
+        use Fault::{InstallStruck, LeaderMuted, OrderDelayed, VoteDelayed};
+        matches!(self, LeaderMuted | OrderDelayed | VoteDelayed | InstallStruck)
     }
 
     /// Whether it can happen in a cluster of that many.
@@ -182,6 +206,11 @@ impl Fault {
             Fault::UnreadableSector => "unreadable sector",
             Fault::Membership => "change of members",
             Fault::Wipe => "machine lost with its disk",
+            Fault::SnapshotRot => "damaged snapshot",
+            Fault::LonelyChange => "change of members, alone",
+            Fault::LongTail => "long tail, then a snapshot",
+            Fault::LossAlone => "loss known, others behind",
+            Fault::InstallStruck => "death in an install",
         }
     }
 }

@@ -18,11 +18,12 @@
 //! # A life
 //!
 //! A seed draws a plan (`plan.rs`): the cluster's size, tiny limits, delays, and which faults are
-//! on, how often (a swarm: no life has all of them). A founded cluster starts, clients ask, faults
-//! strike. After a while the faults end (`healing.rs`), and the cluster must serve a write on
-//! every member within a bounded number of election timeouts, and all members must come to the
-//! same state. At the very end all machines lose power once more, and everything that was ever
-//! committed must be on a majority of the disks.
+//! on, how often (a swarm: no life has all of them). Most lives have a theme (`theme.rs`), with
+//! scenes in which faults come in the one order that hurts (`scenes.rs`). A founded cluster starts,
+//! clients ask, faults strike. After a while the faults end (`healing.rs`), and the cluster must
+//! serve a write on every member within a bounded number of election timeouts, and all members must
+//! come to the same state. At the very end all machines lose power once more, and everything that
+//! was ever committed must be on a majority of the disks.
 //!
 //! # What is checked
 //!
@@ -33,10 +34,8 @@
 //!
 //! # What this does not do
 //!
-//! No threads within a life, no real time. Disks rot only as far as [`disk::SimDisk`] tears and
-//! loses unflushed sectors and fails operations: no misdirected writes, no flipped bits. There are
-//! no snapshots and no changes of membership yet. The server's own code (threads, sockets, HTTP)
-//! is not in it: tests with real processes are for that.
+//! No threads within a life, no real time. The server's own code (threads, sockets, HTTP) is not in
+//! it: tests with real processes are for that.
 
 mod calm;
 mod canary;
@@ -58,9 +57,11 @@ mod random;
 mod report;
 mod rot;
 mod safety;
+mod scenes;
 mod sessions;
 mod snapshot_thread;
 mod step;
+mod theme;
 mod time;
 mod trace;
 mod workload;

@@ -208,6 +208,8 @@ impl Life {
             found.recovered.restored.hard_state.vote = None;
         }
         self.safety.recovered(id, &found.recovered, &self.ledger);
+        self.check_state_found(id, &found);
+        let member = self.members.get_mut(&id).expect("members are all known");
         member.start(now, &self.plan, seed, found);
         let life = member.life;
         self.trace.event(now, "start", |line| {

@@ -18,6 +18,7 @@
 //! k-th operation from now: then the batch is written half, or written and not flushed.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 
 use disk::SimDisk;
 use raft::{Entry, Index, MemberId, Now};
@@ -72,6 +73,12 @@ pub(crate) struct Member {
     pub(crate) harmed: bool,
     /// It could not vouch for its log, and is not started any more.
     pub(crate) lost: bool,
+    /// Its snapshot that was damaged last.
+    pub(crate) damaged_snapshot: Option<PathBuf>,
+    /// Its state was altered.
+    pub(crate) wrong: bool,
+    /// Where the newest snapshot ended that took the place of its log.
+    pub(crate) installed: Index,
     /// Operations that had failed on the disk by then.
     failed_before: u64,
     wall: WallClock,
@@ -166,6 +173,9 @@ impl Member {
             armed: None,
             harmed: false,
             lost: false,
+            damaged_snapshot: None,
+            wrong: false,
+            installed: Index(0),
             failed_before: 0,
             wall: WallClock {
                 set_at: Time(0),

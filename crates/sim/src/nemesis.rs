@@ -53,6 +53,16 @@ pub(crate) enum Relief {
         direction: Direction,
     },
     Unclog(Direction),
+    /// Of a scene: so many writes are asked for at once.
+    Burst {
+        member: MemberId,
+        writes: u64,
+    },
+    /// Of a scene: a member loses what it had acknowledged, and the leader is gone.
+    Lose {
+        leader: MemberId,
+        loses: MemberId,
+    },
     Reopen(Direction),
     FastDisk(MemberId),
     Resume {
@@ -151,9 +161,11 @@ impl Life {
             Fault::ClockJump => self.jump_clock(member),
             Fault::Membership => self.change_members(),
             Fault::Wipe => return self.wipe(member),
-            Fault::LeaderMuted | Fault::OrderDelayed | Fault::VoteDelayed => {
-                unreachable!("members provoke these")
-            }
+            Fault::SnapshotRot => return self.harm_snapshot(member),
+            Fault::LonelyChange => return self.lonely_change(),
+            Fault::LongTail => return self.long_tail(),
+            Fault::LossAlone => return self.loss_alone(),
+            _ if fault.is_provoked() => unreachable!("members provoke these"),
             Fault::MessageLost | Fault::MessageDuplicated | Fault::MessageReordered => {
                 unreachable!("these befall messages, and strike nobody")
             }
@@ -196,6 +208,8 @@ impl Life {
             Relief::Deafen(member) => self.deafen(member),
             Relief::Sever { link, lasts } => self.sever(link, lasts),
             Relief::Reset { breaks, direction } => self.reset_half_open(breaks, direction),
+            Relief::Burst { member, writes } => self.burst(member, writes),
+            Relief::Lose { leader, loses } => self.lose(leader, loses),
             Relief::Unclog(direction) => self.network.clog(direction, Span(0)),
             Relief::Reopen(direction) => self.queue.plan_in(Span(0), Happening::Dial(direction)),
             Relief::FastDisk(member) => self.member(member).disk_slowness = 1,

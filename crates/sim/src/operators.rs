@@ -43,7 +43,7 @@ impl Life {
         self.submit(ticket, Asker::Operator, leader, Request::Change(change), timeout_ms);
     }
 
-    fn draw_change(&mut self, present: &Configuration) -> Option<Change> {
+    pub(crate) fn draw_change(&mut self, present: &Configuration) -> Option<Change> {
         let standing = |wanted: Standing| {
             let has = move |id: &&MemberId| present.members[id].standing == wanted;
             present.members.keys().filter(has).copied().collect::<Vec<MemberId>>()

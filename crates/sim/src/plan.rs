@@ -2,13 +2,14 @@
 //! often (a swarm: no life has them all, so that none hides another).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use raft::{Config, MemberId};
 use replica::{Configuration, Member, SnapshotOptions};
 
 use crate::faults::Fault;
 use crate::random::Random;
+use crate::theme::Theme;
 use crate::time::Span;
 
 /// When the cluster is founded, in ms since 1970: in 2026. Each member's wall clock is off from it.
@@ -22,10 +23,6 @@ const CHAOS_MAX: Span = Span(40_000_000);
 
 /// A calm of several election timeouts would be too long with longer ones.
 const CALM_TIMEOUT_MS_MAX: u64 = 300;
-
-/// So many lives of a thousand are duels, and this is the time of one.
-const DUEL_PER_MILLE: u64 = 250;
-const DUEL_CHAOS: Span = Span(9_000_000);
 
 /// One life's conditions. All members have the same settings.
 #[derive(Clone, Debug)]
@@ -82,11 +79,11 @@ pub(crate) struct Timers {
 pub(crate) struct Limits {
     segment_bytes: u64,
     spares: usize,
-    message_bytes_max: usize,
+    pub(crate) message_bytes_max: usize,
     inflight_bytes_max: usize,
     tail_bytes_max: usize,
     uncommitted_bytes_max: usize,
-    snapshots: SnapshotOptions,
+    pub(crate) snapshots: SnapshotOptions,
     pub(crate) turn_units: u64,
 }
 
@@ -110,7 +107,7 @@ impl Plan {
         // takes a copy for good takes it from the same minority (rule 14.4): no life has both.
         let takes_members = |fault: &Fault| matches!(fault, Fault::Membership | Fault::Wipe);
         let harmless = random.coin();
-        let is_harm = |fault: &Fault| fault.harm().is_some();
+        let is_harm = |fault: &Fault| fault.harms_logs();
         if strikes.keys().any(takes_members) && strikes.keys().any(is_harm) {
             strikes
                 .retain(|fault, _| if harmless { !is_harm(fault) } else { !takes_members(fault) });
@@ -145,41 +142,8 @@ impl Plan {
             strikes,
             provoked,
         };
-        if size >= 3 && random.chance(DUEL_PER_MILLE) {
-            plan.becomes_duel(random);
-        }
+        plan.take_up(Theme::draw(random, size), random);
         plan
-    }
-
-    /// A life of fast elections, one after the other, with little that disturbs them: what takes
-    /// several steps in the right order happens again and again.
-    fn becomes_duel(&mut self, random: &mut Random) {
-        self.timers = Timers { heartbeat_ms: 30, election_timeout_ms: 150 };
-        self.chaos = DUEL_CHAOS;
-        self.think = Span::ms(random.pick(&[2, 10, 30]));
-        self.delay = draw_range(random, &[50, 200], &[100, 1_000]);
-        self.flush = draw_range(random, &[20, 100], &[200, 1_000]);
-        self.wake = Span(random.pick(&[0, 0, 200]));
-        self.limits.message_bytes_max = random.pick(&[60, 60, 60, 400]);
-        self.limits.fit();
-        self.hunted = 0;
-        self.ambient.clear();
-        self.strikes.retain(|fault, _| fault.harm().is_some());
-        self.provoked = BTreeSet::from([Fault::LeaderMuted]);
-        let often = Span(DUEL_CHAOS.0 / 20);
-        for fault in [Fault::DiskSlow, Fault::CrashOne, Fault::LeaderAsleep, Fault::Swizzle] {
-            let per_mille = if fault == Fault::DiskSlow { 700 } else { 400 };
-            if random.chance(per_mille) {
-                self.strikes.insert(fault, often);
-            }
-        }
-        if random.coin() {
-            self.strikes.insert(Fault::Transfer, often);
-            self.provoked.insert(Fault::OrderDelayed);
-        }
-        if random.chance(300) {
-            self.provoked.insert(Fault::VoteDelayed);
-        }
     }
 
     /// The faults that are on.
@@ -243,13 +207,18 @@ impl Limits {
     }
 
     /// Raises what must hold a message so that it does.
-    fn fit(&mut self) {
+    pub(crate) fn fit(&mut self) {
         self.inflight_bytes_max = self.inflight_bytes_max.max(self.message_bytes_max);
         self.tail_bytes_max = self.tail_bytes_max.max(self.message_bytes_max);
     }
+
+    /// A leader takes as many proposals as come.
+    pub(crate) fn grow_tails(&mut self) {
+        self.uncommitted_bytes_max = 1 << 20;
+    }
 }
 
-fn draw_range(random: &mut Random, lows_us: &[u64], widths_us: &[u64]) -> (Span, Span) {
+pub(crate) fn draw_range(random: &mut Random, lows_us: &[u64], widths_us: &[u64]) -> (Span, Span) {
     let low_us = random.pick(lows_us);
     (Span(low_us), Span(low_us + random.pick(widths_us)))
 }
@@ -257,6 +226,11 @@ fn draw_range(random: &mut Random, lows_us: &[u64], widths_us: &[u64]) -> (Span,
 /// Where a member keeps everything, on its own disk.
 pub(crate) fn directory() -> &'static Path {
     Path::new("/member")
+}
+
+/// Where its snapshots are.
+pub(crate) fn snapshots() -> PathBuf {
+    directory().join("snapshots")
 }
 
 #[derive(Default)]

@@ -1,30 +1,100 @@
 //! Disks that harm what they hold, and what becomes of their members (rule 14.4).
 //!
-//! Only a minority of the machines have such disks, so that of every entry a majority of the
-//! copies is sound. What a log has lost it must notice: a member that can not vouch for its log
-//! does not start, and counts as lost for good; one that can repair it comes back with less than
-//! it had, and knows. Silence is the only thing that is forbidden.
+//! Only a minority of the machines have disks that harm their logs, so that of every entry a
+//! majority of the copies is sound. What a log has lost it must notice: a member that can not vouch
+//! for its log does not start, and counts as lost for good; one that can repair it comes back with
+//! less than it had, and knows. Silence is the only thing that is forbidden.
+//!
+//! The newest snapshot of any member may be damaged as well, as long as it has an older one: there
+//! is always a second state to start from (rule 2.2).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use disk::Harm;
 use raft::MemberId;
 
-use crate::life::Life;
+use crate::life::{Happening, Life};
+use crate::member::{Death, Found};
+use crate::plan;
+use crate::time::Span;
+
+/// Of a thousand members whose log is harmed so many are started anew at once.
+const STARTED_ANEW_PER_MILLE: u64 = 500;
 
 impl Life {
     /// Harms the log of one of the frail members. Whether there was something to harm.
     pub(crate) fn harm(&mut self, harm: Harm) -> bool {
         let frail: Vec<MemberId> = self.plan.frail.iter().copied().collect();
-        let (id, chance) = (self.random.pick(&frail), self.random.next());
+        let id = self.random.pick(&frail);
+        let harmed = self.harm_one(id, harm);
+        if harmed && self.random.chance(STARTED_ANEW_PER_MILLE) {
+            let death =
+                if self.random.coin() { Death::PowerCut } else { Death::Crash { reset: true } };
+            self.start_anew(id, death);
+        }
+        harmed
+    }
+
+    pub(crate) fn harm_one(&mut self, id: MemberId, harm: Harm) -> bool {
+        let chance = self.random.next();
         let Some(harmed) = self.members[&id].disk.harm(harm, chance, is_log) else { return false };
         self.member(id).harmed = true;
+        self.trace_harm(id, &harmed.path, harmed.offset);
+        true
+    }
+
+    fn start_anew(&mut self, id: MemberId, death: Death) {
+        self.end(id, death);
+        self.queue.plan_in(Span(0), Happening::Start(id));
+    }
+
+    fn trace_harm(&mut self, id: MemberId, path: &Path, offset: u64) {
         self.trace.event(self.queue.now(), "harm", |line| {
             line.number("member", id.0)
-                .text("path", &harmed.path.to_string_lossy())
-                .number("offset", harmed.offset);
+                .text("path", &path.to_string_lossy())
+                .number("offset", offset);
         });
+    }
+
+    /// Damages the newest of a member's snapshots, if it can do without it. Whether it did; then
+    /// the member is started anew.
+    pub(crate) fn harm_snapshot(&mut self, id: MemberId) -> bool {
+        let Some(newest) = self.spare_snapshot(id).filter(|_| self.runs(id)) else { return false };
+        let chance = self.random.next();
+        let Some(offset) = self.members[&id].disk.flip_any(&newest, chance) else { return false };
+        self.trace_harm(id, &newest, offset);
+        self.member(id).damaged_snapshot = Some(newest);
+        let reset = self.random.coin();
+        self.start_anew(id, Death::Crash { reset });
         true
+    }
+
+    /// A member's newest snapshot, if none is damaged yet and it could start from the one before:
+    /// that is not of a past that a received one has replaced.
+    fn spare_snapshot(&self, id: MemberId) -> Option<PathBuf> {
+        let (directory, member) = (plan::snapshots(), &self.members[&id]);
+        let names = member.disk.peek(&directory);
+        let named = names.into_iter().filter(|name| name.ends_with(".snapshot"));
+        // Names begin with the index, all digits of it.
+        let mut paths: Vec<PathBuf> = named.map(|name| directory.join(name)).collect();
+        paths.sort_unstable();
+        let damaged = member.damaged_snapshot.as_ref();
+        if member.wrong || damaged.is_some_and(|damaged| paths.contains(damaged)) {
+            return None;
+        }
+        let newest = paths.pop()?;
+        let older = paths.pop()?;
+        let name = older.file_name()?.to_str()?;
+        let index: u64 = name.split_once('-')?.0.parse().ok()?;
+        (index >= member.installed.0).then_some(newest)
+    }
+
+    /// A log that is cut has a state before it, whichever one snapshot is damaged.
+    pub(crate) fn check_state_found(&self, id: MemberId, found: &Found) {
+        let start = found.recovered.restored.log.start().index;
+        let harmed = self.members[&id].harmed;
+        let has_state = start.0 == 0 || harmed || found.kept.store.is_some();
+        assert!(has_state, "snapshots: {id} has a log from {start} on, and no state before it");
     }
 
     /// The member can not vouch for its log any more, and says so: it is not started again.

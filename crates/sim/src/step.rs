@@ -162,7 +162,12 @@ impl Life {
 
     fn react(&mut self, id: MemberId, event: Event) {
         match event {
-            Event::SnapshotInstalled { .. } => self.snapshots.installed += 1,
+            Event::SnapshotInstalled { last } => {
+                self.snapshots.installed += 1;
+                let member = self.member(id);
+                member.installed = member.installed.max(last.index);
+                self.installs(id);
+            }
             Event::LogCut { .. } => self.snapshots.cuts += 1,
             Event::Role { role: RoleName::Leader, .. } => self.elected(id),
             Event::Transferring { .. } => {

@@ -5,7 +5,8 @@
 //! A log whose newest flush is gone
 //! looks exactly like one that was torn, and no protocol can survive that on a majority's last
 //! copy: such a harm lies outside of what is promised (`docs/guarantees.md`), so it would prove
-//! nothing here. An earlier flush that is gone leaves a hole that can be seen.
+//! nothing here. An earlier flush that is gone leaves a hole that can be seen; and a sector that
+//! can not be read says so itself, so that may befall the newest flush as well.
 
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,22 @@ impl SimDisk {
     }
 }
 
+impl SimDisk {
+    /// Flips a bit anywhere in the file at `path`, on the platter and in the cache; `seed` decides
+    /// where. None if there is nothing to flip.
+    pub fn flip_any(&self, path: &Path, seed: u64) -> Option<u64> {
+        let (mut state, mut random) = (self.state(), Random::new(seed));
+        let id = state.names.file(path)?;
+        let image = state.images.get_mut(&id)?;
+        image.flip_in(0..image.size_bytes(), &mut random)
+    }
+
+    /// The names in the directory at `path`, as the disk shows them. Looking is no operation.
+    pub fn peek(&self, path: &Path) -> Vec<String> {
+        self.state().names.list(path).unwrap_or_default()
+    }
+}
+
 impl State {
     fn harm_file(
         &mut self,
@@ -69,7 +86,9 @@ impl State {
         random: &mut Random,
     ) -> Option<u64> {
         let image = self.image(id);
-        let position = random.below(image.flushes_harmable() as u64) as usize;
+        // What can not be read is no tear, in the newest flush neither.
+        let harmable = image.flushes_harmable() + usize::from(harm == Harm::Unreadable);
+        let position = random.below(harmable as u64) as usize;
         let sector = match harm {
             Harm::Flip | Harm::Unreadable => *random.pick(&image.untouched(position))?,
             Harm::Lost | Harm::Misdirected => {
@@ -88,8 +107,7 @@ impl State {
             return Some(start);
         }
         let length = (image.size_bytes() - start).min(SECTOR_BYTES as u64);
-        let offset = start + random.below(length);
-        image.flip_bit(offset).then_some(offset)
+        image.flip_in(start..start + length, random)
     }
 }
 

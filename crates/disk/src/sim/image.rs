@@ -119,6 +119,21 @@ impl Image {
         true
     }
 
+    /// Flips a bit of one of these bytes; mostly of one that says something, for most of a log is
+    /// zeros. Where it did.
+    pub(super) fn flip_in(&mut self, range: Range<u64>, random: &mut Random) -> Option<u64> {
+        let (start, end) = (range.start as usize, (range.end as usize).min(self.cached.len()));
+        let bytes = self.cached.get(start..end)?;
+        let says = |(_, byte): &(usize, &u8)| **byte != 0;
+        let telling: Vec<usize> = bytes.iter().enumerate().filter(says).map(|(at, _)| at).collect();
+        let anywhere = random.below(4) == 0 || telling.is_empty();
+        let offset = match random.pick(&telling) {
+            Some(&at) if !anywhere => (start + at) as u64,
+            _ => start as u64 + random.below((end - start).max(1) as u64),
+        };
+        self.flip_bit(offset).then_some(offset)
+    }
+
     // Harm at rest. It befalls what an earlier flush than the newest put on the platter, and what
     // nobody has written since.
 
