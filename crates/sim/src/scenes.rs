@@ -1,7 +1,7 @@
 //! Scenes: a few faults in the one order in which they hurt.
 //!
-//! - *Lonely change*: a leader is cut off, asked for a change of members, and comes back. The change
-//!   must be as if it had never been.
+//! - *Lonely change*: a leader is cut off, asked for a change of members, and comes back. The
+//!   change must be as if it had never been.
 //! - *Long tail*: a leader is cut off and asked for many writes; the others elect another, write,
 //!   take snapshots and cut their logs. Then it comes back, and needs a snapshot that ends within
 //!   its own log.
