@@ -26,6 +26,14 @@ impl KeyRange {
         KeyRange::From(Bytes::new())
     }
 
+    /// The part of this range from `start` on, which is a key in it or the beginning of one.
+    pub fn rest_from(&self, start: Bytes) -> KeyRange {
+        match self.span().end {
+            None => KeyRange::From(start),
+            Some(end) => KeyRange::Between { start, end },
+        }
+    }
+
     pub(crate) fn span(&self) -> Span {
         match self {
             KeyRange::Single(key) => {

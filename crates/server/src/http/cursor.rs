@@ -1,12 +1,12 @@
 //! The cursor of a listing: where the next page begins, and at which revision.
 //!
 //! It is opaque to clients and checked when it comes back. The check finds mistakes (a cut
-//! string, a cursor of another prefix), not malice: whoever forges one may read nothing that the
+//! string, a cursor of another listing), not malice: whoever forges one may read nothing that the
 //! forger could not ask for directly.
 //!
 //! | bytes | |
 //! |---|---|
-//! | 0..8 | XXH3-64 of the rest followed by the prefix, big-endian |
+//! | 0..8 | XXH3-64 of the rest followed by what selects the listing's keys, big-endian |
 //! | 8 | version, 1 |
 //! | 9..17 | revision, big-endian |
 //! | 17..25 | how many keys to pass over, big-endian |
@@ -18,7 +18,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use store::{KeyRange, RangeRequest, ReadError, Reader, Revision};
+use store::{Filter, KeyRange, RangeRequest, ReadError, Reader, Revision};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Of a longer key a cursor holds only this much: in base64 it still fits in a URL.
@@ -42,10 +42,12 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// The cursor of what follows `last`, a key that exists at `revision`.
+    /// The cursor of what follows `last`, a key that exists at `revision`, in a listing of the
+    /// keys that `filter` admits.
     pub(super) fn after(
         last: &Bytes,
         revision: Revision,
+        filter: Filter,
         reader: &Reader,
     ) -> Result<Cursor, ReadError> {
         if last.len() <= START_BYTES_MAX {
@@ -53,28 +55,33 @@ impl Cursor {
         }
         let start = last.slice(..START_BYTES_MAX);
         let range = KeyRange::Between { start: start.clone(), end: last.clone() };
-        let before =
-            RangeRequest { at: Some(revision), count_only: true, ..RangeRequest::new(range) };
-        Ok(Cursor { revision, start, skip: reader.range(&before)?.count + 1 })
+        let before = RangeRequest {
+            at: Some(revision),
+            keys_only: true,
+            filter,
+            ..RangeRequest::new(range)
+        };
+        let skip = reader.range(&before)?.items.len() as u64 + 1;
+        Ok(Cursor { revision, start, skip })
     }
 
-    /// The text that a client sees; `prefix` is that of the listing.
-    pub(super) fn encode(&self, prefix: &[u8]) -> String {
+    /// The text that a client sees; `scope` is that of the listing.
+    pub(super) fn encode(&self, scope: &[u8]) -> String {
         let mut bytes = vec![0; CHECK_END];
         bytes.push(VERSION);
         bytes.extend_from_slice(&self.revision.0.to_be_bytes());
         bytes.extend_from_slice(&self.skip.to_be_bytes());
         bytes.extend_from_slice(&self.start);
-        let check = check(&bytes[CHECK_END..], prefix);
+        let check = check(&bytes[CHECK_END..], scope);
         bytes[..CHECK_END].copy_from_slice(&check);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads what `encode` wrote for the same prefix; `None` for anything else.
-    pub(super) fn decode(text: &[u8], prefix: &[u8]) -> Option<Cursor> {
+    /// Reads what `encode` wrote for the same scope; `None` for anything else.
+    pub(super) fn decode(text: &[u8], scope: &[u8]) -> Option<Cursor> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (given, rest) = bytes.split_at_checked(CHECK_END)?;
-        if given != check(rest, prefix) || *rest.first()? != VERSION {
+        if given != check(rest, scope) || *rest.first()? != VERSION {
             return None;
         }
         let number =
@@ -87,8 +94,8 @@ impl Cursor {
     }
 }
 
-fn check(rest: &[u8], prefix: &[u8]) -> [u8; CHECK_END] {
-    xxh3_64(&[rest, prefix].concat()).to_be_bytes()
+fn check(rest: &[u8], scope: &[u8]) -> [u8; CHECK_END] {
+    xxh3_64(&[rest, scope].concat()).to_be_bytes()
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
-//! `GET /kv`: keys by prefix, a page at a time, all pages at one revision.
+//! `GET /kv`: a range of keys, a page at a time, all pages at one revision.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
-use bytes::Bytes;
 use serde::Serialize;
-use store::{KeyRange, KeyValue, RangeRequest, Reader, Revision};
+use store::{KeyValue, RangeRequest, Reader, Revision};
 
 use super::cursor::Cursor;
 use super::error::{Code, Refusal};
 use super::kv::{Item, Staleness, ready_to_read, with_revision};
 use super::query::{Query, bad};
+use super::selection::{self, Selection};
 use super::{Doors, reply};
 
 /// Items of a page, if the client does not say.
@@ -25,20 +25,12 @@ pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
 /// with such long equal beginnings.
 const SKIP_MAX: u64 = 100_000;
 
-const PARAMETERS: [&str; 8] = [
-    "prefix",
-    "limit",
-    "after",
-    "keys_only",
-    "count_only",
-    "consistency",
-    "revision",
-    "timeout_ms",
-];
+const PAGE_PARAMETERS: [&str; 7] =
+    ["limit", "after", "keys_only", "count_only", "consistency", "revision", "timeout_ms"];
 
 /// What a client wants listed.
 struct Listing {
-    prefix: Bytes,
+    selection: Selection,
     limit: usize,
     after: Option<Cursor>,
     at: Option<Revision>,
@@ -48,8 +40,12 @@ struct Listing {
 
 impl Listing {
     fn of(query: &Query) -> Result<Listing, Refusal> {
-        let prefix = query.bytes("prefix").unwrap_or_default();
-        let after = query.bytes("after").map(|text| cursor_of(&text, &prefix)).transpose()?;
+        let selection = Selection::of(query)?;
+        let scope = &selection.scope;
+        if query.bytes("after").is_some() && !selection.is_in_order_of_keys() {
+            return Err(bad("after", "goes on in the order of keys: leave sort and order out"));
+        }
+        let after = query.bytes("after").map(|text| cursor_of(&text, scope)).transpose()?;
         let revision = query.revision()?;
         let keys_only = query.flag("keys_only")?;
         let count_only = query.flag("count_only")?;
@@ -66,14 +62,15 @@ impl Listing {
         let limit = query.number("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
         let limit = usize::try_from(limit).expect("it is at most LIMIT_MAX");
         let at = after.as_ref().map(|cursor| cursor.revision).or(revision);
-        Ok(Listing { prefix, limit, after, at, keys_only, count_only })
+        Ok(Listing { selection, limit, after, at, keys_only, count_only })
     }
 
     /// The request for the page, and how many of its first items belong to an earlier one.
     fn request(&self) -> (RangeRequest, usize) {
+        let Selection { range, sort, filter, .. } = &self.selection;
         let (range, skip) = match &self.after {
-            None => (KeyRange::Prefix(self.prefix.clone()), 0),
-            Some(cursor) => (from_within(&self.prefix, cursor.start.clone()), cursor.skip),
+            None => (range.clone(), 0),
+            Some(cursor) => (range.rest_from(cursor.start.clone()), cursor.skip),
         };
         let skip = usize::try_from(skip).expect("it is at most SKIP_MAX");
         let request = RangeRequest {
@@ -81,33 +78,22 @@ impl Listing {
             limit: Some(self.limit + skip),
             keys_only: self.keys_only,
             count_only: self.count_only,
+            sort: *sort,
+            filter: *filter,
             ..RangeRequest::new(range)
         };
         (request, skip)
     }
 }
 
-fn cursor_of(text: &[u8], prefix: &[u8]) -> Result<Cursor, Refusal> {
-    let cursor = Cursor::decode(text, prefix);
-    cursor.filter(|cursor| cursor.skip <= SKIP_MAX && cursor.start.starts_with(prefix)).ok_or_else(
-        || {
-            Refusal::new(
-                Code::BadCursor,
-                "after is no cursor of this listing: take it from next, and keep the prefix",
-            )
-        },
-    )
-}
-
-/// The keys with a prefix from `start` on.
-fn from_within(prefix: &[u8], start: Bytes) -> KeyRange {
-    // The end of a prefix is the prefix with its last byte raised that can be.
-    let Some(raised) = prefix.iter().rposition(|&byte| byte != u8::MAX) else {
-        return KeyRange::From(start);
-    };
-    let mut end = prefix[..=raised].to_vec();
-    end[raised] += 1;
-    KeyRange::Between { start, end: end.into() }
+fn cursor_of(text: &[u8], scope: &[u8]) -> Result<Cursor, Refusal> {
+    let cursor = Cursor::decode(text, scope);
+    cursor.filter(|cursor| cursor.skip <= SKIP_MAX).ok_or_else(|| {
+        Refusal::new(
+            Code::BadCursor,
+            "after is no cursor of this listing: take it from next, and keep what selects the keys",
+        )
+    })
 }
 
 #[derive(Serialize)]
@@ -115,9 +101,17 @@ struct Page<'a> {
     items: Vec<Item<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+    /// There are more, and no cursor leads to them.
+    #[serde(skip_serializing_if = "is_false")]
+    more: bool,
     revision: u64,
     #[serde(flatten)]
     stale: Option<Staleness>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[derive(Serialize)]
@@ -128,12 +122,16 @@ struct Count {
     stale: Option<Staleness>,
 }
 
+fn parameters() -> Vec<&'static str> {
+    [&selection::PARAMETERS[..], &PAGE_PARAMETERS[..]].concat()
+}
+
 /// `GET /kv`.
 pub(super) async fn list(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let query = Query::parse(request.uri().query(), &PARAMETERS)?;
+    let query = Query::parse(request.uri().query(), &parameters())?;
     let listing = Listing::of(&query)?;
     let stale = ready_to_read(&doors.node, query.consistency()?, query.timeout()?).await?;
     page(&listing, doors.node.store(), stale)
@@ -154,14 +152,19 @@ fn page(
     let unseen = found.items.get(skip..).unwrap_or_default();
     let shown = &unseen[..fitting(unseen)];
     let more = found.more || shown.len() < unseen.len();
+    let selection = &listing.selection;
+    let in_order = selection.is_in_order_of_keys();
     let next = match shown.last() {
-        Some(last) if more => Some(Cursor::after(&last.key, revision, reader)?),
+        Some(last) if more && in_order => {
+            Some(Cursor::after(&last.key, revision, selection.filter, reader)?)
+        }
         _ => None,
     };
     let item = if listing.keys_only { Item::without_value } else { Item::new };
     let body = Page {
         items: shown.iter().map(item).collect(),
-        next: next.map(|cursor| cursor.encode(&listing.prefix)),
+        next: next.map(|cursor| cursor.encode(&selection.scope)),
+        more: more && !in_order,
         revision: revision.0,
         stale,
     };

@@ -32,6 +32,7 @@ mod metrics;
 mod once;
 mod query;
 mod reply;
+mod selection;
 mod serve;
 mod session;
 mod status;

@@ -70,9 +70,19 @@ async fn a_cursor_is_good_for_its_own_listing_only() {
     ] {
         world.ask("GET", &target).await.assert_refused(400, "bad_cursor");
     }
-    for contradiction in ["count_only", "revision=2"] {
+    for contradiction in ["count_only", "revision=2", "sort=value", "order=desc"] {
         let target = format!("/kv?prefix=a/&after={next}&{contradiction}");
         world.ask("GET", &target).await.assert_refused(400, "bad_parameter");
+    }
+}
+
+async fn all_pages(world: &World, first: &str, seen: &mut Vec<String>) {
+    let mut target = first.to_owned();
+    loop {
+        let page = world.get(&target).await;
+        seen.extend(keys(&page).into_iter().map(str::to_owned));
+        let Some(next) = page["next"].as_str() else { break };
+        target = format!("{first}&after={next}");
     }
 }
 
@@ -85,14 +95,13 @@ async fn keys_too_long_for_a_cursor_are_paged_too() {
         world.put(name, "v").await;
     }
     let mut seen = Vec::new();
-    let mut target = "/kv?keys_only&limit=2".to_owned();
-    loop {
-        let page = world.get(&target).await;
-        seen.extend(keys(&page).into_iter().map(str::to_owned));
-        let Some(next) = page["next"].as_str() else { break };
-        target = format!("/kv?keys_only&limit=2&after={next}");
-    }
+    all_pages(&world, "/kv?keys_only&limit=2", &mut seen).await;
     assert_eq!(seen, names);
+    // With a filter in between, only what it admits is passed over.
+    world.put(&names[1], "again").await;
+    seen.clear();
+    all_pages(&world, "/kv?keys_only&limit=1&max_mod_revision=6", &mut seen).await;
+    assert_eq!(seen, [&names[..1], &names[2..]].concat());
 }
 
 #[tokio::test]
@@ -116,4 +125,61 @@ async fn bounds_of_a_page() {
         let answer = world.ask("GET", &format!("/kv?limit={limit}")).await;
         assert_eq!(answer.assert_refused(400, "bad_parameter")["parameter"], "limit");
     }
+}
+
+#[tokio::test]
+async fn a_range_from_one_key_to_another() {
+    let world = filled(&["a", "b", "c", "d"]).await;
+    assert_eq!(keys(&world.get("/kv?from=b").await), ["b", "c", "d"]);
+    assert_eq!(keys(&world.get("/kv?from=b&to=d").await), ["b", "c"]);
+    assert_eq!(keys(&world.get("/kv?to=b").await), ["a"]);
+    let page = world.get("/kv?from=b&to=d&limit=1").await;
+    let next = page["next"].as_str().unwrap();
+    let rest = world.get(&format!("/kv?from=b&to=d&after={next}")).await;
+    assert_eq!((keys(&rest), rest.get("next")), (vec!["c"], None));
+    let elsewhere = world.ask("GET", &format!("/kv?from=b&after={next}")).await;
+    elsewhere.assert_refused(400, "bad_cursor");
+    for (target, parameter) in [
+        ("/kv?prefix=a&from=a", "from"),
+        ("/kv?prefix=a&to=b", "to"),
+        ("/kv?from=b&to=b", "to"),
+        ("/kv?from=c&to=b", "to"),
+    ] {
+        let answer = world.ask("GET", target).await;
+        assert_eq!(answer.assert_refused(400, "bad_parameter")["parameter"], parameter);
+    }
+}
+
+#[tokio::test]
+async fn sorted_listings_say_that_there_is_more_and_have_no_next_page() {
+    let world = filled(&["a", "b", "c"]).await;
+    world.put("a", "newest").await;
+    assert_eq!(keys(&world.get("/kv?order=desc").await), ["c", "b", "a"]);
+    assert_eq!(keys(&world.get("/kv?sort=mod_revision").await), ["b", "c", "a"]);
+    assert_eq!(keys(&world.get("/kv?sort=version&order=desc&limit=3").await), ["a", "b", "c"]);
+    assert_eq!(keys(&world.get("/kv?sort=value").await), ["a", "b", "c"], "newest < value of");
+    let first = world.get("/kv?sort=create_revision&order=desc&limit=1").await;
+    assert_eq!((keys(&first), &first["more"], first.get("next")), (vec!["c"], &true.into(), None));
+    for (target, parameter) in [("/kv?sort=age", "sort"), ("/kv?order=up", "order")] {
+        let answer = world.ask("GET", target).await;
+        assert_eq!(answer.assert_refused(400, "bad_parameter")["parameter"], parameter);
+    }
+}
+
+#[tokio::test]
+async fn listings_by_revision_are_paged_too() {
+    let world = filled(&["a", "b", "c", "d"]).await;
+    world.put("b", "again").await;
+    assert_eq!(keys(&world.get("/kv?min_mod_revision=4").await), ["b", "c", "d"]);
+    assert_eq!(keys(&world.get("/kv?max_mod_revision=4").await), ["a", "c"]);
+    assert_eq!(
+        keys(&world.get("/kv?min_create_revision=3&max_create_revision=4").await),
+        ["b", "c"]
+    );
+    let page = world.get("/kv?min_mod_revision=4&limit=2").await;
+    let next = page["next"].as_str().unwrap();
+    let rest = world.get(&format!("/kv?min_mod_revision=4&after={next}")).await;
+    assert_eq!(keys(&rest), ["d"]);
+    let answer = world.ask("GET", "/kv?min_mod_revision=0").await;
+    assert_eq!(answer.assert_refused(400, "bad_parameter")["parameter"], "min_mod_revision");
 }
