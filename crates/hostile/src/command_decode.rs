@@ -8,8 +8,9 @@ use bytes::Bytes;
 use raft::MemberId;
 use replica::{Configuration, Member, Standing};
 use store::{
-    Apply, Budget, Command, Condition, KeyRange, Limits, LogEntry, Origin, Outcome, SessionId,
-    Store,
+    Apply, Budget, Command, Compare, Condition, Filter, KeyRange, Limits, LogEntry, Operand,
+    Origin, Outcome, RangeRequest, Relation, Revision, SessionId, Sort, SortBy, Store, Txn, TxnOp,
+    TxnPut,
 };
 
 use crate::Verdict;
@@ -122,10 +123,46 @@ fn samples() -> Vec<Command> {
         unless_there,
         once(Origin::Session { session, seq: 1, acked_below: 1 }),
         once(Origin::Key("key".into())),
+        Command::Txn(txn_sample()),
+        Command::Once {
+            origin: Origin::Key("txn".into()),
+            command: Box::new(Command::Txn(txn_sample())),
+        },
         Command::Check,
         Command::CloseSession { session },
     ];
     others.into_iter().chain(ranges.map(delete)).collect()
+}
+
+/// A transaction with one of each that it may hold.
+fn txn_sample() -> Txn {
+    let put = |key: &'static str, ignore_value| {
+        let value = if ignore_value { "" } else { "6" };
+        TxnOp::Put(TxnPut { key: key.into(), value: value.into(), prev_kv: true, ignore_value })
+    };
+    let prefix = KeyRange::Prefix("a".into());
+    let compare = |relation, operand| Compare { range: prefix.clone(), relation, operand };
+    let range = RangeRequest {
+        limit: Some(2),
+        at: Some(Revision(2)),
+        sort: Sort { by: SortBy::Value, descending: true },
+        filter: Filter { min_mod_revision: Revision(1), ..Filter::default() },
+        ..RangeRequest::new(KeyRange::all())
+    };
+    let inner = Txn {
+        compares: vec![compare(Relation::NotEqual, Operand::Value("7".into()))],
+        success: vec![put("d", false)],
+        failure: vec![TxnOp::Delete { range: prefix.clone(), prev_kv: true }],
+    };
+    Txn {
+        compares: vec![
+            compare(Relation::Less, Operand::Version(9)),
+            compare(Relation::Greater, Operand::ModRevision(-1)),
+            compare(Relation::Equal, Operand::Lease(0)),
+        ],
+        success: vec![put("b", true), TxnOp::Txn(inner), TxnOp::Range(range)],
+        failure: vec![put("e", false)],
+    }
 }
 
 fn configuration_sample() -> Configuration {

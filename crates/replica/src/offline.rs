@@ -60,6 +60,12 @@ fn command_fields(command: &Command) -> Vec<(&'static str, String)> {
             fields.extend(condition.map(condition_field));
             fields
         }
+        Command::Txn(txn) => vec![
+            ("do", "txn".to_owned()),
+            ("compares", txn.compares.len().to_string()),
+            ("success", txn.success.len().to_string()),
+            ("failure", txn.failure.len().to_string()),
+        ],
         Command::OpenSession => vec![("do", "open_session".to_owned())],
         Command::CloseSession { session } => {
             vec![("do", "close_session".to_owned()), ("session", session.0.to_string())]

@@ -9,16 +9,17 @@ use bytes::Bytes;
 
 use crate::budget::{Budget, VERSION_COST_UNITS};
 use crate::command::{Command, Condition, DecodeError};
+use crate::delete::Delete;
 use crate::hash;
-use crate::key_range::{KeyRange, Span};
-use crate::once::{Change, Once, OnceLimits, Place};
+use crate::once::{Change, OnceLimits, Place};
 use crate::outcome::Outcome;
-use crate::read::{Published, Reader, View};
+use crate::read::{Reader, View};
 use crate::snapshot::Capture;
-use crate::tally::Tally;
+use crate::state::State;
 use crate::tree::Tree;
-use crate::types::{KeyValue, Revision, SessionId};
-use crate::version::{With, Write};
+use crate::txn::Run;
+use crate::types::{Revision, SessionId};
+use crate::version::Write;
 
 /// A committed entry of the log, as far as the store is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +121,7 @@ impl Store {
             return Ok(Apply::Unfinished);
         }
         let outcome = match (self.unfinished.take(), &entry.command) {
-            (Some(unfinished), Some(_)) => self.delete(unfinished, entry, budget),
+            (Some(unfinished), Some(_)) => self.work(unfinished, entry, budget),
             (Some(_), None) => panic!("entry {} came back as another one", entry.index),
             (None, Some(command)) => self.execute(entry, command, budget)?,
             (None, None) => Some(Outcome::Nothing),
@@ -146,7 +147,7 @@ impl Store {
         budget.spend(VERSION_COST_UNITS);
         let (session, age_ms) = (SessionId(entry.index), entry.age_ms);
         Ok(match command {
-            Command::Put { .. } | Command::Delete { .. } => {
+            Command::Put { .. } | Command::Delete { .. } | Command::Txn(_) => {
                 self.change(command, None, entry, budget)
             }
             Command::Once { origin, command } => {
@@ -177,23 +178,26 @@ impl Store {
         entry: &LogEntry,
         budget: &mut Budget,
     ) -> Option<Outcome> {
-        let outcome = match command {
-            Command::Put { key, value, prev_kv, condition } => self
-                .conflict(&key, condition)
-                .unwrap_or_else(|| self.put(&key, &value, prev_kv, budget)),
-            Command::Delete { range, prev_kv, condition } => {
-                match self.conflict(&range.span().start, condition) {
-                    Some(conflict) => conflict,
-                    None => {
-                        let delete = Delete::new(&range, prev_kv, &self.state);
-                        return self.delete(Unfinished { delete, change }, entry, budget);
-                    }
-                }
+        let next = self.state.revision.next();
+        let work = match command {
+            Command::Put { key, value, prev_kv, condition } => {
+                let outcome = self
+                    .conflict(&key, condition)
+                    .unwrap_or_else(|| self.put(&key, &value, prev_kv, budget));
+                self.keep(change.as_ref(), entry, &outcome);
+                return Some(outcome);
             }
-            other => panic!("{other:?} is neither a put nor a delete"),
+            Command::Delete { range, prev_kv, condition } => {
+                if let Some(conflict) = self.conflict(&range.span().start, condition) {
+                    self.keep(change.as_ref(), entry, &conflict);
+                    return Some(conflict);
+                }
+                Work::Delete(Delete::new(&range, prev_kv, next))
+            }
+            Command::Txn(txn) => Work::Txn(Box::new(Run::new(txn, self.state.kept()))),
+            other => panic!("{other:?} is neither a put nor a delete nor a transaction"),
         };
-        self.keep(change.as_ref(), entry, &outcome);
-        Some(outcome)
+        self.work(Unfinished { work, change }, entry, budget)
     }
 
     /// What to answer if the condition does not hold.
@@ -214,25 +218,42 @@ impl Store {
         Outcome::Put { revision, prev }
     }
 
-    fn delete(
+    /// Goes on with what may take several turns; `None` if it must go on in another one.
+    fn work(
         &mut self,
-        mut work: Unfinished,
+        mut unfinished: Unfinished,
         entry: &LogEntry,
         budget: &mut Budget,
     ) -> Option<Outcome> {
-        if !work.delete.advance(&self.tree, budget) {
-            self.unfinished = Some(work);
-            return None;
-        }
-        let Unfinished { delete, change } = work;
-        if delete.count > 0 {
-            self.state.revision = delete.revision;
-            self.state.tally = delete.tally;
-        }
-        let (revision, count) = (self.state.revision, delete.count);
-        let outcome = Outcome::Deleted { revision, count, prev: delete.prev };
-        self.keep(change.as_ref(), entry, &outcome);
+        let advanced = match &mut unfinished.work {
+            Work::Delete(delete) => Ok(delete.advance(&self.tree, budget)),
+            Work::Txn(run) => run.advance(&self.tree, budget),
+        };
+        let outcome = match (advanced, unfinished.work) {
+            (Ok(false), work) => {
+                self.unfinished = Some(Unfinished { work, ..unfinished });
+                return None;
+            }
+            (Err(reason), _) => Outcome::Refused { revision: self.state.revision, reason },
+            (Ok(true), Work::Delete(delete)) => self.finish_delete(delete),
+            (Ok(true), Work::Txn(run)) => {
+                let (response, tally) = run.finish();
+                if let Some(tally) = tally {
+                    self.state.wrote(response.revision, tally);
+                }
+                Outcome::Txn(response)
+            }
+        };
+        self.keep(unfinished.change.as_ref(), entry, &outcome);
         Some(outcome)
+    }
+
+    fn finish_delete(&mut self, delete: Delete) -> Outcome {
+        let Delete { count, prev, revision, tally, .. } = delete;
+        if count > 0 {
+            self.state.wrote(revision, tally);
+        }
+        Outcome::Deleted { revision: self.state.revision, count, prev }
     }
 
     /// Keeps the answer to a change that has a name.
@@ -303,113 +324,17 @@ pub struct Retired {
     _tree: Arc<Tree>,
 }
 
-/// What the entries applied so far add up to, beside the keys themselves.
-#[derive(Clone, Debug)]
-pub(crate) struct State {
-    pub(crate) applied_index: u64,
-    pub(crate) applied_term: u64,
-    pub(crate) stamp_ms: u64,
-    pub(crate) age_ms: u64,
-    pub(crate) revision: Revision,
-    pub(crate) compact_revision: Revision,
-    pub(crate) tally: Tally,
-    pub(crate) once: Once,
-}
-
-impl State {
-    fn new() -> State {
-        State {
-            applied_index: 0,
-            applied_term: 0,
-            stamp_ms: 0,
-            age_ms: 0,
-            revision: Revision::FIRST,
-            compact_revision: Revision(0),
-            tally: Tally::default(),
-            once: Once::default(),
-        }
-    }
-
-    fn finish(&mut self, entry: &LogEntry) {
-        self.applied_index = entry.index;
-        self.applied_term = entry.term;
-        self.stamp_ms = entry.stamp_ms;
-        self.age_ms = entry.age_ms;
-    }
-
-    pub(crate) fn hash(&self) -> u64 {
-        let counters = hash::counters_item(self.revision, self.compact_revision);
-        counters.wrapping_add(self.tally.hash).wrapping_add(self.once.tally().hash)
-    }
-
-    pub(crate) fn published(&self) -> Published {
-        Published {
-            applied_index: self.applied_index,
-            applied_term: self.applied_term,
-            stamp_ms: self.stamp_ms,
-            age_ms: self.age_ms,
-            revision: self.revision,
-            compact_revision: self.compact_revision,
-            state_hash: self.hash(),
-            keys: self.tally.keys,
-            live_bytes: self.tally.bytes,
-            sessions: self.once.session_count() as u64,
-            once_keys: self.once.key_count() as u64,
-        }
-    }
-}
-
-/// The rest of an entry that did not fit into its turn: only deletes grow so long.
+/// The rest of an entry that did not fit into its turn.
 #[derive(Debug)]
 struct Unfinished {
-    delete: Delete,
+    work: Work,
     /// Under which name the answer is to be kept.
     change: Option<Change>,
 }
 
-/// A delete under way. It buries keys at the revision after the store's, which nobody can read
-/// before it is done; what it changes in the sums is kept apart until then.
+/// What may grow so long.
 #[derive(Debug)]
-struct Delete {
-    span: Span,
-    /// The next key to look at; `None` at the end of the span.
-    from: Option<Box<[u8]>>,
-    prev_kv: bool,
-    revision: Revision,
-    tally: Tally,
-    count: u64,
-    prev: Vec<KeyValue>,
-}
-
-impl Delete {
-    fn new(range: &KeyRange, prev_kv: bool, state: &State) -> Delete {
-        let span = range.span();
-        Delete {
-            from: Some(Box::from(span.start.as_ref())),
-            span,
-            prev_kv,
-            revision: state.revision.next(),
-            tally: state.tally,
-            count: 0,
-            prev: Vec::new(),
-        }
-    }
-
-    /// Buries keys until the budget is spent; true at the end of the span.
-    fn advance(&mut self, tree: &Tree, budget: &mut Budget) -> bool {
-        while let Some(from) = self.from.take() {
-            if budget.is_spent() {
-                self.from = Some(from);
-                return false;
-            }
-            self.from = tree.bury(&from, &self.span, self.revision, budget, |key, version| {
-                self.count += 1;
-                self.tally.remove(key, version);
-                if self.prev_kv {
-                    self.prev.extend(version.key_value(key, With::Value));
-                }
-            });
-        }
-        true
-    }
+enum Work {
+    Delete(Delete),
+    Txn(Box<Run>),
 }

@@ -14,9 +14,12 @@ use crate::key_range::KeyRange;
 use crate::types::{Revision, SessionId};
 
 mod limits;
+mod txn;
+mod txn_wire;
 mod wire;
 
 pub use limits::{CommandError, Limits, ONCE_KEY_BYTES_MAX};
+pub use txn::{Compare, Operand, Relation, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn, TxnOp, TxnPut};
 
 /// A change to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub enum Command {
         /// What must hold of the key, or else nothing is done; only if the range is a single key.
         condition: Option<Condition>,
     },
+    /// Compares, and does one thing or another.
+    Txn(Txn),
     /// Opens a session; the entry's index is its id (rule 9.1).
     OpenSession,
     /// Closes a session, and forgets what it was answered.
@@ -48,12 +53,12 @@ pub enum Command {
         /// Which one; one that is not there is no error.
         session: SessionId,
     },
-    /// Does a put or a delete, unless it was done before under the same origin: then the answer
-    /// is the first one's (rules 9).
+    /// Does a put, a delete or a transaction, unless it was done before under the same origin:
+    /// then the answer is the first one's (rules 9).
     Once {
         /// What tells this change from all others.
         origin: Origin,
-        /// The change, which is [`Command::Put`] or [`Command::Delete`].
+        /// The change, which is [`Command::Put`], [`Command::Delete`] or [`Command::Txn`].
         command: Box<Command>,
     },
     /// Changes nothing: every member tells its state hash at exactly this entry (rule 10.1).
@@ -125,7 +130,8 @@ pub enum DecodeError {
     UnknownKind,
     /// A known kind with a field that this version does not know.
     UnknownField,
-    /// A condition on more than one key, or something else than a put or delete to be done once.
+    /// A condition on more than one key, or something to be done once that is no put, delete or
+    /// transaction.
     Misplaced,
 }
 

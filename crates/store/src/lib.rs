@@ -18,8 +18,8 @@
 //! The semantics are etcd's. One counter numbers the commands that change something; every key
 //! that a command touches carries its number as `mod_revision`. A delete leaves a tombstone, so
 //! the past stays readable: a reader at revision *r* sees of each key the newest version whose
-//! `mod_revision` is at most *r*, and nothing if that is a tombstone. No command touches a key
-//! twice, so key and revision name one version.
+//! `mod_revision` is at most *r*, and nothing if that is a tombstone. No command writes a key twice
+//! (gateways refuse a transaction that would), so key and revision name one version.
 //!
 //! # Visibility
 //!
@@ -34,6 +34,12 @@
 //! delete of a million keys never holds up raft. What it has buried so far lies at a revision
 //! that is not published, and its sums are kept aside, so an unfinished command leaves no trace
 //! in anything a reader can ask.
+//!
+//! # Transactions
+//!
+//! A [`Txn`] compares, takes one of two branches, and does all of it in one revision or nothing:
+//! whatever could stand in its way is looked for before its first write. One that only reads needs
+//! no place in the log ([`Reader::txn`]).
 //!
 //! # Exactly once
 //!
@@ -52,7 +58,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `command` | what the log carries, its encoding and its limits |
-//! | `apply`, `outcome` | the writer, and what it answers |
+//! | `apply`, `state`, `outcome` | the writer, its numbers and tables, and what it answers |
+//! | `delete`, `txn` | what may take several turns |
 //! | `once` | sessions, keys of changes, and their kept answers |
 //! | `read`, `range` | the readers, and what is published to them; ranges of keys |
 //! | `tree`, `leaf` | the index: fences, and up to 128 keys a leaf |
@@ -69,6 +76,7 @@
 mod apply;
 mod budget;
 mod command;
+mod delete;
 mod hash;
 mod key_range;
 mod leaf;
@@ -77,8 +85,10 @@ mod outcome;
 mod range;
 mod read;
 mod snapshot;
+mod state;
 mod tally;
 mod tree;
+mod txn;
 mod types;
 mod value;
 mod version;
@@ -86,12 +96,13 @@ mod version;
 pub use apply::{Apply, ApplyError, LogEntry, Retired, Store};
 pub use budget::{Budget, VERSION_COST_UNITS};
 pub use command::{
-    Command, CommandError, Condition, DecodeError, Limits, ONCE_KEY_BYTES_MAX, Origin,
+    Command, CommandError, Compare, Condition, DecodeError, Limits, ONCE_KEY_BYTES_MAX, Operand,
+    Origin, Relation, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn, TxnOp, TxnPut,
 };
 pub use hash::STATE_HASH_VERSION;
 pub use key_range::KeyRange;
 pub use once::OnceLimits;
-pub use outcome::{FirstAnswer, FirstOutcome, Outcome};
+pub use outcome::{FirstAnswer, FirstOutcome, Outcome, Refused, TxnResponse, TxnResult};
 pub use range::{Filter, RangeRequest, RangeResponse, Sort, SortBy};
 pub use read::{Published, ReadError, Reader};
 pub use snapshot::{Capture, Restore, SNAPSHOT_FORMAT, SnapshotError};

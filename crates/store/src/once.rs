@@ -19,6 +19,7 @@
 
 mod limits;
 mod reply;
+mod result;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! What an entry did: the answer to whoever proposed it.
 
+use crate::range::RangeResponse;
+use crate::read::ReadError;
 use crate::types::{KeyValue, Revision, SessionId};
 
 /// What an entry did.
@@ -31,6 +33,15 @@ pub enum Outcome {
         /// The key as it is, if it exists.
         current: Option<KeyValue>,
     },
+    /// A transaction was done; what came of each operation is told with it.
+    Txn(TxnResponse),
+    /// Something that was asked for can not be done, so nothing was done.
+    Refused {
+        /// The store's revision, at which that was found.
+        revision: Revision,
+        /// Why.
+        reason: Refused,
+    },
     /// A session is open.
     SessionOpened {
         /// Its id.
@@ -60,6 +71,53 @@ pub enum Outcome {
     },
 }
 
+/// What came of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TxnResponse {
+    /// The revision of its writes, or the store's if nothing was written.
+    pub revision: Revision,
+    /// Whether its comparisons held, and so which branch was taken.
+    pub succeeded: bool,
+    /// What came of the branch's operations, one by one.
+    pub results: Vec<TxnResult>,
+}
+
+/// What came of one operation of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TxnResult {
+    /// A key has a new value.
+    Put {
+        /// What the key was before, if it existed and that was asked for.
+        prev: Option<KeyValue>,
+    },
+    /// Keys were removed.
+    Deleted {
+        /// How many.
+        count: u64,
+        /// What they were, in key order, if that was asked for.
+        prev: Vec<KeyValue>,
+    },
+    /// Keys were read. Where the transaction went through the log the answer is bounded, and
+    /// `more` is true if that cut it.
+    Range(RangeResponse),
+    /// A transaction within the transaction.
+    Txn {
+        /// Whether its comparisons held.
+        succeeded: bool,
+        /// What came of the branch's operations.
+        results: Vec<TxnResult>,
+    },
+}
+
+/// Why nothing was done, though the request was well formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A key whose value is to stay as it is does not exist.
+    KeyNotFound,
+    /// A revision can not be read.
+    Unreadable(ReadError),
+}
+
 /// What a change was answered when it was done, and where that was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstAnswer {
@@ -76,12 +134,20 @@ pub struct FirstAnswer {
 /// What came of a change that was done before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirstOutcome {
-    /// The outcome as it was: [`Outcome::Put`], [`Outcome::Deleted`] or [`Outcome::Conflict`].
+    /// The outcome as it was: [`Outcome::Put`], [`Outcome::Deleted`], [`Outcome::Txn`],
+    /// [`Outcome::Conflict`] or [`Outcome::Refused`].
     Kept(Outcome),
     /// It was done, and its result was too large to be kept.
     Done {
         /// The write's revision.
         revision: Revision,
+    },
+    /// It was a transaction, and its results were too large to be kept.
+    TxnDone {
+        /// The revision of its writes, or the store's if nothing was written.
+        revision: Revision,
+        /// Whether its comparisons held.
+        succeeded: bool,
     },
     /// Its condition did not hold, and what the key was is too large to be kept.
     Conflict {
@@ -97,7 +163,9 @@ impl Outcome {
         match self {
             Outcome::Repeated(answer) => match &answer.outcome {
                 FirstOutcome::Kept(outcome) => Some(outcome),
-                FirstOutcome::Done { .. } | FirstOutcome::Conflict { .. } => None,
+                FirstOutcome::Done { .. }
+                | FirstOutcome::TxnDone { .. }
+                | FirstOutcome::Conflict { .. } => None,
             },
             outcome => Some(outcome),
         }
@@ -105,13 +173,28 @@ impl Outcome {
 
     /// Bytes of keys and values that it tells.
     pub(crate) fn told_bytes(&self) -> usize {
-        let told = |told: &KeyValue| told.key.len() + told.value.len();
         match self {
             Outcome::Put { prev: known, .. } | Outcome::Conflict { current: known, .. } => {
-                known.iter().map(told).sum()
+                known.iter().map(KeyValue::told_bytes).sum()
             }
-            Outcome::Deleted { prev, .. } => prev.iter().map(told).sum(),
+            Outcome::Deleted { prev, .. } => prev.iter().map(KeyValue::told_bytes).sum(),
+            Outcome::Txn(response) => response.results.iter().map(TxnResult::told_bytes).sum(),
             _ => 0,
         }
+    }
+}
+
+impl TxnResult {
+    /// What one result counts for in itself, so that many empty ones are something.
+    const OWN_BYTES: usize = 16;
+
+    fn told_bytes(&self) -> usize {
+        let told: usize = match self {
+            TxnResult::Put { prev } => prev.iter().map(KeyValue::told_bytes).sum(),
+            TxnResult::Deleted { prev, .. } => prev.iter().map(KeyValue::told_bytes).sum(),
+            TxnResult::Range(response) => response.items.iter().map(KeyValue::told_bytes).sum(),
+            TxnResult::Txn { results, .. } => results.iter().map(TxnResult::told_bytes).sum(),
+        };
+        TxnResult::OWN_BYTES + told
     }
 }

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::budget::Budget;
+use crate::command::Txn;
+use crate::outcome::{Refused, TxnResponse};
 use crate::range::{Bounds, Page, RangeRequest, RangeResponse};
 use crate::tree::Tree;
+use crate::txn::Run;
 use crate::types::{KeyValue, Revision};
 
 /// What readers see of the store, replaced as a whole by each publication (rule 6.1).
@@ -104,7 +107,7 @@ impl Reader {
         at: Option<Revision>,
     ) -> Result<(Option<KeyValue>, Revision), ReadError> {
         let view = self.view.load();
-        let revision = view.published.readable(at)?;
+        let revision = view.published.kept().readable(at)?;
         Ok((view.tree.get(key, revision), revision))
     }
 
@@ -112,18 +115,49 @@ impl Reader {
     /// of it, and what they write meanwhile is not in the answer.
     pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, ReadError> {
         let view = self.view.load_full();
-        let revision = view.published.readable(request.at)?;
+        let revision = view.published.kept().readable(request.at)?;
         let mut page = Page::new(request, revision, Bounds::NONE);
         while !page.advance(&view.tree, &mut Budget::new(u64::MAX)) {}
         Ok(page.into_response())
     }
+
+    /// A transaction that only reads, all of it of one moment.
+    ///
+    /// # Panics
+    ///
+    /// If it is not [`Txn::is_read_only`]: then it goes through the log.
+    pub fn txn(&self, txn: Txn) -> Result<TxnResponse, ReadError> {
+        let view = self.view.load_full();
+        let mut run = Run::reading(txn, view.published.kept());
+        loop {
+            match run.advance(&view.tree, &mut Budget::new(u64::MAX)) {
+                Ok(true) => return Ok(run.finish().0),
+                Ok(false) => {}
+                Err(Refused::Unreadable(error)) => return Err(error),
+                Err(other) => panic!("reading is not refused for {other:?}"),
+            }
+        }
+    }
 }
 
 impl Published {
+    pub(crate) fn kept(&self) -> Kept {
+        Kept { newest: self.revision, compact_revision: self.compact_revision }
+    }
+}
+
+/// Which revisions can be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) newest: Revision,
+    pub(crate) compact_revision: Revision,
+}
+
+impl Kept {
     /// The revision to read: the one asked for, if it is kept, or the newest.
-    fn readable(&self, at: Option<Revision>) -> Result<Revision, ReadError> {
-        let Some(requested) = at else { return Ok(self.revision) };
-        let (newest, oldest) = (self.revision, self.compact_revision.max(Revision::FIRST));
+    pub(crate) fn readable(&self, at: Option<Revision>) -> Result<Revision, ReadError> {
+        let Some(requested) = at else { return Ok(self.newest) };
+        let (newest, oldest) = (self.newest, self.compact_revision.max(Revision::FIRST));
         if requested > newest {
             return Err(ReadError::FutureRevision { requested, newest });
         }

@@ -3,7 +3,8 @@
 use crate::value::Value;
 use crate::version::Version;
 
-/// What the live keys add up to.
+/// What the live keys add up to; or by how much that changes, which may be less than nothing: so
+/// everything here wraps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) keys: u64,
@@ -15,15 +16,22 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn add(&mut self, key: &[u8], version: &Version) {
-        self.keys += 1;
-        self.bytes += bytes(key, version);
+        self.keys = self.keys.wrapping_add(1);
+        self.bytes = self.bytes.wrapping_add(bytes(key, version));
         self.hash = self.hash.wrapping_add(version.hash);
     }
 
     pub(crate) fn remove(&mut self, key: &[u8], version: &Version) {
-        self.keys -= 1;
-        self.bytes -= bytes(key, version);
+        self.keys = self.keys.wrapping_sub(1);
+        self.bytes = self.bytes.wrapping_sub(bytes(key, version));
         self.hash = self.hash.wrapping_sub(version.hash);
+    }
+
+    /// Takes in a change that was added up apart.
+    pub(crate) fn merge(&mut self, change: Tally) {
+        self.keys = self.keys.wrapping_add(change.keys);
+        self.bytes = self.bytes.wrapping_add(change.bytes);
+        self.hash = self.hash.wrapping_add(change.hash);
     }
 }
 

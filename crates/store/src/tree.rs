@@ -140,6 +140,18 @@ impl Tree {
         leaf.live_at(key, revision)?.key_value(key, With::Value)
     }
 
+    /// Shows `look` the version of a key that a reader at `revision` sees, while its leaf is held.
+    pub(crate) fn look<T>(
+        &self,
+        key: &[u8],
+        revision: Revision,
+        look: impl FnOnce(Option<&Version>) -> T,
+    ) -> T {
+        let leaves = self.leaves.read();
+        let leaf = leaf_of(&leaves, key).1.read();
+        look(leaf.live_at(key, revision))
+    }
+
     /// Shows `visit` the leaves from that of `from` on that may hold keys of `span`, in order, and
     /// whether the span covers all that a leaf holds; as many as one hold of the upper lock
     /// allows. Gives back where the next hold begins, or `None` at the end of the span. Leaves

@@ -50,3 +50,10 @@ pub struct KeyValue {
     /// How many writes it has had since its creation: 1 for a new key.
     pub version: u64,
 }
+
+impl KeyValue {
+    /// How much it tells: the bytes of key and value.
+    pub(crate) fn told_bytes(&self) -> usize {
+        self.key.len() + self.value.len()
+    }
+}

@@ -21,6 +21,10 @@ impl Value {
         self.0.len()
     }
 
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The bytes, shared and not copied.
     pub(crate) fn to_bytes(&self) -> Bytes {
         Bytes::from_owner(Arc::clone(&self.0))

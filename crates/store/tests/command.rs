@@ -1,11 +1,16 @@
 //! Commands: the encoding there and back, hostile bytes, and the limits.
 
+mod support;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use store::{
-    Command, CommandError, Condition, DecodeError, KeyRange, Limits, ONCE_KEY_BYTES_MAX, Origin,
-    Revision, SessionId,
+    Command, CommandError, Compare, Condition, DecodeError, KeyRange, Limits, ONCE_KEY_BYTES_MAX,
+    Operand, Origin, RangeRequest, Relation, Revision, SessionId, Sort, SortBy, TXN_DEPTH_MAX,
+    TXN_OPERATIONS_MAX, Txn, TxnOp, TxnPut,
 };
+use support::logs::txn;
+use support::txn_text;
 
 fn bytes() -> impl Strategy<Value = Bytes> {
     prop::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from)
@@ -63,6 +68,11 @@ fn command() -> impl Strategy<Value = Command> {
         4 => (origin(), change()).prop_map(|(origin, command)| Command::Once {
             origin,
             command: Box::new(command)
+        }),
+        3 => txn().prop_map(Command::Txn),
+        1 => (origin(), txn()).prop_map(|(origin, txn)| Command::Once {
+            origin,
+            command: Box::new(Command::Txn(txn))
         }),
         1 => Just(Command::OpenSession),
         1 => any::<u64>().prop_map(|id| Command::CloseSession { session: SessionId(id) }),
@@ -133,7 +143,24 @@ fn the_documented_bytes_are_the_encoding() {
     let between = KeyRange::Between { start: "a".into(), end: "c".into() };
     let once = |origin| Command::Once { origin, command: Box::new(put(false, None)) };
     let session = Origin::Session { session: SessionId(7), seq: 2, acked_below: 2 };
-    let vectors: [(Command, &[u8]); 9] = [
+    let txn = Txn {
+        compares: vec![Compare {
+            range: KeyRange::Single("a".into()),
+            relation: Relation::Less,
+            operand: Operand::Version(2),
+        }],
+        success: vec![TxnOp::Put(TxnPut {
+            key: "a".into(),
+            value: "1".into(),
+            ..TxnPut::default()
+        })],
+        failure: vec![TxnOp::Range(RangeRequest {
+            limit: Some(1),
+            sort: Sort { by: SortBy::ModRevision, descending: true },
+            ..RangeRequest::new(KeyRange::Prefix("b".into()))
+        })],
+    };
+    let vectors: [(Command, &[u8]); 10] = [
         (put(true, None), b"\x0a\x10\x0a\x04name\x12\x06RaftKV\x18\x01"),
         (delete(between, None), b"\x12\x08\x22\x06\x0a\x01a\x12\x01c"),
         (put(false, Some(Condition::ABSENT)), b"\x0a\x0a\x0a\x01a\x12\x011\x22\x02\x08\x00"),
@@ -149,6 +176,11 @@ fn the_documented_bytes_are_the_encoding() {
         ),
         (once(Origin::Key("k".into())), b"\x2a\x0d\x12\x01k\x1a\x08\x0a\x06\x0a\x01a\x12\x011"),
         (Command::Check, b"\x32\x00"),
+        (
+            Command::Txn(txn),
+            b"\x3a\x20\x0a\x07\x0a\x01a\x28\x02\x30\x04\x12\x08\x0a\x06\x0a\x01a\x12\x011\
+              \x1a\x0b\x1a\x09\x12\x01b\x28\x01\x48\x03\x50\x01",
+        ),
     ];
     for (command, bytes) in vectors {
         assert_eq!(command.encode()[..], *bytes, "{command:?}");
@@ -237,4 +269,80 @@ fn a_condition_is_of_one_key() {
     let prefix = delete(KeyRange::Prefix("a".into()));
     assert_eq!(prefix.validate(&limits), Err(CommandError::ConditionOnRange));
     assert_eq!(Command::decode(prefix.encode()), Err(DecodeError::Misplaced));
+}
+
+/// What a gateway says of a transaction in the text of golden scripts.
+fn verdict(text: &str) -> Result<(), CommandError> {
+    let txn = txn_text::read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    Command::Txn(txn).validate(&Limits::default())
+}
+
+#[test]
+fn a_transaction_has_so_many_operations_and_those_within_share_them() {
+    let ranges = |count: usize| "range a ; ".repeat(count);
+    let compares = |count: usize| "version a = 0 and ".repeat(count);
+    let most = TXN_OPERATIONS_MAX;
+    let too_many = Err(CommandError::TooManyOperations);
+    assert_eq!(verdict(&format!("if then {0} else {0}", ranges(most))), Ok(()));
+    assert_eq!(verdict(&format!("if then {} else", ranges(most + 1))), too_many);
+    assert_eq!(verdict(&format!("if then else {}", ranges(most + 1))), too_many);
+    let compares = compares(most + 1).trim_end_matches("and ").to_owned();
+    assert_eq!(verdict(&format!("if {compares} then else")), too_many);
+    let nested = |outer, inner| {
+        let inner = format!("( if then {} else )", ranges(inner));
+        verdict(&format!("if then {} {inner} else", ranges(outer)))
+    };
+    assert_eq!(nested(27, 100), Ok(()), "28 of the outer one leave 100");
+    assert_eq!(nested(27, 101), too_many);
+}
+
+#[test]
+fn transactions_stand_within_each_other_only_so_deep() {
+    let nested = |depth: usize| {
+        let (before, after) = ("( if then ".repeat(depth - 1), " else )".repeat(depth - 1));
+        verdict(&format!("if then {before} put a 1 {after} else"))
+    };
+    assert_eq!(nested(TXN_DEPTH_MAX), Ok(()));
+    assert_eq!(nested(TXN_DEPTH_MAX + 1), Err(CommandError::TooDeep));
+}
+
+/// Deeper than any gateway lets in, and than any reader should follow.
+#[test]
+fn a_transaction_of_many_depths_is_refused_when_it_is_read() {
+    let txn = (0..200).fold(Txn::default(), |inner, _| Txn {
+        success: vec![TxnOp::Txn(inner)],
+        ..Txn::default()
+    });
+    assert_eq!(Command::decode(Command::Txn(txn).encode()), Err(DecodeError::Malformed));
+}
+
+#[test]
+fn a_transaction_writes_a_key_once() {
+    let twice = Err(CommandError::DuplicateKey);
+    assert_eq!(verdict("if then put a 1 ; put b 1 else put a 1 ; put b 1"), Ok(()));
+    assert_eq!(verdict("if then put a 1 ; put a 2 else"), twice);
+    assert_eq!(verdict("if then else put a 1 ; delete a.. "), twice);
+    assert_eq!(verdict("if then delete a* ; put ab 1 else"), twice);
+    assert_eq!(verdict("if then delete a..b ; put b 1 else"), Ok(()), "b is not in a..b");
+    assert_eq!(verdict("if then delete a* ; delete a..c ; delete ab else"), Ok(()));
+    assert_eq!(verdict("if then keep a ; put a 1 else"), twice);
+    let within =
+        |inner: &str, beside: &str| verdict(&format!("if then ( {inner} ) ; {beside} else"));
+    assert_eq!(within("if then put a 1 else put a 2", "put b 1"), Ok(()), "one side alone is done");
+    assert_eq!(within("if then put a 1 else delete a", "range a"), Ok(()));
+    assert_eq!(within("if then put a 1 else", "put a 2"), twice);
+    assert_eq!(within("if then else put a 1", "delete a*"), twice);
+    assert_eq!(within("if then delete a* else", "put a 2"), twice);
+    assert_eq!(within("if then put a 1 else", "( if then put a 2 else )"), twice);
+    assert_eq!(within("if then put a 1 else", "( if then delete a else )"), twice);
+}
+
+#[test]
+fn a_put_that_keeps_the_value_gives_none() {
+    let put = TxnPut { key: "a".into(), value: "1".into(), ignore_value: true, prev_kv: false };
+    let txn = Txn { success: vec![TxnOp::Put(put)], ..Txn::default() };
+    assert_eq!(txn.validate(&Limits::default()), Err(CommandError::ValueGiven));
+    let empty = TxnOp::Range(RangeRequest::new(KeyRange::Single(Bytes::new())));
+    let txn = Txn { failure: vec![empty], ..Txn::default() };
+    assert_eq!(txn.validate(&Limits::default()), Err(CommandError::EmptyKey));
 }

@@ -4,15 +4,18 @@
 //! A write is applied and published at once, unless it says `publish=false`. Keys and values are
 //! Latin-1, so that `"\xff"` is one byte. Ranges are one key, `prefix=`, `from=`, or two keys.
 
+mod support;
+
 use std::error::Error;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use store::{
     Apply, Budget, Command, Condition, Filter, FirstAnswer, FirstOutcome, KeyRange, KeyValue,
-    LogEntry, OnceLimits, Origin, Outcome, RangeRequest, RangeResponse, Reader, Restore, Revision,
-    SessionId, Sort, SortBy, Store,
+    Limits, LogEntry, OnceLimits, Origin, Outcome, RangeRequest, RangeResponse, Reader, Refused,
+    Restore, Revision, SessionId, Sort, Store, TxnResponse, TxnResult,
 };
+use support::txn_text;
 
 #[test]
 fn scripts() {
@@ -22,7 +25,7 @@ fn scripts() {
         .map(|entry| entry.expect("a directory lists its entries").path())
         .collect();
     paths.sort();
-    assert!(paths.len() >= 38, "scripts are missing from {}", scripts.display());
+    assert!(paths.len() >= 52, "scripts are missing from {}", scripts.display());
     for path in paths {
         goldenscript::run(&mut World::new(), &path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -73,6 +76,21 @@ enum Verb {
         revision: Option<u64>,
         #[arg(key, optional)]
         exists: bool,
+        #[arg(key)]
+        session: Option<u64>,
+        #[arg(key)]
+        seq: Option<u64>,
+        #[arg(key)]
+        acked: Option<u64>,
+        #[arg(key)]
+        once: Option<String>,
+    },
+    /// Does a transaction, in the text of `support/txn_text.rs`; with `units`, as far as a turn of
+    /// that budget goes. One that only reads is asked of a reader.
+    Txn {
+        text: String,
+        #[arg(key)]
+        units: Option<u64>,
         #[arg(key)]
         session: Option<u64>,
         #[arg(key)]
@@ -298,6 +316,17 @@ impl goldenscript::Runner for World {
                 let delete = Command::Delete { range, prev_kv: *prev_kv, condition };
                 self.change(delete, origin(*session, *seq, *acked, once)?, *units, *publish)
             }
+            Verb::Txn { text, units, session, seq, acked, once } => {
+                let txn = txn_text::read(text)?;
+                if let Err(refused) = txn.validate(&Limits::default()) {
+                    return Ok(format!("refused: {refused}\n"));
+                }
+                if txn.is_read_only() {
+                    return Ok(format!("read: {}", show_txn(&self.reader.txn(txn)?)));
+                }
+                let origin = origin(*session, *seq, *acked, once)?;
+                self.change(Command::Txn(txn), origin, *units, None)
+            }
             Verb::Open => self.change(Command::OpenSession, None, None, None),
             Verb::Close { session } => {
                 let close = Command::CloseSession { session: SessionId(*session) };
@@ -372,7 +401,10 @@ impl goldenscript::Runner for World {
                     at: at.map(Revision),
                     keys_only: *keys_only,
                     count_only: *count_only,
-                    sort: Sort { by: sort_by(sort.as_deref())?, descending: *descending },
+                    sort: Sort {
+                        by: txn_text::sort_by(sort.as_deref().unwrap_or("key"))?,
+                        descending: *descending,
+                    },
                     filter: Filter {
                         min_mod_revision: Revision(min_mod.unwrap_or(0)),
                         max_mod_revision: Revision(max_mod.unwrap_or(0)),
@@ -433,17 +465,6 @@ fn key_range(
     })
 }
 
-fn sort_by(text: Option<&str>) -> Result<SortBy, Box<dyn Error>> {
-    Ok(match text {
-        None | Some("key") => SortBy::Key,
-        Some("version") => SortBy::Version,
-        Some("create") => SortBy::CreateRevision,
-        Some("mod") => SortBy::ModRevision,
-        Some("value") => SortBy::Value,
-        Some(other) => return Err(format!("nothing is sorted by {other}").into()),
-    })
-}
-
 fn show_range(response: &RangeResponse) -> String {
     let items: String = response.items.iter().map(show).collect();
     let more = if response.more { ", more" } else { "" };
@@ -465,6 +486,11 @@ fn show_outcome(outcome: &Outcome) -> String {
             let current = current.as_ref().map_or("not there\n".into(), show);
             format!("conflict at {revision}: {current}")
         }
+        Outcome::Txn(response) => show_txn(response),
+        Outcome::Refused { revision, reason } => match reason {
+            Refused::KeyNotFound => format!("refused at {revision}: key not found\n"),
+            Refused::Unreadable(error) => format!("refused at {revision}: {error}\n"),
+        },
         Outcome::SessionOpened { session } => format!("session {session} is open\n"),
         Outcome::SessionClosed { existed } => {
             format!("session {}\n", if *existed { "closed" } else { "was not there" })
@@ -478,10 +504,41 @@ fn show_outcome(outcome: &Outcome) -> String {
     }
 }
 
+fn show_txn(response: &TxnResponse) -> String {
+    let TxnResponse { revision, succeeded, results } = response;
+    format!("{} at {revision}\n{}", branch(*succeeded), show_results(results))
+}
+
+fn branch(succeeded: bool) -> &'static str {
+    if succeeded { "then" } else { "else" }
+}
+
+fn show_results(results: &[TxnResult]) -> String {
+    let shown = results.iter().map(|result| match result {
+        TxnResult::Put { prev } => {
+            let prev = prev.as_ref().map(|prev| format!("before: {}", show(prev)));
+            format!("put\n{}", prev.unwrap_or_default())
+        }
+        TxnResult::Deleted { count, prev } => {
+            let prev: String = prev.iter().map(|prev| format!("before: {}", show(prev))).collect();
+            format!("deleted {count}\n{prev}")
+        }
+        TxnResult::Range(response) => show_range(response),
+        TxnResult::Txn { succeeded, results } => {
+            format!("{}\n{}", branch(*succeeded), show_results(results))
+        }
+    });
+    let lines: String = shown.collect();
+    lines.lines().map(|line| format!("  {line}\n")).collect()
+}
+
 fn show_first(first: &FirstAnswer) -> String {
     let outcome = match &first.outcome {
         FirstOutcome::Kept(outcome) => show_outcome(outcome),
         FirstOutcome::Done { revision } => format!("done at {revision}\n"),
+        FirstOutcome::TxnDone { revision, succeeded } => {
+            format!("{} done at {revision}\n", branch(*succeeded))
+        }
         FirstOutcome::Conflict { revision } => format!("conflict at {revision}\n"),
     };
     format!("as entry {} answered: {outcome}", first.index)

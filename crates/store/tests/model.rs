@@ -4,8 +4,8 @@
 mod support;
 
 use proptest::prelude::*;
-use store::{Apply, Budget, LogEntry, Outcome, RangeRequest, Revision, Store};
-use support::logs::{logs, plain_logs, request};
+use store::{Apply, Budget, LogEntry, Outcome, RangeRequest, Revision, Store, Txn};
+use support::logs::{logs, plain_logs, request, txn};
 use support::model::Model;
 use support::{LIMITS, apply, entry, everything, hash_of};
 
@@ -18,7 +18,11 @@ proptest! {
 
     /// Outcomes, every revision's state, and ranges of every kind at any of them.
     #[test]
-    fn the_store_answers_as_the_model(log in logs(), requests in requests()) {
+    fn the_store_answers_as_the_model(
+        log in logs(),
+        requests in requests(),
+        txns in prop::collection::vec(txn(), 10),
+    ) {
         let (mut store, mut model) = (Store::with_limits(LIMITS), Model::default());
         for (index, command) in (1..).zip(&log) {
             let entry = entry(index, command.as_ref());
@@ -45,6 +49,9 @@ proptest! {
             request.at = Some(at);
             let response = reader.range(&request).expect("the revision is kept");
             prop_assert_eq!(response, model.range(&request, at));
+        }
+        for txn in txns.into_iter().filter(Txn::is_read_only) {
+            prop_assert_eq!(reader.txn(txn.clone()), model.read_txn(&txn));
         }
         for (key, versions) in &model.keys {
             for (revision, left) in versions {

@@ -124,11 +124,15 @@ fn once_key(input: &mut Input<'_>, at: usize) -> Vec<u8> {
     key
 }
 
-/// A kept answer: of a put, a delete, a conflict, or only its revision.
+/// A kept answer: of a put, a delete, a conflict, a transaction, or only its revision.
 fn reply(input: &mut Input<'_>) -> Vec<u8> {
     let mut reply = Vec::new();
     (1..=3).for_each(|tag| put_number(&mut reply, tag, made_up(input, 2)));
-    let tag = 4 + input.below(5) as u8;
+    let tag = 4 + input.below(8) as u8;
+    if tag >= 9 {
+        put_message(&mut reply, tag, &of_txn(input, tag));
+        return reply;
+    }
     if tag >= 7 {
         // A number of its own, which is there also when it is 0.
         reply.push(tag << 3);
@@ -144,6 +148,25 @@ fn reply(input: &mut Input<'_>) -> Vec<u8> {
     put_message(&mut told, if tag == 5 { 3 } else { 2 }, &known);
     put_message(&mut reply, tag, &told);
     reply
+}
+
+/// What came of a transaction (9), of one that was too large to keep (10), or why it was not done.
+fn of_txn(input: &mut Input<'_>, tag: u8) -> Vec<u8> {
+    let mut told = Vec::new();
+    put_number(&mut told, 1, made_up(input, 2));
+    match tag {
+        9 => {
+            put_number(&mut told, 2, made_up(input, 1));
+            for _ in 0..input.below(3) {
+                let mut result = Vec::new();
+                put_message(&mut result, 1 + input.below(4) as u8, b"");
+                put_message(&mut told, 3, &result);
+            }
+        }
+        10 => put_number(&mut told, 2, made_up(input, 1)),
+        _ => put_message(&mut told, 2 + input.below(4) as u8, b""),
+    }
+    told
 }
 
 /// `right`, but for now and then.

@@ -288,6 +288,10 @@ impl From<CommandError> for Refusal {
             | CommandError::NotOnce
             | CommandError::WrongSeq
             | CommandError::WrongOnceKey { .. } => Refusal::new(Code::BadHeader, error.to_string()),
+            CommandError::TooManyOperations
+            | CommandError::TooDeep
+            | CommandError::DuplicateKey
+            | CommandError::ValueGiven => Refusal::new(Code::BadParameter, error.to_string()),
         }
     }
 }

@@ -247,6 +247,8 @@ fn answer(
                 FirstOutcome::Kept(outcome) => shown(key, outcome, place),
                 FirstOutcome::Done { revision } => Ok(committed(key, None, revision, place)),
                 FirstOutcome::Conflict { revision } => Err(Refusal::conflict(revision)),
+                // The client gave the number to something else before.
+                FirstOutcome::TxnDone { .. } => Err(Refusal::key_reused()),
             };
             (answer.unwrap_or_else(IntoResponse::into_response), true)
         }
@@ -267,6 +269,8 @@ fn shown(key: &[u8], outcome: Outcome, place: (u64, u64)) -> Result<Response<Bod
             let current = serde_json::to_value(current).expect("an item is JSON");
             Err(Refusal::conflict(revision).with("current", current))
         }
+        // Only as the first answer to a number that was something else's.
+        Outcome::Txn(_) | Outcome::Refused { .. } => Err(Refusal::key_reused()),
         Outcome::SessionExpired => Err(Refusal::session_expired()),
         Outcome::Stale => Err(Refusal::stale_request()),
         Outcome::KeyReused => Err(Refusal::key_reused()),

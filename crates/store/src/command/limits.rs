@@ -5,7 +5,7 @@ use std::fmt;
 
 use prost::Message;
 
-use super::{Command, Condition, Origin, wire};
+use super::{Command, Origin, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, wire};
 use crate::key_range::KeyRange;
 
 /// The longest name of a change, in bytes ([`Origin::Key`]).
@@ -26,11 +26,19 @@ impl Command {
     fn validate_parts(&self, limits: &Limits) -> Result<(), CommandError> {
         match self {
             Command::Put { key, .. } => limits.check_key(key),
-            Command::Delete { range, condition, .. } => limits.check_range(range, *condition),
+            Command::Delete { range, condition, .. } => {
+                if condition.is_some() && !matches!(range, KeyRange::Single(_)) {
+                    return Err(CommandError::ConditionOnRange);
+                }
+                limits.check_range(range)
+            }
+            Command::Txn(txn) => txn.validate(limits),
             Command::Once { origin, command } => {
                 origin.validate()?;
                 match **command {
-                    Command::Put { .. } | Command::Delete { .. } => command.validate_parts(limits),
+                    Command::Put { .. } | Command::Delete { .. } | Command::Txn(_) => {
+                        command.validate_parts(limits)
+                    }
                     _ => Err(CommandError::NotOnce),
                 }
             }
@@ -63,23 +71,18 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn check_range(
-        &self,
-        range: &KeyRange,
-        condition: Option<Condition>,
-    ) -> Result<(), CommandError> {
+    pub(super) fn check_range(&self, range: &KeyRange) -> Result<(), CommandError> {
         match range {
-            KeyRange::Single(key) => return self.check_key(key),
-            KeyRange::Prefix(bound) | KeyRange::From(bound) => self.check_bound(bound)?,
+            KeyRange::Single(key) => self.check_key(key),
+            KeyRange::Prefix(bound) | KeyRange::From(bound) => self.check_bound(bound),
             KeyRange::Between { start, end } => {
                 self.check_bound(start)?;
-                self.check_bound(end)?;
+                self.check_bound(end)
             }
         }
-        condition.map_or(Ok(()), |_| Err(CommandError::ConditionOnRange))
     }
 
-    fn check_key(&self, key: &[u8]) -> Result<(), CommandError> {
+    pub(super) fn check_key(&self, key: &[u8]) -> Result<(), CommandError> {
         if key.is_empty() {
             return Err(CommandError::EmptyKey);
         }
@@ -117,8 +120,16 @@ pub enum CommandError {
     },
     /// A condition is of one key.
     ConditionOnRange,
-    /// Only a put or a delete is done once.
+    /// Only a put, a delete or a transaction is done once.
     NotOnce,
+    /// A transaction has more than [`TXN_OPERATIONS_MAX`] comparisons or operations.
+    TooManyOperations,
+    /// Transactions stand within each other deeper than [`TXN_DEPTH_MAX`].
+    TooDeep,
+    /// A transaction puts a key twice, or puts and deletes it.
+    DuplicateKey,
+    /// A put that leaves the value as it is has none.
+    ValueGiven,
     /// A change's number in its session is at least 1, and not below what it acknowledges.
     WrongSeq,
     /// The name of a change has 1 to [`ONCE_KEY_BYTES_MAX`] bytes.
@@ -145,7 +156,21 @@ impl fmt::Display for CommandError {
             CommandError::ConditionOnRange => {
                 write!(f, "a condition is of one key, not of a range")
             }
-            CommandError::NotOnce => write!(f, "only a put or a delete is done once"),
+            CommandError::NotOnce => {
+                write!(f, "only a put, a delete or a transaction is done once")
+            }
+            CommandError::TooManyOperations => {
+                write!(f, "a transaction has at most {TXN_OPERATIONS_MAX} operations")
+            }
+            CommandError::TooDeep => {
+                write!(f, "transactions stand within each other at most {TXN_DEPTH_MAX} deep")
+            }
+            CommandError::DuplicateKey => {
+                write!(f, "a transaction puts a key twice, or puts and deletes it")
+            }
+            CommandError::ValueGiven => {
+                write!(f, "a put that leaves the value as it is has none")
+            }
             CommandError::WrongSeq => {
                 write!(f, "a change's number is at least 1 and at least what it acknowledges")
             }

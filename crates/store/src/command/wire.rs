@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{Condition, DecodeError, Origin};
+use super::{Condition, DecodeError, Origin, txn_wire};
 use crate::key_range::KeyRange;
 use crate::types::{Revision, SessionId};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Command {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
     kind: Option<Kind>,
 }
 
@@ -27,6 +27,8 @@ enum Kind {
     Once(Once),
     #[prost(message, tag = "6")]
     Check(Empty),
+    #[prost(message, tag = "7")]
+    Txn(txn_wire::Txn),
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -55,7 +57,7 @@ struct Delete {
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
-enum Range {
+pub(super) enum Range {
     #[prost(bytes = "bytes", tag = "1")]
     Single(Bytes),
     #[prost(bytes = "bytes", tag = "2")]
@@ -67,7 +69,7 @@ enum Range {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Between {
+pub(super) struct Between {
     #[prost(bytes = "bytes", tag = "1")]
     start: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
@@ -132,6 +134,7 @@ impl From<&super::Command> for Command {
                 prev_kv,
                 condition: condition.map(Into::into),
             }),
+            super::Command::Txn(txn) => Kind::Txn(txn.into()),
             super::Command::OpenSession => Kind::OpenSession(Empty {}),
             super::Command::CloseSession { session } => {
                 Kind::CloseSession(CloseSession { session: session.0 })
@@ -158,6 +161,7 @@ impl TryFrom<Command> for super::Command {
             }
             Kind::Once(once) => once.try_into()?,
             Kind::Check(Empty {}) => super::Command::Check,
+            Kind::Txn(txn) => super::Command::Txn(txn.try_into()?),
         })
     }
 }
@@ -193,7 +197,7 @@ impl TryFrom<Once> for super::Command {
         let origin = once.origin.ok_or(DecodeError::UnknownKind)?.into();
         // Told from the outside first: else a command within commands would recurse without end.
         let inner = Command::decode(once.command.clone()).map_err(|_| DecodeError::Malformed)?;
-        if !matches!(inner.kind, Some(Kind::Put(_) | Kind::Delete(_))) {
+        if !matches!(inner.kind, Some(Kind::Put(_) | Kind::Delete(_) | Kind::Txn(_))) {
             return Err(DecodeError::Misplaced);
         }
         let command = Box::new(super::Command::decode(once.command)?);

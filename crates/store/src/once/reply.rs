@@ -7,8 +7,11 @@ use bytes::Bytes;
 use prost::Message;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::result::{WireRefused, WireTxn, WireTxnDone};
 use crate::outcome::{FirstAnswer, FirstOutcome, Outcome};
 use crate::types::{KeyValue, Revision};
+
+const READ: &str = "a reply is encoded here, or was read once";
 
 /// The answer to a change, as it is kept for those who ask again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,11 +37,19 @@ impl Reply {
                 revision: revision.0,
                 current: current.as_ref().map(told),
             }),
+            Outcome::Txn(response) if whole => Kind::Txn(response.into()),
+            Outcome::Txn(response) => Kind::TxnDone(WireTxnDone {
+                revision: response.revision.0,
+                succeeded: response.succeeded,
+            }),
+            Outcome::Refused { revision, reason } => {
+                Kind::Refused(WireRefused::new(*revision, *reason))
+            }
             Outcome::Put { revision, .. } | Outcome::Deleted { revision, .. } => {
                 Kind::Done(revision.0)
             }
             Outcome::Conflict { revision, .. } => Kind::Conflicted(revision.0),
-            other => panic!("{other:?} is no answer to a put or a delete"),
+            other => panic!("{other:?} is no answer to a change"),
         };
         let Place { index, term, stamp_ms } = place;
         let wire = WireReply { index, term, stamp_ms, kind: Some(kind) };
@@ -55,7 +66,12 @@ impl Reply {
         // A copy: the snapshot's buffer holds much else.
         let reply = Reply::from_encoded(Bytes::copy_from_slice(encoded));
         let wire = WireReply::decode(reply.encoded.clone()).ok()?;
-        let understood = wire.kind.is_some() && wire.encoded_len() == encoded.len();
+        let whole = match &wire.kind {
+            Some(Kind::Txn(txn)) => txn.is_whole(),
+            Some(Kind::Refused(refused)) => refused.reason().is_some(),
+            kind => kind.is_some(),
+        };
+        let understood = whole && wire.encoded_len() == encoded.len();
         understood.then_some(reply)
     }
 
@@ -74,7 +90,6 @@ impl Reply {
 
     /// The answer again.
     pub(crate) fn answer(&self) -> FirstAnswer {
-        const READ: &str = "a reply is encoded here, or was read once";
         let wire = WireReply::decode(self.encoded.clone()).expect(READ);
         let WireReply { index, term, stamp_ms, kind } = wire;
         FirstAnswer { index, term, stamp_ms, outcome: kind.expect(READ).into() }
@@ -97,7 +112,7 @@ struct WireReply {
     term: u64,
     #[prost(uint64, tag = "3")]
     stamp_ms: u64,
-    #[prost(oneof = "Kind", tags = "4, 5, 6, 7, 8")]
+    #[prost(oneof = "Kind", tags = "4, 5, 6, 7, 8, 9, 10, 11")]
     kind: Option<Kind>,
 }
 
@@ -113,24 +128,30 @@ enum Kind {
     Done(u64),
     #[prost(uint64, tag = "8")]
     Conflicted(u64),
+    #[prost(message, tag = "9")]
+    Txn(WireTxn),
+    #[prost(message, tag = "10")]
+    TxnDone(WireTxnDone),
+    #[prost(message, tag = "11")]
+    Refused(WireRefused),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct WirePut {
+pub(super) struct WirePut {
     #[prost(uint64, tag = "1")]
-    revision: u64,
+    pub(super) revision: u64,
     #[prost(message, optional, tag = "2")]
-    prev: Option<WireKeyValue>,
+    pub(super) prev: Option<WireKeyValue>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct WireDeleted {
+pub(super) struct WireDeleted {
     #[prost(uint64, tag = "1")]
-    revision: u64,
+    pub(super) revision: u64,
     #[prost(uint64, tag = "2")]
-    count: u64,
+    pub(super) count: u64,
     #[prost(message, repeated, tag = "3")]
-    prev: Vec<WireKeyValue>,
+    pub(super) prev: Vec<WireKeyValue>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -142,7 +163,7 @@ struct WireConflict {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct WireKeyValue {
+pub(super) struct WireKeyValue {
     #[prost(bytes = "bytes", tag = "1")]
     key: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
@@ -155,7 +176,7 @@ struct WireKeyValue {
     version: u64,
 }
 
-fn told(known: &KeyValue) -> WireKeyValue {
+pub(super) fn told(known: &KeyValue) -> WireKeyValue {
     WireKeyValue {
         key: known.key.clone(),
         value: known.value.clone(),
@@ -190,6 +211,14 @@ impl From<Kind> for FirstOutcome {
             },
             Kind::Conflict(WireConflict { revision, current }) => {
                 Outcome::Conflict { revision: Revision(revision), current: current.map(Into::into) }
+            }
+            Kind::Txn(txn) => Outcome::Txn(txn.into()),
+            Kind::Refused(refused) => Outcome::Refused {
+                revision: Revision(refused.revision),
+                reason: refused.reason().expect(READ),
+            },
+            Kind::TxnDone(WireTxnDone { revision, succeeded }) => {
+                return FirstOutcome::TxnDone { revision: Revision(revision), succeeded };
             }
             Kind::Done(revision) => {
                 return FirstOutcome::Done { revision: Revision(revision) };

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::wire;
 use super::{SNAPSHOT_FORMAT, SnapshotError};
-use crate::apply::{State, Store};
+use crate::apply::Store;
 use crate::hash::STATE_HASH_VERSION;
 use crate::once::{KeyedReply, Once, Reply, Session};
+use crate::state::State;
 use crate::tally::Tally;
 use crate::tree::Tree;
 use crate::types::{Revision, SessionId};

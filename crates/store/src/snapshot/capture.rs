@@ -11,10 +11,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::wire::{self, Kind, Record};
 use super::{LENGTH_BYTES, RECORD_BYTES_MAX, SNAPSHOT_FORMAT};
-use crate::apply::State;
 use crate::hash::STATE_HASH_VERSION;
 use crate::once::Reply;
 use crate::read::Published;
+use crate::state::State;
 use crate::tree::Tree;
 use crate::types::{Revision, SessionId};
 use crate::value::Value;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use store::{
-    Command, Condition, Filter, KeyRange, Origin, RangeRequest, Revision, SessionId, Sort, SortBy,
+    Command, Compare, Condition, Filter, KeyRange, Limits, Operand, Origin, RangeRequest, Relation,
+    Revision, SessionId, Sort, SortBy, Txn, TxnOp, TxnPut,
 };
 
 /// What happens to the store.
@@ -23,6 +24,11 @@ enum Step {
     Delete {
         range: KeyRange,
         prev_kv: bool,
+    },
+    Txn(Txn),
+    KeyedTxn {
+        key: u8,
+        txn: Txn,
     },
     Noop,
     Open,
@@ -106,6 +112,53 @@ fn filter() -> impl Strategy<Value = Filter> {
     })
 }
 
+/// One that a gateway would let in.
+pub(crate) fn txn() -> impl Strategy<Value = Txn> {
+    let flat = |inner: BoxedStrategy<TxnOp>| {
+        let ops = || prop::collection::vec(inner.clone(), 0..4);
+        let compares = prop::collection::vec(compare(), 0..3);
+        (compares, ops(), ops()).prop_map(|(compares, success, failure)| Txn {
+            compares,
+            success,
+            failure,
+        })
+    };
+    let nested = flat(txn_op().boxed()).prop_map(TxnOp::Txn);
+    let op = prop_oneof![5 => txn_op(), 1 => nested];
+    let admitted = |txn: &Txn| txn.validate(&Limits::default()).is_ok();
+    flat(op.boxed()).prop_filter("a key is put once and not deleted too", admitted)
+}
+
+/// One that holds no transaction.
+fn txn_op() -> impl Strategy<Value = TxnOp> {
+    let value = prop::sample::select(vec!["", "v", "long value"]);
+    let put = (key(), value, any::<bool>(), prop::bool::weighted(0.1));
+    let at = prop::option::weighted(0.1, (0u64..30).prop_map(Revision));
+    prop_oneof![
+        3 => put.prop_map(|(key, value, prev_kv, ignore_value)| {
+            let value = if ignore_value { Bytes::new() } else { value.into() };
+            TxnOp::Put(TxnPut { key, value, prev_kv, ignore_value })
+        }),
+        1 => (range(), any::<bool>())
+            .prop_map(|(range, prev_kv)| TxnOp::Delete { range, prev_kv }),
+        2 => (request(), at).prop_map(|(request, at)| TxnOp::Range(RangeRequest { at, ..request })),
+    ]
+}
+
+fn compare() -> impl Strategy<Value = Compare> {
+    let number = -1i64..12;
+    let relations = vec![Relation::Equal, Relation::NotEqual, Relation::Less, Relation::Greater];
+    let operand = prop_oneof![
+        number.clone().prop_map(Operand::Version),
+        number.clone().prop_map(Operand::CreateRevision),
+        number.clone().prop_map(Operand::ModRevision),
+        number.prop_map(Operand::Lease),
+        prop::sample::select(vec!["", "v", "fill"]).prop_map(|value| Operand::Value(value.into())),
+    ];
+    (range(), prop::sample::select(relations), operand)
+        .prop_map(|(range, relation, operand)| Compare { range, relation, operand })
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let value = prop::option::weighted(0.8, prop::sample::select(vec!["", "v", "long value"]));
     let condition = prop_oneof![
@@ -130,6 +183,7 @@ fn plain_step() -> impl Strategy<Value = Step> {
         2 => (key(), any::<u8>()).prop_map(|(prefix, count)| Step::Fill { prefix, count }),
         4 => (range(), any::<bool>())
             .prop_map(|(range, prev_kv)| Step::Delete { range, prev_kv }),
+        4 => txn().prop_map(Step::Txn),
         1 => Just(Step::Noop),
     ]
 }
@@ -147,6 +201,7 @@ fn step() -> impl Strategy<Value = Step> {
             change
         }),
         4 => (0u8..7, change()).prop_map(|(key, change)| Step::Keyed { key, change }),
+        1 => (0u8..7, txn()).prop_map(|(key, txn)| Step::KeyedTxn { key, txn }),
         1 => Just(Step::Check),
     ]
 }
@@ -177,6 +232,11 @@ fn commands(step: Step, opened: &[SessionId]) -> Vec<Option<Command>> {
             once(Origin::Session { session: *which.get(opened), seq, acked_below }, change)
         }
         Step::Keyed { key, change } => once(Origin::Key(vec![key].into()), change),
+        Step::Txn(txn) => vec![Some(Command::Txn(txn))],
+        Step::KeyedTxn { key, txn } => {
+            let command = Box::new(Command::Txn(txn));
+            vec![Some(Command::Once { origin: Origin::Key(vec![key].into()), command })]
+        }
         Step::Check => vec![Some(Command::Check)],
         Step::Put { key, value, prev_kv } => {
             vec![Some(Command::Put { key, value, prev_kv, condition: None })]

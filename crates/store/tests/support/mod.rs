@@ -4,6 +4,8 @@
 pub(crate) mod logs;
 pub(crate) mod model;
 pub(crate) mod once;
+pub(crate) mod txn;
+pub(crate) mod txn_text;
 
 use bytes::Bytes;
 use store::{

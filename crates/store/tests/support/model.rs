@@ -14,7 +14,7 @@ use super::once::Once;
 /// Every version of every key, oldest first; `None` is a delete.
 #[derive(Default)]
 pub(crate) struct Model {
-    writes: u64,
+    pub(super) writes: u64,
     pub(crate) once: Once,
     pub(crate) keys: BTreeMap<Bytes, Vec<(Revision, Option<KeyValue>)>>,
 }
@@ -44,12 +44,15 @@ impl Model {
 
     fn change(&mut self, command: &Command) -> Outcome {
         match command {
+            Command::Txn(txn) => self.txn(txn),
             Command::Put { key, value, prev_kv, condition } => {
                 if let Some(conflict) = self.conflict(key, *condition) {
                     return conflict;
                 }
-                let prev = self.put(key, value);
-                Outcome::Put { revision: self.revision(), prev: prev.filter(|_| *prev_kv) }
+                self.writes += 1;
+                let revision = self.revision();
+                let prev = self.put(key, value, revision).filter(|_| *prev_kv);
+                Outcome::Put { revision, prev }
             }
             Command::Delete { range, prev_kv, condition } => {
                 if let KeyRange::Single(key) = range
@@ -57,7 +60,8 @@ impl Model {
                 {
                     return conflict;
                 }
-                let prev = self.delete(range);
+                let prev = self.delete(range, Revision(self.revision().0 + 1));
+                self.writes += u64::from(!prev.is_empty());
                 let (revision, count) = (self.revision(), prev.len() as u64);
                 let prev = if *prev_kv { prev } else { Vec::new() };
                 Outcome::Deleted { revision, count, prev }
@@ -78,10 +82,13 @@ impl Model {
         (!holds).then_some(Outcome::Conflict { revision, current })
     }
 
-    fn put(&mut self, key: &Bytes, value: &Bytes) -> Option<KeyValue> {
+    pub(super) fn put(
+        &mut self,
+        key: &Bytes,
+        value: &Bytes,
+        revision: Revision,
+    ) -> Option<KeyValue> {
         let prev = self.keys.get(key).and_then(|versions| versions.last()?.1.clone());
-        self.writes += 1;
-        let revision = self.revision();
         let written = KeyValue {
             key: key.clone(),
             value: value.clone(),
@@ -93,11 +100,9 @@ impl Model {
         prev
     }
 
-    fn delete(&mut self, range: &KeyRange) -> Vec<KeyValue> {
-        let mut gone = self.live_at(self.revision());
+    pub(super) fn delete(&mut self, range: &KeyRange, revision: Revision) -> Vec<KeyValue> {
+        let mut gone = self.live_at(revision);
         gone.retain(|live| contains(range, &live.key));
-        self.writes += u64::from(!gone.is_empty());
-        let revision = self.revision();
         for live in &gone {
             self.keys.entry(live.key.clone()).or_default().push((revision, None));
         }
@@ -153,7 +158,7 @@ fn admits(filter: &Filter, live: &KeyValue) -> bool {
         && (min_create_revision..=most(max_create_revision)).contains(&live.create_revision)
 }
 
-fn contains(range: &KeyRange, key: &Bytes) -> bool {
+pub(super) fn contains(range: &KeyRange, key: &Bytes) -> bool {
     match range {
         KeyRange::Single(only) => key == only,
         KeyRange::Prefix(prefix) => key.starts_with(prefix),

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use store::{Command, FirstAnswer, FirstOutcome, KeyValue, LogEntry, Origin, Outcome, SessionId};
+use store::{
+    Command, FirstAnswer, FirstOutcome, KeyValue, LogEntry, Origin, Outcome, SessionId,
+    TxnResponse, TxnResult,
+};
 
 use super::LIMITS;
 
@@ -137,6 +140,18 @@ impl Keyed {
     }
 }
 
+/// What a result counts for when it is asked whether all of them are small enough.
+fn told(result: &TxnResult) -> usize {
+    let bytes = |told: &KeyValue| told.key.len() + told.value.len();
+    let told: usize = match result {
+        TxnResult::Put { prev } => prev.iter().map(bytes).sum(),
+        TxnResult::Deleted { prev, .. } => prev.iter().map(bytes).sum(),
+        TxnResult::Range(response) => response.items.iter().map(bytes).sum(),
+        TxnResult::Txn { results, .. } => results.iter().map(told).sum(),
+    };
+    16 + told
+}
+
 fn kept(outcome: &Outcome) -> FirstOutcome {
     let bytes = |told: &KeyValue| told.key.len() + told.value.len();
     let (told, cut) = match outcome {
@@ -149,6 +164,12 @@ fn kept(outcome: &Outcome) -> FirstOutcome {
         Outcome::Conflict { revision, current } => {
             (current.iter().map(bytes).sum(), FirstOutcome::Conflict { revision: *revision })
         }
+        Outcome::Txn(response) => {
+            let TxnResponse { revision, succeeded, results } = response;
+            let cut = FirstOutcome::TxnDone { revision: *revision, succeeded: *succeeded };
+            (results.iter().map(told).sum(), cut)
+        }
+        Outcome::Refused { .. } => return FirstOutcome::Kept(outcome.clone()),
         other => panic!("{other:?} is not kept"),
     };
     let told: usize = told;

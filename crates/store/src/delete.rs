@@ -1,0 +1,56 @@
+//! A delete under way.
+
+use crate::budget::Budget;
+use crate::key_range::{KeyRange, Span};
+use crate::tally::Tally;
+use crate::tree::Tree;
+use crate::types::{KeyValue, Revision};
+use crate::version::With;
+
+/// A delete under way. It buries keys at the revision after the store's, which nobody can read
+/// before it is done; what it changes in the sums is kept apart until then.
+#[derive(Debug)]
+pub(crate) struct Delete {
+    span: Span,
+    /// The next key to look at; `None` at the end of the span.
+    from: Option<Box<[u8]>>,
+    prev_kv: bool,
+    pub(crate) revision: Revision,
+    /// What it changes in the sums.
+    pub(crate) tally: Tally,
+    pub(crate) count: u64,
+    pub(crate) prev: Vec<KeyValue>,
+}
+
+impl Delete {
+    pub(crate) fn new(range: &KeyRange, prev_kv: bool, revision: Revision) -> Delete {
+        let span = range.span();
+        Delete {
+            from: Some(Box::from(span.start.as_ref())),
+            span,
+            prev_kv,
+            revision,
+            tally: Tally::default(),
+            count: 0,
+            prev: Vec::new(),
+        }
+    }
+
+    /// Buries keys until the budget is spent; true at the end of the span.
+    pub(crate) fn advance(&mut self, tree: &Tree, budget: &mut Budget) -> bool {
+        while let Some(from) = self.from.take() {
+            if budget.is_spent() {
+                self.from = Some(from);
+                return false;
+            }
+            self.from = tree.bury(&from, &self.span, self.revision, budget, |key, version| {
+                self.count += 1;
+                self.tally.remove(key, version);
+                if self.prev_kv {
+                    self.prev.extend(version.key_value(key, With::Value));
+                }
+            });
+        }
+        true
+    }
+}
