@@ -39,6 +39,8 @@ pub enum Operation {
     Remove,
     /// Making a directory's names durable.
     SyncDirectory,
+    /// Asking how much room is left.
+    FreeSpace,
     /// Taking the lock.
     Lock,
 }
@@ -135,6 +137,7 @@ impl fmt::Display for Operation {
             Operation::Rename => "rename",
             Operation::Remove => "remove",
             Operation::SyncDirectory => "flush directory",
+            Operation::FreeSpace => "ask for the free space of",
             Operation::Lock => "lock",
         })
     }

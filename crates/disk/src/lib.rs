@@ -75,6 +75,10 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// there.
     fn sync_dir(&self, path: &Path) -> Result<(), Error>;
 
+    /// Bytes that this user may still write on the file system that holds `path`, which exists. A
+    /// hint: others write there too.
+    fn free_bytes(&self, path: &Path) -> Result<u64, Error>;
+
     /// Takes the exclusive lock on the file at `path`, creating it if needed, without waiting:
     /// [`Error::is_held`] tells that another process has it.
     fn lock(&self, path: &Path) -> Result<Self::Lock, Error>;

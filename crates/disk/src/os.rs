@@ -69,6 +69,12 @@ impl Disk for OsDisk {
             .map_err(Error::system(Operation::SyncDirectory, path))
     }
 
+    fn free_bytes(&self, path: &Path) -> Result<u64, Error> {
+        let found = rustix::fs::statvfs(path).map_err(io::Error::from);
+        let found = found.map_err(Error::system(Operation::FreeSpace, path))?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
     fn lock(&self, path: &Path) -> Result<OsLock, Error> {
         let file = OpenOptions::new()
             .write(true)

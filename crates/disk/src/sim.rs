@@ -161,9 +161,15 @@ impl SimDisk {
         self.state().fault = None;
     }
 
-    /// Lets the disk hold at most so many bytes in all its files, or as many as come.
+    /// Lets the disk hold at most so many bytes in all its files, or as many as come. Fewer than
+    /// there are may be said: then nothing can grow until files were removed.
     pub fn limit_bytes(&self, bytes_max: Option<u64>) {
         self.state().bytes_max = bytes_max;
+    }
+
+    /// Bytes of all files that have a name.
+    pub fn used_bytes(&self) -> u64 {
+        self.state().bytes_used()
     }
 
     /// Flips the lowest bit of the byte at `offset` of the file at `path`, on the platter and in
@@ -232,7 +238,13 @@ impl State {
     /// Writes an operation down that changes the disk, or should have.
     fn note(&mut self, operation: Operation, path: &Path, fault: Option<Fault>) {
         let Some(trace) = &mut self.trace else { return };
-        let reads = [Operation::Open, Operation::Read, Operation::Measure, Operation::List];
+        let reads = [
+            Operation::Open,
+            Operation::Read,
+            Operation::Measure,
+            Operation::List,
+            Operation::FreeSpace,
+        ];
         if reads.contains(&operation) && fault.is_none() {
             return;
         }
@@ -263,8 +275,10 @@ impl State {
         }
     }
 
+    /// Of the files that have a name: one that was removed takes no room, even if a power cut may
+    /// still bring its name back.
     fn bytes_used(&self) -> u64 {
-        self.images.values().map(Image::size_bytes).sum()
+        self.names.files().map(|(_, id)| self.images[&id].size_bytes()).sum()
     }
 
     fn image(&mut self, id: FileId) -> &mut Image {
@@ -356,6 +370,12 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn free_bytes(&self, path: &Path) -> Result<u64, Error> {
+        let state = self.begin(Operation::FreeSpace, path)?;
+        let free = |bytes_max: u64| bytes_max.saturating_sub(state.bytes_used());
+        Ok(state.bytes_max.map_or(u64::MAX, free))
+    }
+
     fn lock(&self, path: &Path) -> Result<SimLock, Error> {
         let mut state = self.begin(Operation::Lock, path)?;
         if !state.names.has_parent_of(path) {
@@ -426,7 +446,8 @@ impl File for SimFile {
         state.counts.writes += 1;
         state.note_more(|| format!(" {offset}..{end}"));
         let growth = end.saturating_sub(state.image(self.id).size_bytes());
-        if state.bytes_max.is_some_and(|bytes_max| state.bytes_used() + growth > bytes_max) {
+        let is_full = |bytes_max| state.bytes_used() + growth > bytes_max;
+        if growth > 0 && state.bytes_max.is_some_and(is_full) {
             state.counts.faults += 1;
             return Err(Fault::Full.error(Operation::Write, &self.path));
         }

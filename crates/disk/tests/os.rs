@@ -113,3 +113,12 @@ fn a_directory_that_is_created_is_for_its_user_alone() {
     let mode = std::fs::metadata(scratch.path("a")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o750, "what exists is left as its owner wants it");
 }
+
+#[test]
+fn free_space_is_told_of_what_exists() {
+    let scratch = Scratch::new("free");
+    assert!(OsDisk.free_bytes(&scratch.0).unwrap() > 0, "this test has written files here");
+    let error = OsDisk.free_bytes(&scratch.path("missing")).unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert_eq!(error.operation, Operation::FreeSpace);
+}

@@ -283,3 +283,28 @@ fn a_fork_crashes_alone() {
     file.read_at(&mut here, SECTOR_BYTES as u64).unwrap();
     assert_eq!(here, [2; 9]);
 }
+
+#[test]
+fn a_disk_that_shrinks_is_full_until_something_is_removed() {
+    let (disk, file) = disk_with_file();
+    let sector = SECTOR_BYTES as u64;
+    assert_eq!(disk.free_bytes(Path::new("/d")).unwrap(), u64::MAX, "it has no limit");
+    disk.limit_bytes(Some(3 * sector));
+    assert_eq!(disk.free_bytes(Path::new("/d")).unwrap(), 2 * sector);
+    file.write_at(&[2; 2 * SECTOR_BYTES], 0).unwrap();
+    assert_eq!(
+        (disk.used_bytes(), disk.free_bytes(Path::new("/d")).unwrap()),
+        (2 * sector, sector)
+    );
+
+    disk.limit_bytes(Some(sector));
+    assert_eq!(disk.free_bytes(Path::new("/d")).unwrap(), 0);
+    file.write_at(&[3; SECTOR_BYTES], sector).expect("what is there can be written over");
+    assert!(file.write_at(&[3], 2 * sector).unwrap_err().is_full());
+    let other = disk.open(Path::new("/d/b"), Mode::CreateNew).unwrap();
+    assert!(other.write_at(&[1], 0).unwrap_err().is_full());
+
+    disk.remove(Path::new("/d/a")).unwrap();
+    assert_eq!(disk.free_bytes(Path::new("/d")).unwrap(), sector);
+    other.write_at(&[1; SECTOR_BYTES], 0).unwrap();
+}

@@ -49,7 +49,7 @@ const ROOMS: &[Room] = &[
 /// The third parties that may ship in the core: each small, synchronous and without a global.
 const CORE_THIRD_PARTIES: &[(&str, &[&str])] = &[
     ("raft", &["bytes"]),
-    ("disk", &[]),
+    ("disk", &["rustix"]),
     ("wal", &["bytes", "crc32c"]),
     ("store", &["bytes", "prost", "xxhash-rust", "parking_lot", "imbl", "arc-swap"]),
     ("replica", &["bytes", "prost", "parking_lot"]),

@@ -45,6 +45,10 @@ impl Disk for MemberDisk {
         if self.flushes { OsDisk.sync_dir(path) } else { Ok(()) }
     }
 
+    fn free_bytes(&self, path: &Path) -> Result<u64, Error> {
+        OsDisk.free_bytes(path)
+    }
+
     fn lock(&self, path: &Path) -> Result<OsLock, Error> {
         OsDisk.lock(path)
     }
