@@ -5,7 +5,7 @@
 //! | 2xx | done | done |
 //! | no connection: nothing was sent | again | again |
 //! | a code that says "not now" (`NOT_NOW`) | again | again |
-//! | a code that says "never" (`unsupported`, or any other with a 4xx status) | refused | refused |
+//! | a code that says "never" (`NEVER`, or any other with a 4xx status) | refused | refused |
 //! | any other code with a 5xx status (`outcome_unknown`); no code of ours | again | **unknown** |
 //! | the connection broke after the request left; silence | again | **unknown** |
 //!
@@ -34,8 +34,9 @@ const NOT_NOW: [&str; 8] = [
     "stopped",
     "table_full",
 ];
-/// A code with a 5xx status that says as surely that nothing was done, and will not be.
-const NEVER: &str = "unsupported";
+/// Codes with a 5xx status that say as surely that nothing was done, and will not be soon: a disk
+/// is not emptied within the time of a call.
+const NEVER: [&str; 2] = ["unsupported", "no_space"];
 
 /// Whether a request changes anything when it is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +116,7 @@ fn judge_refusal(effect: Effect, answer: Answer) -> Verdict {
             unproven: false,
         }),
         "outcome_unknown" => unproven(effect, message),
-        NEVER => refused(answer.status, code, message),
+        never if NEVER.contains(&never) => refused(answer.status, code, message),
         _ if (400..500).contains(&answer.status) => refused(answer.status, code, message),
         _ => unproven(effect, format!("{message} ({code})")),
     }
@@ -192,7 +193,7 @@ mod tests {
     /// The table at the top of this file, row by row.
     #[test]
     fn the_table() {
-        let rows: [Row; 25] = [
+        let rows: [Row; 26] = [
             (|| plain(200, "{}"), "done", "done"),
             (|| plain(201, ""), "done", "done"),
             (|| Attempt::NotSent("connection refused".into()), "again", "again"),
@@ -205,6 +206,7 @@ mod tests {
             (|| refusal(503, "table_full"), "again", "again"),
             (|| refusal(410, "session_expired"), "refused", "refused"),
             (|| refusal(501, "unsupported"), "refused", "refused"),
+            (|| refusal(507, "no_space"), "refused", "refused"),
             (|| refusal(504, "transfer_failed"), "again", "unknown"),
             (|| refusal(400, "bad_request"), "refused", "refused"),
             (|| refusal(404, "not_found"), "refused", "refused"),

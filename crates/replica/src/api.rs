@@ -9,8 +9,8 @@ use raft::{Event, FollowerStatus, LogId, MemberId, Refusal, RoleName, Term};
 use store::{ApplyError, Outcome, Published};
 
 use crate::{
-    Agreement, Change, ChangeRefusal, Configuration, LogRequest, Sample, SnapshotMessage,
-    SnapshotRequest, SnapshotStatus,
+    Agreement, Change, ChangeRefusal, Configuration, LogRequest, RoomStatus, Sample,
+    SnapshotMessage, SnapshotRequest, SnapshotStatus,
 };
 
 /// The shell's name for one request. The replica gives it back with the answer, exactly once.
@@ -92,6 +92,8 @@ pub enum Failure {
     Overloaded,
     /// The members' states differ and no majority agrees: no write is taken (rule 10.3).
     Corrupt,
+    /// It would make the state grow, and too few members have room on their disks (rule 1.7).
+    NoSpace,
     /// A new leader's entry took the place of this one: certainly not done, safe to retry.
     Superseded,
     /// It may or may not have been done, or may still be.
@@ -140,10 +142,12 @@ pub enum PeerMessage {
         /// Where the command stands in the log, or why it certainly does not.
         result: Result<LogId, ForwardRefusal>,
     },
-    /// A member's newest samples of its state hash, oldest first, for the leader.
+    /// How a member is, for the leader: about once a second, and when it changes.
     Report {
-        /// At most [`crate::SAMPLES_MAX`].
+        /// Its newest samples of its state hash, oldest first, at most [`crate::SAMPLES_MAX`].
         samples: Vec<Sample>,
+        /// Its disk has too little room for what grows.
+        lacks_room: bool,
     },
     /// The leader tells a member that a majority has another state hash than it.
     Verdict {
@@ -161,6 +165,8 @@ pub enum ForwardRefusal {
     Overloaded,
     /// The members' states differ, and no majority agrees.
     Corrupt,
+    /// It would make the state grow, and too few members have room.
+    NoSpace,
     /// The receiver does not know this kind of command.
     UnknownCommand,
 }
@@ -221,6 +227,8 @@ pub struct Status {
     pub configuration: Arc<Configuration>,
     /// Whether the members' states agree.
     pub agreement: Agreement,
+    /// The room on this member's disk.
+    pub room: RoomStatus,
     /// Requests waiting for an answer.
     pub pending: usize,
     /// Its snapshots.

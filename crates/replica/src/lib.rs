@@ -26,6 +26,7 @@
 //! | `log_worker.rs`, `entry.rs` | the disk's side, and entries as it spells them |
 //! | `snapshot.rs`, `snapshot/` | the state as files: made, sent, received, taken over |
 //! | `state_check.rs`, `quarantine.rs` | whether the members' states agree, and what if not |
+//! | `room.rs` | whether the disks have room, and what is refused if not |
 //! | `offline.rs` | what a log holds, in words; a member that goes on alone |
 //! | `configuration.rs`, `change.rs` | who is in the cluster, and how that changes |
 //! | `members.rs` | when the leader makes such a change |
@@ -47,6 +48,7 @@ mod order;
 mod pending;
 mod quarantine;
 mod replica;
+mod room;
 mod snapshot;
 mod state_check;
 
@@ -63,6 +65,7 @@ pub use offline::{AloneError, Explained, append_configuration, configuration_alo
 pub use pending::PENDING_MAX;
 pub use quarantine::{Agreement, CHECK_INTERVAL_MS};
 pub use replica::Replica;
+pub use room::RoomStatus;
 pub use snapshot::{
     FoundSnapshots, KeptSnapshot, SNAPSHOT_CHUNK_BYTES_MAX, SnapshotFailure, SnapshotId,
     SnapshotMessage, SnapshotOptions, SnapshotOutcome, SnapshotReply, SnapshotRequest,
@@ -70,4 +73,6 @@ pub use snapshot::{
 };
 pub use state_check::{SAMPLES_MAX, Sample};
 // The shell opens a member's directory and log through this room: it has no door to the one below.
-pub use wal::{DataDirectory, DirectoryError, Identity, Options as LogOptions};
+pub use wal::{
+    DataDirectory, DirectoryError, Identity, Options as LogOptions, Preparation, Room, SpareKeeper,
+};

@@ -10,7 +10,7 @@ use raft::{
     Entry, Index, Log, LogId, MemberId, Persist, PersistNumber, ReadEntries, Restored,
     SnapshotPoint, Term,
 };
-use wal::{Batch, OpenError, Wal};
+use wal::{Batch, OpenError, SpareKeeper, Wal};
 
 use crate::configuration::{Configuration, ConfigurationError};
 use crate::entry;
@@ -316,12 +316,13 @@ impl<D: Disk> LogWorker<D> {
     }
 
     /// To be called when nothing was asked for 100 ms (rule 1.3): closes the last frame, so that
-    /// it can not be taken for a torn one, and prepares the next segment a step at a time.
-    /// Whether there is more to prepare. Preparing may fail, on a full disk for example: the log
-    /// is sound without, so that is only counted, and tried again in another idle moment.
+    /// it can not be taken for a torn one, and writes the rest of a segment that was begun without
+    /// a spare, a step at a time. Whether there is more to prepare. Preparing may fail, on a full
+    /// disk for example: the log is sound without, so that is only counted, and tried again in
+    /// another idle moment.
     pub fn idle(&mut self) -> Result<bool, wal::Error> {
         self.wal.write_closing_frame()?;
-        match self.wal.prepare_spare() {
+        match self.wal.prepare() {
             Err(wal::Error::Preparation(_)) => Ok(false),
             outcome => outcome,
         }
@@ -349,6 +350,12 @@ impl<D: Disk> LogWorker<D> {
         log.append(founding);
         let configurations = vec![(Index(1), configuration.encode())];
         Ok(Restored { hard_state, log, configurations, ..Restored::default() })
+    }
+
+    /// Who makes the log's spares and watches its room: to be run beside this, on a thread of its
+    /// own.
+    pub fn spare_keeper(&self) -> SpareKeeper<D> {
+        self.wal.spare_keeper()
     }
 
     /// Counts of what was written.

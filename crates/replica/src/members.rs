@@ -84,7 +84,7 @@ impl Replica {
     }
 
     /// Heard within an election timeout.
-    fn is_well(&self, follower: &FollowerStatus) -> bool {
+    pub(crate) fn is_well(&self, follower: &FollowerStatus) -> bool {
         follower.has_answered && follower.silent_ms <= self.raft.config().election_timeout_ms
     }
 

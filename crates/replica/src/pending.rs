@@ -204,6 +204,7 @@ impl Pending {
             }
             ForwardRefusal::Overloaded => self.fail(ticket, Failure::Overloaded),
             ForwardRefusal::Corrupt => self.fail(ticket, Failure::Corrupt),
+            ForwardRefusal::NoSpace => self.fail(ticket, Failure::NoSpace),
             ForwardRefusal::UnknownCommand => self.fail(ticket, Failure::Unavailable),
         }
     }

@@ -101,7 +101,7 @@ impl Replica {
         }
         self.watch.due_ms = now_ms + self.watch.interval_ms;
         self.propose_check();
-        self.tell_samples();
+        self.report();
     }
 
     fn propose_check(&mut self) {
@@ -123,20 +123,22 @@ impl Replica {
             Outcome::Checked { state_hash } => {
                 let (index, version, hash) = (index.0, STATE_HASH_VERSION, *state_hash);
                 self.watch.samples.record(Sample { index, version, hash });
-                self.tell_samples();
+                self.report();
             }
             _ => self.watch.changed = true,
         }
     }
 
-    fn tell_samples(&mut self) {
-        let samples = self.watch.samples.to_vec();
-        let Some(leader) = self.raft.leader().filter(|_| !samples.is_empty()) else { return };
+    /// Tells the leader how this member is.
+    pub(crate) fn report(&mut self) {
+        let Some(leader) = self.raft.leader() else { return };
+        let (samples, lacks_room) = (self.watch.samples.to_vec(), self.rooms.lacks());
         if leader == self.raft.id() {
             self.told_samples(leader, samples);
         } else {
-            self.effects.send.push((leader, PeerMessage::Report { samples }));
+            self.effects.send.push((leader, PeerMessage::Report { samples, lacks_room }));
         }
+        self.reported_to(leader);
     }
 
     /// A member, this one perhaps, tells its samples.

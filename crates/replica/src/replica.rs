@@ -16,14 +16,16 @@ use crate::forwards::Forwards;
 use crate::order::Gate;
 use crate::pending::{HeldWrite, Patience, Pending};
 use crate::quarantine::Watch;
+use crate::room::Rooms;
 use crate::snapshot::Snapshots;
 use crate::{Configuration, Recovered};
 
 /// One member, without threads, clocks, sockets or files.
 ///
-/// *Inputs*: [`tick`](Replica::tick), [`receive`](Replica::receive),
-/// [`submit`](Replica::submit), [`stream_opened`](Replica::stream_opened),
-/// [`stream_closed`](Replica::stream_closed), [`log_reply`](Replica::log_reply),
+/// *Inputs*: [`tick`](Replica::tick), [`measured`](Replica::measured),
+/// [`receive`](Replica::receive), [`submit`](Replica::submit),
+/// [`stream_opened`](Replica::stream_opened), [`stream_closed`](Replica::stream_closed),
+/// [`log_reply`](Replica::log_reply),
 /// [`receive_snapshot`](Replica::receive_snapshot),
 /// [`snapshot_reply`](Replica::snapshot_reply) and [`apply_turn`](Replica::apply_turn). *Output*:
 /// [`take_effects`](Replica::take_effects), after each batch of inputs. The rest are getters.
@@ -40,6 +42,7 @@ pub struct Replica {
     pub(crate) stopped: bool,
     pub(crate) snapshots: Snapshots,
     pub(crate) watch: Watch,
+    pub(crate) rooms: Rooms,
     configuration: Arc<Configuration>,
     /// The newest configuration in the log is not committed.
     pub(crate) configuration_unsettled: bool,
@@ -63,6 +66,7 @@ impl Replica {
         let mut replica = Replica {
             snapshots: Snapshots::new(config.seed, stateless),
             watch: Watch::new(),
+            rooms: Rooms::default(),
             forwards: Forwards::new(recovered.restored.hard_state.term),
             life: config.seed,
             forward_number: 0,
@@ -95,6 +99,7 @@ impl Replica {
             self.raft.tick(now);
             self.tick_snapshots();
             self.tick_watch();
+            self.tick_rooms();
         }
         self.pending.forgive();
         self.pending.expire(now.monotonic_ms);
@@ -113,7 +118,10 @@ impl Replica {
                     self.effects.refused.push((from, refusal));
                 }
             }
-            PeerMessage::Report { samples } => self.told_samples(from, samples),
+            PeerMessage::Report { samples, lacks_room } => {
+                self.told_room(from, lacks_room);
+                self.told_samples(from, samples);
+            }
             PeerMessage::Verdict { majority } => self.told_verdict(from, majority),
             PeerMessage::Forward { term, life, number, mut command } => {
                 if self.forwards.admit(from, term, life, number) {
@@ -208,6 +216,10 @@ impl Replica {
             self.pending.answer(ticket, Err(Failure::Corrupt));
             return;
         }
+        if self.raft.is_leader() && self.lacks_room_for(&write.command) {
+            self.pending.answer(ticket, Err(Failure::NoSpace));
+            return;
+        }
         match self.raft.propose(now, EntryKind::Command, write.command.clone()) {
             Ok(id) => self.pending.proposed(id, ticket, write.patience.deadline_ms),
             Err(ProposeError::Overloaded) => {
@@ -239,6 +251,9 @@ impl Replica {
         }
         if Command::decode(command.clone()).is_err() {
             return Err(ForwardRefusal::UnknownCommand);
+        }
+        if self.raft.is_leader() && self.lacks_room_for(&command) {
+            return Err(ForwardRefusal::NoSpace);
         }
         let proposed = self.raft.propose(self.now, EntryKind::Command, command);
         proposed.map_err(|error| match error {
@@ -357,6 +372,7 @@ impl Replica {
             pending: self.pending.len(),
             snapshots: self.snapshot_status(),
             agreement: self.watch.agreement(),
+            room: self.rooms.status(),
         }
     }
 

@@ -60,6 +60,7 @@ mod safety;
 mod scenes;
 mod sessions;
 mod snapshot_thread;
+mod spare_thread;
 mod step;
 mod theme;
 mod time;

@@ -24,13 +24,14 @@ use disk::SimDisk;
 use raft::{Entry, Index, MemberId, Now};
 use replica::{
     Configuration, DataDirectory, FoundSnapshots, LogReply, LogRequest, LogWorker, PeerMessage,
-    Recovered, Replica, SnapshotMessage, SnapshotReply, SnapshotWorker, Submission, open_log,
+    Recovered, Replica, Room, SnapshotMessage, SnapshotReply, SnapshotWorker, Submission, open_log,
     open_snapshots,
 };
 
 use crate::plan::{self, FOUNDED_MS, Plan};
 use crate::safety::{DiskWatch, Silence};
 use crate::snapshot_thread::SnapshotThread;
+use crate::spare_thread::SpareThread;
 use crate::time::{Span, Time};
 
 /// The log thread has nothing to do for this long before it tidies up (rule 1.3).
@@ -46,6 +47,7 @@ pub(crate) enum Input {
     Log(LogReply),
     AboutSnapshot(MemberId, SnapshotMessage),
     Snapshot(SnapshotReply),
+    Room(Room),
     Submit(Submission),
 }
 
@@ -129,6 +131,7 @@ pub(crate) struct Process {
     pub(crate) paused: bool,
     pub(crate) log: LogThread,
     pub(crate) snapshots: SnapshotThread,
+    pub(crate) spares: SpareThread,
     pub(crate) silence: Silence,
     pub(crate) disk_watch: DiskWatch,
     /// When it went on after a pause, or began.
@@ -226,6 +229,7 @@ impl Member {
         replica.keep_snapshots(plan.snapshot_options(), kept, at_state);
         replica.set_turn_units(plan.limits.turn_units);
         self.life += 1;
+        let spares = SpareThread::new(worker.spare_keeper(), now);
         self.process = Some(Process {
             replica,
             inbox: VecDeque::new(),
@@ -241,6 +245,7 @@ impl Member {
                 idle_since: now,
             },
             snapshots: SnapshotThread::new(snapshots),
+            spares,
             silence: Silence::default(),
             disk_watch: DiskWatch::default(),
             resumed: now,
@@ -343,6 +348,7 @@ impl Process {
                 self.replica.receive_snapshot(now, from, message);
             }
             Input::Snapshot(reply) => self.replica.snapshot_reply(now, reply),
+            Input::Room(room) => self.replica.measured(now, room),
             Input::Submit(submission) => self.replica.submit(now, submission),
         }
     }

@@ -28,6 +28,7 @@ impl Life {
         {
             process.inbox.push_back(Input::Log(failed));
         }
+        self.look_for_room(id, life);
         let next = Span(TICK.0 + self.random.between(0, jitter.0));
         self.queue.plan_in(next, Happening::Tick { member: id, life });
         self.wake(id);
@@ -311,8 +312,38 @@ impl Life {
         self.begin_snapshot_work(id);
     }
 
-    /// A disk operation of the snapshot thread may have failed: the process dies of it if that was
-    /// planned, and goes on without a snapshot otherwise. Whether it was the end of the process.
+    // Spares and room.
+
+    /// The spare thread looks, if it is time to: what it measures goes to the replica at its next
+    /// step, and what is to be prepared takes its time.
+    fn look_for_room(&mut self, id: MemberId, life: u64) {
+        let (now, early, (low, high)) = (self.now(), self.random.coin(), self.plan.flush);
+        let takes = Span(self.random.between(low.0, high.0));
+        let member = self.members.get_mut(&id).expect("members are all known");
+        let (slowness, faults_before) = (member.disk_slowness, member.disk.counts().faults);
+        let Some(process) = member.process_of(life) else { return };
+        if process.paused || !process.spares.is_due(now) {
+            return;
+        }
+        let room = process.spares.room();
+        process.inbox.extend(room.map(Input::Room));
+        if process.spares.begin(now, early) {
+            let takes = takes.times(slowness).min(DISK_WORK_MAX);
+            self.queue.plan_in(takes, Happening::SpareDone { member: id, life });
+        }
+        self.fails_beside_the_log(id, faults_before);
+    }
+
+    pub(crate) fn spare_done(&mut self, id: MemberId, life: u64) {
+        let (now, faults_before) = (self.now(), self.members[&id].disk.counts().faults);
+        let Some(process) = self.member(id).process_of(life) else { return };
+        process.spares.finish(now);
+        self.fails_beside_the_log(id, faults_before);
+    }
+
+    /// A disk operation of the snapshot thread or the spare thread may have failed: the process
+    /// dies of it if that was planned, and goes on without otherwise. Whether it was the end of
+    /// the process.
     fn fails_beside_the_log(&mut self, id: MemberId, faults_before: u64) -> bool {
         let member = self.member(id);
         if member.disk.counts().faults == faults_before {
@@ -355,9 +386,10 @@ impl Life {
                     .text("what", "ForwardAnswer")
                     .number("number", *number)
                     .text("result", &format!("{result:?}")),
-                Packet::Message(PeerMessage::Report { samples }) => {
-                    line.text("what", "Report").text("samples", &format!("{samples:?}"))
-                }
+                Packet::Message(PeerMessage::Report { samples, lacks_room }) => line
+                    .text("what", "Report")
+                    .text("samples", &format!("{samples:?}"))
+                    .flag("lacks_room", *lacks_room),
                 Packet::Message(PeerMessage::Verdict { majority }) => {
                     line.text("what", "Verdict").text("majority", &format!("{majority:?}"))
                 }

@@ -105,6 +105,20 @@ pub enum Origin {
 }
 
 impl Command {
+    /// Whether it may make the state larger for good, so that it must wait while disks are full.
+    /// Sessions do not count: they are bounded, and needed to delete once.
+    pub fn grows(&self) -> bool {
+        match self {
+            Command::Put { .. } => true,
+            Command::Once { command, .. } => command.grows(),
+            Command::Txn(txn) => txn.may_put(),
+            Command::Delete { .. }
+            | Command::OpenSession
+            | Command::CloseSession { .. }
+            | Command::Check => false,
+        }
+    }
+
     /// The bytes that go into the log.
     pub fn encode(&self) -> Bytes {
         wire::Command::from(self).encode_to_vec().into()

@@ -346,3 +346,31 @@ fn a_put_that_keeps_the_value_gives_none() {
     let txn = Txn { failure: vec![empty], ..Txn::default() };
     assert_eq!(txn.validate(&Limits::default()), Err(CommandError::EmptyKey));
 }
+
+#[test]
+fn whatever_may_put_grows_and_nothing_else_does() {
+    let (key, value) = (Bytes::from("k"), Bytes::from("v"));
+    let range = KeyRange::Single(key.clone());
+    let put = TxnPut { key: key.clone(), value: value.clone(), ..TxnPut::default() };
+    let delete = TxnOp::Delete { range: range.clone(), prev_kv: false };
+    let within = |op| TxnOp::Txn(Txn { failure: vec![op], ..Txn::default() });
+    let txn = |op| Command::Txn(Txn { success: vec![op], ..Txn::default() });
+    let once =
+        |command| Command::Once { origin: Origin::Key("n".into()), command: Box::new(command) };
+    for grows in [
+        Command::Put { key, value, prev_kv: false, condition: None },
+        txn(TxnOp::Put(put.clone())),
+        once(txn(within(TxnOp::Put(put)))),
+    ] {
+        assert!(grows.grows(), "{grows:?}");
+    }
+    for stays in [
+        Command::Delete { range, prev_kv: false, condition: None },
+        once(txn(within(delete))),
+        Command::OpenSession,
+        Command::CloseSession { session: SessionId(1) },
+        Command::Check,
+    ] {
+        assert!(!stays.grows(), "{stays:?}");
+    }
+}

@@ -13,7 +13,7 @@ pub enum Error {
         /// The first failure.
         cause: disk::Error,
     },
-    /// Preparing a spare failed. The log itself is sound and goes on without it.
+    /// Writing zeros ahead failed. The log itself is sound and goes on without them.
     Preparation(disk::Error),
     /// Segments that the log gave up could not be removed or made into spares. The log itself is
     /// sound; what is left of them is removed when it is opened again.
@@ -165,7 +165,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Poisoned { cause } => poisoned(f, cause),
-            Error::Preparation(cause) => write!(f, "no spare segment could be prepared: {cause}"),
+            Error::Preparation(cause) => write!(f, "the segment could not be prepared: {cause}"),
             Error::Removal(cause) => write!(f, "segments could not be given up: {cause}"),
         }
     }

@@ -12,9 +12,7 @@ use std::path::{Path, PathBuf};
 use disk::{Disk, File, Mode};
 
 use crate::format::{BLOCK_BYTES, SegmentHeader};
-
-/// Zeros that one step of preparation writes and flushes, in bytes: a few ms on a slow disk.
-const PREPARE_STEP_BYTES: u64 = 1 << 20;
+use crate::spares::{Spare, SpareKeeper, Spares};
 
 /// The names of segments that a repair set aside begin so.
 const DAMAGED: &str = "damaged-";
@@ -26,17 +24,7 @@ const DAMAGED_SEGMENTS_MAX: usize = 16;
 pub(crate) struct Folder<D> {
     disk: D,
     path: PathBuf,
-    spares: Vec<Spare>,
-    /// The highest name of a spare that may have been left behind by a failure; 0 if there is none.
-    abandoned: u64,
-}
-
-/// A file that waits to become a segment.
-#[derive(Clone, Copy, Debug)]
-struct Spare {
-    name: u64,
-    /// Bytes that are written already; those after them are written when it is used.
-    prepared: u64,
+    spares: Spares,
 }
 
 /// What became of segments that were given up.
@@ -50,7 +38,7 @@ pub(crate) struct Draft<F> {
     pub(crate) file: F,
     /// The checksum of its header: the seed of all checksums in it.
     pub(crate) seed: u32,
-    path: PathBuf,
+    name: u64,
     number: u64,
     prepared: u64,
 }
@@ -70,8 +58,7 @@ impl<D: Disk> Folder<D> {
         let names = disk.list(path)?;
         let numbers = names.iter().filter_map(|name| parse_segment_name(name)).collect();
         let spares = names.iter().filter_map(|name| parse_spare_name(name));
-        let mut folder =
-            Folder { disk, path: path.to_path_buf(), spares: Vec::new(), abandoned: 0 };
+        let folder = Folder { disk, path: path.to_path_buf(), spares: Spares::default() };
         for name in spares {
             folder.adopt_spare(name)?;
         }
@@ -80,7 +67,7 @@ impl<D: Disk> Folder<D> {
 
     /// The directory as it is; nothing is created, removed or taken over.
     pub(crate) fn look(disk: D, path: &Path) -> Folder<D> {
-        Folder { disk, path: path.to_path_buf(), spares: Vec::new(), abandoned: 0 }
+        Folder { disk, path: path.to_path_buf(), spares: Spares::default() }
     }
 
     pub(crate) fn segment_path(&self, number: u64) -> PathBuf {
@@ -95,21 +82,33 @@ impl<D: Disk> Folder<D> {
     /// Begins a segment: a file with a durable header, still under a spare's name.
     pub(crate) fn draft(&mut self, header: &SegmentHeader) -> Result<Draft<D::File>, disk::Error> {
         let (block, seed) = header.encode();
-        let (path, file, prepared) = self.take_spare()?;
+        let (name, file, prepared) = self.take_spare()?;
         file.write_at(&block, 0)?;
         file.sync()?;
-        Ok(Draft { file, seed, path, number: header.number, prepared: prepared.max(BLOCK_BYTES) })
+        Ok(Draft { file, seed, name, number: header.number, prepared: prepared.max(BLOCK_BYTES) })
     }
 
     /// Gives a draft its number, durably.
     pub(crate) fn publish(&self, draft: Draft<D::File>) -> Result<Begun<D::File>, disk::Error> {
-        let Draft { file, seed, path, number, prepared } = draft;
+        let Draft { file, seed, name, number, prepared } = draft;
         drop(file); // it knows itself by the spare's name
         let published = self.segment_path(number);
-        self.disk.rename(&path, &published)?;
+        self.disk.rename(&self.spare_path(name), &published)?;
+        self.spares.release(name);
         self.disk.sync_dir(&self.path)?;
         let file = self.disk.open(&published, Mode::ReadWrite)?;
         Ok(Begun { file, seed, prepared })
+    }
+
+    /// Who makes `wanted` spares of `segment_bytes` for this log.
+    pub(crate) fn keeper(&self, wanted: usize, segment_bytes: u64) -> SpareKeeper<D> {
+        let (disk, spares) = (self.disk.clone(), self.spares.clone());
+        SpareKeeper::new(disk, &self.path, spares, wanted, segment_bytes)
+    }
+
+    /// So many bytes of the active segment's file are still to be written.
+    pub(crate) fn note_active(&self, missing: u64) {
+        self.spares.note_active(missing);
     }
 
     /// The numbers of the segments that are there, ascending.
@@ -141,29 +140,14 @@ impl<D: Disk> Folder<D> {
         Ok(paths)
     }
 
-    /// Removes segments that no longer count, durably.
-    pub(crate) fn remove_segments(&self, numbers: &[u64]) -> Result<(), disk::Error> {
-        for number in numbers {
-            self.disk.remove(&self.segment_path(*number))?;
-        }
-        self.disk.sync_dir(&self.path)
-    }
-
-    /// Gives up segments that the log does not begin with any more: the newest of them become
-    /// spares, as far as there are fewer than `spares`, and the others are removed.
+    /// Gives up segments that no longer count: the newest of them become spares, as far as there
+    /// are too few if `spares` are wanted, and the others are removed.
     ///
     /// The newest one goes first, durably: it is what connects the others with the log. So whatever
     /// a crash leaves is either all of them, or dead; and a spare that still has a header. Opening
     /// removes what is dead.
-    pub(crate) fn give_up(
-        &mut self,
-        numbers: &[u64],
-        spares: usize,
-    ) -> Result<GivenUp, disk::Error> {
-        let wanted = spares.saturating_sub(self.spares.len());
-        let names: Vec<u64> = (self.spare_name()..).take(wanted.min(numbers.len())).collect();
-        let abandoned = self.abandoned;
-        self.abandoned = names.last().copied().unwrap_or(0).max(abandoned);
+    pub(crate) fn give_up(&self, numbers: &[u64], spares: usize) -> Result<GivenUp, disk::Error> {
+        let names = self.spares.take_names(numbers.len(), spares);
         for (position, number) in numbers.iter().rev().enumerate() {
             let path = self.segment_path(*number);
             match names.get(position) {
@@ -179,51 +163,29 @@ impl<D: Disk> Folder<D> {
             let file = self.disk.open(&self.spare_path(name), Mode::ReadWrite)?;
             file.write_at(&[0; BLOCK_BYTES as usize], 0)?;
             file.sync()?;
-            self.spares.push(Spare { name, prepared: file.size_bytes()? });
+            self.spares.put(Spare { name, prepared: file.size_bytes()? });
         }
-        self.abandoned = abandoned;
         Ok(GivenUp { recycled, removed: numbers.len() as u64 - recycled })
     }
 
-    /// Takes one step towards `count` spares of `capacity` bytes; false if there is nothing left to
-    /// do.
-    pub(crate) fn prepare(&mut self, count: usize, capacity: u64) -> Result<bool, disk::Error> {
-        let unfinished = self.spares.iter().position(|spare| spare.prepared < capacity);
-        if let Some(position) = unfinished {
-            let Spare { name, prepared } = self.spares[position];
-            let file = self.disk.open(&self.spare_path(name), Mode::ReadWrite)?;
-            self.spares[position].prepared = write_zeros(&file, prepared, capacity)?;
-            return Ok(true);
-        }
-        if self.spares.len() < count {
-            let name = self.spare_name();
-            self.disk.open(&self.spare_path(name), Mode::CreateNew)?;
-            self.spares.push(Spare { name, prepared: 0 });
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
     /// The best prepared spare, or a new file.
-    fn take_spare(&mut self) -> Result<(PathBuf, D::File, u64), disk::Error> {
-        self.spares.sort_unstable_by_key(|spare| spare.prepared);
-        match self.spares.pop() {
+    fn take_spare(&mut self) -> Result<(u64, D::File, u64), disk::Error> {
+        match self.spares.take() {
             Some(Spare { name, prepared }) => {
-                let path = self.spare_path(name);
-                let file = self.disk.open(&path, Mode::ReadWrite)?;
-                Ok((path, file, prepared))
+                let file = self.disk.open(&self.spare_path(name), Mode::ReadWrite)?;
+                Ok((name, file, prepared))
             }
             None => {
-                let path = self.spare_path(self.spare_name());
-                let file = self.disk.open(&path, Mode::CreateNew)?;
-                Ok((path, file, 0))
+                let name = self.spares.take_name();
+                let file = self.disk.open(&self.spare_path(name), Mode::CreateNew)?;
+                Ok((name, file, 0))
             }
         }
     }
 
     /// Keeps a spare of an earlier process, unless it was already made into a draft: its number
     /// will be used again, and frames under that number must not be found in it.
-    fn adopt_spare(&mut self, name: u64) -> Result<(), disk::Error> {
+    fn adopt_spare(&self, name: u64) -> Result<(), disk::Error> {
         let path = self.spare_path(name);
         let file = self.disk.open(&path, Mode::Read)?;
         let mut block = vec![0; BLOCK_BYTES as usize];
@@ -232,26 +194,18 @@ impl<D: Disk> Folder<D> {
         if block[..read].iter().any(|byte| *byte != 0) {
             return self.disk.remove(&path);
         }
-        self.spares.push(Spare { name, prepared });
+        self.spares.put(Spare { name, prepared });
         Ok(())
     }
 
     fn spare_path(&self, name: u64) -> PathBuf {
-        self.path.join(format!("spare-{name}"))
-    }
-
-    /// A name that no spare has.
-    fn spare_name(&self) -> u64 {
-        self.spares.iter().map(|spare| spare.name).max().unwrap_or(0).max(self.abandoned) + 1
+        spare_path(&self.path, name)
     }
 }
 
-/// Writes and flushes zeros from `from` on, one step and not past `capacity`; how far it got.
-pub(crate) fn write_zeros(file: &impl File, from: u64, capacity: u64) -> Result<u64, disk::Error> {
-    let to = capacity.min(from + PREPARE_STEP_BYTES);
-    file.write_at(&vec![0; to.saturating_sub(from) as usize], from)?;
-    file.sync()?;
-    Ok(to)
+/// Where the spare of that name lies in the log's directory.
+pub(crate) fn spare_path(directory: &Path, name: u64) -> PathBuf {
+    directory.join(format!("spare-{name}"))
 }
 
 /// Creates a directory and its missing parents, each durable before the next: so whatever exists,

@@ -42,7 +42,8 @@
 //! | `recovery` | opening: which segments live, torn or corrupt, the copy |
 //! | `segment` | the active segment; the frames of one that is read back |
 //! | `search` | sound frames behind damage |
-//! | `folder` | files: names, drafts, spares |
+//! | `folder` | files: names, drafts |
+//! | `spares` | files prepared to become segments, and [`SpareKeeper`], who prepares them |
 //! | `outline` | bounds, terms and hard state; the judge of what may come next |
 //! | `index` | which frame holds an index |
 //! | `live` | which segments the log can do without once it is cut |
@@ -66,6 +67,7 @@ mod recovery;
 mod search;
 mod segment;
 pub mod snapshot;
+mod spares;
 mod types;
 
 pub use directory::{DataDirectory, DirectoryError};
@@ -74,6 +76,7 @@ pub use format::RECORD_HEAD_BYTES;
 pub use identity::{DIRECTORY_VERSION, Identity, NAME_BYTES_MAX};
 pub use log::Wal;
 pub use recovery::{LogReport, SegmentReport, inspect};
+pub use spares::{Preparation, Room, SpareKeeper};
 pub use types::{
     Batch, Entry, Forecast, HardState, Options, Recovered, Repaired, SEGMENT_BYTES_MAX,
     SEGMENT_BYTES_MIN, Stats, TornTail, Visit,

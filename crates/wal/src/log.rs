@@ -16,6 +16,7 @@ use crate::live::{Sealed, unneeded};
 use crate::outline::{LogId, Outline, StartStep, check_promises, some};
 use crate::recovery::{Replayed, repair, replay};
 use crate::segment::ActiveSegment;
+use crate::spares::SpareKeeper;
 use crate::types::{Batch, Entry, HardState, Options, Recovered, Stats, Visit};
 
 /// Bytes of the write buffer that are kept from one flush to the next.
@@ -37,7 +38,7 @@ enum Occasion {
 }
 
 /// A durable log. Its methods are of three kinds: commands that write ([`Wal::append`],
-/// [`Wal::cut`], [`Wal::give_up_segments`], [`Wal::write_closing_frame`], [`Wal::prepare_spare`]),
+/// [`Wal::cut`], [`Wal::give_up_segments`], [`Wal::write_closing_frame`], [`Wal::prepare`]),
 /// [`Wal::read`], and getters.
 pub struct Wal<D: Disk> {
     folder: Folder<D>,
@@ -140,6 +141,7 @@ impl<D: Disk> Wal<D> {
             poisoned: None,
             stats: Stats::default(),
         };
+        wal.folder.note_active(wal.active.missing());
         // Whoever cut the log may have died before it gave the segments up.
         wal.release_segments()?;
         Ok((wal, recovered))
@@ -208,22 +210,29 @@ impl<D: Disk> Wal<D> {
         self.poison_on_error(written)
     }
 
-    /// Takes one step (at most 1 MiB of zeros, flushed) to have segments ready before they are
-    /// needed; to be called when there is nothing else to do. False if nothing is left to prepare.
-    /// A log that never calls it works, and pays at each flush for extending its file.
+    /// Takes one step (at most 1 MiB of zeros, flushed) to write the active segment's file ahead of
+    /// its frames; to be called when there is nothing else to do. False if nothing is left to
+    /// prepare. It is for segments that were begun before a spare was ready, the first one mostly:
+    /// a log that never calls it works, and pays at each flush for extending its file.
     ///
     /// # Errors
     /// [`Error::Preparation`] leaves the log as sound as it was.
-    pub fn prepare_spare(&mut self) -> Result<bool, Error> {
+    pub fn prepare(&mut self) -> Result<bool, Error> {
         self.check_poison()?;
-        let Options { spares, segment_bytes, .. } = self.options;
-        let prepared = if self.active.is_unprepared() {
-            self.active.prepare().map(|()| true)
-        } else {
-            self.folder.prepare(spares, segment_bytes)
-        };
+        if self.active.missing() == 0 {
+            return Ok(false);
+        }
+        let prepared = self.active.prepare();
+        self.folder.note_active(self.active.missing());
         self.stats.failed_preparations += u64::from(prepared.is_err());
-        prepared.map_err(Error::Preparation)
+        prepared.map(|()| true).map_err(Error::Preparation)
+    }
+
+    /// Who makes this log's spares, and says how much room it has: to be run beside it. A log whose
+    /// keeper is never run works, and begins each segment with an empty file.
+    pub fn spare_keeper(&self) -> SpareKeeper<D> {
+        let Options { spares, segment_bytes, .. } = self.options;
+        self.folder.keeper(spares, segment_bytes)
     }
 
     /// The entries `from..=to`, which must be in the log: as many as have `bytes_max` bytes
@@ -443,6 +452,7 @@ impl<D: Disk> Wal<D> {
         let checksum = encode(&mut self.buffer, seed, &header, records);
         let offset = self.active.offset();
         self.active.write(&self.buffer, checksum)?;
+        self.folder.note_active(self.active.missing());
 
         if let (Some(first), Some(last)) = (records.first(), records.last()) {
             let (first, last, records) = (first.index, last.index, records.len() as u32);
@@ -513,6 +523,7 @@ impl<D: Disk> Wal<D> {
         let sealed = Sealed { seed: self.active.seed, reach: self.active.reach };
         self.sealed.insert(self.active.number, sealed);
         self.active = ActiveSegment::new(begun, &header, BLOCK_BYTES, seed);
+        self.folder.note_active(self.active.missing());
         self.stats.segments += 1;
         Ok(())
     }

@@ -51,7 +51,8 @@ pub(crate) fn replay<D: Disk>(
     let mut active = copy_segment(folder, &last, end, options)?;
     let is_live = |number: &u64| live.iter().any(|segment| segment.header.number == *number);
     let dead: Vec<u64> = numbers.iter().copied().filter(|number| !is_live(number)).collect();
-    folder.remove_segments(&dead)?;
+    // Whoever starts on a full disk finds a spare again the next time.
+    folder.give_up(&dead, options.spares)?;
 
     replay.index.move_segment(last.header.number, active.number);
     active.reach = replay.reach(&last.header);

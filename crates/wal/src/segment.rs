@@ -6,10 +6,11 @@ use bytes::Bytes;
 use disk::File;
 
 use crate::error::{Corruption, Damage};
-use crate::folder::{Begun, write_zeros};
+use crate::folder::Begun;
 use crate::format::{BLOCK_BYTES, Claim, Frame, Heads, SegmentHeader};
 use crate::live::Reach;
 use crate::search::{Sought, search_frames};
+use crate::spares::write_zeros;
 
 /// The segment that frames are written to.
 pub(crate) struct ActiveSegment<F> {
@@ -61,9 +62,9 @@ impl<F: File> ActiveSegment<F> {
         Ok(())
     }
 
-    /// Whether zeros are still to be written behind the frames.
-    pub(crate) fn is_unprepared(&self) -> bool {
-        self.prepared < self.capacity
+    /// Bytes of the file that are still to be written, with zeros or frames.
+    pub(crate) fn missing(&self) -> u64 {
+        self.capacity - self.prepared.min(self.capacity)
     }
 
     /// Writes some zeros behind the frames, so that a later flush need not extend the file.

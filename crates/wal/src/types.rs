@@ -70,8 +70,8 @@ pub struct Options {
     /// Bytes of a segment file, a multiple of 4096 between [`SEGMENT_BYTES_MIN`] and
     /// [`SEGMENT_BYTES_MAX`]. It holds for segments begun from now on.
     pub segment_bytes: u64,
-    /// Prepared files that are kept in reserve: [`crate::Wal::prepare_spare`] makes them, and
-    /// segments that the log gives up become some.
+    /// Prepared files that are kept in reserve: [`crate::SpareKeeper`] makes them, and segments
+    /// that the log gives up become some, one more at most.
     pub spares: usize,
     /// A number that clients cannot know, so that no value they store can pass for a frame. Any
     /// random number will do, and another one each time.

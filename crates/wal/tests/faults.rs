@@ -15,11 +15,11 @@ fn life(log: &mut Modelled) -> Result<(), Failure> {
     let mut random = Random(42);
     for _ in 0..2 {
         log.open()?;
-        log.wal().prepare_spare()?;
+        log.prepare()?;
         for _ in 0..6 {
             let batches = random_batches(&mut random, &log.state, log.commit);
             log.append(&batches)?;
-            while log.wal().prepare_spare()? {}
+            while log.prepare()? {}
             if log.commit > log.state.start.1 {
                 log.cut(log.commit)?;
             }
@@ -105,7 +105,7 @@ fn a_poisoned_log_repeats_its_first_cause_and_touches_the_disk_no_more() {
     let operations = log.disk.counts().operations;
     assert_eq!(log.wal().append(&batches).unwrap_err().to_string(), first);
     assert_eq!(log.wal().write_closing_frame().unwrap_err().to_string(), first);
-    assert_eq!(log.wal().prepare_spare().unwrap_err().to_string(), first);
+    assert_eq!(log.wal().prepare().unwrap_err().to_string(), first);
     assert_eq!(log.wal().read(1, 1, 0).unwrap_err().to_string(), first);
     assert_eq!(log.disk.counts().operations, operations);
     assert_eq!(log.wal().last_log_id(), Some((1, 1)), "nothing that failed is reported");
@@ -115,7 +115,7 @@ fn a_poisoned_log_repeats_its_first_cause_and_touches_the_disk_no_more() {
 fn a_failure_to_prepare_leaves_the_log_sound() {
     let (mut log, batches) = log_and_batch();
     log.disk.fail_at(1, Fault::Full);
-    let error = log.wal().prepare_spare().unwrap_err();
+    let error = log.wal().prepare().unwrap_err();
     assert!(matches!(error, Error::Preparation(_)), "{error}");
     log.append(&batches).unwrap();
     log.crash(Some(1));

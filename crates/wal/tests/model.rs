@@ -66,7 +66,7 @@ fn step_open(random: &mut Random, log: &mut Modelled, seen: &mut Seen) {
     match random.below(12) {
         0..=4 => append(random, log, seen),
         5 => log.wal().write_closing_frame().unwrap(),
-        6 => drop(log.wal().prepare_spare().unwrap()),
+        6 => drop(log.prepare().unwrap()),
         7 if log.commit > log.state.start.1 => cut(random, log, seen),
         8 if !log.state.entries.is_empty() => {
             let from = log.state.start.1 + 1 + random.below(log.state.entries.len() as u64);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use disk::OsDisk;
 use support::{OPTIONS, entry};
-use wal::{Batch, DataDirectory, DirectoryError, Entry, HardState, Visit, Wal};
+use wal::{Batch, DataDirectory, DirectoryError, Entry, HardState, Preparation, Visit, Wal};
 
 /// A path of its own that does not exist yet, removed when the test ends.
 struct Scratch(PathBuf);
@@ -40,7 +40,10 @@ fn a_member_finds_its_identity_and_its_log_again() {
         let opened = Wal::open(OsDisk, &directory.log_path(), OPTIONS, &mut |_| {});
         let (mut wal, recovered) = opened.unwrap();
         assert_eq!(recovered.last, None);
-        while wal.prepare_spare().unwrap() {}
+        while wal.prepare().unwrap() {}
+        let mut keeper = wal.spare_keeper();
+        while keeper.step().unwrap() == Preparation::More {}
+        assert_eq!(keeper.room().unwrap().spares, OPTIONS.spares);
         wal.append(&[Batch::new(hard_state, entries.clone())]).unwrap();
         wal.write_closing_frame().unwrap();
     }

@@ -14,7 +14,8 @@ use std::str::FromStr;
 use disk::{Disk, Fault, File, Mode, SimDisk};
 use goldenscript::Context;
 use wal::{
-    Batch, DataDirectory, Entry, HardState, OpenError, Options, Recovered, Repaired, Visit, Wal,
+    Batch, DataDirectory, Entry, HardState, OpenError, Options, Preparation, Recovered, Repaired,
+    Room, SpareKeeper, Visit, Wal,
 };
 
 const DATA: &str = "/data";
@@ -84,8 +85,12 @@ enum Command {
     GiveUp,
     /// Writes a closing frame.
     Close,
-    /// Takes a step of preparation.
+    /// Takes a step to write the active segment's file ahead.
     Prepare,
+    /// Takes a step to have spares ready.
+    Keep,
+    /// Shows how much room there is.
+    Room,
     /// Reads entries back.
     Read {
         from: u64,
@@ -145,6 +150,7 @@ impl FromStr for Id {
 struct World {
     disk: SimDisk,
     wal: Option<Wal<SimDisk>>,
+    keeper: Option<SpareKeeper<SimDisk>>,
     directory: Option<DataDirectory<SimDisk>>,
     hard_state: HardState,
     batches: Vec<Batch>,
@@ -173,6 +179,7 @@ impl World {
         World {
             disk,
             wal: None,
+            keeper: None,
             directory: None,
             hard_state: HardState::default(),
             batches: Vec::new(),
@@ -200,8 +207,21 @@ impl World {
             Command::GiveUp => Ok(self.wal()?.give_up_segments().map(|()| String::new())?),
             Command::Close => Ok(self.wal()?.write_closing_frame().map(|()| String::new())?),
             Command::Prepare => {
-                let more = self.wal()?.prepare_spare()?;
+                let more = self.wal()?.prepare()?;
                 Ok(if more { "more to do" } else { "nothing left to do" }.to_owned())
+            }
+            Command::Keep => {
+                let made = self.keeper()?.step()?;
+                let text = match made {
+                    Preparation::More => "more to do",
+                    Preparation::Done => "nothing left to do",
+                    Preparation::NoRoom => "no room",
+                };
+                Ok(text.to_owned())
+            }
+            Command::Room => {
+                let Room { free_bytes, missing_bytes, spares, .. } = self.keeper()?.room()?;
+                Ok(format!("{free_bytes} bytes free, {missing_bytes} missing, {spares} ready"))
             }
             Command::Read { from, to, bytes } => {
                 let entries = self.wal()?.read(*from, *to, bytes.unwrap_or(usize::MAX))?;
@@ -255,6 +275,10 @@ impl World {
         self.wal.as_mut().ok_or_else(|| "the log is not open".into())
     }
 
+    fn keeper(&mut self) -> Result<&mut SpareKeeper<SimDisk>, Box<dyn Error>> {
+        self.keeper.as_mut().ok_or_else(|| "the log is not open".into())
+    }
+
     fn open(
         &mut self,
         segment_kib: u64,
@@ -282,6 +306,7 @@ impl World {
             OpenError::Wiped(_) => format!("wiped: {error}"),
             OpenError::UnknownVersion { .. } | OpenError::Disk(_) => error.to_string(),
         })?;
+        self.keeper = Some(wal.spare_keeper());
         self.wal = Some(wal);
         self.hard_state = recovered.hard_state;
         Ok(show_recovered(&recovered, &visited))
@@ -334,7 +359,7 @@ impl World {
     }
 
     fn die(&mut self, how: impl FnOnce(&SimDisk)) {
-        (self.wal, self.directory) = (None, None);
+        (self.wal, self.keeper, self.directory) = (None, None, None);
         self.batches.clear();
         how(&self.disk);
     }

@@ -106,6 +106,11 @@ impl Snapshots {
         self.shelf.applied(bytes);
     }
 
+    /// How large the newest snapshot is; 0 if there is none.
+    pub(crate) fn newest_bytes(&self) -> u64 {
+        self.shelf.newest().map_or(0, |newest| newest.bytes)
+    }
+
     /// Whether this member has no state to serve.
     pub(crate) fn is_stateless(&self) -> bool {
         self.stateless

@@ -10,7 +10,7 @@ use disk::{Disk, SimDisk};
 use raft::{Config, MemberId, Now, RoleName};
 use replica::{
     Answer, CODEC, Configuration, Done, Failure, LogReply, LogRequest, LogWorker, Member,
-    PeerMessage, Replica, Request, SnapshotMessage, SnapshotOptions, SnapshotRequest,
+    PeerMessage, Replica, Request, Room, SnapshotMessage, SnapshotOptions, SnapshotRequest,
     SnapshotWorker, Stop, Submission, Ticket, open_log, open_snapshots,
 };
 use store::{Command, Store};
@@ -341,6 +341,12 @@ impl Cluster {
         let now = self.now;
         let reply = LogReply::Failed("no more disk".into());
         self.running(id).replica.log_reply(now, reply);
+    }
+
+    /// The member is told how much room its log has.
+    pub(crate) fn measured(&mut self, id: u64, room: Room) {
+        let now = self.now;
+        self.running(id).replica.measured(now, room);
     }
 
     pub(crate) fn close_stream(&mut self, id: u64, from: u64) {

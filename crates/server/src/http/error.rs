@@ -82,6 +82,7 @@ codes! {
     NoLeader "no_leader" SERVICE_UNAVAILABLE,
     NotALearner "not_a_learner" CONFLICT,
     NotAVoter "not_a_voter" CONFLICT,
+    NoSpace "no_space" INSUFFICIENT_STORAGE,
     NoTarget "no_target" CONFLICT,
     NotFound "not_found" NOT_FOUND,
     NotJoined "not_joined" CONFLICT,
@@ -204,6 +205,12 @@ impl Refusal {
                 Code::Corrupt,
                 "the members hold different states and no majority agrees, so writes are refused; \
                  it was not done. See docs/operations.md, \"The members disagree\"",
+            ),
+            Failure::NoSpace => Refusal::new(
+                Code::NoSpace,
+                "too few members have room left on their disks, so writes that grow are refused; \
+                 it was not done. Free space there or delete keys: /cluster/status of each member \
+                 says how much it has. It goes on by itself then",
             ),
             Failure::Superseded => Refusal::new(
                 Code::Superseded,

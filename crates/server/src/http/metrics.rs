@@ -172,7 +172,18 @@ fn gauges(status: &NodeStatus) -> Vec<Row<u64>> {
             published.once_keys,
         ),
         ("requests_pending", "Requests that wait for an answer", replica.pending as u64),
+        ("disk_has_room", "1 if the disk has room for what grows", u64::from(!replica.room.lacks)),
     ]);
+    rows.extend(replica.room.measured.iter().flat_map(|room| {
+        [
+            (
+                "disk_free_bytes",
+                "Bytes that the data directory's disk still takes",
+                room.free_bytes,
+            ),
+            ("log_spare_segments", "Segments prepared for the log", room.spares as u64),
+        ]
+    }));
     rows
 }
 

@@ -210,10 +210,20 @@ fn replica_json(replica: &replica::Status, status: &NodeStatus) -> Map<String, V
         "idempotency_keys": published.once_keys,
         "age_ms": replica.age_ms,
         "pending": replica.pending,
+        "disk": disk_json(&replica.room),
     }) else {
         unreachable!("the literal above is an object")
     };
     shown
+}
+
+/// The room that this member's log has; nulls until it was measured.
+fn disk_json(room: &replica::RoomStatus) -> Value {
+    json!({
+        "has_room": !room.lacks,
+        "free_bytes": room.measured.map(|room| room.free_bytes),
+        "spare_segments": room.measured.map(|room| room.spares),
+    })
 }
 
 fn snapshot_json(newest: KeptSnapshot) -> Value {

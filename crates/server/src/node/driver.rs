@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use raft::{Event, Now};
-use replica::{Agreement, Replica, Stop, Submission};
+use replica::{Agreement, Replica, Room, RoomStatus, Stop, Submission};
 use tracing::{error, info, warn};
 
 use super::inbox::{Inbox, Input};
 use super::log_thread::LogQueue;
 use super::reception::{Expelled, Reception};
 use super::snapshot_thread::SnapshotQueue;
+use super::spare_thread::RoomBoard;
 use super::status::{Counters, StatusBoard};
 use super::waiters::Waiters;
 use crate::peer::{Peers, Roster};
@@ -55,6 +56,7 @@ pub(crate) struct Driver {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) log: Arc<LogQueue>,
     pub(crate) snapshots: Arc<SnapshotQueue>,
+    pub(crate) room: Arc<RoomBoard>,
     pub(crate) peers: Peers,
     pub(crate) roster: Roster,
     pub(crate) status: Arc<StatusBoard>,
@@ -77,6 +79,7 @@ struct Closing {
     inbox: Arc<Inbox>,
     log: Arc<LogQueue>,
     snapshots: Arc<SnapshotQueue>,
+    room: Arc<RoomBoard>,
 }
 
 impl Drop for Closing {
@@ -84,6 +87,7 @@ impl Drop for Closing {
         self.inbox.close();
         self.log.close();
         self.snapshots.close();
+        self.room.close();
     }
 }
 
@@ -97,6 +101,8 @@ struct Turn {
     status_due: Instant,
     /// Once this index is committed, so are the members as the roster knows them.
     settles_at: Option<u64>,
+    /// The disk has too little room, by what was announced last.
+    lacks_room: bool,
     ended: Option<Ended>,
 }
 
@@ -105,7 +111,8 @@ impl Driver {
     /// have an unknown outcome.
     pub(crate) fn run(mut self) -> Ended {
         let (inbox, log) = (Arc::clone(&self.inbox), Arc::clone(&self.log));
-        let _closing = Closing { inbox, log, snapshots: Arc::clone(&self.snapshots) };
+        let (snapshots, room) = (Arc::clone(&self.snapshots), Arc::clone(&self.room));
+        let _closing = Closing { inbox, log, snapshots, room };
         let now = Instant::now();
         let mut turn = Turn {
             waiters: Waiters::default(),
@@ -114,6 +121,7 @@ impl Driver {
             tick_due: now,
             status_due: now,
             settles_at: Some(self.replica.status().last.index.0),
+            lacks_room: false,
             ended: None,
         };
         let mut batch = Vec::new();
@@ -146,8 +154,31 @@ impl Driver {
         }
         let instant = Instant::now();
         if instant >= turn.tick_due {
+            if let Some(room) = self.room.take() {
+                self.measured(room, turn);
+            }
             self.replica.tick(self.clock.now());
             turn.tick_due = instant + TICK;
+        }
+    }
+
+    /// Whether there is room is nothing to be overlooked (rule 1.7).
+    fn measured(&mut self, room: Room, turn: &mut Turn) {
+        self.replica.measured(self.clock.now(), room);
+        let RoomStatus { lacks, .. } = self.replica.status().room;
+        if std::mem::replace(&mut turn.lacks_room, lacks) == lacks {
+            return;
+        }
+        let free_bytes = room.free_bytes;
+        turn.status_due = Instant::now();
+        if lacks {
+            warn!(
+                free_bytes,
+                "this member's disk is nearly full: free space there. While too few members have \
+                 room, writes that grow are refused; see docs/operations.md"
+            );
+        } else {
+            info!(free_bytes, "this member's disk has room again");
         }
     }
 

@@ -15,6 +15,8 @@
 //!   says so to the inbox. When it fails, the member stops for good.
 //! - **The snapshot thread** (`snapshot_thread.rs`) writes, reads and verifies snapshots. When it
 //!   fails at that, the member goes on without.
+//! - **The spare thread** (`spare_thread.rs`) has segments ready before the log needs them, and
+//!   measures the room that is left; the replica thread takes the newest measurement at each tick.
 //! - **The handle** (`handle.rs`) is what doors see: a few async calls, each with a deadline.
 //!
 //! Every queue here is bounded, and each bound says what happens past it.
@@ -25,6 +27,7 @@ mod inbox;
 mod log_thread;
 mod reception;
 mod snapshot_thread;
+mod spare_thread;
 mod status;
 #[doc(hidden)]
 pub mod testing;
@@ -38,6 +41,7 @@ pub(crate) use log_thread::LogQueue;
 pub use reception::Expelled;
 pub(crate) use reception::Greeting;
 pub(crate) use snapshot_thread::SnapshotQueue;
+pub(crate) use spare_thread::RoomBoard;
 pub(crate) use status::StatusBoard;
 pub use status::{About, Counters, NodeStatus, Phase};
 pub(crate) use threads::{Failed, Threads, start};

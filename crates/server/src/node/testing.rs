@@ -164,6 +164,7 @@ impl Single {
             peers: Vec::new(),
             pending: 0,
             snapshots: replica::SnapshotStatus::default(),
+            room: replica::RoomStatus::default(),
         }
     }
 }

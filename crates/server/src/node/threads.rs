@@ -1,11 +1,11 @@
-//! Starts the two threads of a member, and tells how they ended.
+//! Starts the threads of a member, and tells how they ended.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use disk::Disk;
-use replica::{LogReply, LogWorker, SnapshotWorker};
+use replica::{LogReply, LogWorker, SnapshotWorker, SpareKeeper};
 use tokio::sync::oneshot;
 
 use super::driver::{Driver, Ended};
@@ -13,6 +13,7 @@ use super::inbox::{Inbox, Input};
 use super::log_thread;
 use super::reception::Expelled;
 use super::snapshot_thread;
+use super::spare_thread;
 use super::status::StatusBoard;
 
 /// The threads of a running member. They end when this is dropped.
@@ -31,8 +32,8 @@ pub(crate) enum Failed {
     Expelled(Expelled),
 }
 
-/// Starts the replica thread on `driver`, the log thread on `worker` and the snapshot thread on
-/// `snapshots`.
+/// Starts the replica thread on `driver`, the log thread on `worker` with the spare thread beside
+/// it, and the snapshot thread on `snapshots`.
 pub(crate) fn start<D: Disk>(
     driver: Driver,
     worker: LogWorker<D>,
@@ -41,35 +42,43 @@ pub(crate) fn start<D: Disk>(
 where
     LogWorker<D>: Send + 'static,
     SnapshotWorker<D>: Send + 'static,
+    SpareKeeper<D>: Send + 'static,
 {
     let (sender, ended) = oneshot::channel();
     let inbox = Arc::clone(&driver.inbox);
     let (log, status) = (Arc::clone(&driver.log), Arc::clone(&driver.status));
     let log_inbox = Arc::clone(&driver.inbox);
     let (queue, snapshot_inbox) = (Arc::clone(&driver.snapshots), Arc::clone(&driver.inbox));
-    let snapshot_status = Arc::clone(&driver.status);
-    let snapshot_handle =
-        std::thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
-            let alarm = Alarm {
-                thread: "snapshot",
-                inbox: Arc::clone(&snapshot_inbox),
-                status: snapshot_status,
-            };
-            snapshot_thread::run(snapshots, &queue, &snapshot_inbox);
-            drop(alarm);
-        })?;
-    let log_handle = std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-        let (inbox, status_board) = (Arc::clone(&log_inbox), Arc::clone(&status));
-        let alarm = Alarm { thread: "log", inbox, status: status_board };
+    let (keeper, room) = (worker.spare_keeper(), Arc::clone(&driver.room));
+    let alarm = |thread| Alarm { thread, inbox: Arc::clone(&inbox), status: Arc::clone(&status) };
+    let (log_alarm, snapshot_alarm, spare_alarm) =
+        (alarm("log"), alarm("snapshot"), alarm("spare"));
+    let snapshot_handle = spawn("snapshots", snapshot_alarm, move || {
+        snapshot_thread::run(snapshots, &queue, &snapshot_inbox);
+    })?;
+    let spare_handle = spawn("spares", spare_alarm, move || spare_thread::run(keeper, &room))?;
+    let log_handle = spawn("log", log_alarm, move || {
         log_thread::run(worker, &log, &log_inbox, &status);
-        drop(alarm);
     })?;
     let replica_handle =
         std::thread::Builder::new().name("replica".to_owned()).spawn(move || {
             // Whoever waits for the end may have given up.
             let _ = sender.send(driver.run());
         })?;
-    Ok(Threads { inbox, ended, handles: vec![log_handle, snapshot_handle, replica_handle] })
+    let handles = vec![log_handle, snapshot_handle, spare_handle, replica_handle];
+    Ok(Threads { inbox, ended, handles })
+}
+
+fn spawn(
+    name: &str,
+    alarm: Alarm,
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // Dropped after the work, however it ends.
+        let _alarm = alarm;
+        work();
+    })
 }
 
 impl Threads {

@@ -76,7 +76,8 @@ async fn founded(disk: SimDisk) -> (Node, Threads) {
         status: Arc::clone(&status),
         runtime: tokio::runtime::Handle::current(),
     });
-    let driver = Driver { replica, clock, inbox, log, snapshots, peers, roster, status };
+    let room = Arc::default();
+    let driver = Driver { replica, clock, inbox, log, snapshots, room, peers, roster, status };
     let threads = start(driver, worker, files).unwrap();
     let deadline = Instant::now() + DEADLINE;
     while node.status().leader() != Some(ID) {

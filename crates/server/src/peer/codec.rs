@@ -139,9 +139,9 @@ fn to_wire(message: &PeerMessage) -> wire::Message {
             let command = command.clone();
             (term.0, WireBody::Forward(wire::Forward { life: *life, number: *number, command }))
         }
-        PeerMessage::Report { samples } => {
-            let samples = samples.iter().map(sample_to_wire).collect();
-            (0, WireBody::Report(wire::Report { samples }))
+        PeerMessage::Report { samples, lacks_room } => {
+            let (samples, lacks_room) = (samples.iter().map(sample_to_wire).collect(), *lacks_room);
+            (0, WireBody::Report(wire::Report { samples, lacks_room }))
         }
         PeerMessage::Verdict { majority } => {
             let majority = Some(sample_to_wire(majority));
@@ -197,12 +197,13 @@ fn append_answer_to_wire(round: u64, result: AppendResult) -> wire::AppendAnswer
 }
 
 fn forward_result_to_wire(result: Result<LogId, ForwardRefusal>) -> wire::forward_answer::Result {
-    use wire::forward_answer::{Corrupt, NotLeader, Overloaded, Result, UnknownCommand};
+    use wire::forward_answer::{Corrupt, NoSpace, NotLeader, Overloaded, Result, UnknownCommand};
     match result {
         Ok(LogId { term, index }) => Result::Proposed(wire::LogId { term: term.0, index: index.0 }),
         Err(ForwardRefusal::NotLeader) => Result::NotLeader(NotLeader {}),
         Err(ForwardRefusal::Overloaded) => Result::Overloaded(Overloaded {}),
         Err(ForwardRefusal::Corrupt) => Result::Corrupt(Corrupt {}),
+        Err(ForwardRefusal::NoSpace) => Result::NoSpace(NoSpace {}),
         Err(ForwardRefusal::UnknownCommand) => Result::UnknownCommand(UnknownCommand {}),
     }
 }
@@ -295,6 +296,7 @@ fn read_forward_answer(answer: wire::ForwardAnswer) -> Result<PeerMessage, Malfo
         Result::NotLeader(_) => Err(ForwardRefusal::NotLeader),
         Result::Overloaded(_) => Err(ForwardRefusal::Overloaded),
         Result::Corrupt(_) => Err(ForwardRefusal::Corrupt),
+        Result::NoSpace(_) => Err(ForwardRefusal::NoSpace),
         Result::UnknownCommand(_) => Err(ForwardRefusal::UnknownCommand),
     };
     let wire::ForwardAnswer { life, number, .. } = answer;
@@ -307,7 +309,7 @@ fn read_report(report: wire::Report) -> Result<PeerMessage, Malformed> {
     }
     let samples: Result<Vec<Sample>, Malformed> =
         report.samples.into_iter().map(read_sample).collect();
-    Ok(PeerMessage::Report { samples: samples? })
+    Ok(PeerMessage::Report { samples: samples?, lacks_room: report.lacks_room })
 }
 
 fn read_sample(sample: wire::Sample) -> Result<Sample, Malformed> {

@@ -74,6 +74,7 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         Just(Err(ForwardRefusal::NotLeader)),
         Just(Err(ForwardRefusal::Overloaded)),
         Just(Err(ForwardRefusal::Corrupt)),
+        Just(Err(ForwardRefusal::NoSpace)),
         Just(Err(ForwardRefusal::UnknownCommand)),
     ];
     prop_oneof![
@@ -90,8 +91,8 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         (any::<u64>(), any::<u64>(), result).prop_map(|(life, number, result)| {
             PeerMessage::ForwardAnswer { life, number, result }
         }),
-        prop::collection::vec(sample(), 0..=SAMPLES_MAX)
-            .prop_map(|samples| PeerMessage::Report { samples }),
+        (prop::collection::vec(sample(), 0..=SAMPLES_MAX), any::<bool>())
+            .prop_map(|(samples, lacks_room)| PeerMessage::Report { samples, lacks_room }),
         sample().prop_map(|majority| PeerMessage::Verdict { majority }),
     ]
 }

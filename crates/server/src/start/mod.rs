@@ -35,7 +35,8 @@ use tracing::{error, info, warn};
 use crate::config::Config;
 use crate::http::{self, Limits};
 use crate::node::{
-    About, Clock, Driver, Inbox, LogQueue, Node, SnapshotQueue, StatusBoard, Threads, start,
+    About, Clock, Driver, Inbox, LogQueue, Node, RoomBoard, SnapshotQueue, StatusBoard, Threads,
+    start,
 };
 use crate::peer::{Dialler, Hello, HelloBoard, Inbound, Introduction, PeerDoor, Peers, Roster};
 use disk::MemberDisk;
@@ -238,6 +239,7 @@ impl Member {
             inbox: Arc::clone(&self.inbox),
             log: Arc::new(LogQueue::default()),
             snapshots: Arc::new(SnapshotQueue::default()),
+            room: Arc::new(RoomBoard::default()),
             peers,
             roster,
             status: Arc::clone(&self.status),

@@ -112,6 +112,15 @@ impl Txn {
         })
     }
 
+    /// Whether either branch puts, at any depth.
+    pub(super) fn may_put(&self) -> bool {
+        self.success.iter().chain(&self.failure).any(|op| match op {
+            TxnOp::Put(_) => true,
+            TxnOp::Txn(txn) => txn.may_put(),
+            TxnOp::Delete { .. } | TxnOp::Range(_) => false,
+        })
+    }
+
     /// Whether the store takes it, its size apart; what is proposed is asked the same.
     pub fn validate(&self, limits: &Limits) -> Result<(), CommandError> {
         self.check_shape(limits, TXN_OPERATIONS_MAX, 1)?;

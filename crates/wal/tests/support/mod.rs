@@ -12,7 +12,8 @@ use std::path::Path;
 use bytes::Bytes;
 use disk::{Fault, SimDisk};
 use wal::{
-    Batch, Entry, Error, HardState, OpenError, Options, RECORD_HEAD_BYTES, Recovered, Visit, Wal,
+    Batch, Entry, Error, HardState, OpenError, Options, Preparation, RECORD_HEAD_BYTES, Recovered,
+    SpareKeeper, Visit, Wal,
 };
 
 pub(crate) const LOG: &str = "/data/wal";
@@ -108,6 +109,7 @@ impl State {
 pub(crate) struct Modelled {
     pub(crate) disk: SimDisk,
     wal: Option<Wal<SimDisk>>,
+    keeper: Option<SpareKeeper<SimDisk>>,
     /// What was acknowledged last; what the log holds while all is well.
     pub(crate) state: State,
     /// What else it may hold after a failure.
@@ -121,7 +123,8 @@ impl Modelled {
     /// An empty disk; nothing is open yet.
     pub(crate) fn new() -> Modelled {
         let (disk, state) = (SimDisk::new(), State::default());
-        Modelled { disk, wal: None, state, maybe: Vec::new(), commit: 0, commit_durable: 0 }
+        let (wal, keeper, maybe) = (None, None, Vec::new());
+        Modelled { disk, wal, keeper, state, maybe, commit: 0, commit_durable: 0 }
     }
 
     /// Opens the log and demands that it holds what it may.
@@ -144,6 +147,18 @@ impl Modelled {
         self.maybe.clear();
         self.wal = Some(wal);
         Ok(recovered)
+    }
+
+    /// A step of whatever makes room ahead: of the active segment, then of spares. Whether there is
+    /// more to do.
+    pub(crate) fn prepare(&mut self) -> Result<bool, Error> {
+        let more = self.wal().prepare()?;
+        if self.keeper.is_none() {
+            self.keeper = Some(self.wal().spare_keeper());
+        }
+        let keeper = self.keeper.as_mut().expect("it is there now");
+        let made = keeper.step().map_err(Error::Preparation)?;
+        Ok(more || made == Preparation::More)
     }
 
     /// The open log.
@@ -205,7 +220,7 @@ impl Modelled {
 
     /// The process dies; `seed` cuts the power as well.
     pub(crate) fn crash(&mut self, seed: Option<u64>) {
-        self.wal = None;
+        (self.wal, self.keeper) = (None, None);
         match seed {
             Some(seed) => self.disk.power_cut(seed),
             None => self.disk.crash_process(),
