@@ -136,6 +136,13 @@ impl Cluster {
         self.members.iter().map(Member::port).collect()
     }
 
+    /// A port that no member has.
+    pub fn spare_port(&self) -> u16 {
+        let taken = self.ports();
+        let spare = self.ports.numbers().iter().find(|port| !taken.contains(port));
+        *spare.expect("the cluster was prepared with ports for later")
+    }
+
     /// A client of one member.
     pub fn http(&self, number: usize) -> Http {
         Http::new(self.members[number].port())

@@ -1,5 +1,6 @@
 //! Clients that keep on through any failure: one writer through each member, and one reader that
-//! looks, through a member that changes, for the newest write that anybody was told is done.
+//! looks, through a member that changes, for the newest write that anybody was told is done. And
+//! many clients at once that write until a number is reached.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -81,6 +82,31 @@ impl Load {
         let ended = self.reader.is_finished() || self.writers.iter().any(JoinHandle::is_finished);
         assert!(!ended, "a client has ended: it says why above");
     }
+}
+
+/// So many clients write at once where writes are many.
+const CLIENTS: usize = 64;
+
+/// Has `count` writes done through one member, which is up and knows its leader all the while.
+pub fn write_many(cluster: &Cluster, through: usize, count: usize) -> Ledger {
+    let port = cluster.ports()[through];
+    let clients: Vec<JoinHandle<Ledger>> = (0..CLIENTS)
+        .map(|client| thread::spawn(move || write_share(port, client, count)))
+        .collect();
+    let mut ledger = Ledger::default();
+    for client in clients {
+        ledger.append(client.join().expect("every write is done"));
+    }
+    ledger
+}
+
+/// One client's share of `count` writes.
+fn write_share(port: u16, client: usize, count: usize) -> Ledger {
+    let (mut ledger, mut http) = (Ledger::default(), Http::new(port));
+    for number in (client..count).step_by(CLIENTS) {
+        ledger.write_done(&mut http, &format!("many/{number}"), &format!("value {number}"));
+    }
+    ledger
 }
 
 /// Writes one key after the other, through the member `number` while it takes them, else through

@@ -41,6 +41,12 @@ impl Member {
         self.port
     }
 
+    /// It will run at another port, once it is started again.
+    pub fn move_to(&mut self, port: u16) {
+        assert!(self.process.is_none(), "{} runs", self.name);
+        self.port = port;
+    }
+
     /// Its data directory.
     pub fn data(&self) -> PathBuf {
         self.directory.join(&self.name)
