@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `program.rs` | the program under test, and what a run of it said |
 //! | `cluster.rs`, `member.rs` | members on ports of their own, their lives and deaths |
-//! | `ports.rs`, `scratch.rs` | what a test owns of the machine: ports, a directory |
+//! | `ports.rs`, `scratch.rs`, `disk.rs` | what a test owns of the machine: ports, a directory, a disk |
 //! | `http.rs` | a blocking HTTP/1.1 client, which also sends what no client would |
 //! | `peer.rs` | the peers' handshake, spoken by hand |
 //! | `load.rs` | writers and a reader that keep on through any failure |
@@ -21,6 +21,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 
 pub mod cluster;
+pub mod disk;
 pub mod document;
 pub mod http;
 pub mod ledger;
