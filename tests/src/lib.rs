@@ -5,7 +5,8 @@
 //! |---|---|
 //! | `program.rs` | the program under test, and what a run of it said |
 //! | `cluster.rs`, `member.rs` | members on ports of their own, their lives and deaths |
-//! | `ports.rs`, `scratch.rs`, `disk.rs` | what a test owns of the machine: ports, a directory, a disk |
+//! | `ports.rs`, `scratch.rs` | what a test owns of the machine: ports, a directory |
+//! | `disk.rs` | small disks that a test can fill |
 //! | `http.rs` | a blocking HTTP/1.1 client, which also sends what no client would |
 //! | `peer.rs` | the peers' handshake, spoken by hand |
 //! | `load.rs` | writers and a reader that keep on through any failure |
