@@ -90,8 +90,10 @@ pub struct Counts {
     pub syncs: u64,
     /// Bytes that writes brought.
     pub bytes_written: u64,
-    /// Operations that failed by [`SimDisk::fail_at`] or [`SimDisk::limit_bytes`].
+    /// Operations that failed by [`SimDisk::fail_at`].
     pub faults: u64,
+    /// Writes that found no room, by [`SimDisk::limit_bytes`].
+    pub refused: u64,
     /// Crashes of either kind.
     pub crashes: u64,
     /// Unflushed sectors that a power cut lost.
@@ -448,7 +450,7 @@ impl File for SimFile {
         let growth = end.saturating_sub(state.image(self.id).size_bytes());
         let is_full = |bytes_max| state.bytes_used() + growth > bytes_max;
         if growth > 0 && state.bytes_max.is_some_and(is_full) {
-            state.counts.faults += 1;
+            state.counts.refused += 1;
             return Err(Fault::Full.error(Operation::Write, &self.path));
         }
         state.counts.bytes_written += bytes.len() as u64;

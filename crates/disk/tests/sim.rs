@@ -301,6 +301,7 @@ fn a_disk_that_shrinks_is_full_until_something_is_removed() {
     assert_eq!(disk.free_bytes(Path::new("/d")).unwrap(), 0);
     file.write_at(&[3; SECTOR_BYTES], sector).expect("what is there can be written over");
     assert!(file.write_at(&[3], 2 * sector).unwrap_err().is_full());
+    assert_eq!((disk.counts().refused, disk.counts().faults), (1, 0));
     let other = disk.open(Path::new("/d/b"), Mode::CreateNew).unwrap();
     assert!(other.write_at(&[1], 0).unwrap_err().is_full());
 

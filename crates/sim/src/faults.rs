@@ -35,6 +35,8 @@ pub enum Fault {
     DiskError,
     /// A disk answers a hundred times slower for a while.
     DiskSlow,
+    /// A disk has no room left for a while, or all disks.
+    DiskFull,
     /// A process stands still for a while, and then goes on.
     Pause,
     /// Someone asks the leader to hand over.
@@ -81,7 +83,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 34] = [
+    pub const ALL: [Fault; 35] = [
         Fault::MessageLost,
         Fault::MessageDuplicated,
         Fault::MessageReordered,
@@ -96,6 +98,7 @@ impl Fault {
         Fault::CrashInDisk,
         Fault::DiskError,
         Fault::DiskSlow,
+        Fault::DiskFull,
         Fault::Pause,
         Fault::Transfer,
         Fault::LeaderMuted,
@@ -130,6 +133,7 @@ impl Fault {
         use Fault::{PowerCutAll, PowerCutOne};
         let own = [CrashOne, CrashAll, PowerCutOne, PowerCutAll, CrashInDisk, DiskError, DiskSlow];
         let others = matches!(self, Pause | ClockJump | Fault::Membership | Fault::SnapshotRot);
+        let others = others || self == Fault::DiskFull;
         !own.contains(&self) && !others && self.harm().is_none()
     }
 
@@ -191,6 +195,7 @@ impl Fault {
             Fault::CrashInDisk => "crash in a disk operation",
             Fault::DiskError => "disk error",
             Fault::DiskSlow => "slow disk",
+            Fault::DiskFull => "full disk",
             Fault::Pause => "pause",
             Fault::Transfer => "transfer of leadership",
             Fault::LeaderMuted => "new leader muted",

@@ -42,6 +42,7 @@ mod canary;
 mod duel;
 mod faults;
 mod fleet;
+mod full;
 mod healing;
 mod ledger;
 mod life;

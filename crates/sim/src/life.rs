@@ -226,6 +226,11 @@ impl Life {
 
     fn start_failed(&mut self, id: MemberId, error: &str) {
         let (armed, harmed) = (self.members[&id].armed, self.members[&id].harmed);
+        if armed.is_none() && self.members[&id].filled {
+            // The copy of its last segment has no room, and nothing was changed: rule 1.1.
+            self.queue.plan_in(RESTART, Happening::Start(id));
+            return;
+        }
         if armed.is_none() && harmed {
             return self.give_up(id, error);
         }

@@ -174,10 +174,12 @@ fn summarize(summary: &Summary) {
     );
     let outcomes = &summary.outcomes;
     println!(
-        "{} committed; writes {} done, {} failed, {} unknown; reads {} done, {} failed",
+        "{} committed; writes {} done, {} failed ({} for want of room), {} unknown; reads {} done, \
+         {} failed",
         summary.committed,
         outcomes.writes_done,
         outcomes.writes_failed,
+        outcomes.writes_without_room,
         outcomes.writes_unknown,
         outcomes.reads_done,
         outcomes.reads_failed,

@@ -69,6 +69,8 @@ pub(crate) struct Member {
     pub(crate) process: Option<Process>,
     /// Disk work takes so many times longer.
     pub(crate) disk_slowness: u64,
+    /// Its disk has no room for now.
+    pub(crate) filled: bool,
     /// What was arranged for one of the next disk operations.
     pub(crate) armed: Option<Armed>,
     /// Its disk has harmed its log, so it may come back with less than it had.
@@ -173,6 +175,7 @@ impl Member {
             life: 0,
             process: None,
             disk_slowness: 1,
+            filled: false,
             armed: None,
             harmed: false,
             lost: false,

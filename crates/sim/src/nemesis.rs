@@ -65,6 +65,7 @@ pub(crate) enum Relief {
     },
     Reopen(Direction),
     FastDisk(MemberId),
+    EmptyDisk(MemberId),
     Resume {
         member: MemberId,
         life: u64,
@@ -153,6 +154,7 @@ impl Life {
             Fault::CrashInDisk => self.arm_death(member),
             Fault::DiskError => self.arm_error(member),
             Fault::DiskSlow => self.slow_disk(member),
+            Fault::DiskFull => return self.fill_disks(member),
             Fault::Pause => return self.pause(member),
             Fault::Transfer => return self.transfer(member),
             Fault::LeaderAsleep => self.lull(),
@@ -213,6 +215,7 @@ impl Life {
             Relief::Unclog(direction) => self.network.clog(direction, Span(0)),
             Relief::Reopen(direction) => self.queue.plan_in(Span(0), Happening::Dial(direction)),
             Relief::FastDisk(member) => self.member(member).disk_slowness = 1,
+            Relief::EmptyDisk(member) => self.empty_disk(member),
             Relief::Resume { member, life } => self.resume(member, life),
         }
     }
@@ -397,6 +400,7 @@ impl Life {
         self.end_lull();
         self.network.heal();
         for id in self.remaining() {
+            self.empty_disk(id);
             let member = self.member(id);
             member.disarm();
             member.disk_slowness = 1;

@@ -44,6 +44,8 @@ pub struct Outcomes {
     pub writes_done: u64,
     /// Writes that certainly did not happen.
     pub writes_failed: u64,
+    /// Of those, writes that were refused for want of room.
+    pub writes_without_room: u64,
     /// Writes that may have happened.
     pub writes_unknown: u64,
     /// Reads that were answered.
@@ -170,6 +172,8 @@ impl Oracle {
         if state == State::Failed && self.requests[&ticket].committed.is_some() {
             self.trade(ticket, None);
         }
+        let without_room = *result == Err(Failure::NoSpace);
+        self.outcomes.writes_without_room += u64::from(without_room);
         let request = self.end(ticket, state);
         let is_committed = request.committed.is_some();
         assert!(state != State::Failed || !is_committed, "oracle: {ticket:?} failed, yet happened");
@@ -286,6 +290,7 @@ impl Outcomes {
     pub(crate) fn add(&mut self, other: &Outcomes) {
         self.writes_done += other.writes_done;
         self.writes_failed += other.writes_failed;
+        self.writes_without_room += other.writes_without_room;
         self.writes_unknown += other.writes_unknown;
         self.reads_done += other.reads_done;
         self.reads_failed += other.reads_failed;

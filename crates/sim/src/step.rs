@@ -251,6 +251,8 @@ impl Life {
             }
             Some(Armed::Fails) => false,
             None if self.members[&id].harmed => false,
+            // The disk was full, now or when the work was begun.
+            None if self.members[&id].disk.counts().refused > 0 => false,
             None => panic!("disk: an operation of {id} failed, and no fault was planned"),
         }
     }

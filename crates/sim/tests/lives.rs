@@ -33,7 +33,12 @@ fn a_few_hundred_seeds_pass_and_every_fault_really_happens() {
     assert_eq!(never, BTreeSet::new(), "faults that never happened");
     assert!(summary.sectors.0 > 0 && summary.sectors.1 > 0, "no power cut lost or tore a sector");
     let outcomes = summary.outcomes;
-    let kinds = [outcomes.writes_done, outcomes.writes_failed, outcomes.writes_unknown];
+    let kinds = [
+        outcomes.writes_done,
+        outcomes.writes_failed,
+        outcomes.writes_without_room,
+        outcomes.writes_unknown,
+    ];
     assert!(kinds.iter().all(|&kind| kind > 0), "an outcome never came: {outcomes:?}");
 }
 
