@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) clients: u64,
     /// Those whose disks may harm what they hold: a minority.
     pub(crate) frail: BTreeSet<MemberId>,
+    /// Of a thousand members whose log is harmed so many are started anew at once.
+    pub(crate) harmed_start_anew: u64,
     /// So many of the clients have a session.
     pub(crate) with_session: u64,
     /// The distinct keys that clients use.
@@ -124,6 +126,7 @@ impl Plan {
             late_votes: random.pick(&[400, 900]),
             calm: size >= 3 && election_timeout_ms <= CALM_TIMEOUT_MS_MAX && random.chance(400),
             frail: draw_frail(random, &members),
+            harmed_start_anew: 300,
             with_session: random.pick(&[0, 1, 3]),
             keys: random.between(1, 12),
             value_bytes_max: random.pick(&[600, 600, 3_000]),

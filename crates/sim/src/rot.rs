@@ -18,16 +18,16 @@ use crate::member::{Death, Found};
 use crate::plan;
 use crate::time::Span;
 
-/// Of a thousand members whose log is harmed so many are started anew at once.
-const STARTED_ANEW_PER_MILLE: u64 = 500;
-
 impl Life {
     /// Harms the log of one of the frail members. Whether there was something to harm.
     pub(crate) fn harm(&mut self, harm: Harm) -> bool {
         let frail: Vec<MemberId> = self.plan.frail.iter().copied().collect();
         let id = self.random.pick(&frail);
+        if self.members[&id].lost {
+            return false;
+        }
         let harmed = self.harm_one(id, harm);
-        if harmed && self.random.chance(STARTED_ANEW_PER_MILLE) {
+        if harmed && self.random.chance(self.plan.harmed_start_anew) {
             let death =
                 if self.random.coin() { Death::PowerCut } else { Death::Crash { reset: true } };
             self.start_anew(id, death);
@@ -112,5 +112,7 @@ impl Life {
 }
 
 fn is_log(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "wal")
+    // What a repair has set aside counts no more.
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.ends_with(".wal") && name.starts_with(|first: char| first.is_ascii_digit())
 }

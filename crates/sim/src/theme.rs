@@ -90,17 +90,25 @@ impl Plan {
         }
     }
 
+    /// A member that has lost too much is lost for good, and the rest of the life is about nothing:
+    /// so there are lives in which only that happens which a log mostly survives.
     fn becomes_about_rot(&mut self, random: &mut Random) {
-        let harms = [Fault::BitFlip, Fault::LostWrite, Fault::MisdirectedWrite];
         self.quicken(random);
         self.calm_down(random);
+        self.clients = random.between(1, 3);
         self.think = Span::ms(random.pick(&[5, 20]));
         self.limits.snapshots.bytes_min = random.pick(&[1_000, 20_000, 1 << 30, 1 << 30]);
-        self.often(random, 20, 400, &harms);
-        self.often(random, 20, 300, &[Fault::UnreadableSector]);
-        self.often(random, 12, 500, &[Fault::BitFlip]);
+        self.harmed_start_anew = random.pick(&[700, 1_000, 1_000]);
+        match random.below(10) {
+            0..5 => self.often(random, 90, 1_000, &[Fault::BitFlip]),
+            5..7 => self.often(random, 60, 1_000, &[Fault::UnreadableSector]),
+            _ => {
+                let harms = [Fault::BitFlip, Fault::LostWrite, Fault::MisdirectedWrite];
+                self.often(random, 40, 600, &harms);
+            }
+        }
         self.often(random, 12, 300, &[Fault::SnapshotRot, Fault::LossAlone]);
-        self.often(random, 12, 300, &[Fault::PowerCutOne, Fault::CrashOne, Fault::Partition]);
+        self.often(random, 12, 200, &[Fault::PowerCutOne, Fault::CrashOne, Fault::Partition]);
     }
 
     fn becomes_about_snapshots(&mut self, random: &mut Random) {

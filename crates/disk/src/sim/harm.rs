@@ -86,12 +86,16 @@ impl State {
         random: &mut Random,
     ) -> Option<u64> {
         let image = self.image(id);
+        let harmable = image.flushes_harmable();
         // What can not be read is no tear, in the newest flush neither.
-        let harmable = image.flushes_harmable() + usize::from(harm == Harm::Unreadable);
-        let position = random.below(harmable as u64) as usize;
+        let flushes = match harm {
+            Harm::Unreadable if random.below(3) == 0 => harmable..harmable + 1,
+            _ => 0..harmable,
+        };
         let sector = match harm {
-            Harm::Flip | Harm::Unreadable => *random.pick(&image.untouched(position))?,
+            Harm::Flip | Harm::Unreadable => image.sector_to_harm(flushes, random)?,
             Harm::Lost | Harm::Misdirected => {
+                let position = random.below(harmable as u64) as usize;
                 let (first, bytes) = image.lose_flush(position)?;
                 if harm == Harm::Misdirected {
                     let &(_, target) = random.pick(files).expect("one of them was picked before");

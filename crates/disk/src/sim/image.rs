@@ -10,6 +10,11 @@ use crate::SECTOR_BYTES;
 /// Flushes of one file that are remembered, so that one of them can be undone.
 const FLUSHES_REMEMBERED: usize = 32;
 
+/// Draws for a sector that says something, and not about the file as a whole.
+const DRAWS: usize = 8;
+/// What stands in the first sectors is about the file as a whole.
+const FIRST_SECTORS: usize = 8;
+
 /// A file's bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Image {
@@ -150,6 +155,25 @@ impl Image {
             later.flat_map(|flush| flush.sectors.iter().map(|(sector, _)| *sector)).collect();
         let own = self.flushes[position].sectors.iter().map(|(sector, _)| *sector);
         own.filter(|s| !later.contains(s) && !self.dirty.contains(s)).collect()
+    }
+
+    /// A sector of one of these flushes that nothing has written since. Seldom zeros
+    /// only, and seldom one of the first of the file: without its header a file is of no use, and
+    /// nothing else in it matters any more.
+    pub(super) fn sector_to_harm(
+        &self,
+        flushes: Range<usize>,
+        random: &mut Random,
+    ) -> Option<usize> {
+        let mut draw = || {
+            let position = flushes.start + random.below(flushes.len() as u64) as usize;
+            let untouched = self.untouched(position);
+            random.pick(&untouched).copied()
+        };
+        let draws: Vec<usize> = (0..DRAWS).filter_map(|_| draw()).collect();
+        let says = |sector| self.durable[self.range_of(sector)].iter().any(|&byte| byte != 0);
+        let best = draws.iter().copied().find(|&s| s >= FIRST_SECTORS && says(s));
+        best.or(draws.first().copied())
     }
 
     /// The flush at `position` never happened, except to what was written since. Its bytes, from

@@ -42,7 +42,8 @@ impl LogMatching {
         }
     }
 
-    /// A log that came from disk holds nothing that was in none before.
+    /// A log that came from disk holds nothing that was in none before, and what it holds in memory
+    /// is what was written, to the last bit.
     pub(crate) fn check_recovered(&self, id: MemberId, log: &Log) {
         let mut before = log.start();
         let known = before.index.0 == 0 || self.entries.contains_key(&before);
@@ -52,6 +53,11 @@ impl LogMatching {
             let seen = self.entries.get(&entry).map(|(before, _)| *before);
             assert_eq!(seen, Some(before), "log matching: before {entry}, found by {id}");
             before = entry;
+        }
+        let tail = log.entries(log.tail_first(), log.last().index, usize::MAX).unwrap_or_default();
+        for found in tail {
+            let written = self.entry(found.id);
+            assert_eq!(*written, found, "log matching: {} was read back on {id}", found.id);
         }
     }
 }
