@@ -133,7 +133,7 @@ fn tell(seed: u64, report: &Report, in_full: bool) {
     let outcomes = &report.outcomes;
     println!(
         "seed {seed}: {} members, {} events, {} ms simulated, {} committed; writes {} done, {} \
-         failed, {} unknown; reads {} done, {} failed; healed in {} ms",
+         failed, {} unknown; reads {} done, {} failed, {} stale; healed in {} ms",
         report.members,
         report.events,
         report.simulated_us / 1_000,
@@ -143,6 +143,7 @@ fn tell(seed: u64, report: &Report, in_full: bool) {
         outcomes.writes_unknown,
         outcomes.reads_done,
         outcomes.reads_failed,
+        outcomes.reads_stale,
         report.recovery_ms,
     );
     if in_full {
@@ -175,7 +176,7 @@ fn summarize(summary: &Summary) {
     let outcomes = &summary.outcomes;
     println!(
         "{} committed; writes {} done, {} failed ({} for want of room), {} unknown; reads {} done, \
-         {} failed",
+         {} failed, {} stale",
         summary.committed,
         outcomes.writes_done,
         outcomes.writes_failed,
@@ -183,6 +184,7 @@ fn summarize(summary: &Summary) {
         outcomes.writes_unknown,
         outcomes.reads_done,
         outcomes.reads_failed,
+        outcomes.reads_stale,
     );
     let (recovery_ms, timeouts) = summary.slowest_recovery;
     println!("slowest healing {recovery_ms} ms ({timeouts} election timeouts)");

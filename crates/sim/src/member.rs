@@ -207,10 +207,15 @@ impl Member {
         let fresh = || (id, u128::from(id));
         let directory = DataDirectory::open(self.disk.clone(), plan::directory(), &name, fresh);
         let directory = directory.map_err(|error| error.to_string())?;
-        let options = plan.log_options(salt);
+        let options = plan.log_options(self.id, salt);
         let path = directory.snapshots_path();
-        let log =
-            open_log(&self.disk, &directory.log_path(), &path, options, plan.tail_bytes_max());
+        let log = open_log(
+            &self.disk,
+            &directory.log_path(),
+            &path,
+            options,
+            plan.tail_bytes_max(self.id),
+        );
         let (worker, mut recovered) = log.map_err(|error| error.to_string())?;
         let opened = open_snapshots(self.disk.clone(), &path, &mut recovered);
         let (snapshots, kept) = opened.map_err(|error| error.to_string())?;
@@ -229,8 +234,8 @@ impl Member {
         let FoundSnapshots { store, kept, configuration: at_state, .. } = kept;
         let store = store.unwrap_or_default();
         let mut replica = Replica::new(config, configuration, recovered, store, clocks);
-        replica.keep_snapshots(plan.snapshot_options(), kept, at_state);
-        replica.set_turn_units(plan.limits.turn_units);
+        replica.keep_snapshots(plan.snapshot_options(self.id), kept, at_state);
+        replica.set_turn_units(plan.turn_units(self.id));
         self.life += 1;
         let spares = SpareThread::new(worker.spare_keeper(), now);
         self.process = Some(Process {

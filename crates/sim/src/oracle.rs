@@ -9,6 +9,7 @@
 //! - a write that *failed* definitely is not in the log, and never will be;
 //! - a write of *unknown* outcome is in it at most once;
 //! - a read equals the model at the revision it names;
+//! - so does a stale one, which need not be new, but never goes back on one process;
 //! - order respects real time: whatever began after something was answered comes after it.
 //!
 //! - what has a session and a number, or a name, may stand in the log as often as it was asked for;
@@ -19,7 +20,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use raft::{Entry, EntryKind, Index};
+use raft::{Entry, EntryKind, Index, MemberId};
 use replica::{Done, Failure, Ticket};
 use store::{Command, KeyRange, Outcome, Published, RangeResponse, Revision};
 
@@ -52,6 +53,8 @@ pub struct Outcomes {
     pub reads_done: u64,
     /// Reads that were not.
     pub reads_failed: u64,
+    /// Reads that may be stale.
+    pub reads_stale: u64,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +64,8 @@ pub(crate) struct Oracle {
     by_payload: BTreeMap<Bytes, Vec<Ticket>>,
     /// What had been answered so far: everything that begins later comes after it.
     answered: Floor,
+    /// What stale reads have shown, by member and its life.
+    shown: BTreeMap<(MemberId, u64), Floor>,
     outcomes: Outcomes,
 }
 
@@ -242,6 +247,28 @@ impl Oracle {
         self.outcomes.reads_done += 1;
     }
 
+    /// The process of that life of a member was read as it was, without asking anybody.
+    pub(crate) fn read_stale(
+        &mut self,
+        (member, life): (MemberId, u64),
+        range: &KeyRange,
+        response: &RangeResponse,
+        published: Published,
+        ledger: &Ledger,
+    ) {
+        let (revision, index) = (response.revision, Index(published.applied_index));
+        assert!(index <= ledger.last(), "oracle: stale read of {member} is ahead, at {index}");
+        let of_index = ledger.get(index).map_or(Revision::FIRST, |committed| committed.revision);
+        assert_eq!(revision, of_index, "oracle: stale read of {member}: revision at {index}");
+        let expected = ledger.model().range(range, revision);
+        assert_eq!(response.items, expected, "oracle: stale read of {member} at {revision}");
+        let shown = self.shown.entry((member, life)).or_default();
+        let goes_on = index >= shown.index && revision >= shown.revision;
+        assert!(goes_on, "oracle: stale read of {member}: {index}, {revision} after {shown:?}");
+        shown.raise(index, revision);
+        self.outcomes.reads_stale += 1;
+    }
+
     /// A read was not answered: whatever the reason, it read nothing.
     pub(crate) fn read_failed(&mut self, ticket: Ticket) {
         self.end(ticket, State::Failed);
@@ -294,5 +321,6 @@ impl Outcomes {
         self.writes_unknown += other.writes_unknown;
         self.reads_done += other.reads_done;
         self.reads_failed += other.reads_failed;
+        self.reads_stale += other.reads_stale;
     }
 }

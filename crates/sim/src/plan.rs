@@ -17,6 +17,11 @@ pub(crate) const FOUNDED_MS: u64 = 1_780_000_000_000;
 /// The member with the worst clock is off by so much: ten years.
 pub(crate) const WALL_SKEW_MS_MAX: u64 = 10 * 365 * 24 * 3_600 * 1_000;
 
+/// From one tick to the next, as the server has it.
+const TICK: Span = Span(10_000);
+/// In so many of a thousand lives members have settings of their own.
+const MIXED_PER_MILLE: u64 = 150;
+
 /// The time of faults, at least and at most.
 const CHAOS_MIN: Span = Span(6_000_000);
 const CHAOS_MAX: Span = Span(40_000_000);
@@ -24,7 +29,7 @@ const CHAOS_MAX: Span = Span(40_000_000);
 /// A calm of several election timeouts would be too long with longer ones.
 const CALM_TIMEOUT_MS_MAX: u64 = 300;
 
-/// One life's conditions. All members have the same settings.
+/// One life's conditions. In most lives all members have the same settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) members: BTreeSet<MemberId>,
@@ -45,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) chaos: Span,
     pub(crate) timers: Timers,
     pub(crate) limits: Limits,
+    /// Members whose settings are their own.
+    pub(crate) own: BTreeMap<MemberId, Own>,
     /// The time a message takes, at least and at most.
     pub(crate) delay: (Span, Span),
     /// The time a batch of disk work takes, at least and at most.
@@ -70,6 +77,13 @@ pub(crate) struct Plan {
     pub(crate) wall_ms: BTreeMap<MemberId, u64>,
 }
 
+/// What one member was told in its own words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Own {
+    limits: Limits,
+    tick: Span,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timers {
     pub(crate) heartbeat_ms: u64,
@@ -86,7 +100,7 @@ pub(crate) struct Limits {
     tail_bytes_max: usize,
     uncommitted_bytes_max: usize,
     pub(crate) snapshots: SnapshotOptions,
-    pub(crate) turn_units: u64,
+    turn_units: u64,
 }
 
 impl Plan {
@@ -132,6 +146,7 @@ impl Plan {
             value_bytes_max: random.pick(&[600, 600, 3_000]),
             think: Span::ms(random.pick(&[5, 20, 80, 200])),
             limits: Limits::draw(random),
+            own: BTreeMap::new(),
             delay: draw_range(random, &[50, 200, 1_000], &[300, 3_000, 20_000]),
             flush: draw_range(random, &[20, 100, 500], &[200, 2_000, 10_000]),
             wake: Span(random.pick(&[0, 0, 200, 2_000])),
@@ -146,7 +161,30 @@ impl Plan {
             provoked,
         };
         plan.take_up(Theme::draw(random, size), random);
+        if random.chance(MIXED_PER_MILLE) {
+            plan.mix(random);
+        }
         plan
+    }
+
+    /// Each member has settings of its own, as after a change of them that has not come to all.
+    fn mix(&mut self, random: &mut Random) {
+        let rare = self.limits.snapshots.bytes_min;
+        for &id in &self.members {
+            let mut limits = Limits::draw(random);
+            limits.snapshots.bytes_min = random.pick(&[rare, rare, limits.snapshots.bytes_min]);
+            let tick = Span::ms(random.pick(&[10, 10, 14, 20]));
+            self.own.insert(id, Own { limits, tick });
+        }
+    }
+
+    fn limits_of(&self, id: MemberId) -> &Limits {
+        self.own.get(&id).map_or(&self.limits, |own| &own.limits)
+    }
+
+    /// From one tick of a member to the next.
+    pub(crate) fn tick(&self, id: MemberId) -> Span {
+        self.own.get(&id).map_or(TICK, |own| own.tick)
     }
 
     /// The faults that are on.
@@ -158,24 +196,29 @@ impl Plan {
         let mut config = Config::new(id, replica::CODEC, seed);
         config.heartbeat_ms = self.timers.heartbeat_ms;
         config.election_timeout_ms = self.timers.election_timeout_ms;
-        config.message_bytes_max = self.limits.message_bytes_max;
-        config.inflight_bytes_max = self.limits.inflight_bytes_max;
-        config.tail_bytes_max = self.limits.tail_bytes_max;
-        config.uncommitted_bytes_max = self.limits.uncommitted_bytes_max;
+        let limits = self.limits_of(id);
+        config.message_bytes_max = limits.message_bytes_max;
+        config.inflight_bytes_max = limits.inflight_bytes_max;
+        config.tail_bytes_max = limits.tail_bytes_max;
+        config.uncommitted_bytes_max = limits.uncommitted_bytes_max;
         config
     }
 
-    pub(crate) fn log_options(&self, salt: u64) -> wal::Options {
-        let Limits { segment_bytes, spares, .. } = self.limits;
+    pub(crate) fn log_options(&self, id: MemberId, salt: u64) -> wal::Options {
+        let &Limits { segment_bytes, spares, .. } = self.limits_of(id);
         wal::Options { segment_bytes, spares, salt }
     }
 
-    pub(crate) fn snapshot_options(&self) -> SnapshotOptions {
-        self.limits.snapshots
+    pub(crate) fn snapshot_options(&self, id: MemberId) -> SnapshotOptions {
+        self.limits_of(id).snapshots
     }
 
-    pub(crate) fn tail_bytes_max(&self) -> usize {
-        self.limits.tail_bytes_max
+    pub(crate) fn tail_bytes_max(&self, id: MemberId) -> usize {
+        self.limits_of(id).tail_bytes_max
+    }
+
+    pub(crate) fn turn_units(&self, id: MemberId) -> u64 {
+        self.limits_of(id).turn_units
     }
 
     /// What the founder writes.

@@ -13,14 +13,14 @@ use crate::member::{Armed, Death, Input, is_failure};
 use crate::network::{Flight, Packet};
 use crate::time::Span;
 
-/// From one tick to the next.
-const TICK: Span = Span(10_000);
+/// A stream that could not be opened is tried again after this time.
+const REOPEN: Span = Span(10_000);
 /// However slow a disk is, it is done after this time.
 const DISK_WORK_MAX: Span = Span(1_500_000);
 
 impl Life {
     pub(crate) fn tick(&mut self, id: MemberId, life: u64) {
-        let (now, jitter) = (self.now(), self.plan.tick_jitter);
+        let (now, jitter, tick) = (self.now(), self.plan.tick_jitter, self.plan.tick(id));
         let Some(process) = self.member(id).process_of(life) else { return };
         process.tick_due = true;
         if !process.paused
@@ -29,7 +29,7 @@ impl Life {
             process.inbox.push_back(Input::Log(failed));
         }
         self.look_for_room(id, life);
-        let next = Span(TICK.0 + self.random.between(0, jitter.0));
+        let next = Span(tick.0 + self.random.between(0, jitter.0));
         self.queue.plan_in(next, Happening::Tick { member: id, life });
         self.wake(id);
         self.watch_healing();
@@ -45,7 +45,7 @@ impl Life {
         if !delivered {
             if matches!(flight.packet, Packet::Opened) {
                 self.network.abandon(flight.direction);
-                self.queue.plan_in(TICK, Happening::Dial(flight.direction));
+                self.queue.plan_in(REOPEN, Happening::Dial(flight.direction));
             }
             return;
         }

@@ -22,6 +22,8 @@ use crate::time::{Span, Time};
 const PATIENCE: Span = Span(100_000);
 /// Of a thousand requests that may be repeated so many are asked for twice at once.
 const COPIED_PER_MILLE: u64 = 200;
+/// Of a thousand times that a client asks, it first reads so many times what may be stale.
+const STALE_PER_MILLE: u64 = 200;
 /// Whoever found nobody to ask tries again after this time.
 const RETRY: Span = Span(50_000);
 
@@ -155,8 +157,30 @@ impl Life {
         let timeout_ms = self.plan.timers.election_timeout_ms * random.pick(&[1, 4, 16]) / 4;
         let ticket = self.next_ticket();
         let asked = self.clients.draw(client, ticket, self.ledger.model());
+        if self.clients.random.chance(STALE_PER_MILLE) {
+            self.read_stale(member);
+        }
         self.ask_copies(client, &asked, &running, timeout_ms);
         self.ask(ticket, Asker::Client(client), member, asked, forward, timeout_ms);
+    }
+
+    /// Reads a member as it is, which needs nobody else: so it does in a partition too.
+    fn read_stale(&mut self, id: MemberId) {
+        let first = self.clients.random.below(self.clients.keys);
+        let of_all = self.clients.random.coin();
+        let range = if of_all { KeyRange::all() } else { KeyRange::Single(key(first)) };
+        let member = &self.members[&id];
+        let Some(process) = &member.process else { return };
+        let status = process.replica.status();
+        if status.snapshots.stateless || status.agreement.diverged_at.is_some() {
+            // It serves nothing, and says so.
+            return;
+        }
+        let (reader, life) = (process.replica.reader(), member.life);
+        let request = RangeRequest::new(range.clone());
+        let response = reader.range(&request).expect("the newest revision can be read");
+        let published = reader.published();
+        self.oracle.read_stale((id, life), &range, &response, published, &self.ledger);
     }
 
     /// Asks other members, or the same, for copies of what may be repeated.

@@ -51,20 +51,15 @@ impl World {
 
     /// The answer to a read of a member that has applied up to `index`, and shows `value`.
     fn answer_read(&mut self, ticket: u64, index: u64, value: Option<&'static str>) {
-        let revision = Revision(index + 1);
-        let item = |value: &'static str| KeyValue {
-            key: "k".into(),
-            value: value.into(),
-            create_revision: Revision(2),
-            mod_revision: revision,
-            version: index,
-        };
-        let items: Vec<KeyValue> = value.map(item).into_iter().collect();
-        let count = items.len() as u64;
-        let response = RangeResponse { items, more: false, count, revision };
-        let published = Store::new().reader().published();
-        let published = Published { applied_index: index, revision, ..published };
+        let (response, published) = shown(index, value);
         self.oracle.read_answered(Ticket(ticket), &response, published, &self.ledger);
+    }
+
+    /// A stale read of the only member, in that life of it.
+    fn read_stale(&mut self, life: u64, index: u64, value: Option<&'static str>) {
+        let ((response, published), all) = (shown(index, value), KeyRange::all());
+        let process = (MemberId(1), life);
+        self.oracle.read_stale(process, &all, &response, published, &self.ledger);
     }
 
     /// One write, committed and answered.
@@ -75,6 +70,52 @@ impl World {
         world.answer_done(1, 1, 2);
         world
     }
+}
+
+/// What a store shows that has applied up to `index`.
+fn shown(index: u64, value: Option<&'static str>) -> (RangeResponse, Published) {
+    let revision = Revision(index + 1);
+    let item = |value: &'static str| KeyValue {
+        key: "k".into(),
+        value: value.into(),
+        create_revision: Revision(2),
+        mod_revision: revision,
+        version: index,
+    };
+    let items: Vec<KeyValue> = value.map(item).into_iter().collect();
+    let count = items.len() as u64;
+    let published = Store::new().reader().published();
+    let published = Published { applied_index: index, revision, ..published };
+    (RangeResponse { items, more: false, count, revision }, published)
+}
+
+#[test]
+fn a_stale_read_may_be_old_and_a_restart_may_go_back() {
+    let mut world = World::with_one_write();
+    world.read_stale(1, 0, None);
+    world.read_stale(1, 1, Some("one"));
+    world.read_stale(2, 0, None);
+    assert_eq!(world.oracle.outcomes().reads_stale, 3);
+}
+
+#[test]
+#[should_panic(expected = "stale read of 1: ")]
+fn a_stale_read_that_goes_back_on_one_process_is_found() {
+    let mut world = World::with_one_write();
+    world.read_stale(1, 1, Some("one"));
+    world.read_stale(1, 0, None);
+}
+
+#[test]
+#[should_panic(expected = "is ahead")]
+fn a_stale_read_of_the_future_is_found() {
+    World::with_one_write().read_stale(1, 2, Some("two"));
+}
+
+#[test]
+#[should_panic(expected = "stale read of 1 at")]
+fn a_stale_read_of_what_never_was_is_found() {
+    World::with_one_write().read_stale(1, 1, Some("invented"));
 }
 
 #[test]
