@@ -142,6 +142,17 @@ fn a_sound_directory_is_said_to_be_sound_and_stays_as_it_is() {
     assert!(before == after, "check changes nothing");
 }
 
+/// Rule 1.3: after it, damage to the last flush can not pass for a torn tail.
+#[test]
+fn an_orderly_stop_closes_the_log_behind_the_last_write() {
+    let mut member = Member::start("closed");
+    // Sooner after it than the log closes by itself when it is idle.
+    member.put_large("last");
+    member.stop();
+    let output = run(&["check", member.path()]);
+    assert!(said(&output).contains("it ends with a closing frame"), "{}", said(&output));
+}
+
 #[test]
 fn damage_is_told_with_its_file_and_offset_and_fails() {
     let member = stopped("damage");

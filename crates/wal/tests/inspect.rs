@@ -54,6 +54,18 @@ fn contents(disk: &SimDisk) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
+fn whether_a_log_was_closed_is_seen() {
+    let disk = written();
+    assert!(look(&disk, &[]).0.closed);
+    let (mut wal, _) = Wal::open(disk.clone(), Path::new(LOG), OPTIONS, &mut |_| {}).unwrap();
+    let hard_state = HardState { term: 1, vote: Some(1), commit: 4 };
+    wal.append(&[Batch::new(hard_state, vec![entry(5, 1, vec![7; 10])])]).unwrap();
+    drop(wal);
+    disk.crash_process();
+    assert!(!look(&disk, &[]).0.closed);
+}
+
+#[test]
 fn a_sound_log_is_read_to_its_end() {
     let (report, indexes) = look(&written(), &[]);
     assert!(report.is_sound() && report.torn_tail.is_none());

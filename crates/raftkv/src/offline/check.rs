@@ -68,6 +68,11 @@ impl Found {
             let floor = shown(floor);
             writeln!(out, "     it lost entries up to {floor} once, and is getting them again")?;
         }
+        let end = match log.closed {
+            true => "it ends with a closing frame: damage to its last flush would show",
+            false => "it was not closed: damage to its last flush would pass for a torn end",
+        };
+        writeln!(out, "     {end}")?;
         if let Some(torn) = &log.torn_tail {
             let (segment, offset) = (torn.segment, torn.offset);
             writeln!(

@@ -44,4 +44,4 @@ pub(crate) use snapshot_thread::SnapshotQueue;
 pub(crate) use spare_thread::RoomBoard;
 pub(crate) use status::StatusBoard;
 pub use status::{About, Counters, NodeStatus, Phase};
-pub(crate) use threads::{Failed, Threads, start};
+pub(crate) use threads::{Failed, Hung, Threads, start};

@@ -1,8 +1,11 @@
 //! Starts the threads of a member, and tells how they ended.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use disk::Disk;
 use replica::{LogReply, LogWorker, SnapshotWorker, SpareKeeper};
@@ -21,6 +24,29 @@ pub(crate) struct Threads {
     inbox: Arc<Inbox>,
     ended: oneshot::Receiver<Ended>,
     handles: Vec<JoinHandle<()>>,
+    all_ended: Receiver<Infallible>,
+}
+
+/// The names of the threads whose work may be left undone.
+const SNAPSHOTS: &str = "snapshots";
+const SPARES: &str = "spares";
+
+/// Held by each thread as long as it lives; when all are dropped, all threads have ended.
+type Alive = SyncSender<Infallible>;
+
+/// Threads that did not end in time: what they wait for does not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hung {
+    /// Their names.
+    pub(crate) threads: Vec<String>,
+}
+
+impl Hung {
+    /// Whether the log is not done. A snapshot that is not whole counts for nothing, and a spare
+    /// segment is only room.
+    pub(crate) fn holds_up_the_log(&self) -> bool {
+        self.threads.iter().any(|name| name != SNAPSHOTS && name != SPARES)
+    }
 }
 
 /// Why a member does not go on.
@@ -45,28 +71,33 @@ where
     SpareKeeper<D>: Send + 'static,
 {
     let (sender, ended) = oneshot::channel();
+    let (alive, all_ended) = sync_channel(0);
     let inbox = Arc::clone(&driver.inbox);
     let (log, status) = (Arc::clone(&driver.log), Arc::clone(&driver.status));
     let log_inbox = Arc::clone(&driver.inbox);
     let (queue, snapshot_inbox) = (Arc::clone(&driver.snapshots), Arc::clone(&driver.inbox));
     let (keeper, room) = (worker.spare_keeper(), Arc::clone(&driver.room));
-    let alarm = |thread| Alarm { thread, inbox: Arc::clone(&inbox), status: Arc::clone(&status) };
+    let alarm = |thread| {
+        let (inbox, status) = (Arc::clone(&inbox), Arc::clone(&status));
+        Alarm { thread, inbox, status, _alive: alive.clone() }
+    };
     let (log_alarm, snapshot_alarm, spare_alarm) =
         (alarm("log"), alarm("snapshot"), alarm("spare"));
-    let snapshot_handle = spawn("snapshots", snapshot_alarm, move || {
+    let snapshot_handle = spawn(SNAPSHOTS, snapshot_alarm, move || {
         snapshot_thread::run(snapshots, &queue, &snapshot_inbox);
     })?;
-    let spare_handle = spawn("spares", spare_alarm, move || spare_thread::run(keeper, &room))?;
+    let spare_handle = spawn(SPARES, spare_alarm, move || spare_thread::run(keeper, &room))?;
     let log_handle = spawn("log", log_alarm, move || {
         log_thread::run(worker, &log, &log_inbox, &status);
     })?;
     let replica_handle =
         std::thread::Builder::new().name("replica".to_owned()).spawn(move || {
+            let _alive = alive;
             // Whoever waits for the end may have given up.
             let _ = sender.send(driver.run());
         })?;
     let handles = vec![log_handle, snapshot_handle, spare_handle, replica_handle];
-    Ok(Threads { inbox, ended, handles })
+    Ok(Threads { inbox, ended, handles, all_ended })
 }
 
 fn spawn(
@@ -92,13 +123,21 @@ impl Threads {
         })
     }
 
-    /// Ends the threads and waits for them: everything queued for the log is still done.
-    pub(crate) fn stop(mut self) {
+    /// Ends the threads and waits for them, for so long: everything queued for the log is still
+    /// done. A disk that hangs may hold a thread up for ever; nobody waits for that.
+    pub(crate) fn stop(mut self, patience: Duration) -> Result<(), Hung> {
         self.inbox.notify(Input::Stop);
-        for handle in self.handles.drain(..) {
+        // Nothing is ever sent: the wait ends with the last thread, or with patience.
+        let late = self.all_ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
+        let hangs = |handle: &JoinHandle<()>| late && !handle.is_finished();
+        let (hung, ended): (Vec<_>, Vec<_>) = self.handles.drain(..).partition(hangs);
+        for handle in ended {
             // A thread that panicked has said so itself.
             let _ = handle.join();
         }
+        let name = |handle: &JoinHandle<()>| handle.thread().name().unwrap_or("?").to_owned();
+        let threads: Vec<String> = hung.iter().map(name).collect();
+        if threads.is_empty() { Ok(()) } else { Err(Hung { threads }) }
     }
 }
 
@@ -113,6 +152,7 @@ struct Alarm {
     thread: &'static str,
     inbox: Arc<Inbox>,
     status: Arc<StatusBoard>,
+    _alive: Alive,
 }
 
 impl Drop for Alarm {

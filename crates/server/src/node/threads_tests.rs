@@ -106,7 +106,7 @@ async fn a_write_is_applied_and_a_read_sees_it() {
     node.read_barrier(DEADLINE).await.unwrap();
     let (found, _) = node.store().get(b"a", None).unwrap();
     assert_eq!(found.unwrap().value, Bytes::from("value"));
-    threads.stop();
+    threads.stop(DEADLINE).unwrap();
 }
 
 /// BUGS row 8: an error of the disk is never acknowledged over, and ends the member.
@@ -126,14 +126,14 @@ async fn a_log_that_fails_ends_the_member_and_acknowledges_nothing_more() {
     let Failed::Stopped(reason) = failed else { panic!("{failed:?}") };
     assert!(reason.contains("the log failed"), "{reason}");
     assert_eq!(node.write(put("c"), PATIENT).await, Err(Failure::Unavailable));
-    threads.stop();
+    threads.stop(DEADLINE).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_stop_requests_fail_at_once() {
     let (node, threads) = founded(SimDisk::new()).await;
     node.write(put("a"), PATIENT).await.unwrap();
-    threads.stop();
+    threads.stop(DEADLINE).unwrap();
     assert_eq!(node.read_barrier(DEADLINE).await, Err(Failure::Unavailable));
 }
 
@@ -147,12 +147,40 @@ async fn a_replica_thread_that_panics_ends_the_member() {
     let Failed::Stopped(reason) = failed else { panic!("{failed:?}") };
     assert!(reason.contains("has panicked"), "{reason}");
     assert_eq!(node.write(put("a"), PATIENT).await, Err(Failure::Unavailable));
-    let (stopped, has_stopped) = std::sync::mpsc::sync_channel(1);
-    std::thread::spawn(move || {
-        threads.stop();
-        stopped.send(())
+    assert_eq!(threads.stop(DEADLINE), Ok(()), "the others have ended");
+}
+
+/// A thread of this name that ends when the test says so, as one does whose disk hangs.
+fn hanging(name: &str, alive: &Alive) -> (JoinHandle<()>, SyncSender<()>) {
+    let (release, released) = sync_channel(1);
+    let alive = alive.clone();
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let handle = thread.spawn(move || {
+        let _alive = alive;
+        let _told = released.recv();
     });
-    has_stopped.recv_timeout(DEADLINE).expect("both threads have ended");
+    (handle.unwrap(), release)
+}
+
+#[test]
+fn a_disk_that_hangs_holds_up_a_stop_for_a_while_only() {
+    for (name, holds_up_the_log) in [("log", true), (SNAPSHOTS, false)] {
+        let (alive, all_ended) = sync_channel(0);
+        let (hung, release) = hanging(name, &alive);
+        let (sound, go_on) = hanging("replica", &alive);
+        drop(alive);
+        go_on.send(()).unwrap();
+        while !sound.is_finished() {
+            std::thread::yield_now();
+        }
+        let (_, ended) = oneshot::channel();
+        let handles = vec![hung, sound];
+        let threads = Threads { inbox: Inbox::new(), ended, handles, all_ended };
+        let left = threads.stop(Duration::from_millis(50)).unwrap_err();
+        assert_eq!(left.threads, [name]);
+        assert_eq!(left.holds_up_the_log(), holds_up_the_log);
+        drop(release);
+    }
 }
 
 #[tokio::test]

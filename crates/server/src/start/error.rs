@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use replica::{DirectoryError, LogError};
 
@@ -58,6 +59,11 @@ pub enum StartError {
     System(io::Error),
     /// It ran, and can not go on.
     Stopped(String),
+    /// It was told to stop, and its disk did not let the log be closed within this time.
+    DiskHangs {
+        /// The time.
+        patience: Duration,
+    },
     /// The cluster goes on without it: starting it again would not help.
     Expelled(Expelled),
 }
@@ -104,6 +110,12 @@ impl fmt::Display for StartError {
                 f,
                 "this member has stopped: {reason}; what it acknowledged before is safe; put that \
                  right and start it again"
+            ),
+            StartError::DiskHangs { patience } => write!(
+                f,
+                "told to stop, this member waited {} s for its disk and ended without it: the log \
+                 is not closed; what it acknowledged is safe; look at the disk",
+                patience.as_secs()
             ),
             StartError::Expelled(expelled) => expelled.fmt(f),
         }

@@ -35,8 +35,8 @@ use tracing::{error, info, warn};
 use crate::config::Config;
 use crate::http::{self, Limits};
 use crate::node::{
-    About, Clock, Driver, Inbox, LogQueue, Node, RoomBoard, SnapshotQueue, StatusBoard, Threads,
-    start,
+    About, Clock, Driver, Hung, Inbox, LogQueue, Node, RoomBoard, SnapshotQueue, StatusBoard,
+    Threads, start,
 };
 use crate::peer::{Dialler, Hello, HelloBoard, Inbound, Introduction, PeerDoor, Peers, Roster};
 use disk::MemberDisk;
@@ -45,6 +45,9 @@ use join::Joined;
 
 /// A leader that is told to stop gives its office away within this time, or leaves without.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A disk that has not done what is queued within this time is not waited for any longer.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much of the newest log is kept in memory, in bytes (rule 12.1).
 const TAIL_BYTES_MAX: usize = 16 << 20;
@@ -105,15 +108,18 @@ impl Server {
             error!("{reason}");
             member.status.stopped(reason.to_string());
             // First of all, so that the peers notice at once.
-            running.stop(&inbound).await;
+            let stopped = running.stop(&inbound).await;
             doors.close().await;
-        } else {
-            member.hand_over().await;
-            doors.close().await;
-            running.stop(&inbound).await;
+            info!("stopped");
+            // What ended it says more than what came of that.
+            stopped.unwrap_or_else(|error| error!("{error}"));
+            return outcome;
         }
+        member.hand_over().await;
+        doors.close().await;
+        running.stop(&inbound).await?;
         info!("stopped");
-        outcome
+        Ok(())
     }
 }
 
@@ -295,11 +301,22 @@ impl Member {
 
 impl Running {
     /// Closes the streams and ends the threads; what is queued for the log is still written.
-    async fn stop(self, inbound: &Inbound) {
+    async fn stop(self, inbound: &Inbound) -> Result<(), StartError> {
         inbound.stop();
         let threads = self.threads;
-        // A join that fails was a panic, which has spoken for itself.
-        let _ = tokio::task::spawn_blocking(move || threads.stop()).await;
+        let stopped = tokio::task::spawn_blocking(move || threads.stop(STOP_TIMEOUT)).await;
+        match stopped {
+            Ok(Err(hung)) if hung.holds_up_the_log() => {
+                error!(threads = ?hung.threads, "the disk hangs");
+                Err(StartError::DiskHangs { patience: STOP_TIMEOUT })
+            }
+            Ok(Err(Hung { threads })) => {
+                info!(?threads, "left a snapshot or a spare segment unfinished");
+                Ok(())
+            }
+            // A join that fails was a panic, which has spoken for itself.
+            Ok(Ok(())) | Err(_) => Ok(()),
+        }
     }
 }
 

@@ -45,6 +45,9 @@ pub struct LogReport {
     pub floor: Option<(u64, u64)>,
     /// The remains of a flush that a crash interrupted; nothing is lost by it.
     pub torn_tail: Option<TornTail>,
+    /// A closing frame is at its end, or there is nothing to close: damage to its last flush could
+    /// not pass for a torn tail (rule 1.3).
+    pub closed: bool,
 }
 
 impl LogReport {
@@ -76,6 +79,7 @@ pub fn inspect<D: Disk>(
         last: None,
         floor: None,
         torn_tail: None,
+        closed: false,
     };
     let live = live_numbers(&folder, &numbers)?;
     for number in &numbers {
@@ -163,6 +167,7 @@ fn read_all<D: Disk>(
             Err(OpenError::Corrupt(corruption)) => found = Some(corruption),
             Err(error) => return Err(error),
         }
+        report.closed = replay.closed;
         report.hard_state = replay.outline.hard_state();
         report.start = some(replay.outline.start());
         report.last = some(replay.outline.last());
