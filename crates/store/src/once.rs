@@ -42,6 +42,9 @@ const EXPIRED_SESSIONS_MAX: usize = 16;
 /// So many keys are removed in one entry at most.
 const EXPIRED_KEYS_MAX: usize = 64;
 
+/// Clients number their changes from here on.
+const SEQ_FIRST: u64 = 1;
+
 /// A session's use is noted in steps of so many ms, rounded up, so that a busy one changes once in
 /// a while and not with each write, and none goes early.
 const USE_STEP_MS: u64 = 1_000;
@@ -213,13 +216,18 @@ impl Once {
         if let Some(reply) = session.replies.get(&seq) {
             return Err(Outcome::Repeated(Box::new(reply.answer())));
         }
-        if seq < session.acked_below.max(acked_below) {
+        let lowest = session.acked_below.max(acked_below).max(SEQ_FIRST);
+        if seq < lowest {
             return Err(Outcome::Stale);
+        }
+        // A window, and not a count of what is kept: the write that the client waits for longest
+        // is always taken, whatever later ones came before it, for only it can make room.
+        if seq - lowest >= limits.unacknowledged_max {
+            return Err(Outcome::TableFull);
         }
         // What this very change acknowledges makes room before it is asked whether there is any.
         let going = session.replies.range(..acked_below).count();
-        let (own, all) = (session.replies.len() - going, self.tally.replies - going);
-        if own >= limits.unacknowledged_max || all >= limits.replies_max {
+        if seq > lowest && self.tally.replies - going >= limits.replies_max {
             return Err(Outcome::TableFull);
         }
         Ok(())

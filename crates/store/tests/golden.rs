@@ -115,7 +115,7 @@ enum Verb {
         #[arg(key)]
         keys: Option<usize>,
         #[arg(key)]
-        unacknowledged: Option<usize>,
+        unacknowledged: Option<u64>,
         #[arg(key)]
         replies: Option<usize>,
         #[arg(key)]

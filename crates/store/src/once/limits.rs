@@ -12,9 +12,11 @@ pub struct OnceLimits {
     pub keys_max: usize,
     /// A key goes so long after its change was done, ms of age.
     pub key_life_ms: u64,
-    /// So many answers of one session wait to be acknowledged; the next change is refused.
-    pub unacknowledged_max: usize,
-    /// So many answers of all sessions wait to be acknowledged; the next change is refused.
+    /// A change's number is less than this above the lowest one that is not acknowledged; others
+    /// are refused.
+    pub unacknowledged_max: u64,
+    /// So many answers of all sessions wait to be acknowledged; further changes are refused, but
+    /// for the one that its session waits for longest.
     pub replies_max: usize,
     /// An answer that tells more bytes of keys and values is kept as its revision only.
     pub told_bytes_max: usize,

@@ -74,13 +74,13 @@ impl Once {
         session.acked_below = session.acked_below.max(acked_below);
         let acked_below = session.acked_below;
         session.answers.retain(|seq, _| *seq >= acked_below);
-        let own = session.answers.len();
+        let ahead = seq.saturating_sub(acked_below.max(1));
         let all: usize = self.sessions.values().map(|session| session.answers.len()).sum();
         if let Some(answer) = known {
             Some(Outcome::Repeated(Box::new(answer)))
         } else if seq < acked_below {
             Some(Outcome::Stale)
-        } else if own >= LIMITS.unacknowledged_max || all >= LIMITS.replies_max {
+        } else if ahead >= LIMITS.unacknowledged_max || (ahead > 0 && all >= LIMITS.replies_max) {
             Some(Outcome::TableFull)
         } else {
             None
