@@ -63,6 +63,7 @@ codes! {
     Compacted "compacted" GONE,
     ConditionFailed "condition_failed" PRECONDITION_FAILED,
     Corrupt "corrupt" SERVICE_UNAVAILABLE,
+    DuplicateKey "duplicate_key" BAD_REQUEST,
     EmptyKey "empty_key" BAD_REQUEST,
     ForbiddenHost "forbidden_host" FORBIDDEN,
     ForbiddenOrigin "forbidden_origin" FORBIDDEN,
@@ -96,7 +97,9 @@ codes! {
     Stopped "stopped" SERVICE_UNAVAILABLE,
     Superseded "superseded" SERVICE_UNAVAILABLE,
     TableFull "table_full" SERVICE_UNAVAILABLE,
+    TooDeep "too_deep" BAD_REQUEST,
     TooManyMembers "too_many_members" CONFLICT,
+    TooManyOperations "too_many_operations" BAD_REQUEST,
     TransferFailed "transfer_failed" GATEWAY_TIMEOUT,
     Unavailable "unavailable" SERVICE_UNAVAILABLE,
     UnknownField "unknown_field" BAD_REQUEST,
@@ -295,10 +298,15 @@ impl From<CommandError> for Refusal {
             | CommandError::NotOnce
             | CommandError::WrongSeq
             | CommandError::WrongOnceKey { .. } => Refusal::new(Code::BadHeader, error.to_string()),
-            CommandError::TooManyOperations
-            | CommandError::TooDeep
-            | CommandError::DuplicateKey
-            | CommandError::ValueGiven => Refusal::new(Code::BadParameter, error.to_string()),
+            CommandError::TooManyOperations => {
+                Refusal::new(Code::TooManyOperations, format!("{error}: make two of it"))
+            }
+            CommandError::TooDeep => Refusal::new(Code::TooDeep, error.to_string()),
+            CommandError::DuplicateKey => Refusal::new(
+                Code::DuplicateKey,
+                format!("{error}: a key has one new value or none"),
+            ),
+            CommandError::ValueGiven => Refusal::new(Code::BadParameter, error.to_string()),
         }
     }
 }

@@ -38,6 +38,7 @@ mod session;
 mod status;
 #[cfg(test)]
 mod tests;
+mod txn;
 mod wire;
 
 use std::sync::Arc;
@@ -78,6 +79,7 @@ pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Rou
         ("/kv", get(list::list)),
         ("/kv/", one_key()),
         ("/kv/{*key}", one_key()),
+        ("/txn", post(txn::txn)),
         ("/session", post(session::open)),
         ("/session/{id}", delete(session::close)),
         ("/cluster/status", get(status::status)),

@@ -19,9 +19,10 @@ pub(super) const TIMEOUT_MS_MAX: u64 = 60_000;
 const LATER_PARAMETERS: [&str; 4] = ["at", "ttl", "lease", "from_revision"];
 
 /// Whether a read must see every acknowledged write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Consistency {
     /// It must.
+    #[default]
     Linearizable,
     /// What this member has is enough.
     Stale,
@@ -95,9 +96,15 @@ impl Query {
 
     /// `consistency`.
     pub(super) fn consistency(&self) -> Result<Consistency, Refusal> {
+        Ok(self.given_consistency()?.unwrap_or_default())
+    }
+
+    /// `consistency`, if the client says anything about it.
+    pub(super) fn given_consistency(&self) -> Result<Option<Consistency>, Refusal> {
         match self.find("consistency") {
-            None | Some(b"linearizable") => Ok(Consistency::Linearizable),
-            Some(b"stale") => Ok(Consistency::Stale),
+            None => Ok(None),
+            Some(b"linearizable") => Ok(Some(Consistency::Linearizable)),
+            Some(b"stale") => Ok(Some(Consistency::Stale)),
             Some(_) => Err(bad("consistency", "is linearizable or stale")),
         }
     }

@@ -12,4 +12,5 @@ mod members;
 mod once;
 mod published;
 mod status;
+mod txn;
 mod world;
