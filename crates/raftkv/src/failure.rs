@@ -47,6 +47,8 @@ impl From<Error> for Failure {
             Error::InvalidEndpoint { .. } | Error::EmptyKey => Failure::Usage(message),
             // 4xx: the member refuses what it was asked; 410 and 412 depend on its state.
             Error::Refused { status: 404 | 409 | 410 | 412, .. } => Failure::Negative(message),
+            // It can be right, but not now: the disks are full.
+            Error::Refused { status: 507, .. } => Failure::Unavailable(message),
             Error::Refused { .. } => Failure::Usage(message),
             _ => Failure::Unavailable(message),
         }
@@ -90,6 +92,7 @@ mod tests {
         assert_eq!(code(Error::EmptyKey), ExitCode::from(2));
         assert_eq!(code(refused(413)), ExitCode::from(2));
         assert_eq!(code(refused(410)), ExitCode::from(1));
+        assert_eq!(code(refused(507)), ExitCode::from(3));
         let timeout = Duration::from_secs(5);
         assert_eq!(code(Error::Unavailable { timeout, reasons: vec![] }), ExitCode::from(3));
         assert_eq!(code(Error::Malformed { reason: "?".into() }), ExitCode::from(3));

@@ -21,12 +21,18 @@ pub(super) enum Alarm {
         /// The index.
         index: u64,
     },
+    /// Its disk has too little room for what grows (rule 1.7).
+    NoRoom {
+        /// Bytes that the disk still takes.
+        free_bytes: u64,
+    },
     /// Something about a snapshot failed, and was not made good for since.
     SnapshotFailed(SnapshotFailure),
 }
 
 /// Every name of an alarm, in the order of the list.
-pub(super) const NAMES: [&str; 4] = ["quarantined", "no_state", "corrupt", "snapshot_failed"];
+pub(super) const NAMES: [&str; 5] =
+    ["quarantined", "no_state", "corrupt", "no_room", "snapshot_failed"];
 
 /// What is wrong with this member, the gravest first.
 pub(super) fn alarms(status: &NodeStatus) -> Vec<Alarm> {
@@ -34,9 +40,11 @@ pub(super) fn alarms(status: &NodeStatus) -> Vec<Alarm> {
     let quarantined = replica.agreement.diverged_at.map(|index| Alarm::Quarantined { index });
     let stateless = replica.snapshots.stateless.then_some(Alarm::NoState);
     let corrupt = replica.agreement.split_at.map(|index| Alarm::Corrupt { index });
+    let lacking = replica.room.measured.filter(|_| replica.room.lacks);
+    let no_room = lacking.map(|room| Alarm::NoRoom { free_bytes: room.free_bytes });
     let failures = replica.snapshots.failures.iter().cloned().map(Alarm::SnapshotFailed);
     // Whoever is in quarantine has no state that counts: that is said once.
-    quarantined.or(stateless).into_iter().chain(corrupt).chain(failures).collect()
+    quarantined.or(stateless).into_iter().chain(corrupt).chain(no_room).chain(failures).collect()
 }
 
 /// Why this member serves nothing, if that is so although it runs.
@@ -52,14 +60,15 @@ impl Alarm {
             Alarm::Quarantined { .. } => 0,
             Alarm::NoState => 1,
             Alarm::Corrupt { .. } => 2,
-            Alarm::SnapshotFailed(_) => 3,
+            Alarm::NoRoom { .. } => 3,
+            Alarm::SnapshotFailed(_) => 4,
         };
         NAMES[place]
     }
 
-    /// Whether reads or writes are refused because of it.
+    /// Whether reads or writes are refused because of it. (One member without room stops nothing.)
     pub(super) fn stops_service(&self) -> bool {
-        !matches!(self, Alarm::SnapshotFailed(_))
+        !matches!(self, Alarm::NoRoom { .. } | Alarm::SnapshotFailed(_))
     }
 
     /// What is wrong and what to do, in words.
@@ -75,6 +84,11 @@ impl Alarm {
             Alarm::Corrupt { index } => format!(
                 "the members hold different states at index {index} and no majority agrees: \
                  writes are refused; see docs/operations.md, \"The members disagree\""
+            ),
+            Alarm::NoRoom { free_bytes } => format!(
+                "this member's disk is nearly full, {free_bytes} bytes are free: free space there. \
+                 While too few members have room, writes that grow are refused; see \
+                 docs/operations.md, \"A full disk\""
             ),
             Alarm::SnapshotFailed(SnapshotFailure { work, reason, ago_ms }) => format!(
                 "the last attempt to {} a snapshot failed {} s ago: {reason}; it is tried again, \
@@ -92,6 +106,7 @@ impl Alarm {
                 shown["index"] = (*index).into();
             }
             Alarm::NoState => {}
+            Alarm::NoRoom { free_bytes } => shown["free_bytes"] = (*free_bytes).into(),
             Alarm::SnapshotFailed(SnapshotFailure { work, reason, ago_ms }) => {
                 shown["work"] = work.as_str().into();
                 shown["reason"] = reason.as_str().into();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use raft::{FollowerStatus, Index, LogId, MemberId, Replication, RoleName, Term};
 use replica::{
-    Agreement, Configuration, KeptSnapshot, Member, SnapshotFailure, SnapshotSent, SnapshotWork,
-    Standing,
+    Agreement, Configuration, KeptSnapshot, Member, Room, RoomStatus, SnapshotFailure,
+    SnapshotSent, SnapshotWork, Standing,
 };
 use serde_json::{Value, json};
 
@@ -157,6 +157,31 @@ async fn a_member_whose_snapshot_failed_goes_on_and_raises_an_alarm() {
     assert!(status["health"].as_str().unwrap().contains("5 s ago: no space"), "{status}");
     assert_eq!(world.ask("GET", "/health").await.status, 200);
     assert_eq!(world.ask("GET", "/kv/k?consistency=stale").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_member_without_room_goes_on_and_raises_an_alarm() {
+    let room = Room { free_bytes: 4_096, missing_bytes: 0, spares: 2, segment_bytes: 4 << 20 };
+    let world = world(|status| {
+        let replica = status.replica.as_mut().unwrap();
+        replica.room = RoomStatus { measured: Some(room), lacks: true };
+    });
+    let world = world.await;
+    let status = world.get("/cluster/status").await;
+    let disk = json!({ "has_room": false, "free_bytes": 4_096, "spare_segments": 2 });
+    assert_eq!(status["disk"], disk);
+    let alarm = &status["alarms"][0];
+    assert_eq!((&alarm["alarm"], &alarm["free_bytes"]), (&json!("no_room"), &json!(4_096)));
+    assert_eq!(world.ask("GET", "/health").await.status, 200);
+    let page = world.ask("GET", "/metrics").await.text();
+    for line in [
+        r#"raftkv_alarm{alarm="no_room"} 1"#,
+        "raftkv_disk_has_room 0",
+        "raftkv_disk_free_bytes 4096",
+        "raftkv_log_spare_segments 2",
+    ] {
+        assert!(page.lines().any(|shown| shown == line), "{line} is missing in:\n{page}");
+    }
 }
 
 #[tokio::test]
