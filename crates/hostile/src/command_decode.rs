@@ -128,6 +128,7 @@ fn samples() -> Vec<Command> {
             origin: Origin::Key("txn".into()),
             command: Box::new(Command::Txn(txn_sample())),
         },
+        Command::Compact { revision: Revision(4) },
         Command::Check,
         Command::CloseSession { session },
     ];

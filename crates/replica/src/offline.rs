@@ -66,6 +66,9 @@ fn command_fields(command: &Command) -> Vec<(&'static str, String)> {
             ("success", txn.success.len().to_string()),
             ("failure", txn.failure.len().to_string()),
         ],
+        Command::Compact { revision } => {
+            vec![("do", "compact".to_owned()), ("revision", revision.0.to_string())]
+        }
         Command::OpenSession => vec![("do", "open_session".to_owned())],
         Command::CloseSession { session } => {
             vec![("do", "close_session".to_owned()), ("session", session.0.to_string())]

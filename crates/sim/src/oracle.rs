@@ -203,7 +203,9 @@ impl Oracle {
             Outcome::Deleted { revision, count, .. } => (*revision, *count > 0),
             Outcome::Conflict { revision, .. } => (*revision, false),
             Outcome::Txn(response) => (response.revision, false),
-            Outcome::Refused { revision, .. } => (*revision, false),
+            Outcome::Refused { revision, .. } | Outcome::Compacted { revision, .. } => {
+                (*revision, false)
+            }
             // What became of the table of sessions and names is compared above.
             Outcome::SessionOpened { .. }
             | Outcome::SessionClosed { .. }

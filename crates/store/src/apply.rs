@@ -16,6 +16,7 @@ use crate::outcome::Outcome;
 use crate::read::{Reader, View};
 use crate::snapshot::Capture;
 use crate::state::State;
+use crate::sweep::Sweep;
 use crate::tree::Tree;
 use crate::txn::Run;
 use crate::types::{Revision, SessionId};
@@ -70,7 +71,7 @@ impl Error for ApplyError {}
 
 /// The state machine. Its owner is the one writer; readers have [`Reader`]s.
 ///
-/// - commands: [`Store::apply`], [`Store::publish`]
+/// - commands: [`Store::apply`], [`Store::publish`], [`Store::sweep`]
 /// - what is applied, published or not: [`Store::applied_index`], [`Store::revision`],
 ///   [`Store::state_hash`]
 #[derive(Debug)]
@@ -82,6 +83,7 @@ pub struct Store {
     state: State,
     /// The command of the entry after it, if a budget ran out within.
     unfinished: Option<Unfinished>,
+    sweep: Sweep,
     limits: OnceLimits,
 }
 
@@ -100,8 +102,11 @@ impl Store {
     /// A store of these keys and sums, published.
     pub(crate) fn with(tree: Tree, state: State) -> Store {
         let tree = Arc::new(tree);
-        let view = View { tree: Arc::clone(&tree), published: state.published() };
+        let published = state.published();
+        let view = View { tree: Arc::clone(&tree), published };
+        tree.pins.sweep_to(state.compact_revision);
         Store {
+            sweep: Sweep::done(state.compact_revision),
             tree,
             view: Arc::new(ArcSwap::from_pointee(view)),
             state,
@@ -129,6 +134,7 @@ impl Store {
         let Some(outcome) = outcome else { return Ok(Apply::Unfinished) };
         self.state.once.expire(entry.age_ms, &self.limits, budget);
         self.state.finish(entry);
+        self.state.event_bytes = self.tree.events.bytes();
         Ok(Apply::Done(match outcome {
             Outcome::Checked { .. } => Outcome::Checked { state_hash: self.state.hash() },
             outcome => outcome,
@@ -145,6 +151,7 @@ impl Store {
         let command = Command::decode(command.clone())
             .map_err(|reason| ApplyError::UnknownCommand { index: entry.index, reason })?;
         budget.spend(VERSION_COST_UNITS);
+        self.tree.events.stamp(entry.stamp_ms);
         let (session, age_ms) = (SessionId(entry.index), entry.age_ms);
         Ok(match command {
             Command::Put { .. } | Command::Delete { .. } | Command::Txn(_) => {
@@ -161,6 +168,7 @@ impl Store {
                     }
                 }
             }
+            Command::Compact { revision } => Some(self.state.compact(revision)),
             Command::OpenSession => Some(self.state.once.open(session, age_ms, &self.limits)),
             Command::CloseSession { session } => {
                 Some(self.state.once.close(session, age_ms, &self.limits))
@@ -267,8 +275,21 @@ impl Store {
     /// Makes everything applied so far visible, in one step: index, revision, hash and counts.
     /// An unfinished entry stays out of it.
     pub fn publish(&mut self) {
-        let view = View { tree: Arc::clone(&self.tree), published: self.state.published() };
+        let published = self.state.published();
+        let view = View { tree: Arc::clone(&self.tree), published };
         self.view.store(Arc::new(view));
+    }
+
+    /// Removes some of what the last published compaction gave up, until the budget is spent;
+    /// true if there is nothing left that may be removed now. It is called between entries, as
+    /// often as there is time for it, and changes nothing that a reader can ask.
+    pub fn sweep(&mut self, budget: &mut Budget) -> bool {
+        let compact_revision = self.view.load().published.compact_revision;
+        let over = self.sweep.advance(&self.tree, compact_revision, &mut self.state.tally, budget);
+        if self.unfinished.is_none() {
+            self.state.event_bytes = self.tree.events.bytes();
+        }
+        over
     }
 
     /// The state after the last entry that is applied in full, to be read chunk by chunk on
@@ -283,9 +304,9 @@ impl Store {
     /// back what was there, for the caller to drop where it holds nobody up: a million keys take
     /// a while. The bounds of the sessions stay this store's own.
     pub fn replace(&mut self, restored: Store) -> Retired {
-        let Store { tree, state, unfinished, .. } = restored;
+        let Store { tree, state, unfinished, sweep, .. } = restored;
         let retired = Retired { _tree: std::mem::replace(&mut self.tree, tree) };
-        (self.state, self.unfinished) = (state, unfinished);
+        (self.state, self.unfinished, self.sweep) = (state, unfinished, sweep);
         self.publish();
         retired
     }

@@ -46,6 +46,11 @@ pub enum Command {
     },
     /// Compares, and does one thing or another.
     Txn(Txn),
+    /// Gives up what only revisions before this one need.
+    Compact {
+        /// The oldest revision that can be read afterwards.
+        revision: Revision,
+    },
     /// Opens a session; the entry's index is its id (rule 9.1).
     OpenSession,
     /// Closes a session, and forgets what it was answered.
@@ -113,6 +118,7 @@ impl Command {
             Command::Once { command, .. } => command.grows(),
             Command::Txn(txn) => txn.may_put(),
             Command::Delete { .. }
+            | Command::Compact { .. }
             | Command::OpenSession
             | Command::CloseSession { .. }
             | Command::Check => false,

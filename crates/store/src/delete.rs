@@ -5,7 +5,7 @@ use crate::key_range::{KeyRange, Span};
 use crate::tally::Tally;
 use crate::tree::Tree;
 use crate::types::{KeyValue, Revision};
-use crate::version::With;
+use crate::version::{Version, With};
 
 /// A delete under way. It buries keys at the revision after the store's, which nobody can read
 /// before it is done; what it changes in the sums is kept apart until then.
@@ -46,6 +46,7 @@ impl Delete {
             self.from = tree.bury(&from, &self.span, self.revision, budget, |key, version| {
                 self.count += 1;
                 self.tally.remove(key, version);
+                self.tally.keep(&Version::tombstone(self.revision));
                 if self.prev_kv {
                     self.prev.extend(version.key_value(key, With::Value));
                 }

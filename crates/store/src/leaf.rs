@@ -155,6 +155,54 @@ impl Leaf {
         None
     }
 
+    /// Removes what of a key is superfluous at `compact_revision`; gives back how many versions.
+    pub(crate) fn trim(
+        &mut self,
+        key: &[u8],
+        compact_revision: Revision,
+        tally: &mut Tally,
+    ) -> usize {
+        let Ok(at) = self.position(key) else { return 0 };
+        let versions = &mut self.entries[at].versions;
+        let removed = versions.trim(compact_revision, tally);
+        if versions.is_superfluous(compact_revision) {
+            tally.forget(versions.newest());
+            self.entries.remove(at);
+            self.heads.remove(at);
+            self.drop_dead_keys();
+            return removed + 1;
+        }
+        removed
+    }
+
+    /// Makes the buffer of keys anew once less than half of it is in use.
+    fn drop_dead_keys(&mut self) {
+        let used: usize = self.entries.iter().map(|entry| entry.key().len()).sum();
+        if self.keys.len() >= LEAF_GROWTH_KEY_BYTES && used < self.keys.len() / 2 {
+            self.rebuild(self.prefix_bytes);
+        }
+    }
+
+    /// Its fences are these from now on: further apart, so that its keys may share less.
+    pub(crate) fn reach(&mut self, lower: &[u8], upper: Option<&[u8]>) {
+        self.rebuild(upper.map_or(0, |upper| common_prefix(lower, upper)));
+    }
+
+    fn rebuild(&mut self, prefix_bytes: usize) {
+        let Leaf { keys, entries, newest, .. } = std::mem::take(self);
+        *self = Leaf::from_entries(&keys, entries.into_iter(), prefix_bytes);
+        self.newest = newest;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All versions of a key.
+    pub(crate) fn versions(&self, key: &[u8]) -> Option<&Versions> {
+        Some(&self.entries[self.position(key).ok()?].versions)
+    }
+
     /// Whether it must be split before the next write.
     pub(crate) fn is_full(&self) -> bool {
         let keys = self.entries.len();
@@ -194,7 +242,7 @@ impl Leaf {
 
     /// The version of `key` that a reader at `revision` sees.
     pub(crate) fn live_at(&self, key: &[u8], revision: Revision) -> Option<&Version> {
-        self.entries[self.position(key).ok()?].versions.live_at(revision)
+        self.versions(key)?.live_at(revision)
     }
 
     /// The keys of `span` from `from` on, with their versions.
@@ -237,7 +285,8 @@ impl Leaf {
 
     /// How `key` stands to the keys with the common prefix; equal if it has it too.
     fn beside_prefix(&self, key: &[u8]) -> Ordering {
-        let Some(entry) = self.entries.first() else { return Ordering::Equal };
+        // A leaf that has lost its last key holds no prefix to compare with: any place is right.
+        let Some(entry) = self.entries.first() else { return Ordering::Less };
         let prefix = &self.keys[entry.key()][..self.prefix_bytes];
         if key.starts_with(prefix) { Ordering::Equal } else { key.cmp(prefix) }
     }
@@ -287,6 +336,17 @@ mod tests {
                     assert_eq!(leaf.position(key), inside.binary_search(key), "{key:?}");
                 }
             }
+        }
+    }
+
+    /// Between the removal of its last key and its own, a reader may still come to it.
+    #[test]
+    fn a_leaf_that_lost_its_last_key_is_asked_for_any_key() {
+        let mut leaf = leaf_of(&[b"abc1"], 3);
+        assert_eq!(leaf.trim(b"abc1", Revision(5), &mut Tally::default()), 1);
+        assert!(leaf.is_empty());
+        for key in [&b""[..], b"a", b"abc1", b"abd", b"z"] {
+            assert_eq!(leaf.position(key), Err(0), "{key:?}");
         }
     }
 

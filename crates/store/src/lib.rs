@@ -47,6 +47,14 @@
 //! answer is then kept, and a second copy of it in the log is answered the same and not done
 //! again. The tables are part of the state, and expire by the log's own time.
 //!
+//! # The past
+//!
+//! Every revision back to the compacted one can be read, and what each did, in its order and with
+//! its time ([`Reader::events`], [`Reader::revision_at`]): a watch is nothing else. A compaction is
+//! an entry of the log, at which the past before it becomes unreadable on every member; its memory
+//! is given back by [`Store::sweep`], little by little, and not from under a [`Pinned`] reader or a
+//! [`Capture`].
+//!
 //! # Snapshots
 //!
 //! [`Store::capture`] takes hold of the state after one entry, at the same cost whatever its size,
@@ -64,6 +72,8 @@
 //! | `read`, `range` | the readers, and what is published to them; ranges of keys |
 //! | `tree`, `leaf` | the index: fences, and up to 128 keys a leaf |
 //! | `version`, `value` | the versions of a key, the bytes of a version |
+//! | `events`, `watch` | which keys each revision touched; events for readers |
+//! | `sweep`, `pins` | removing what compaction gave up, and what holds that back |
 //! | `snapshot` | the state as a stream of bytes, and back |
 //! | `hash`, `tally` | the state hash and the other sums over live keys |
 //!
@@ -71,27 +81,32 @@
 //!
 //! It reads no clock, file or random number, and starts no thread. It does not make anything
 //! durable: the log does. It does not check sizes while applying: gateways do, with
-//! [`Command::validate`], before they propose. It removes no old versions.
+//! [`Command::validate`], before they propose. It compacts when
+//! the log says so, and removes what that gave up when its owner calls [`Store::sweep`].
 
 mod apply;
 mod budget;
 mod command;
 mod delete;
+mod events;
 mod hash;
 mod key_range;
 mod leaf;
 mod once;
 mod outcome;
+mod pins;
 mod range;
 mod read;
 mod snapshot;
 mod state;
+mod sweep;
 mod tally;
 mod tree;
 mod txn;
 mod types;
 mod value;
 mod version;
+mod watch;
 
 pub use apply::{Apply, ApplyError, LogEntry, Retired, Store};
 pub use budget::{Budget, VERSION_COST_UNITS};
@@ -104,6 +119,7 @@ pub use key_range::KeyRange;
 pub use once::OnceLimits;
 pub use outcome::{FirstAnswer, FirstOutcome, Outcome, Refused, TxnResponse, TxnResult};
 pub use range::{Filter, RangeRequest, RangeResponse, Sort, SortBy};
-pub use read::{Published, ReadError, Reader};
+pub use read::{Pinned, Published, ReadError, Reader};
 pub use snapshot::{Capture, Restore, SNAPSHOT_FORMAT, SnapshotError};
 pub use types::{KeyValue, Revision, SessionId};
+pub use watch::{BeforeHistory, Event, EventKind, EventPosition, Events, EventsRequest};

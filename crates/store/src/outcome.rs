@@ -42,6 +42,13 @@ pub enum Outcome {
         /// Why.
         reason: Refused,
     },
+    /// What only revisions before one need is given up.
+    Compacted {
+        /// The store's revision, which a compaction does not raise.
+        revision: Revision,
+        /// The oldest revision that can be read from now on.
+        compact_revision: Revision,
+    },
     /// A session is open.
     SessionOpened {
         /// Its id.

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use crate::budget::Budget;
 use crate::command::Txn;
 use crate::outcome::{Refused, TxnResponse};
+use crate::pins::Pin;
 use crate::range::{Bounds, Page, RangeRequest, RangeResponse};
 use crate::tree::Tree;
 use crate::txn::Run;
@@ -35,6 +36,9 @@ pub struct Published {
     pub keys: u64,
     /// How many bytes these keys and their values have.
     pub live_bytes: u64,
+    /// How many bytes the past takes: old versions, tombstones, the event log. What compaction gave
+    /// up counts until it is removed, so members may differ.
+    pub history_bytes: u64,
     /// How many sessions are open.
     pub sessions: u64,
     /// How many changes with a key of their own are remembered.
@@ -106,19 +110,23 @@ impl Reader {
         key: &[u8],
         at: Option<Revision>,
     ) -> Result<(Option<KeyValue>, Revision), ReadError> {
-        let view = self.view.load();
-        let revision = view.published.kept().readable(at)?;
-        Ok((view.tree.get(key, revision), revision))
+        loop {
+            let view = self.view.load();
+            let found = view.published.kept().readable(at);
+            let found = found.map(|revision| (view.tree.get(key, revision), revision));
+            if view.was_whole() {
+                return found;
+            }
+        }
     }
 
     /// The keys of a range, and how many there are. Writers are held up only for short stretches
     /// of it, and what they write meanwhile is not in the answer.
     pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, ReadError> {
-        let view = self.view.load_full();
-        let revision = view.published.kept().readable(request.at)?;
-        let mut page = Page::new(request, revision, Bounds::NONE);
-        while !page.advance(&view.tree, &mut Budget::new(u64::MAX)) {}
-        Ok(page.into_response())
+        self.stable(|view| {
+            let revision = view.published.kept().readable(request.at)?;
+            Ok(view.range(request, revision))
+        })
     }
 
     /// A transaction that only reads, all of it of one moment.
@@ -126,17 +134,84 @@ impl Reader {
     /// # Panics
     ///
     /// If it is not [`Txn::is_read_only`]: then it goes through the log.
-    pub fn txn(&self, txn: Txn) -> Result<TxnResponse, ReadError> {
-        let view = self.view.load_full();
-        let mut run = Run::reading(txn, view.published.kept());
+    pub fn txn(&self, txn: &Txn) -> Result<TxnResponse, ReadError> {
+        self.stable(|view| {
+            let mut run = Run::reading(txn.clone(), view.published.kept());
+            loop {
+                match run.advance(&view.tree, &mut Budget::new(u64::MAX)) {
+                    Ok(true) => return Ok(run.finish().0),
+                    Ok(false) => {}
+                    Err(Refused::Unreadable(error)) => return Err(error),
+                    Err(other) => panic!("reading is not refused for {other:?}"),
+                }
+            }
+        })
+    }
+
+    /// Holds on to a revision, the newest published without `at`: it can be read through what
+    /// this gives back, whatever is compacted meanwhile. Whoever holds one keeps old versions in
+    /// memory, so it is to be dropped soon (rule 6.4).
+    pub fn pin(&self, at: Option<Revision>) -> Result<Pinned, ReadError> {
         loop {
-            match run.advance(&view.tree, &mut Budget::new(u64::MAX)) {
-                Ok(true) => return Ok(run.finish().0),
-                Ok(false) => {}
-                Err(Refused::Unreadable(error)) => return Err(error),
-                Err(other) => panic!("reading is not refused for {other:?}"),
+            let view = self.view.load_full();
+            let revision = view.published.kept().readable(at)?;
+            if let Some(pin) = view.tree.pins.pin(revision) {
+                return Ok(Pinned { view, revision, _pin: pin });
             }
         }
+    }
+
+    /// Reads from one published state; once more if what it needs was removed meanwhile, which
+    /// happens only after another state was published that no longer needs it.
+    pub(crate) fn stable<T>(
+        &self,
+        read: impl Fn(&View) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        loop {
+            let view = self.view.load_full();
+            let found = read(&view);
+            if view.was_whole() {
+                return found;
+            }
+        }
+    }
+}
+
+impl View {
+    /// Whether everything that this state can be asked for was there until now.
+    fn was_whole(&self) -> bool {
+        self.tree.pins.swept() <= self.published.compact_revision
+    }
+
+    fn range(&self, request: &RangeRequest, revision: Revision) -> RangeResponse {
+        let mut page = Page::new(request, revision, Bounds::NONE);
+        while !page.advance(&self.tree, &mut Budget::new(u64::MAX)) {}
+        page.into_response()
+    }
+}
+
+/// A revision that stays readable.
+#[derive(Debug)]
+pub struct Pinned {
+    view: Arc<View>,
+    revision: Revision,
+    _pin: Pin,
+}
+
+impl Pinned {
+    /// Which one it is.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// One key as it was then.
+    pub fn get(&self, key: &[u8]) -> Option<KeyValue> {
+        self.view.tree.get(key, self.revision)
+    }
+
+    /// The keys of a range as they were then, whatever revision the request names.
+    pub fn range(&self, request: &RangeRequest) -> RangeResponse {
+        self.view.range(request, self.revision)
     }
 }
 

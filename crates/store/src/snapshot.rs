@@ -5,7 +5,7 @@
 //! records, specified in `docs/format/store-snapshot.md`:
 //!
 //! ```text
-//!   head: index, term, revision, hash …  │ key, its versions │ key … │ end: counts, digest
+//!   head: index, term, revision, hash … │ key, its versions │ key … │ events … │ end: counts …
 //! ```
 //!
 //! Chunks are cuts of that stream at any place, so whoever stores or sends them may choose their
@@ -15,6 +15,7 @@
 mod builder;
 mod capture;
 mod error;
+mod history;
 mod restore;
 mod wire;
 

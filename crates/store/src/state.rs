@@ -3,7 +3,8 @@
 use crate::apply::LogEntry;
 use crate::hash;
 use crate::once::Once;
-use crate::read::{Kept, Published};
+use crate::outcome::{Outcome, Refused};
+use crate::read::{Kept, Published, ReadError};
 use crate::tally::Tally;
 use crate::types::Revision;
 
@@ -17,6 +18,8 @@ pub(crate) struct State {
     pub(crate) revision: Revision,
     pub(crate) compact_revision: Revision,
     pub(crate) tally: Tally,
+    /// What the event log took after the last entry that was applied in full.
+    pub(crate) event_bytes: u64,
     pub(crate) once: Once,
 }
 
@@ -30,6 +33,7 @@ impl State {
             revision: Revision::FIRST,
             compact_revision: Revision(0),
             tally: Tally::default(),
+            event_bytes: 0,
             once: Once::default(),
         }
     }
@@ -45,6 +49,21 @@ impl State {
     pub(crate) fn wrote(&mut self, revision: Revision, tally: Tally) {
         self.revision = revision;
         self.tally.merge(tally);
+    }
+
+    /// Gives up what only revisions before this one need.
+    pub(crate) fn compact(&mut self, requested: Revision) -> Outcome {
+        let (revision, oldest) = (self.revision, self.compact_revision);
+        let refused = |error| Outcome::Refused { revision, reason: Refused::Unreadable(error) };
+        if requested > revision {
+            return refused(ReadError::FutureRevision { requested, newest: revision });
+        }
+        // A store that was never compacted takes 0, as etcd does.
+        if requested <= oldest && requested > Revision(0) {
+            return refused(ReadError::Compacted { requested, oldest });
+        }
+        self.compact_revision = requested.max(oldest);
+        Outcome::Compacted { revision, compact_revision: self.compact_revision }
     }
 
     /// Which revisions can be read.
@@ -68,6 +87,7 @@ impl State {
             state_hash: self.hash(),
             keys: self.tally.keys,
             live_bytes: self.tally.bytes,
+            history_bytes: self.tally.history_bytes + self.event_bytes,
             sessions: self.once.session_count() as u64,
             once_keys: self.once.key_count() as u64,
         }

@@ -1,7 +1,8 @@
 //! The index: all keys in order, for one writer and any number of readers.
 //!
 //! Two levels. The upper one maps each leaf's *fence* (the smallest key it may hold) to the leaf;
-//! it changes only when a leaf is split, once in some 64 new keys. Each leaf has its own lock.
+//! it changes only when a leaf is split, once in some 64 new keys, or has lost its last key. Each
+//! leaf has its own lock.
 //!
 //! ```text
 //!   fences   ""          "db.port"          "user/7"       one lock, shared but for splits
@@ -24,8 +25,10 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use crate::budget::Budget;
+use crate::events::EventLog;
 use crate::key_range::{KeyRange, Span};
 use crate::leaf::Leaf;
+use crate::pins::Pins;
 use crate::tally::Tally;
 use crate::types::{KeyValue, Revision};
 use crate::version::{Version, Versions, With, Write};
@@ -42,6 +45,10 @@ type Leaves = BTreeMap<Box<[u8]>, RwLock<Leaf>>;
 #[derive(Debug)]
 pub(crate) struct Tree {
     leaves: RwLock<Leaves>,
+    /// Which revision touched which keys.
+    pub(crate) events: EventLog,
+    /// Which revisions are read at, whatever is compacted.
+    pub(crate) pins: Pins,
 }
 
 /// What a walk did under the lock.
@@ -54,7 +61,11 @@ pub(crate) struct Work {
 impl Tree {
     pub(crate) fn new() -> Tree {
         let first = (Box::default(), RwLock::default());
-        Tree { leaves: RwLock::new(BTreeMap::from([first])) }
+        Tree {
+            leaves: RwLock::new(BTreeMap::from([first])),
+            events: EventLog::default(),
+            pins: Pins::default(),
+        }
     }
 
     /// Writes a key; gives back what it was before, if that is wanted and it existed.
@@ -65,6 +76,7 @@ impl Tree {
         tally: &mut Tally,
     ) -> Option<KeyValue> {
         let key = write.key;
+        self.events.append(write.revision, key);
         let (previous, full) = {
             let leaves = self.leaves.read();
             let mut leaf = leaf_of(&leaves, key).1.write();
@@ -122,11 +134,14 @@ impl Tree {
         span: &Span,
         revision: Revision,
         budget: &mut Budget,
-        buried: impl FnMut(&[u8], &Version),
+        mut buried: impl FnMut(&[u8], &Version),
     ) -> Option<Box<[u8]>> {
         let leaves = self.leaves.read();
         let (fence, leaf) = leaf_of(&leaves, from);
-        let rest = leaf.write().bury(from, span, revision, budget, buried);
+        let rest = leaf.write().bury(from, span, revision, budget, |key, version| {
+            self.events.append(revision, key);
+            buried(key, version);
+        });
         rest.or_else(|| {
             let (next, _) = fences_from(&leaves, fence).nth(1)?;
             span.reaches(next).then(|| next.clone())
@@ -152,10 +167,49 @@ impl Tree {
         look(leaf.live_at(key, revision))
     }
 
+    /// Shows `look` all versions of a key, while its leaf is held, if it has any.
+    pub(crate) fn look_versions<T>(
+        &self,
+        key: &[u8],
+        look: impl FnOnce(&Versions) -> T,
+    ) -> Option<T> {
+        let leaves = self.leaves.read();
+        let leaf = leaf_of(&leaves, key).1.read();
+        leaf.versions(key).map(look)
+    }
+
+    /// Removes what of a key is superfluous at `compact_revision`; gives back how many versions.
+    pub(crate) fn trim(&self, key: &[u8], compact_revision: Revision, tally: &mut Tally) -> usize {
+        let (removed, empty) = {
+            let leaves = self.leaves.read();
+            let mut leaf = leaf_of(&leaves, key).1.write();
+            (leaf.trim(key, compact_revision, tally), leaf.is_empty())
+        };
+        if empty {
+            self.remove_leaf(key);
+        }
+        removed
+    }
+
+    /// Takes the empty leaf of `key` out, whose keys belong to the leaf before it from then on;
+    /// the first leaf stays.
+    fn remove_leaf(&self, key: &[u8]) {
+        let mut leaves = self.leaves.write();
+        let (fence, leaf) = leaf_of(&leaves, key);
+        if fence.is_empty() || !leaf.read().is_empty() {
+            return;
+        }
+        let fence: Box<[u8]> = fence.into();
+        leaves.remove(&fence);
+        let (lower, leaf) = leaf_of(&leaves, key);
+        let upper = fences_from(&leaves, lower).nth(1).map(|(upper, _)| &**upper);
+        leaf.write().reach(lower, upper);
+    }
+
     /// Shows `visit` the leaves from that of `from` on that may hold keys of `span`, in order, and
     /// whether the span covers all that a leaf holds; as many as one hold of the upper lock
-    /// allows. Gives back where the next hold begins, or `None` at the end of the span. Leaves
-    /// that are split meanwhile change nothing: a fence, once there, stays.
+    /// allows. Gives back where the next hold begins, or `None` at the end of the span. That is a
+    /// key and no leaf, so leaves may be split and removed meanwhile.
     pub(crate) fn walk_one_hold(
         &self,
         from: &[u8],
@@ -173,7 +227,9 @@ impl Tree {
                 return Some(fence.clone());
             }
             let next = fences.peek().map(|(next, _)| &***next);
-            let work = visit(&leaf.read(), span.covers(fence, next));
+            // A fence before `from` means that some of the leaf may have been shown before.
+            let covered = *from <= **fence && span.covers(fence, next);
+            let work = visit(&leaf.read(), covered);
             hold.keys += work.keys;
             hold.bytes += work.bytes;
         }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::hash;
+use crate::tally::Tally;
 use crate::types::{KeyValue, Revision};
 use crate::value::Value;
 
@@ -116,6 +117,56 @@ impl Versions {
         self.older.get_or_insert_default().push(before);
     }
 
+    /// What nobody can see who reads at `compact_revision` or later is older than what this gives
+    /// back: the oldest version that is kept. A tombstone is kept only if it is of that very
+    /// revision, whose events can still be read.
+    fn oldest_kept(&self, compact_revision: Revision) -> Revision {
+        match self.version_at(compact_revision) {
+            None => Revision(0),
+            Some(seen) if seen.is_live() || seen.mod_revision == compact_revision => {
+                seen.mod_revision
+            }
+            Some(tombstone) => tombstone.mod_revision.next(),
+        }
+    }
+
+    /// Removes what is superfluous at `compact_revision`, but for the newest version; gives back
+    /// how many.
+    pub(crate) fn trim(&mut self, compact_revision: Revision, tally: &mut Tally) -> usize {
+        let oldest = self.oldest_kept(compact_revision);
+        let Some(older) = &mut self.older else { return 0 };
+        let removed = older.0.partition_point(|version| version.mod_revision < oldest);
+        older.0.drain(..removed).for_each(|version| tally.forget(&version));
+        if older.0.is_empty() {
+            self.older = None;
+        } else if older.0.len() < older.0.capacity() / 2 {
+            older.0.shrink_to_fit();
+        }
+        removed
+    }
+
+    /// Whether even the newest version is superfluous there.
+    pub(crate) fn is_superfluous(&self, compact_revision: Revision) -> bool {
+        self.newest.mod_revision < self.oldest_kept(compact_revision)
+    }
+
+    /// The versions that are kept at `compact_revision`, with `after < mod_revision <= upto`,
+    /// oldest first.
+    pub(crate) fn kept(
+        &self,
+        compact_revision: Revision,
+        after: Revision,
+        upto: Revision,
+    ) -> impl Iterator<Item = &Version> {
+        let oldest = self.oldest_kept(compact_revision);
+        self.between(after, upto).filter(move |version| version.mod_revision >= oldest)
+    }
+
+    /// Whether there is a version of exactly this revision.
+    pub(crate) fn has(&self, revision: Revision) -> bool {
+        self.version_at(revision).is_some_and(|version| version.mod_revision == revision)
+    }
+
     pub(crate) fn newest(&self) -> &Version {
         &self.newest
     }
@@ -126,11 +177,7 @@ impl Versions {
     }
 
     /// The versions with `after < mod_revision <= upto`, oldest first.
-    pub(crate) fn between(
-        &self,
-        after: Revision,
-        upto: Revision,
-    ) -> impl Iterator<Item = &Version> {
+    fn between(&self, after: Revision, upto: Revision) -> impl Iterator<Item = &Version> {
         let older = self.older.as_ref().map_or(&[][..], |older| &older.0);
         let first = older.partition_point(|version| version.mod_revision <= after);
         let inside =

@@ -74,6 +74,7 @@ fn command() -> impl Strategy<Value = Command> {
             origin,
             command: Box::new(Command::Txn(txn))
         }),
+        1 => any::<u64>().prop_map(|number| Command::Compact { revision: Revision(number) }),
         1 => Just(Command::OpenSession),
         1 => any::<u64>().prop_map(|id| Command::CloseSession { session: SessionId(id) }),
         1 => Just(Command::Check),
@@ -160,7 +161,7 @@ fn the_documented_bytes_are_the_encoding() {
             ..RangeRequest::new(KeyRange::Prefix("b".into()))
         })],
     };
-    let vectors: [(Command, &[u8]); 10] = [
+    let vectors: [(Command, &[u8]); 11] = [
         (put(true, None), b"\x0a\x10\x0a\x04name\x12\x06RaftKV\x18\x01"),
         (delete(between, None), b"\x12\x08\x22\x06\x0a\x01a\x12\x01c"),
         (put(false, Some(Condition::ABSENT)), b"\x0a\x0a\x0a\x01a\x12\x011\x22\x02\x08\x00"),
@@ -176,6 +177,7 @@ fn the_documented_bytes_are_the_encoding() {
         ),
         (once(Origin::Key("k".into())), b"\x2a\x0d\x12\x01k\x1a\x08\x0a\x06\x0a\x01a\x12\x011"),
         (Command::Check, b"\x32\x00"),
+        (Command::Compact { revision: Revision(300) }, b"\x42\x03\x08\xac\x02"),
         (
             Command::Txn(txn),
             b"\x3a\x20\x0a\x07\x0a\x01a\x28\x02\x30\x04\x12\x08\x0a\x06\x0a\x01a\x12\x011\

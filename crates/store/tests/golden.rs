@@ -11,9 +11,10 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use store::{
-    Apply, Budget, Command, Condition, Filter, FirstAnswer, FirstOutcome, KeyRange, KeyValue,
-    Limits, LogEntry, OnceLimits, Origin, Outcome, RangeRequest, RangeResponse, Reader, Refused,
-    Restore, Revision, SessionId, Sort, Store, TxnResponse, TxnResult,
+    Apply, BeforeHistory, Budget, Command, Condition, EventKind, EventPosition, Events,
+    EventsRequest, Filter, FirstAnswer, FirstOutcome, KeyRange, KeyValue, Limits, LogEntry,
+    OnceLimits, Origin, Outcome, Pinned, RangeRequest, RangeResponse, Reader, Refused, Restore,
+    Revision, SessionId, Sort, Store, TxnResponse, TxnResult,
 };
 use support::txn_text;
 
@@ -25,7 +26,7 @@ fn scripts() {
         .map(|entry| entry.expect("a directory lists its entries").path())
         .collect();
     paths.sort();
-    assert!(paths.len() >= 52, "scripts are missing from {}", scripts.display());
+    assert!(paths.len() >= 76, "scripts are missing from {}", scripts.display());
     for path in paths {
         goldenscript::run(&mut World::new(), &path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -100,6 +101,44 @@ enum Verb {
         #[arg(key)]
         once: Option<String>,
     },
+    /// Gives up what only revisions before this one need.
+    Compact {
+        revision: u64,
+        #[arg(key)]
+        publish: Option<bool>,
+    },
+    /// Removes what was given up; with `units`, as far as a turn of that budget goes.
+    Sweep {
+        #[arg(key)]
+        units: Option<u64>,
+    },
+    /// Holds on to a revision, or with `drop` lets go of it, or with `get` reads a key there.
+    Pin {
+        #[arg(key)]
+        at: Option<u64>,
+        #[arg(key, optional)]
+        drop: bool,
+        #[arg(key)]
+        get: Option<String>,
+    },
+    /// Reads events from a revision on, `skip` of its events left out.
+    Events {
+        from_revision: u64,
+        start: Option<String>,
+        end: Option<String>,
+        #[arg(key)]
+        prefix: Option<String>,
+        #[arg(key)]
+        skip: Option<u64>,
+        #[arg(key)]
+        max: Option<usize>,
+        #[arg(key)]
+        bytes: Option<usize>,
+        #[arg(key, optional)]
+        prev_kv: bool,
+    },
+    /// The revision of a time.
+    When { stamp_ms: u64 },
     /// Opens a session; its id is the entry's index.
     Open,
     /// Closes a session.
@@ -186,6 +225,7 @@ struct World {
     store: Store,
     reader: Reader,
     next: LogEntry,
+    pinned: Option<Pinned>,
 }
 
 impl World {
@@ -197,7 +237,7 @@ impl World {
         let store = Store::with_limits(limits);
         let reader = store.reader();
         let next = LogEntry { index: 1, term: 1, stamp_ms: 1_000, age_ms: 0, command: None };
-        World { store, reader, next }
+        World { store, reader, next, pinned: None }
     }
 
     /// Applies a command as the next entry, within one turn of `units`.
@@ -322,11 +362,55 @@ impl goldenscript::Runner for World {
                     return Ok(format!("refused: {refused}\n"));
                 }
                 if txn.is_read_only() {
-                    return Ok(format!("read: {}", show_txn(&self.reader.txn(txn)?)));
+                    return Ok(format!("read: {}", show_txn(&self.reader.txn(&txn)?)));
                 }
                 let origin = origin(*session, *seq, *acked, once)?;
                 self.change(Command::Txn(txn), origin, *units, None)
             }
+            Verb::Compact { revision, publish } => {
+                let compact = Command::Compact { revision: Revision(*revision) };
+                self.change(compact, None, None, *publish)
+            }
+            Verb::Sweep { units } => {
+                let over = self.store.sweep(&mut Budget::new(units.unwrap_or(u64::MAX)));
+                self.store.publish();
+                let history = self.reader.published().history_bytes;
+                let left = if over { "nothing left" } else { "more" };
+                Ok(format!("{left}, history of {history} bytes\n"))
+            }
+            Verb::Pin { drop: true, .. } => {
+                self.pinned = None;
+                Ok(String::new())
+            }
+            Verb::Pin { get: Some(key), .. } => {
+                let pinned = self.pinned.as_ref().ok_or("nothing is pinned")?;
+                let found = pinned.get(&bytes(key)?);
+                let found = found.map_or("not found\n".into(), |found| show(&found));
+                Ok(format!("at {}: {found}", pinned.revision()))
+            }
+            Verb::Pin { at, .. } => {
+                let pinned = self.reader.pin(at.map(Revision))?;
+                let revision = pinned.revision();
+                self.pinned = Some(pinned);
+                Ok(format!("pinned at {revision}\n"))
+            }
+            Verb::Events { from_revision, start, end, prefix, skip, max, bytes, prev_kv } => {
+                let request = EventsRequest {
+                    from: EventPosition {
+                        revision: Revision(*from_revision),
+                        offset: skip.unwrap_or(0),
+                    },
+                    range: key_range(start, end, prefix, &None)?,
+                    prev_kv: *prev_kv,
+                    events_max: max.unwrap_or(usize::MAX),
+                    told_bytes_max: bytes.unwrap_or(usize::MAX),
+                };
+                Ok(show_events(&self.reader.events(&request)?))
+            }
+            Verb::When { stamp_ms } => Ok(match self.reader.revision_at(*stamp_ms) {
+                Ok(revision) => format!("revision {revision}\n"),
+                Err(BeforeHistory { oldest }) => format!("before history, oldest {oldest}\n"),
+            }),
             Verb::Open => self.change(Command::OpenSession, None, None, None),
             Verb::Close { session } => {
                 let close = Command::CloseSession { session: SessionId(*session) };
@@ -491,6 +575,9 @@ fn show_outcome(outcome: &Outcome) -> String {
             Refused::KeyNotFound => format!("refused at {revision}: key not found\n"),
             Refused::Unreadable(error) => format!("refused at {revision}: {error}\n"),
         },
+        Outcome::Compacted { revision, compact_revision } => {
+            format!("compacted to {compact_revision} at {revision}\n")
+        }
         Outcome::SessionOpened { session } => format!("session {session} is open\n"),
         Outcome::SessionClosed { existed } => {
             format!("session {}\n", if *existed { "closed" } else { "was not there" })
@@ -502,6 +589,20 @@ fn show_outcome(outcome: &Outcome) -> String {
         Outcome::TableFull => "table full\n".into(),
         Outcome::Checked { state_hash } => format!("hash {state_hash:016x}\n"),
     }
+}
+
+fn show_events(events: &Events) -> String {
+    let shown = events.events.iter().map(|event| {
+        let kind = match &event.kind {
+            EventKind::Put(live) => format!("put {}", show(live)),
+            EventKind::Delete { key } => format!("delete {}\n", key.escape_ascii()),
+        };
+        let prev = event.prev.as_ref().map(|prev| format!("  before: {}", show(prev)));
+        format!("{} ({} ms): {kind}{}", event.revision, event.stamp_ms, prev.unwrap_or_default())
+    });
+    let EventPosition { revision, offset } = events.next;
+    let next = if offset > 0 { format!("{revision}, skip {offset}") } else { revision.to_string() };
+    format!("{}next from {next}; newest {}\n", shown.collect::<String>(), events.newest)
 }
 
 fn show_txn(response: &TxnResponse) -> String {

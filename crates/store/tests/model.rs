@@ -4,7 +4,10 @@
 mod support;
 
 use proptest::prelude::*;
-use store::{Apply, Budget, LogEntry, Outcome, RangeRequest, Revision, Store, Txn};
+use store::{
+    Apply, Budget, EventKind, EventsRequest, KeyRange, LogEntry, Outcome, RangeRequest, Reader,
+    Revision, Store, Txn,
+};
 use support::logs::{logs, plain_logs, request, txn};
 use support::model::Model;
 use support::{LIMITS, apply, entry, everything, hash_of};
@@ -22,6 +25,7 @@ proptest! {
         log in logs(),
         requests in requests(),
         txns in prop::collection::vec(txn(), 10),
+        events_max in 1usize..20,
     ) {
         let (mut store, mut model) = (Store::with_limits(LIMITS), Model::default());
         for (index, command) in (1..).zip(&log) {
@@ -40,21 +44,29 @@ proptest! {
         prop_assert_eq!(published.revision, model.revision());
         prop_assert_eq!(published.sessions, model.once.sessions.len() as u64);
         prop_assert_eq!(published.once_keys, model.once.keys.len() as u64);
-        for number in 1..=model.revision().0 {
+        while !store.sweep(&mut Budget::new(10_000)) {}
+        let oldest = model.compacted.0.max(1);
+        if let Some(before) = oldest.checked_sub(1).filter(|_| model.compacted.0 > 0) {
+            let refused = reader.get(b"a", Some(Revision(before)));
+            prop_assert!(refused.is_err(), "what was given up is not read");
+        }
+        check_events(&reader, &model, events_max)?;
+        for number in oldest..=model.revision().0 {
             let at = Revision(number);
             prop_assert_eq!(everything(&reader, Some(at)), model.live_at(at));
         }
         for (mut request, at) in requests {
-            let at = Revision(1 + at.index(model.revision().0 as usize) as u64);
+            let at = Revision(oldest + at.index((model.revision().0 + 1 - oldest) as usize) as u64);
             request.at = Some(at);
             let response = reader.range(&request).expect("the revision is kept");
             prop_assert_eq!(response, model.range(&request, at));
         }
         for txn in txns.into_iter().filter(Txn::is_read_only) {
-            prop_assert_eq!(reader.txn(txn.clone()), model.read_txn(&txn));
+            prop_assert_eq!(reader.txn(&txn), model.read_txn(&txn));
         }
         for (key, versions) in &model.keys {
-            for (revision, left) in versions {
+            let kept = versions.iter().filter(|(revision, _)| revision.0 >= oldest);
+            for (revision, left) in kept {
                 let read = reader.get(key, Some(*revision));
                 prop_assert_eq!(read, Ok((left.clone(), *revision)));
             }
@@ -93,6 +105,39 @@ proptest! {
         prop_assert_eq!(published.live_bytes, bytes as u64);
         prop_assert_eq!(published.state_hash, hash_of(&live, published.revision));
     }
+}
+
+/// Events in pages of so many, from the oldest that is kept on, with what was before.
+fn check_events(reader: &Reader, model: &Model, events_max: usize) -> Result<(), TestCaseError> {
+    let mut request = EventsRequest {
+        from: model.compacted.into(),
+        range: KeyRange::all(),
+        prev_kv: true,
+        events_max,
+        told_bytes_max: usize::MAX,
+    };
+    let kept = model.events.iter().filter(|(revision, _)| *revision >= model.compacted);
+    let mut kept = kept.peekable();
+    while kept.peek().is_some() {
+        let page = reader.events(&request).expect("nothing is asked for that is given up");
+        prop_assert!(!page.events.is_empty() && page.events.len() <= events_max);
+        for event in page.events {
+            let (revision, key) = kept.next().expect("no more events than there were");
+            prop_assert_eq!(event.revision, *revision);
+            let kind = match model.left(key, *revision) {
+                Some(live) => EventKind::Put(live),
+                None => EventKind::Delete { key: key.clone() },
+            };
+            prop_assert_eq!(event.kind, kind);
+            let before = Revision(revision.0 - 1);
+            let prev = model.left(key, before).filter(|_| before >= model.compacted);
+            prop_assert_eq!(event.prev, prev);
+        }
+        request.from = page.next;
+    }
+    let rest = reader.events(&request).expect("the future is no error").events;
+    prop_assert_eq!(rest, vec![]);
+    Ok(())
 }
 
 fn apply_in_turns(

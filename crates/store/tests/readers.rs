@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bytes::Bytes;
-use store::{Command, KeyRange, RangeRequest, Reader, Revision, Store};
+use store::{Budget, Command, KeyRange, RangeRequest, Reader, Revision, Store};
 use support::{apply, entry, everything, hash_of, put};
 
 /// Enough for several leaves and several holds of their lock.
@@ -15,7 +15,8 @@ const BATCHES: u64 = 200;
 const READERS: usize = 3;
 
 /// In each batch every tenth key gets the batch's number as its value, then all keys of the batch
-/// before are removed: a reader that saw half a batch would find two numbers, or none.
+/// before are removed: a reader that saw half a batch would find two numbers, or none. The past
+/// is given up and swept away after each batch, from under the readers.
 #[test]
 fn a_batch_is_seen_whole_or_not_at_all() {
     let mut store = Store::new();
@@ -49,6 +50,15 @@ fn write_batch(store: &mut Store, batch: u64) {
         apply(store, &entry(next, Some(&delete)));
     }
     store.publish();
+    give_up_the_past(store);
+}
+
+/// Compacts to the newest revision and removes what that gives up, leaves without keys included.
+fn give_up_the_past(store: &mut Store) {
+    let compact = Command::Compact { revision: store.revision() };
+    apply(store, &entry(store.applied_index() + 1, Some(&compact)));
+    store.publish();
+    while !store.sweep(&mut Budget::new(50_000)) {}
 }
 
 /// The keys of neighbouring batches lie apart, and come back seven batches later.

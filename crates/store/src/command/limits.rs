@@ -42,7 +42,10 @@ impl Command {
                     _ => Err(CommandError::NotOnce),
                 }
             }
-            Command::OpenSession | Command::CloseSession { .. } | Command::Check => Ok(()),
+            Command::Compact { .. }
+            | Command::OpenSession
+            | Command::CloseSession { .. }
+            | Command::Check => Ok(()),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::types::{Revision, SessionId};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Command {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     kind: Option<Kind>,
 }
 
@@ -29,6 +29,8 @@ enum Kind {
     Check(Empty),
     #[prost(message, tag = "7")]
     Txn(txn_wire::Txn),
+    #[prost(message, tag = "8")]
+    Compact(Compact),
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -91,6 +93,12 @@ enum ConditionKind {
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
+struct Compact {
+    #[prost(uint64, tag = "1")]
+    revision: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
 struct CloseSession {
     #[prost(uint64, tag = "1")]
     session: u64,
@@ -135,6 +143,7 @@ impl From<&super::Command> for Command {
                 condition: condition.map(Into::into),
             }),
             super::Command::Txn(txn) => Kind::Txn(txn.into()),
+            super::Command::Compact { revision } => Kind::Compact(Compact { revision: revision.0 }),
             super::Command::OpenSession => Kind::OpenSession(Empty {}),
             super::Command::CloseSession { session } => {
                 Kind::CloseSession(CloseSession { session: session.0 })
@@ -161,6 +170,9 @@ impl TryFrom<Command> for super::Command {
             }
             Kind::Once(once) => once.try_into()?,
             Kind::Check(Empty {}) => super::Command::Check,
+            Kind::Compact(Compact { revision }) => {
+                super::Command::Compact { revision: Revision(revision) }
+            }
             Kind::Txn(txn) => super::Command::Txn(txn.try_into()?),
         })
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::history::History;
 use super::wire;
 use super::{SNAPSHOT_FORMAT, SnapshotError};
 use crate::apply::Store;
@@ -16,7 +17,7 @@ use crate::types::{Revision, SessionId};
 use crate::version::{Version, Versions, Write};
 
 /// Counting on from a number up to this never overflows; a larger one was never counted up to.
-const NUMBER_MAX: u64 = 1 << 62;
+pub(super) const NUMBER_MAX: u64 = 1 << 62;
 
 /// What was read so far.
 pub(super) struct Builder {
@@ -28,6 +29,9 @@ pub(super) struct Builder {
     /// The key before it.
     last: Option<Bytes>,
     versions: u64,
+    history: History,
+    /// Events or what comes after them was read.
+    keys_over: bool,
     once: Once,
     last_session: Option<SessionId>,
     last_once_key: Option<Bytes>,
@@ -51,6 +55,8 @@ impl Builder {
             open: None,
             last: None,
             versions: 0,
+            history: History::new(head.has_events),
+            keys_over: false,
             once: Once::default(),
             last_session: None,
             last_once_key: None,
@@ -59,8 +65,7 @@ impl Builder {
 
     pub(super) fn read_key(&mut self, record: wire::Key) -> Result<(), SnapshotError> {
         let wire::Key { key, versions } = record;
-        let early = self.last_session.is_none() && self.last_once_key.is_none();
-        in_order(early, "keys come before sessions")?;
+        in_order(!self.keys_over, "keys come first")?;
         consistent(!versions.is_empty(), "a key has versions")?;
         self.versions += versions.len() as u64;
         if self.open.as_ref().is_some_and(|(open, _)| *open != key) {
@@ -105,15 +110,43 @@ impl Builder {
     }
 
     fn close_key(&mut self) {
-        let Some((key, versions)) = self.open.take() else { return };
-        if versions.newest().is_live() {
-            self.tally.add(&key, versions.newest());
+        let Some((key, mut versions)) = self.open.take() else { return };
+        let compacted = Revision(self.head.compact_revision);
+        for old in versions.kept(Revision(0), Revision(0), Revision(u64::MAX)) {
+            self.tally.keep(old);
         }
-        self.tree.load(&key, versions);
+        versions.trim(compacted, &mut self.tally);
+        if versions.is_superfluous(compacted) {
+            self.tally.forget(versions.newest());
+        } else {
+            for version in versions.kept(compacted, Revision(0), Revision(u64::MAX)) {
+                if version.mod_revision >= compacted {
+                    self.history.version(version.mod_revision, &key);
+                }
+            }
+            if versions.newest().is_live() {
+                self.tally.forget(versions.newest());
+                self.tally.add(&key, versions.newest());
+            }
+            self.tree.load(&key, versions);
+        }
         self.last = Some(key);
     }
 
+    fn end_keys(&mut self) {
+        self.close_key();
+        self.keys_over = true;
+    }
+
+    pub(super) fn read_events(&mut self, record: wire::Events) -> Result<(), SnapshotError> {
+        self.end_keys();
+        let early = self.last_session.is_none() && self.last_once_key.is_none();
+        in_order(early, "events come before sessions")?;
+        self.history.read(record, &self.tree)
+    }
+
     pub(super) fn read_session(&mut self, record: wire::Session) -> Result<(), SnapshotError> {
+        self.end_keys();
         let wire::Session { id, last_used_ms, acked_below, replies } = record;
         let id = SessionId(id);
         in_order(self.last_once_key.is_none(), "sessions come before the keys of changes")?;
@@ -130,6 +163,7 @@ impl Builder {
     }
 
     pub(super) fn read_once_key(&mut self, record: wire::OnceKey) -> Result<(), SnapshotError> {
+        self.end_keys();
         let wire::OnceKey { key, done_ms, fingerprint, reply } = record;
         let ascends = self.last_once_key.as_ref().is_none_or(|last| *last < key);
         in_order(ascends, "keys of changes ascend")?;
@@ -140,10 +174,12 @@ impl Builder {
     }
 
     pub(super) fn end(&mut self, end: wire::End, digest: u64) -> Result<(), SnapshotError> {
-        self.close_key();
+        self.end_keys();
+        self.history.finish(&self.tree, self.head.stamp_ms)?;
         let sessions = self.once.session_count() as u64;
         let once_keys = self.once.key_count() as u64;
-        if (end.versions, end.sessions, end.once_keys) != (self.versions, sessions, once_keys) {
+        let counts = (self.versions, sessions, once_keys, self.history.events);
+        if (end.versions, end.sessions, end.once_keys, end.events) != counts {
             return Err(SnapshotError::WrongCount);
         }
         if end.digest != digest {
@@ -163,6 +199,7 @@ impl Builder {
             revision: Revision(head.revision),
             compact_revision: Revision(head.compact_revision),
             tally: self.tally,
+            event_bytes: self.tree.events.bytes(),
             once: self.once,
         };
         let (expected, found) = (head.state_hash, state.hash());
@@ -173,11 +210,11 @@ impl Builder {
     }
 }
 
-fn consistent(holds: bool, rule: &'static str) -> Result<(), SnapshotError> {
+pub(super) fn consistent(holds: bool, rule: &'static str) -> Result<(), SnapshotError> {
     if holds { Ok(()) } else { Err(SnapshotError::Inconsistent { rule }) }
 }
 
-fn in_order(holds: bool, rule: &'static str) -> Result<(), SnapshotError> {
+pub(super) fn in_order(holds: bool, rule: &'static str) -> Result<(), SnapshotError> {
     if holds { Ok(()) } else { Err(SnapshotError::OutOfOrder { rule }) }
 }
 

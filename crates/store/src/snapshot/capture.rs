@@ -13,6 +13,7 @@ use super::wire::{self, Kind, Record};
 use super::{LENGTH_BYTES, RECORD_BYTES_MAX, SNAPSHOT_FORMAT};
 use crate::hash::STATE_HASH_VERSION;
 use crate::once::Reply;
+use crate::pins::Pin;
 use crate::read::Published;
 use crate::state::State;
 use crate::tree::Tree;
@@ -34,8 +35,8 @@ const RECORD_VALUE_BYTES_MAX: usize = 1 << 20;
 /// included, as of the entry that was the last one applied when [`crate::Store::capture`] was
 /// called. What is written meanwhile lies at later revisions and is passed over.
 ///
-/// It may be moved to another thread. Nothing removes versions from under it; compaction, once
-/// there is any, has to hold back for it.
+/// It may be moved to another thread. Nothing removes versions from under it: it pins them. What
+/// compaction gave up before is left out, whether it is removed already or not.
 #[derive(Debug)]
 pub struct Capture {
     tree: Arc<Tree>,
@@ -47,6 +48,8 @@ pub struct Capture {
     buffer: BytesMut,
     digest: Digest,
     versions: u64,
+    events: u64,
+    _pin: Pin,
 }
 
 /// What comes next in the stream.
@@ -54,6 +57,8 @@ pub struct Capture {
 enum Stage {
     Head,
     Keys(Position),
+    /// What this chunk of the event log and later ones hold.
+    Events(u64),
     /// Sessions with this id and later ones.
     Sessions(SessionId),
     /// Keys of changes after this one; all of them at first.
@@ -87,7 +92,10 @@ impl std::fmt::Debug for Digest {
 
 impl Capture {
     pub(crate) fn new(tree: Arc<Tree>, state: State) -> Capture {
+        let pin = tree.pins.pin(state.compact_revision);
         Capture {
+            _pin: pin.expect("nothing goes that the state of now still needs"),
+            events: 0,
             tree,
             state,
             stage: Stage::Head,
@@ -131,7 +139,12 @@ impl Capture {
             Stage::Keys(position) => {
                 let position = position.clone();
                 let next = self.take(position);
-                self.stage = next.map_or(Stage::Sessions(SessionId(0)), Stage::Keys);
+                let first = self.tree.events.first_chunk(self.state.compact_revision);
+                self.stage = next.map_or(Stage::Events(first), Stage::Keys);
+            }
+            Stage::Events(number) => {
+                let next = self.write_events(*number);
+                self.stage = next.map_or(Stage::Sessions(SessionId(0)), Stage::Events);
             }
             Stage::Sessions(from) => {
                 let next = self.write_session(*from);
@@ -153,7 +166,13 @@ impl Capture {
 
     /// Takes the next versions out of one leaf; gives back where to go on, if there is more.
     fn take(&mut self, position: Position) -> Option<Position> {
-        let mut hold = Hold { position, upto: self.state.revision, taken: Vec::new(), room: HOLD };
+        let mut hold = Hold {
+            position,
+            oldest: self.state.compact_revision,
+            upto: self.state.revision,
+            taken: Vec::new(),
+            room: HOLD,
+        };
         let key = hold.position.key.clone();
         let next = self.tree.visit_leaf(&key, |key, versions| hold.take(key, versions));
         self.taken.extend(hold.taken);
@@ -167,6 +186,29 @@ impl Capture {
         self.versions += taken.versions.len() as u64;
         let versions = taken.versions.iter().map(version).collect();
         self.write(Kind::Key(wire::Key { key: taken.key, versions }));
+    }
+
+    /// Writes what a chunk of the event log has of the captured revisions; gives back the next one.
+    fn write_events(&mut self, number: u64) -> Option<u64> {
+        let chunk = self.tree.events.chunk(number)?;
+        let mut revisions: Vec<wire::Written> = Vec::new();
+        let wanted = self.state.compact_revision..=self.state.revision;
+        for event in chunk.events(0).filter(|event| wanted.contains(&event.mark.revision)) {
+            self.events += 1;
+            let key = Bytes::copy_from_slice(event.key);
+            match revisions.last_mut().filter(|last| last.revision == event.mark.revision.0) {
+                Some(last) => last.keys.push(key),
+                None => revisions.push(wire::Written {
+                    revision: event.mark.revision.0,
+                    stamp_ms: event.mark.stamp_ms,
+                    keys: vec![key],
+                }),
+            }
+        }
+        if !revisions.is_empty() {
+            self.write(Kind::Events(wire::Events { revisions }));
+        }
+        (chunk.last_revision() <= self.state.revision).then_some(number + 1)
     }
 
     /// Writes the first session from this id on; gives back where to go on.
@@ -208,6 +250,7 @@ impl Capture {
             digest: self.digest.0.digest(),
             sessions: self.state.once.session_count() as u64,
             once_keys: self.state.once.key_count() as u64,
+            events: self.events,
         }
     }
 
@@ -235,6 +278,8 @@ const HOLD: Room = Room { versions: HOLD_VERSIONS_MAX, key_bytes: HOLD_KEY_BYTES
 /// The taking under one hold.
 struct Hold {
     position: Position,
+    /// What is superfluous at this revision is left out.
+    oldest: Revision,
     upto: Revision,
     taken: Vec<Taken>,
     room: Room,
@@ -243,7 +288,7 @@ struct Hold {
 impl Hold {
     fn take(&mut self, key: &[u8], versions: &Versions) -> ControlFlow<()> {
         let after = if *key == *self.position.key { self.position.after } else { Revision(0) };
-        let mut rest = versions.between(after, self.upto).peekable();
+        let mut rest = versions.kept(self.oldest, after, self.upto).peekable();
         while rest.peek().is_some() {
             if self.room.versions == 0 || self.room.key_bytes == 0 {
                 return ControlFlow::Break(());
@@ -284,6 +329,7 @@ fn head(state: &State) -> wire::Head {
         compact_revision: state.compact_revision.0,
         hash_version: STATE_HASH_VERSION,
         state_hash: state.hash(),
+        has_events: true,
     }
 }
 

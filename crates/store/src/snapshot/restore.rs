@@ -95,6 +95,7 @@ impl Restore {
                 return Err(SnapshotError::OutOfOrder { rule: "there is one head" });
             }
             (Some(builder), Kind::Key(key)) => builder.read_key(key)?,
+            (Some(builder), Kind::Events(events)) => builder.read_events(events)?,
             (Some(builder), Kind::Session(session)) => builder.read_session(session)?,
             (Some(builder), Kind::OnceKey(once_key)) => builder.read_once_key(once_key)?,
             (Some(builder), Kind::End(end)) => {

@@ -7,7 +7,7 @@ use super::SnapshotError;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Record {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6")]
     pub(super) kind: Option<Kind>,
 }
 
@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Session(Session),
     #[prost(message, tag = "5")]
     OnceKey(OnceKey),
+    #[prost(message, tag = "6")]
+    Events(Events),
 }
 
 /// The first record: the store's own numbers.
@@ -46,6 +48,8 @@ pub(super) struct Head {
     pub(super) hash_version: u32,
     #[prost(fixed64, tag = "9")]
     pub(super) state_hash: u64,
+    #[prost(bool, tag = "10")]
+    pub(super) has_events: bool,
 }
 
 /// A key with some of its versions, oldest first. One with very many comes in several records.
@@ -68,6 +72,25 @@ pub(super) struct Version {
     pub(super) version: u64,
     #[prost(bytes = "bytes", tag = "4")]
     pub(super) value: Bytes,
+}
+
+/// What some revisions touched, in the order of the revisions. One that touched very many keys
+/// comes in several records.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Events {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) revisions: Vec<Written>,
+}
+
+/// The keys that a revision touched, in its order.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Written {
+    #[prost(uint64, tag = "1")]
+    pub(super) revision: u64,
+    #[prost(uint64, tag = "2")]
+    pub(super) stamp_ms: u64,
+    #[prost(bytes = "bytes", repeated, tag = "3")]
+    pub(super) keys: Vec<Bytes>,
 }
 
 /// A session with the answers it keeps, which come by ascending number.
@@ -119,6 +142,8 @@ pub(super) struct End {
     pub(super) sessions: u64,
     #[prost(uint64, tag = "4")]
     pub(super) once_keys: u64,
+    #[prost(uint64, tag = "5")]
+    pub(super) events: u64,
 }
 
 impl From<Kind> for Record {

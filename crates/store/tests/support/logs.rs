@@ -30,6 +30,8 @@ enum Step {
         key: u8,
         txn: Txn,
     },
+    /// To this revision, if it is not one of the future.
+    Compact(u64),
     Noop,
     Open,
     Close(Index),
@@ -192,6 +194,7 @@ fn step() -> impl Strategy<Value = Step> {
     let in_session = (any::<Index>(), 1u64..7, any::<Index>(), change());
     prop_oneof![
         4 => plain_step(),
+        1 => (0u64..60).prop_map(Step::Compact),
         1 => Just(Step::Open),
         1 => any::<Index>().prop_map(Step::Close),
         8 => in_session.prop_map(|(which, seq, acked, change)| Step::InSession {
@@ -236,6 +239,9 @@ fn commands(step: Step, opened: &[SessionId]) -> Vec<Option<Command>> {
         Step::KeyedTxn { key, txn } => {
             let command = Box::new(Command::Txn(txn));
             vec![Some(Command::Once { origin: Origin::Key(vec![key].into()), command })]
+        }
+        Step::Compact(revision) => {
+            vec![Some(Command::Compact { revision: Revision(revision) })]
         }
         Step::Check => vec![Some(Command::Check)],
         Step::Put { key, value, prev_kv } => {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use store::{
     Command, Condition, Filter, KeyRange, KeyValue, LogEntry, Outcome, RangeRequest, RangeResponse,
-    Revision, SortBy,
+    ReadError, Refused, Revision, SortBy,
 };
 
 use super::once::Once;
@@ -15,6 +15,9 @@ use super::once::Once;
 #[derive(Default)]
 pub(crate) struct Model {
     pub(super) writes: u64,
+    pub(crate) compacted: Revision,
+    /// What was touched, in order.
+    pub(crate) events: Vec<(Revision, Bytes)>,
     pub(crate) once: Once,
     pub(crate) keys: BTreeMap<Bytes, Vec<(Revision, Option<KeyValue>)>>,
 }
@@ -26,6 +29,7 @@ impl Model {
         let outcome = match command {
             None => Outcome::Nothing,
             Some(Command::OpenSession) => self.once.open(entry),
+            Some(Command::Compact { revision }) => self.compact(*revision),
             Some(Command::CloseSession { session }) => self.once.close(*session, age_ms),
             Some(Command::Check) => Outcome::Checked { state_hash: 0 },
             Some(Command::Once { origin, command }) => {
@@ -40,6 +44,24 @@ impl Model {
         };
         self.once.expire(age_ms);
         outcome
+    }
+
+    fn compact(&mut self, requested: Revision) -> Outcome {
+        let (revision, oldest) = (self.revision(), self.compacted);
+        let reason = if requested > revision {
+            ReadError::FutureRevision { requested, newest: revision }
+        } else if requested <= oldest && requested.0 > 0 {
+            ReadError::Compacted { requested, oldest }
+        } else {
+            self.compacted = oldest.max(requested);
+            return Outcome::Compacted { revision, compact_revision: self.compacted };
+        };
+        Outcome::Refused { revision, reason: Refused::Unreadable(reason) }
+    }
+
+    /// What happened to a key at a revision, and what it was before.
+    pub(crate) fn left(&self, key: &Bytes, at: Revision) -> Option<KeyValue> {
+        self.live_at(at).into_iter().find(|live| live.key == key)
     }
 
     fn change(&mut self, command: &Command) -> Outcome {
@@ -96,6 +118,7 @@ impl Model {
             mod_revision: revision,
             version: prev.as_ref().map_or(1, |prev| prev.version + 1),
         };
+        self.events.push((revision, key.clone()));
         self.keys.entry(key.clone()).or_default().push((revision, Some(written)));
         prev
     }
@@ -104,6 +127,7 @@ impl Model {
         let mut gone = self.live_at(revision);
         gone.retain(|live| contains(range, &live.key));
         for live in &gone {
+            self.events.push((revision, live.key.clone()));
             self.keys.entry(live.key.clone()).or_default().push((revision, None));
         }
         gone

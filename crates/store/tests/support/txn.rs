@@ -12,7 +12,7 @@ use super::model::{Model, contains};
 impl Model {
     pub(super) fn txn(&mut self, txn: &Txn) -> Outcome {
         let (before, live) = (self.revision(), self.live_at(self.revision()));
-        if let Some(reason) = refusal(txn, before, &live) {
+        if let Some(reason) = refusal(txn, before, self.compacted, &live) {
             return Outcome::Refused { revision: before, reason };
         }
         let mut wrote = false;
@@ -79,7 +79,7 @@ fn taken<'a>(txn: &'a Txn, live: &[KeyValue]) -> (bool, &'a [TxnOp]) {
 }
 
 /// The first reason, in the order of the operations, not to do anything.
-fn refusal(txn: &Txn, newest: Revision, live: &[KeyValue]) -> Option<Refused> {
+fn refusal(txn: &Txn, newest: Revision, compacted: Revision, live: &[KeyValue]) -> Option<Refused> {
     taken(txn, live).1.iter().find_map(|op| match op {
         TxnOp::Put(put) => {
             let exists = live.iter().any(|live| live.key == put.key);
@@ -92,11 +92,11 @@ fn refusal(txn: &Txn, newest: Revision, live: &[KeyValue]) -> Option<Refused> {
                 let error = ReadError::FutureRevision { requested, newest };
                 return Some(Refused::Unreadable(error));
             }
-            let oldest = Revision(1);
+            let oldest = compacted.max(Revision(1));
             let error = ReadError::Compacted { requested, oldest };
             (requested < oldest).then_some(Refused::Unreadable(error))
         }
-        TxnOp::Txn(txn) => refusal(txn, newest, live),
+        TxnOp::Txn(txn) => refusal(txn, newest, compacted, live),
     })
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn txn(
     txn.validate(&Limits::default())?;
     if txn.is_read_only() {
         let stale = ready_to_read(&doors.node, consistency.unwrap_or_default(), timeout).await?;
-        let response = doors.node.store().txn(txn.clone())?;
+        let response = doors.node.store().txn(&txn)?;
         return Ok(answer::read(&txn, &response, stale));
     }
     if consistency.is_some() {

@@ -1,0 +1,273 @@
+//! The event log: which keys each revision touched, in the order in which it touched them.
+//!
+//! It holds keys and no values: an event's value is in the key's version of that revision, so an
+//! event costs its key and about three bytes. Only the writer appends; readers take whole chunks.
+//!
+//! ```text
+//!   sealed chunks, shared                          tail, growing
+//!   [2: a, b │ 3: a │ … │ 90: c]  [90: d │ 91: …]  [120: a │ …
+//!    ▲ cut off here by compaction
+//! ```
+//!
+//! A chunk is a run of events, each: by how much its revision is larger than the last one's; then,
+//! if it is, by how much the stamp is; the key's length; the key. Numbers are LEB128. Revisions
+//! and stamps never go back.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+
+use crate::types::Revision;
+
+/// A chunk is sealed once it has so many bytes.
+const CHUNK_BYTES: usize = 16 << 10;
+
+/// All events that are kept.
+#[derive(Debug, Default)]
+pub(crate) struct EventLog {
+    chunks: RwLock<Chunks>,
+    /// The stamp of the entry that is being applied; only the writer touches it.
+    stamp_ms: AtomicU64,
+    bytes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Chunks {
+    /// How many chunks were cut off: the number of the first sealed one.
+    cut: u64,
+    sealed: VecDeque<Arc<Chunk>>,
+    tail: Chunk,
+}
+
+/// A revision, and the leader's wall clock in its entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) revision: Revision,
+    pub(crate) stamp_ms: u64,
+}
+
+/// Some events in a row.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chunk {
+    /// That of the last event before this chunk.
+    before: Mark,
+    last: Mark,
+    bytes: Vec<u8>,
+}
+
+impl EventLog {
+    /// What is appended from now on has this stamp, or a later one that was there before.
+    pub(crate) fn stamp(&self, stamp_ms: u64) {
+        self.stamp_ms.store(stamp_ms, Ordering::Relaxed);
+    }
+
+    /// Appends that `revision` touched `key`.
+    pub(crate) fn append(&self, revision: Revision, key: &[u8]) {
+        let mut chunks = self.chunks.write();
+        let tail = &mut chunks.tail;
+        let stamp_ms = self.stamp_ms.load(Ordering::Relaxed).max(tail.last.stamp_ms);
+        let bytes_before = tail.bytes.len();
+        tail.append(Mark { revision, stamp_ms }, key);
+        let added = (tail.bytes.len() - bytes_before) as u64;
+        self.bytes.fetch_add(added, Ordering::Relaxed);
+        if tail.bytes.len() >= CHUNK_BYTES {
+            chunks.seal();
+        }
+    }
+
+    /// How many bytes the events have.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The number of the first chunk that may have events of `revision` or later ones.
+    pub(crate) fn first_chunk(&self, revision: Revision) -> u64 {
+        let chunks = self.chunks.read();
+        chunks.cut + chunks.sealed.partition_point(|chunk| chunk.last.revision < revision) as u64
+    }
+
+    /// A chunk by its number; none beyond the last, nor if it was cut off. The last one is a copy
+    /// of what there is so far.
+    pub(crate) fn chunk(&self, number: u64) -> Option<Arc<Chunk>> {
+        let chunks = self.chunks.read();
+        let at = usize::try_from(number.checked_sub(chunks.cut)?).ok()?;
+        let tail = (at == chunks.sealed.len()).then(|| Arc::new(chunks.tail.clone()));
+        chunks.sealed.get(at).cloned().or(tail)
+    }
+
+    /// A chunk by its number, which is sealed if it is the last.
+    pub(crate) fn sealed_chunk(&self, number: u64) -> Option<Arc<Chunk>> {
+        let mut chunks = self.chunks.write();
+        let at = usize::try_from(number.checked_sub(chunks.cut)?).ok()?;
+        if at == chunks.sealed.len() && !chunks.tail.bytes.is_empty() {
+            chunks.seal();
+        }
+        chunks.sealed.get(at).cloned()
+    }
+
+    /// Cuts off every sealed chunk before the one of this number.
+    pub(crate) fn cut(&self, before: u64) {
+        let mut chunks = self.chunks.write();
+        while chunks.cut < before {
+            let Some(chunk) = chunks.sealed.pop_front() else { return };
+            self.bytes.fetch_sub(chunk.bytes.len() as u64, Ordering::Relaxed);
+            chunks.cut += 1;
+        }
+    }
+
+    /// The last revision up to `upto` whose stamp is at most `stamp_ms`, if any is kept.
+    pub(crate) fn revision_at(&self, stamp_ms: u64, upto: Revision) -> Option<Revision> {
+        let number = {
+            let chunks = self.chunks.read();
+            let later = |chunk: &Arc<Chunk>| chunk.last.stamp_ms <= stamp_ms;
+            chunks.cut + chunks.sealed.partition_point(later) as u64
+        };
+        let chunk = self.chunk(number)?;
+        let fits = |mark: &Mark| mark.stamp_ms <= stamp_ms && mark.revision <= upto;
+        let within = chunk.events(0).map(|event| event.mark).take_while(fits).last();
+        // What came before the chunk is kept if a chunk before it is.
+        let before = (self.first_chunk(Revision(0)) < number).then_some(chunk.before);
+        within.or(before).map(|mark| mark.revision.min(upto))
+    }
+}
+
+impl Chunks {
+    fn seal(&mut self) {
+        let next = Chunk { before: self.tail.last, last: self.tail.last, bytes: Vec::new() };
+        let mut sealed = std::mem::replace(&mut self.tail, next);
+        sealed.bytes.shrink_to_fit();
+        self.sealed.push_back(Arc::new(sealed));
+    }
+}
+
+/// An event as a chunk has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Touched<'a> {
+    pub(crate) mark: Mark,
+    pub(crate) key: &'a [u8],
+    /// Where in the chunk the next one begins.
+    pub(crate) end: usize,
+}
+
+impl Chunk {
+    fn append(&mut self, mark: Mark, key: &[u8]) {
+        let newer = mark.revision.0.checked_sub(self.last.revision.0).expect("they ascend");
+        put_varint(&mut self.bytes, newer);
+        if newer > 0 {
+            put_varint(&mut self.bytes, mark.stamp_ms - self.last.stamp_ms);
+        }
+        put_varint(&mut self.bytes, key.len() as u64);
+        self.bytes.extend_from_slice(key);
+        self.last = mark;
+    }
+
+    pub(crate) fn last_revision(&self) -> Revision {
+        self.last.revision
+    }
+
+    /// Its events, but for those that end at `skipped` bytes or before.
+    pub(crate) fn events(&self, skipped: usize) -> impl Iterator<Item = Touched<'_>> {
+        let (mut mark, mut rest) = (self.before, &self.bytes[..]);
+        let all = std::iter::from_fn(move || {
+            (!rest.is_empty()).then(|| {
+                let newer = take_varint(&mut rest);
+                if newer > 0 {
+                    mark.revision.0 += newer;
+                    mark.stamp_ms += take_varint(&mut rest);
+                }
+                let bytes = usize::try_from(take_varint(&mut rest)).expect("a key's length");
+                let (key, after) = rest.split_at(bytes);
+                rest = after;
+                Touched { mark, key, end: self.bytes.len() - rest.len() }
+            })
+        });
+        all.skip_while(move |event| event.end <= skipped)
+    }
+}
+
+fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// Takes a number that [`put_varint`] wrote.
+fn take_varint(bytes: &mut &[u8]) -> u64 {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        let (first, rest) = bytes.split_first().expect("a chunk ends with an event");
+        *bytes = rest;
+        number |= u64::from(first & 0x7f) << shift;
+        if first & 0x80 == 0 {
+            return number;
+        }
+        shift += 7;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two events a revision, a revision each ten ms, over many chunks.
+    fn log(revisions: u64) -> EventLog {
+        let log = EventLog::default();
+        for revision in 2..2 + revisions {
+            log.stamp(revision * 10);
+            log.append(Revision(revision), b"first");
+            log.append(Revision(revision), &[b'k'; 300]);
+        }
+        log
+    }
+
+    #[test]
+    fn events_come_back_in_their_order_over_all_chunks() {
+        let log = log(1_000);
+        let mut revisions = Vec::new();
+        let mut number = log.first_chunk(Revision(500));
+        while let Some(chunk) = log.chunk(number) {
+            revisions.extend(chunk.events(0).map(|event| event.mark.revision.0));
+            number += 1;
+        }
+        revisions.retain(|revision| *revision >= 500);
+        let expected: Vec<u64> = (500..1_002).flat_map(|revision| [revision; 2]).collect();
+        assert_eq!(revisions, expected);
+    }
+
+    #[test]
+    fn a_stamp_finds_the_last_revision_up_to_it() {
+        let log = log(1_000);
+        for stamp_ms in [20, 29, 30, 3_333, 10_009, 10_010, 99_999] {
+            let expected = (stamp_ms / 10).min(1_001);
+            assert_eq!(log.revision_at(stamp_ms, Revision(1_001)), Some(Revision(expected)));
+        }
+        assert_eq!(log.revision_at(19, Revision(1_001)), None, "before the first");
+        assert_eq!(log.revision_at(99_999, Revision(77)), Some(Revision(77)));
+    }
+
+    #[test]
+    fn what_is_cut_is_gone_and_counted_out() {
+        let log = log(1_000);
+        let middle = log.first_chunk(Revision(500));
+        log.cut(middle);
+        assert_eq!(log.first_chunk(Revision(2)), middle);
+        assert!(log.chunk(middle - 1).is_none() && log.chunk(middle).is_some());
+        assert_eq!(log.revision_at(1_000, Revision(1_001)), None);
+        while log.sealed_chunk(log.first_chunk(Revision(2))).is_some() {
+            log.cut(log.first_chunk(Revision(2)) + 1);
+        }
+        assert_eq!(log.bytes(), 0);
+    }
+
+    #[test]
+    fn an_older_stamp_counts_as_the_newest_before_it() {
+        let log = log(2);
+        log.stamp(5);
+        log.append(Revision(4), b"k");
+        assert_eq!(log.revision_at(30, Revision(4)), Some(Revision(4)));
+    }
+}

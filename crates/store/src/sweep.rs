@@ -1,0 +1,76 @@
+//! The physical removal of what compaction gave up.
+//!
+//! A compaction to revision *c* is logical at first: reads before *c* are refused. What nobody can
+//! read any more goes later, in small steps between entries. Whatever became superfluous was
+//! superseded by an event at or before *c*, so walking the event log up to *c* finds all of it, at
+//! a cost that has to do with the history and not with the number of keys.
+//!
+//! Nothing goes that somebody has pinned. The state hash does not count history, so members may
+//! sweep at their own pace.
+
+use crate::budget::{Budget, KEY_COST_UNITS, VERSION_COST_UNITS};
+use crate::tally::Tally;
+use crate::tree::Tree;
+use crate::types::Revision;
+
+/// How far the removal came.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    /// Everything that is superfluous at this revision goes, or is gone.
+    target: Revision,
+    done: bool,
+    /// The chunk of the event log to go on with, and how much of it is done.
+    chunk: u64,
+    skip: usize,
+}
+
+impl Sweep {
+    /// The state of a store whose versions hold nothing superfluous at `target`.
+    pub(crate) fn done(target: Revision) -> Sweep {
+        Sweep { target, done: true, ..Sweep::default() }
+    }
+
+    /// Removes what is superfluous at `compact_revision`, or at the oldest pin if that is older,
+    /// until the budget is spent; true if there is nothing left that may be removed now.
+    pub(crate) fn advance(
+        &mut self,
+        tree: &Tree,
+        compact_revision: Revision,
+        tally: &mut Tally,
+        budget: &mut Budget,
+    ) -> bool {
+        if self.done && self.target < compact_revision {
+            let target = tree.pins.sweep_to(compact_revision);
+            if target == self.target {
+                return true;
+            }
+            let chunk = tree.events.first_chunk(Revision(0));
+            *self = Sweep { target, done: false, chunk, skip: 0 };
+        }
+        while !self.done && !budget.is_spent() {
+            self.done = self.advance_chunk(tree, tally, budget);
+        }
+        self.done
+    }
+
+    /// Goes on in one chunk; true once there is nothing left up to the target.
+    fn advance_chunk(&mut self, tree: &Tree, tally: &mut Tally, budget: &mut Budget) -> bool {
+        let Some(chunk) = tree.events.sealed_chunk(self.chunk) else { return true };
+        for event in chunk.events(self.skip) {
+            if event.mark.revision > self.target {
+                return true;
+            }
+            if budget.is_spent() {
+                return false;
+            }
+            let removed = tree.trim(event.key, self.target, tally);
+            budget.spend(KEY_COST_UNITS + removed as u64 * VERSION_COST_UNITS);
+            self.skip = event.end;
+        }
+        (self.chunk, self.skip) = (self.chunk + 1, 0);
+        if chunk.last_revision() < self.target {
+            tree.events.cut(self.chunk);
+        }
+        false
+    }
+}
