@@ -73,6 +73,7 @@
 //! | `tree`, `leaf` | the index: fences, and up to 128 keys a leaf |
 //! | `version`, `value` | the versions of a key, the bytes of a version |
 //! | `events`, `watch` | which keys each revision touched; events for readers |
+//! | `watchers` | who watches a key |
 //! | `sweep`, `pins` | removing what compaction gave up, and what holds that back |
 //! | `snapshot` | the state as a stream of bytes, and back |
 //! | `hash`, `tally` | the state hash and the other sums over live keys |
@@ -107,6 +108,7 @@ mod types;
 mod value;
 mod version;
 mod watch;
+mod watchers;
 
 pub use apply::{Apply, ApplyError, LogEntry, Retired, Store};
 pub use budget::{Budget, VERSION_COST_UNITS};
@@ -123,3 +125,4 @@ pub use read::{Pinned, Published, ReadError, Reader};
 pub use snapshot::{Capture, Restore, SNAPSHOT_FORMAT, SnapshotError};
 pub use types::{KeyValue, Revision, SessionId};
 pub use watch::{BeforeHistory, Event, EventKind, EventPosition, Events, EventsRequest};
+pub use watchers::Watchers;
