@@ -8,6 +8,7 @@ use std::thread;
 
 use system_tests::cluster::Cluster;
 use system_tests::http::{Answer, Http};
+use system_tests::program::{self, Ended};
 use system_tests::wait;
 
 /// How a writer names its writes.
@@ -130,4 +131,27 @@ fn count_on(mut counter: Counter, stop: &AtomicBool, counted: &AtomicU64) -> u64
         counted.store(number, Ordering::Relaxed);
     }
     unreachable!("the numbers do not end")
+}
+
+#[test]
+fn commands_with_conditions_do_nothing_and_show_the_key_when_those_fail() {
+    let cluster = Cluster::start(1);
+    let endpoint = format!("http://localhost:{}", cluster.ports()[0]);
+    let run = |line: &[&str]| -> Ended {
+        program::run(cluster.directory(), &[line, &["--endpoints", &endpoint]].concat())
+    };
+    let failed = |ended: &Ended, shown: &str| {
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), shown), "{ended:?}");
+        assert!(ended.stderr.contains("the condition does not hold"), "{ended:?}");
+    };
+    assert_eq!(run(&["put", "k", "first", "--if-absent"]).code, Some(0));
+    failed(&run(&["put", "k", "second", "--if-absent"]), "k = first\n");
+    failed(&run(&["put", "k", "second", "--if-revision", "9"]), "k = first\n");
+    let json = run(&["put", "k", "second", "--if-revision", "9", "-o", "json"]);
+    assert!(json.stdout.contains(r#""value":"first""#), "{json:?}");
+    assert_eq!(run(&["put", "k", "second", "--if-revision", "2"]).code, Some(0));
+    failed(&run(&["delete", "k", "--if-revision", "2"]), "k = second\n");
+    assert_eq!(run(&["delete", "k", "--if-revision", "3"]).code, Some(0));
+    failed(&run(&["delete", "k", "--if-revision", "3"]), "");
+    assert_eq!(run(&["delete", "k", "l", "--if-revision", "3"]).code, Some(2));
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::directory::Directory;
 use crate::listing::{ListOptions, Listing, Page};
-use crate::options::{Consistency, ExactlyOnce, GetOptions, Options};
+use crate::options::{Condition, Consistency, ExactlyOnce, GetOptions, Options, WriteOptions};
 use crate::pace::Pace;
 use crate::session::{KEY_HEADER, Number, SESSION_HEADER, Sessions, random_key};
 use crate::transport::{Message, Transport};
@@ -59,9 +59,15 @@ impl Call {
         Call { waits: true, ..self }
     }
 
+    /// The same, done only if the condition holds.
+    fn under(mut self, condition: Option<Condition>) -> Call {
+        self.message.headers.extend(condition.map(Condition::header));
+        self
+    }
+
     /// The same as a write that may be sent again, because it has this name.
     fn named(mut self, header: &'static str, name: String) -> Call {
-        self.message.header = Some((header, name));
+        self.message.headers.push((header, name));
         Call { effect: Effect::Once, ..self }
     }
 }
@@ -123,10 +129,23 @@ impl Client {
         key: impl AsRef<[u8]>,
         value: impl Into<Bytes>,
     ) -> Result<Written, Error> {
+        self.put_with(key, value, WriteOptions::default()).await
+    }
+
+    /// Sets `key` to `value` as `options` say.
+    ///
+    /// # Errors
+    /// [`Error::ConditionFailed`] with the key as it is, and nothing was done; [`Error::Unknown`]
+    /// if it may have happened all the same; otherwise it did not.
+    pub async fn put_with(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl Into<Bytes>,
+        options: WriteOptions,
+    ) -> Result<Written, Error> {
         let body = Some((value.into(), RAW));
-        let path_and_query = key_path(key.as_ref())?;
-        let answer = self.send_change(write(Method::PUT, path_and_query, body)).await?;
-        understand_write(&answer)
+        let put = write(Method::PUT, key_path(key.as_ref())?, body).under(options.condition);
+        understand_write(&self.send_change(put).await?)
     }
 
     /// The value of `key`, or `None` if there is none. Linearizable.
@@ -159,8 +178,20 @@ impl Client {
     /// # Errors
     /// [`Error::Unknown`] if it may have happened all the same; otherwise it did not.
     pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<Deleted, Error> {
-        let path_and_query = key_path(key.as_ref())?;
-        match self.send_change(write(Method::DELETE, path_and_query, None)).await {
+        self.delete_with(key, WriteOptions::default()).await
+    }
+
+    /// Removes `key` as `options` say.
+    ///
+    /// # Errors
+    /// Those of [`Client::put_with`].
+    pub async fn delete_with(
+        &self,
+        key: impl AsRef<[u8]>,
+        options: WriteOptions,
+    ) -> Result<Deleted, Error> {
+        let delete = write(Method::DELETE, key_path(key.as_ref())?, None).under(options.condition);
+        match self.send_change(delete).await {
             Ok(answer) => understand_write(&answer),
             Err(error) if error.code() == Some("not_found") => Ok(Deleted::NOTHING),
             Err(error) => Err(error),
@@ -447,7 +478,8 @@ fn key_path(key: &[u8]) -> Result<String, Error> {
 
 /// A read that the member answers out of what it has.
 pub(crate) fn read(path_and_query: String) -> Call {
-    let message = Message { method: Method::GET, path_and_query, header: None, body: None };
+    let (method, headers) = (Method::GET, Vec::new());
+    let message = Message { method, path_and_query, headers, body: None };
     Call { effect: Effect::Read, message, waits: false }
 }
 
@@ -456,7 +488,7 @@ pub(crate) fn write(
     path_and_query: String,
     body: Option<(Bytes, &'static str)>,
 ) -> Call {
-    let message = Message { method, path_and_query, header: None, body };
+    let message = Message { method, path_and_query, headers: Vec::new(), body };
     Call { effect: Effect::Write, message, waits: true }
 }
 

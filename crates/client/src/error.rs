@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::Endpoint;
+use crate::{Endpoint, KeyValue, Revision};
 
 /// Why a call failed.
 ///
@@ -29,6 +29,13 @@ pub enum Error {
         code: String,
         /// What is wrong and what to do, for people.
         message: String,
+    },
+    /// The condition of a write does not hold: nothing was done.
+    ConditionFailed {
+        /// The key as it is instead; `None` if it is not there.
+        current: Option<Box<KeyValue>>,
+        /// The store's revision at which it is so.
+        revision: Revision,
     },
     /// Nobody could serve the request before the deadline. It had no effect.
     Unavailable {
@@ -62,6 +69,7 @@ impl Error {
     pub fn code(&self) -> Option<&str> {
         match self {
             Error::Refused { code, .. } => Some(code),
+            Error::ConditionFailed { .. } => Some("condition_failed"),
             _ => None,
         }
     }
@@ -75,6 +83,13 @@ impl fmt::Display for Error {
             }
             Error::EmptyKey => f.write_str("the key is empty"),
             Error::Refused { code, message, .. } => write!(f, "{message} ({code})"),
+            Error::ConditionFailed { current, .. } => match current {
+                Some(item) => {
+                    let revision = item.mod_revision;
+                    write!(f, "the condition does not hold: the key is of revision {revision}")
+                }
+                None => f.write_str("the condition does not hold: there is no such key"),
+            },
             Error::Unavailable { timeout, reasons } => {
                 write!(
                     f,

@@ -66,7 +66,7 @@ pub use endpoint::Endpoint;
 pub use error::Error;
 pub use listing::{ListOptions, Listing, Page};
 pub use membership::{Changed, Cluster, ClusterMember};
-pub use options::{Consistency, ExactlyOnce, GetOptions, Options};
+pub use options::{Condition, Consistency, ExactlyOnce, GetOptions, Options, WriteOptions};
 pub use types::{
     Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Part, Revision, Staleness, Status,
     Written,

@@ -46,6 +46,35 @@ impl Default for Options {
     }
 }
 
+/// How a key is written or removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Do it only if this holds at that moment; otherwise [`crate::Error::ConditionFailed`].
+    pub condition: Option<Condition>,
+}
+
+/// What a write of a key may depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// The key was last written at this revision.
+    Revision(Revision),
+    /// The key exists.
+    Exists,
+    /// The key does not exist.
+    Absent,
+}
+
+impl Condition {
+    /// The header that says it.
+    pub(crate) fn header(self) -> (&'static str, String) {
+        match self {
+            Condition::Revision(revision) => ("if-match", format!("\"{revision}\"")),
+            Condition::Exists => ("if-match", "*".to_owned()),
+            Condition::Absent => ("if-none-match", "*".to_owned()),
+        }
+    }
+}
+
 /// How a value is read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GetOptions {

@@ -34,8 +34,8 @@ pub(crate) struct Message {
     pub(crate) method: Method,
     /// Escaped.
     pub(crate) path_and_query: String,
-    /// A header and its value, which is visible ASCII.
-    pub(crate) header: Option<(&'static str, String)>,
+    /// Headers and their values, which are visible ASCII.
+    pub(crate) headers: Vec<(&'static str, String)>,
     /// The bytes and their media type.
     pub(crate) body: Option<(Bytes, &'static str)>,
 }
@@ -89,7 +89,7 @@ fn request(endpoint: &Endpoint, message: &Message) -> Request<Full<Bytes>> {
     let mut request = Request::builder()
         .method(message.method.clone())
         .uri(endpoint.uri(&message.path_and_query));
-    if let Some((name, value)) = &message.header {
+    for (name, value) in &message.headers {
         request = request.header(*name, value);
     }
     let body = match &message.body {

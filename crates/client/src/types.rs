@@ -200,6 +200,20 @@ impl EncodedKeyValue {
     }
 }
 
+/// The body of a refusal because of a condition.
+#[derive(Deserialize)]
+pub(crate) struct EncodedConflict {
+    current: Option<EncodedKeyValue>,
+    revision: Revision,
+}
+
+impl EncodedConflict {
+    pub(crate) fn decode(self) -> Result<Error, Error> {
+        let current = self.current.map(EncodedKeyValue::decode).transpose()?.map(Box::new);
+        Ok(Error::ConditionFailed { current, revision: self.revision })
+    }
+}
+
 fn decode_bytes(text: Option<String>, base64: Option<String>) -> Result<Bytes, Error> {
     match (text, base64) {
         (Some(text), _) => Ok(Bytes::from(text)),

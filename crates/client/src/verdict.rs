@@ -21,6 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Deserialize;
 
+use crate::types::EncodedConflict;
 use crate::{Endpoint, Error};
 
 /// Codes of a member that certainly did nothing, and another member or another time may serve.
@@ -35,8 +36,8 @@ const NOT_NOW: [&str; 8] = [
     "table_full",
 ];
 /// Codes with a 5xx status that say as surely that nothing was done, and will not be soon: a disk
-/// is not emptied within the time of a call.
-const NEVER: [&str; 2] = ["unsupported", "no_space"];
+/// is not emptied, nor do members agree again, within the time of a call.
+const NEVER: [&str; 3] = ["unsupported", "no_space", "corrupt"];
 
 /// Whether a request changes anything when it is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,11 +116,20 @@ fn judge_refusal(effect: Effect, answer: Answer) -> Verdict {
             wait: answer.retry_after.unwrap_or_default(),
             unproven: false,
         }),
+        "condition_failed" => match conflict(&answer.body) {
+            Some(error) => Verdict::Refused(error),
+            None => refused(answer.status, code, message),
+        },
         "outcome_unknown" => unproven(effect, message),
         never if NEVER.contains(&never) => refused(answer.status, code, message),
         _ if (400..500).contains(&answer.status) => refused(answer.status, code, message),
         _ => unproven(effect, format!("{message} ({code})")),
     }
+}
+
+/// What the key is like instead, as the member says it.
+fn conflict(body: &[u8]) -> Option<Error> {
+    serde_json::from_slice::<EncodedConflict>(body).ok()?.decode().ok()
 }
 
 /// What an answer without a code says: /health has its reason, as etcd's has.
@@ -193,7 +203,7 @@ mod tests {
     /// The table at the top of this file, row by row.
     #[test]
     fn the_table() {
-        let rows: [Row; 26] = [
+        let rows: [Row; 28] = [
             (|| plain(200, "{}"), "done", "done"),
             (|| plain(201, ""), "done", "done"),
             (|| Attempt::NotSent("connection refused".into()), "again", "again"),
@@ -207,6 +217,8 @@ mod tests {
             (|| refusal(410, "session_expired"), "refused", "refused"),
             (|| refusal(501, "unsupported"), "refused", "refused"),
             (|| refusal(507, "no_space"), "refused", "refused"),
+            (|| refusal(503, "corrupt"), "refused", "refused"),
+            (|| refusal(412, "condition_failed"), "refused", "refused"),
             (|| refusal(504, "transfer_failed"), "again", "unknown"),
             (|| refusal(400, "bad_request"), "refused", "refused"),
             (|| refusal(404, "not_found"), "refused", "refused"),

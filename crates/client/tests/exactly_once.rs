@@ -4,7 +4,7 @@ mod fake;
 
 use std::time::Duration;
 
-use client::{Client, Error, ExactlyOnce, Options};
+use client::{Client, Condition, Error, ExactlyOnce, Options, Revision, WriteOptions};
 use fake::{Act, Member, Request, client, ok, refuse};
 
 const COMMITTED: &str = r#"{"status":"committed","key":"k","revision":7}"#;
@@ -145,4 +145,44 @@ async fn a_key_is_the_same_for_all_sendings_and_another_for_each_write() {
     assert_eq!((keys.len(), keys[0].len()), (3, 32));
     assert_eq!(keys[0], keys[1]);
     assert_ne!(keys[1], keys[2]);
+}
+
+fn under(condition: Condition) -> WriteOptions {
+    WriteOptions { condition: Some(condition) }
+}
+
+#[tokio::test]
+async fn a_condition_is_sent_with_the_name_of_the_write() {
+    let deleted = r#"{"status":"committed","key":"k","deleted":1,"revision":8}"#;
+    let member = Member::start([ok(COMMITTED), ok(COMMITTED), ok(deleted)]).await;
+    let client = client(&[&member], named(ExactlyOnce::Key, Duration::from_secs(20)));
+    client.put_with("k", "v", under(Condition::Revision(Revision(7)))).await.unwrap();
+    client.put_with("k", "v", under(Condition::Absent)).await.unwrap();
+    client.delete_with("k", under(Condition::Exists)).await.unwrap();
+    let requests = member.requests();
+    assert_eq!(header(&requests, "if-match"), ["\"7\"", "*"]);
+    assert_eq!(header(&requests, "if-none-match"), ["*"]);
+    assert_eq!(header(&requests, "idempotency-key").len(), 3);
+}
+
+/// The store knows every sending of a named write, so its word about the condition holds for all.
+#[tokio::test]
+async fn a_condition_that_failed_tells_the_key_as_it_is_and_is_definite() {
+    let conflict = |current: &str| {
+        let body = format!(
+            r#"{{"error":"condition_failed","message":"m","revision":9,"current":{current}}}"#
+        );
+        Act::Answer { status: 412, headers: Vec::new(), body }
+    };
+    let there = r#"{"key":"k","value":"w","version":1,"create_revision":8,"mod_revision":8}"#;
+    let member = Member::start([Act::Close, conflict(there), conflict("null")]).await;
+    let client = client(&[&member], named(ExactlyOnce::Key, Duration::from_secs(20)));
+    let failed = client.put_with("k", "v", under(Condition::Absent)).await.unwrap_err();
+    let Error::ConditionFailed { current: Some(current), revision } = failed else {
+        panic!("{failed:?}")
+    };
+    assert_eq!((&current.value[..], current.mod_revision), (&b"w"[..], Revision(8)));
+    assert_eq!(revision, Revision(9));
+    let failed = client.delete_with("k", under(Condition::Exists)).await.unwrap_err();
+    assert_eq!(failed, Error::ConditionFailed { current: None, revision });
 }

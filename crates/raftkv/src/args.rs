@@ -170,6 +170,12 @@ pub(crate) struct PutArgs {
     /// The value is written in base64
     #[arg(long)]
     pub(crate) base64: bool,
+    /// Write only if the key was last written at this revision
+    #[arg(long, value_name = "N", conflicts_with = "if_absent")]
+    pub(crate) if_revision: Option<u64>,
+    /// Write only if there is no such key
+    #[arg(long)]
+    pub(crate) if_absent: bool,
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 }
@@ -201,6 +207,9 @@ pub(crate) struct ReadArgs {
 pub(crate) struct DeleteArgs {
     #[arg(required = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
+    /// Remove only if the key, which is the only one, was last written at this revision
+    #[arg(long, value_name = "N")]
+    pub(crate) if_revision: Option<u64>,
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 }

@@ -3,9 +3,12 @@
 use std::io::{self, Read as _, Write};
 
 use bytes::Bytes;
-use client::{Client, Consistency, ExactlyOnce, GetOptions, ListOptions, Options, Revision};
+use client::{
+    Client, Condition, Consistency, Error, ExactlyOnce, GetOptions, ListOptions, Options, Revision,
+    WriteOptions,
+};
 
-use crate::args::{ConnectArgs, DeleteArgs, GetArgs, ListArgs, PutArgs, ReadArgs};
+use crate::args::{ConnectArgs, DeleteArgs, Format, GetArgs, ListArgs, PutArgs, ReadArgs};
 use crate::failure::Failure;
 use crate::render::{self, Items};
 use crate::text::{self, Values};
@@ -23,7 +26,11 @@ pub(crate) fn connect(connect: &ConnectArgs) -> Client {
 
 pub(crate) async fn put(args: PutArgs, out: &mut impl Write) -> Result<(), Failure> {
     let value = value_of(&args)?;
-    let written = connect(&args.connect).put(&args.key, value).await?;
+    let revision = args.if_revision.map(|revision| Condition::Revision(Revision(revision)));
+    let options =
+        WriteOptions { condition: revision.or(args.if_absent.then_some(Condition::Absent)) };
+    let written = connect(&args.connect).put_with(&args.key, value, options).await;
+    let written = written.map_err(|error| told(&args.key, error, args.connect.output, out))?;
     Ok(render::put(&args.key, &written, args.connect.output, out)?)
 }
 
@@ -37,10 +44,15 @@ pub(crate) async fn get(args: GetArgs, out: &mut impl Write) -> Result<(), Failu
 /// Removes one key after the other. All are tried unless one fails; those that are missing are
 /// named together in the end.
 pub(crate) async fn delete(args: DeleteArgs, out: &mut impl Write) -> Result<(), Failure> {
+    if args.if_revision.is_some() && args.keys.len() > 1 {
+        return Err(Failure::Usage("--if-revision is about one key: name only one".to_owned()));
+    }
+    let condition = args.if_revision.map(|revision| Condition::Revision(Revision(revision)));
     let client = connect(&args.connect);
     let mut missing = Vec::new();
     for key in &args.keys {
-        let deleted = client.delete(key).await?;
+        let deleted = client.delete_with(key, WriteOptions { condition }).await;
+        let deleted = deleted.map_err(|error| told(key, error, args.connect.output, out))?;
         render::delete(key, &deleted, args.connect.output, out)?;
         if deleted.deleted == 0 {
             missing.push(key.as_str());
@@ -62,6 +74,15 @@ pub(crate) async fn list(args: ListArgs, out: &mut impl Write) -> Result<(), Fai
         out.flush()?;
     }
     Ok(items.finish(out)?)
+}
+
+/// A condition that failed is an answer: the key as it is instead is printed.
+fn told(key: &str, error: Error, output: Option<Format>, out: &mut impl Write) -> Failure {
+    let Error::ConditionFailed { current, revision } = &error else { return error.into() };
+    match render::conflict(key, current.as_deref(), *revision, output, out) {
+        Ok(()) => error.into(),
+        Err(broken) => broken.into(),
+    }
 }
 
 fn value_of(args: &PutArgs) -> Result<Bytes, Failure> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use client::{Deleted, KeyValue, Written};
+use client::{Deleted, KeyValue, Revision, Written};
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
@@ -47,6 +47,28 @@ pub(crate) fn delete(
         // What was not there is told on standard error.
         None | Some(Format::Plain | Format::Table) if count == 0 => Ok(()),
         None | Some(Format::Plain | Format::Table) => writeln!(out, "OK"),
+    }
+}
+
+/// The key as it is where a condition failed; what people read of its absence is on standard error.
+pub(crate) fn conflict(
+    key: &str,
+    current: Option<&KeyValue>,
+    revision: Revision,
+    output: Output,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    match (output, current) {
+        (Some(Format::Json), _) => {
+            let current = current.map(|item| JsonKeyValue::new(item, Values::AsText));
+            let status = "condition_failed";
+            json_line(
+                &json!({"status": status, "key": key, "current": current, "revision": revision}),
+                out,
+            )
+        }
+        (_, Some(item)) => get(item, Values::AsText, output, out),
+        (_, None) => Ok(()),
     }
 }
 
