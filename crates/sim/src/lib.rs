@@ -29,8 +29,10 @@
 //!
 //! After each step of a member: its own invariants, and the properties between members, one file
 //! each in `safety/`. At each answer: strict serializability by revision, and the three outcomes
-//! (`oracle.rs`). Members of one cluster never refuse each other's messages. A broken promise is a
-//! panic whose message names the promise's name; [`try_live`] catches it.
+//! (`oracle.rs`). At the end, for each key: is there an order in which all answers make sense
+//! (`search.rs`, which shares nothing with the oracle)? Members of one cluster never refuse each
+//! other's messages. A broken promise is a panic whose message names the promise's name;
+//! [`try_live`] catches it.
 //!
 //! # What this does not do
 //!
@@ -44,6 +46,7 @@ mod faults;
 mod fleet;
 mod full;
 mod healing;
+mod history;
 mod ledger;
 mod life;
 mod lull;
@@ -59,6 +62,7 @@ mod report;
 mod rot;
 mod safety;
 mod scenes;
+mod search;
 mod sessions;
 mod snapshot_thread;
 mod spare_thread;

@@ -15,6 +15,7 @@ use crate::canary::Canary;
 use crate::duel::Duel;
 use crate::faults::{Fault, Tally};
 use crate::healing::Healing;
+use crate::history::History;
 use crate::ledger::Ledger;
 use crate::lull::{Lull, LullStep};
 use crate::member::{Armed, Death, Member};
@@ -69,6 +70,7 @@ pub(crate) struct Life {
     pub(crate) tickets: u64,
     pub(crate) ledger: Ledger,
     pub(crate) oracle: Oracle,
+    pub(crate) history: History,
     pub(crate) safety: Safety,
     pub(crate) tally: Tally,
     pub(crate) snapshots: SnapshotCounts,
@@ -83,6 +85,8 @@ pub(crate) struct Life {
     pub(crate) calm: Option<Calm>,
     /// Set once the time of faults is over.
     pub(crate) healing: Option<Healing>,
+    /// Keys that the second judge has looked at.
+    searched: u64,
     old_disks: BTreeMap<MemberId, SimDisk>,
     pub(crate) events: u64,
 }
@@ -102,6 +106,7 @@ impl Life {
             tickets: 0,
             ledger: Ledger::new(),
             oracle: Oracle::default(),
+            history: History::default(),
             tally: Tally::default(),
             snapshots: SnapshotCounts::default(),
             healing: None,
@@ -109,6 +114,7 @@ impl Life {
             lull: None,
             lulls: 0,
             calm: None,
+            searched: 0,
             old_disks: BTreeMap::new(),
             events: 0,
             plan,
@@ -152,6 +158,7 @@ impl Life {
         }
         self.last_blackout();
         self.oracle.finish();
+        self.searched = self.history.check();
         self.report()
     }
 
@@ -320,6 +327,7 @@ impl Life {
             simulated_us: self.queue.now().0,
             committed: self.ledger.last().0,
             outcomes: self.oracle.outcomes(),
+            searched: self.searched,
             enabled: self.plan.enabled().collect(),
             faults: self.tally,
             snapshots: self.snapshots,

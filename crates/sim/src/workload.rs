@@ -210,6 +210,7 @@ impl Life {
         forward: bool,
         timeout_ms: u64,
     ) {
+        self.history.asked(ticket, &asked);
         self.oracle.asked(ticket, asked.clone());
         let request = match asked {
             Asked::Write(command) => Request::Write { command, forward },
@@ -290,6 +291,7 @@ impl Life {
         if planted && result == Err(Failure::Unknown) {
             result = Err(Failure::Unavailable);
         }
+        self.history.write_answered(ticket, &result);
         self.oracle.write_answered(ticket, &result, &self.ledger);
         if result.is_ok()
             && let Some(healing) = &mut self.healing
@@ -312,6 +314,7 @@ impl Life {
         let process = self.members[&id].process.as_ref().expect("it has just answered");
         let reader = process.replica.reader();
         let response = reader.range(&request).expect("the newest revision can be read");
+        self.history.read_answered(ticket, &response);
         self.oracle.read_answered(ticket, &response, reader.published(), &self.ledger);
     }
 

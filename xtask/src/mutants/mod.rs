@@ -4,6 +4,7 @@
 //! ```text
 //! cargo xtask mutants                        all of them, 500 seeds each: the table of the docs
 //! cargo xtask mutants --only NAME... [--seeds N] [--from M]
+//! cargo xtask mutants --enough 10            each only until so many lives have found it
 //! cargo xtask mutants --check                only whether every patch applies, in a second
 //! cargo xtask mutants --rotate HEX [--count 2]   a few, chosen by a commit's hash
 //! ```
@@ -40,6 +41,9 @@ const DIRECTORY: &str = "mutants";
 
 /// Of so many lives, one must find the bug: five in five hundred.
 const LIVES_PER_KILL: u64 = 100;
+
+/// With `--enough` so many lives are lived before it is asked whether that was enough.
+const LIVES_AT_ONCE: u64 = 100;
 
 /// A rotated bug is given up to so many times the usual lives.
 const ROTATED_ROUNDS: u64 = 4;
@@ -191,7 +195,7 @@ fn hunt(scratch: &Scratch, sound: &mut Sound, patch: &Patch, options: &Options) 
 /// A rotation goes on until the first find, within bounds, from a place of its own.
 fn live(sound: &mut Sound, simulator: &Path, options: &Options) -> Result<Kills> {
     let Some(commit) = &options.rotate else {
-        return sound.finds(simulator, options.from, options.seeds);
+        return live_until(sound, simulator, options);
     };
     let (first, mut kills) = (seed_of(commit)?, Kills::default());
     for round in 0..ROTATED_ROUNDS {
@@ -200,6 +204,18 @@ fn live(sound: &mut Sound, simulator: &Path, options: &Options) -> Result<Kills>
         if kills.count() > 0 {
             break;
         }
+    }
+    Ok(kills)
+}
+
+/// All the lives there are to be, or as many as find the bug often enough.
+fn live_until(sound: &mut Sound, simulator: &Path, options: &Options) -> Result<Kills> {
+    let Options { seeds, from, enough, .. } = *options;
+    let Some(enough) = enough else { return sound.finds(simulator, from, seeds) };
+    let mut kills = Kills::default();
+    while kills.lives < seeds && kills.count() < enough {
+        let lives = LIVES_AT_ONCE.min(seeds - kills.lives);
+        kills.add(sound.finds(simulator, from + kills.lives, lives)?);
     }
     Ok(kills)
 }

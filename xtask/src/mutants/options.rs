@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) only: Vec<String>,
     /// Lives for each.
     pub(crate) seeds: u64,
+    /// So many finds are enough: no more lives are lived then.
+    pub(crate) enough: Option<u64>,
     /// The first seed.
     pub(crate) from: u64,
     /// See only whether every patch applies.
@@ -33,6 +35,7 @@ impl Options {
         let mut options = Options {
             only: Vec::new(),
             seeds: SEEDS,
+            enough: None,
             from: FROM,
             check: false,
             rotate: None,
@@ -44,6 +47,7 @@ impl Options {
             match word {
                 "--check" => options.check = true,
                 "--seeds" => options.seeds = number(value()?)?,
+                "--enough" => options.enough = Some(number(value()?)?),
                 "--from" => options.from = number(value()?)?,
                 "--count" => options.count = number(value()?)? as usize,
                 "--rotate" => options.rotate = Some(value()?.to_owned()),
@@ -87,7 +91,13 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for words in [&["--seeds"][..], &["--only", "--check"], &["--seeds", "0"], &["x"]] {
+        for words in [
+            &["--seeds"][..],
+            &["--enough", "x"],
+            &["--only", "--check"],
+            &["--seeds", "0"],
+            &["x"],
+        ] {
             assert!(matches!(Options::parse(words), Err(Failure::Usage(_))), "{words:?}");
         }
     }

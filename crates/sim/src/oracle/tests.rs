@@ -1,33 +1,52 @@
 //! The judge judged: histories that are known to be good pass, and each that is known to be bad is
 //! found, by the check that is there for it.
 
+use std::panic::catch_unwind;
+
 use raft::{LogId, Term};
 use store::{Command, KeyValue, Store};
 
 use super::*;
+use crate::history::History;
 
 /// A cluster of one store, told by hand.
 #[derive(Debug)]
 struct World {
     oracle: Oracle,
     ledger: Ledger,
+    /// What the second judge hears; if it is to judge, the first one hears nothing.
+    history: History,
+    second: bool,
 }
 
 impl World {
     fn new() -> World {
-        World { oracle: Oracle::default(), ledger: Ledger::new() }
+        let (oracle, history) = (Oracle::default(), History::default());
+        World { oracle, ledger: Ledger::new(), history, second: false }
     }
 
     fn ask_put(&mut self, ticket: u64, value: &'static str) -> Bytes {
         let command =
             Command::Put { key: "k".into(), value: value.into(), prev_kv: false, condition: None };
         let payload = command.encode();
-        self.oracle.asked(Ticket(ticket), Asked::Write(payload.clone()));
+        self.ask(ticket, Asked::Write(payload.clone()));
         payload
     }
 
     fn ask_read(&mut self, ticket: u64) {
-        self.oracle.asked(Ticket(ticket), Asked::Read(KeyRange::all()));
+        self.ask(ticket, Asked::Read(KeyRange::all()));
+    }
+
+    fn ask(&mut self, ticket: u64, asked: Asked) {
+        self.history.asked(Ticket(ticket), &asked);
+        self.oracle.asked(Ticket(ticket), asked);
+    }
+
+    fn answer(&mut self, ticket: u64, result: &Result<Done, Failure>) {
+        self.history.write_answered(Ticket(ticket), result);
+        if !self.second {
+            self.oracle.write_answered(Ticket(ticket), result, &self.ledger);
+        }
     }
 
     fn commit(&mut self, payload: &Bytes) {
@@ -42,17 +61,20 @@ impl World {
         let log_id = LogId::new(Term(1), Index(index));
         let outcome = Outcome::Put { revision: Revision(revision), prev: None };
         let done = Done::Written { log_id, stamp_ms: 0, outcome };
-        self.oracle.write_answered(Ticket(ticket), &Ok(done), &self.ledger);
+        self.answer(ticket, &Ok(done));
     }
 
     fn answer_failure(&mut self, ticket: u64, failure: Failure) {
-        self.oracle.write_answered(Ticket(ticket), &Err(failure), &self.ledger);
+        self.answer(ticket, &Err(failure));
     }
 
     /// The answer to a read of a member that has applied up to `index`, and shows `value`.
     fn answer_read(&mut self, ticket: u64, index: u64, value: Option<&'static str>) {
         let (response, published) = shown(index, value);
-        self.oracle.read_answered(Ticket(ticket), &response, published, &self.ledger);
+        self.history.read_answered(Ticket(ticket), &response);
+        if !self.second {
+            self.oracle.read_answered(Ticket(ticket), &response, published, &self.ledger);
+        }
     }
 
     /// A stale read of the only member, in that life of it.
@@ -241,4 +263,74 @@ fn a_request_without_an_answer_is_found() {
     let mut world = World::new();
     world.ask_read(1);
     world.oracle.finish();
+}
+
+type Told = (&'static str, bool, fn(&mut World));
+
+/// Histories that both judges know enough of to judge, and whether they are good.
+const TOLD: [Told; 7] = [
+    ("an unknown write that is seen later", true, |world| {
+        let write = world.ask_put(1, "one");
+        world.answer_failure(1, Failure::Unknown);
+        world.ask_read(2);
+        world.answer_read(2, 0, None);
+        world.commit(&write);
+        world.ask_read(3);
+        world.answer_read(3, 1, Some("one"));
+    }),
+    ("a read while a write is under way", true, |world| {
+        let write = world.ask_put(1, "one");
+        world.ask_read(2);
+        world.commit(&write);
+        world.answer_read(2, 0, None);
+        world.answer_done(1, 1, 2);
+    }),
+    ("a failed write that nobody sees", true, |world| {
+        world.ask_put(1, "one");
+        world.answer_failure(1, Failure::Superseded);
+        world.ask_read(2);
+        world.answer_read(2, 0, None);
+    }),
+    ("a read that misses an acknowledged write", false, |world| {
+        let write = world.ask_put(1, "one");
+        world.commit(&write);
+        world.answer_done(1, 1, 2);
+        world.ask_read(2);
+        world.answer_read(2, 0, None);
+    }),
+    ("a read older than an earlier read", false, |world| {
+        let write = world.ask_put(1, "one");
+        world.commit(&write);
+        world.ask_read(2);
+        world.answer_read(2, 1, Some("one"));
+        world.ask_read(3);
+        world.answer_read(3, 0, None);
+    }),
+    ("a read of a write that failed", false, |world| {
+        world.ask_put(1, "one");
+        world.answer_failure(1, Failure::Unavailable);
+        world.ask_read(2);
+        world.answer_read(2, 1, Some("one"));
+    }),
+    ("a read of what nobody wrote", false, |world| {
+        let write = world.ask_put(1, "one");
+        world.commit(&write);
+        world.answer_done(1, 1, 2);
+        world.ask_read(2);
+        world.answer_read(2, 1, Some("invented"));
+    }),
+];
+
+#[test]
+fn both_judges_say_the_same() {
+    for (name, good, tell) in TOLD {
+        let first = catch_unwind(|| tell(&mut World::new()));
+        let second = catch_unwind(|| {
+            let mut world = World { second: true, ..World::new() };
+            tell(&mut world);
+            world.history.check()
+        });
+        assert_eq!(first.is_ok(), good, "{name}: the oracle");
+        assert_eq!(second.is_ok(), good, "{name}: the search");
+    }
 }
