@@ -136,11 +136,15 @@ impl Raft {
     }
 
     /// The other voter that would lead best. Among equals the one that answered last: the others
-    /// may be gone.
+    /// may be gone. One that did not take over when it was told comes after those that were not
+    /// told yet: it may be kept from it for good, and does not say so.
     pub(crate) fn most_up_to_date(&self) -> Option<MemberId> {
-        let Role::Leader(Leader { progress, .. }) = &self.role else { return None };
+        let Role::Leader(Leader { progress, passed_over, .. }) = &self.role else { return None };
         let stays = |id: &MemberId| self.membership().incoming.contains(id);
         let voters = progress.iter().filter(|(id, _)| stays(id));
-        voters.max_by_key(|(_, p)| (p.matched, p.answered_ms)).map(|(&id, _)| id)
+        let rank = |&(id, p): &(&MemberId, &Progress)| {
+            (!passed_over.contains(id), p.matched, p.answered_ms)
+        };
+        voters.max_by_key(rank).map(|(&id, _)| id)
     }
 }

@@ -1,6 +1,6 @@
 //! A leader replicates and commits (Figure 2, rules for leaders; §5.3, §5.4.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -58,6 +58,7 @@ impl Raft {
             first_of_term: last.next(),
             reads: LeaderReads::default(),
             transfer: None,
+            passed_over: BTreeSet::new(),
             uncommitted_bytes: self.log.bytes_between(self.commit, last),
             behind_since_ms: None,
             age_base_ms: self.heard_age_ms.max(self.log.age_ms()),
@@ -175,7 +176,10 @@ impl Raft {
         let (clock_ms, heartbeat_ms) = (self.clock_ms, self.config.heartbeat_ms);
         let Role::Leader(leader) = &mut self.role else { return };
         leader.reads.retry(clock_ms, heartbeat_ms);
-        leader.transfer.take_if(|transfer| clock_ms >= transfer.due_ms);
+        let expired = leader.transfer.take_if(|transfer| clock_ms >= transfer.due_ms);
+        if let Some(transfer) = expired {
+            self.pass_over(transfer.to);
+        }
         self.watch_own_disk();
     }
 

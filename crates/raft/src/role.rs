@@ -43,6 +43,8 @@ pub(crate) struct Leader {
     pub(crate) first_of_term: Index,
     pub(crate) reads: LeaderReads,
     pub(crate) transfer: Option<Transfer>,
+    /// Who was told to take over in this term and did not, since all were told.
+    pub(crate) passed_over: BTreeSet<MemberId>,
     /// Bytes of entries appended and not yet committed.
     pub(crate) uncommitted_bytes: usize,
     /// Since this clock time our durable index has been behind the commit index.

@@ -28,6 +28,17 @@ impl Raft {
         Ok(to)
     }
 
+    /// A target did not take over in time: the others come first now. Once it was everybody's
+    /// turn, all are asked again.
+    pub(crate) fn pass_over(&mut self, target: MemberId) {
+        let (me, incoming) = (self.config.id, self.membership().incoming.clone());
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.passed_over.insert(target);
+        if incoming.iter().all(|&id| id == me || leader.passed_over.contains(&id)) {
+            leader.passed_over.clear();
+        }
+    }
+
     /// Once the target has everything, it is told to campaign.
     pub(crate) fn tell_transfer_target(&mut self) {
         let last = self.log.last().index;

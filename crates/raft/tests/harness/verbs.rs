@@ -64,7 +64,7 @@ pub(super) enum Verb {
     /// `heal`: every link works.
     Heal,
     /// `inject append to=1 from=2 term=3 [prev=2@1] [entries="3@1 4@2"]
-    /// [configuration="1 2 3"] [commit=0]` or
+    /// [bytes=] [configuration="1 2 3"] [commit=0]` or
     /// `inject append_answer to=1 from=2 term=3 [matched=9] [round=0]` or
     /// `inject vote to=1 from=2 term=3 [last=2@1]` or `inject timeout_now to=1 from=2 term=3`: a
     /// message made up.

@@ -75,7 +75,10 @@ impl Injected {
         let body = match kind {
             "append" => Body::Append {
                 previous: log_id(text("prev").unwrap_or("0@0"))?,
-                entries: configured(entries(text("entries").unwrap_or(""))?, text("configuration")),
+                entries: configured(
+                    entries(text("entries").unwrap_or(""), usize::try_from(number("bytes")?)?)?,
+                    text("configuration"),
+                ),
                 commit: Index(number("commit")?),
                 round: number("round")?,
                 age_ms: 0,
@@ -99,10 +102,13 @@ pub(super) fn log_id(text: &str) -> Result<LogId, Box<dyn Error>> {
     Ok(LogId::new(Term(term.parse()?), Index(index.parse()?)))
 }
 
-fn entries(text: &str) -> Result<Vec<Entry>, Box<dyn Error>> {
+/// Each filled up to so many bytes.
+fn entries(text: &str, bytes: usize) -> Result<Vec<Entry>, Box<dyn Error>> {
+    let mut payload = b"forged".to_vec();
+    payload.resize(bytes.max(payload.len()), b'.');
+    let payload = Bytes::from(payload);
     let entry = |text: &str| {
-        let id = log_id(text)?;
-        let payload = Bytes::from_static(b"forged");
+        let (id, payload) = (log_id(text)?, payload.clone());
         // Later than anything a script has: time never goes back along a log.
         let (stamp_ms, age_ms) = (u64::MAX, u64::MAX);
         Ok(Entry { id, kind: EntryKind::Command, stamp_ms, age_ms, payload })
