@@ -17,6 +17,13 @@ pub enum Refusal {
     UnknownConfiguration(Index),
     /// The message's term is above `Term::MAX`.
     AbsurdTerm(Term),
+    /// The message's term is more than `Term::AHEAD_MAX` above the receiver's.
+    TermFarAhead {
+        /// The message's.
+        term: Term,
+        /// The receiver's.
+        own: Term,
+    },
     /// Two members claim to lead in one term.
     TwoLeaders {
         /// The term.
@@ -43,6 +50,9 @@ impl fmt::Display for Refusal {
                 write!(f, "entry {index} is a configuration that can not be read")
             }
             Refusal::AbsurdTerm(term) => write!(f, "no sound cluster reaches term {term}"),
+            Refusal::TermFarAhead { term, own } => {
+                write!(f, "term {term} is too far ahead of {own}")
+            }
             Refusal::TwoLeaders { term, known, other } => {
                 write!(f, "both {known} and {other} claim to lead in term {term}")
             }

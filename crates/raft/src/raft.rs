@@ -311,6 +311,9 @@ impl Raft {
         if term > Term::MAX {
             return Err(Refusal::AbsurdTerm(term));
         }
+        if term.0.saturating_sub(self.term.0) > Term::AHEAD_MAX {
+            return Err(Refusal::TermFarAhead { term, own: self.term });
+        }
         Ok(())
     }
 

@@ -16,6 +16,11 @@ impl Term {
     /// is not sound, and must not bring the counter to its end.
     pub const MAX: Term = Term(1 << 62);
 
+    /// A message whose term is further ahead of the receiver's than this is not taken: a member
+    /// that was away while a leader was elected every second is not so far behind after a hundred
+    /// years, and one such message would bring the counter to its end.
+    pub const AHEAD_MAX: u64 = 1 << 32;
+
     /// The term after this one.
     pub fn next(self) -> Term {
         Term(self.0 + 1)
