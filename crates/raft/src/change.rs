@@ -20,7 +20,9 @@ use crate::event::Event;
 use crate::membership::Configured;
 use crate::progress::Progress;
 use crate::role::{Leader, Role};
-use crate::{Body, ChangeError, EntryKind, Index, LogId, MemberId, Membership, Now, Raft};
+use crate::{
+    Body, ChangeError, EntryKind, Index, LogId, MemberId, Membership, Now, PAYLOAD_BYTES_MAX, Raft,
+};
 
 impl Raft {
     /// Appends the configuration of that payload, if this member leads and it may follow the
@@ -44,6 +46,9 @@ impl Raft {
         let newest = self.memberships.newest();
         if newest.index > self.commit || newest.membership.is_joint() {
             return Err(ChangeError::InProgress);
+        }
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(ChangeError::Invalid);
         }
         let next = (self.config.codec.decode)(payload).ok_or(ChangeError::Invalid)?;
         if next.may_follow(&newest.membership) { Ok(()) } else { Err(ChangeError::Invalid) }

@@ -4,6 +4,10 @@ use bytes::Bytes;
 
 use crate::LogId;
 
+/// An entry's payload has at most so many bytes: it must fit into a segment of the log, and into a
+/// frame between members. No leader takes a longer one, and none is taken from a leader.
+pub const PAYLOAD_BYTES_MAX: usize = 2 << 20;
+
 /// What an entry is for. The core looks at the kind only to tell its own no-op from the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {

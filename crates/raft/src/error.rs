@@ -15,6 +15,8 @@ pub enum Refusal {
     Malformed,
     /// An entry is a configuration that this member can not read.
     UnknownConfiguration(Index),
+    /// The payload of an entry is longer than `PAYLOAD_BYTES_MAX`.
+    PayloadTooLong(Index),
     /// The message's term is above `Term::MAX`.
     AbsurdTerm(Term),
     /// The message's term is more than `Term::AHEAD_MAX` above the receiver's.
@@ -48,6 +50,9 @@ impl fmt::Display for Refusal {
             Refusal::Malformed => write!(f, "what a leader sends does not fit together"),
             Refusal::UnknownConfiguration(index) => {
                 write!(f, "entry {index} is a configuration that can not be read")
+            }
+            Refusal::PayloadTooLong(index) => {
+                write!(f, "entry {index} is longer than any that is taken")
             }
             Refusal::AbsurdTerm(term) => write!(f, "no sound cluster reaches term {term}"),
             Refusal::TermFarAhead { term, own } => {

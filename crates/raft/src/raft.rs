@@ -10,8 +10,8 @@ use crate::reads::{FollowerReads, Waiter};
 use crate::role::{Follower, Leader, Role};
 use crate::{
     AppendResult, Body, Config, Entry, EntryKind, Envelope, Event, HardState, Index, Log, LogId,
-    MemberId, Message, Now, Output, PersistNumber, ProposeError, ReadId, ReadReady, Refusal,
-    RoleName, Term,
+    MemberId, Message, Now, Output, PAYLOAD_BYTES_MAX, PersistNumber, ProposeError, ReadId,
+    ReadReady, Refusal, RoleName, Term,
 };
 
 /// One member's consensus state.
@@ -152,7 +152,8 @@ impl Raft {
         self.dispatch(from, body)
     }
 
-    /// Appends an entry, if this member leads. It is committed when `Output::commit` says so.
+    /// Appends an entry, if this member leads. It is committed when `Output::commit` says so. Its
+    /// payload has at most [`PAYLOAD_BYTES_MAX`] bytes.
     pub fn propose(
         &mut self,
         now: Now,
@@ -170,6 +171,7 @@ impl Raft {
         if leader.uncommitted_bytes >= bytes_max {
             return Err(ProposeError::Overloaded);
         }
+        assert!(payload.len() <= PAYLOAD_BYTES_MAX, "the caller has checked what it proposes");
         Ok(self.append_own(kind, payload))
     }
 
@@ -290,6 +292,9 @@ impl Raft {
                     && entry.id.term >= before.term;
                 if !fits {
                     return Err(Refusal::Malformed);
+                }
+                if entry.payload.len() > PAYLOAD_BYTES_MAX {
+                    return Err(Refusal::PayloadTooLong(entry.id.index));
                 }
                 let is_configuration = entry.kind == EntryKind::Configuration;
                 if is_configuration && !self.memberships.is_readable(&entry.payload) {
