@@ -167,7 +167,7 @@ pub enum ForwardRefusal {
     Corrupt,
     /// It would make the state grow, and too few members have room.
     NoSpace,
-    /// The receiver does not know this kind of command.
+    /// The receiver does not know this kind of command, or no gateway of its own would take it.
     UnknownCommand,
 }
 

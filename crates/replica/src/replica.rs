@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use raft::{Body, Config, EntryKind, LogId, MemberId, Message, Now, ProposeError, Raft, Term};
-use store::{Budget, Command, Reader, Store};
+use store::{Budget, Command, Limits, Reader, Store};
 
 use crate::api::{
     Effects, Failure, ForwardRefusal, PeerMessage, Request, Status, Stop, Submission, Ticket,
@@ -249,7 +249,10 @@ impl Replica {
         if self.watch.is_split() {
             return Err(ForwardRefusal::Corrupt);
         }
-        if Command::decode(command.clone()).is_err() {
+        // The gateway that took it may be of a faulty member: what stands in the log is applied by
+        // all of them, at each start.
+        let valid = |command: Command| command.validate(&Limits::default()).is_ok();
+        if !Command::decode(command.clone()).is_ok_and(valid) {
             return Err(ForwardRefusal::UnknownCommand);
         }
         if self.raft.is_leader() && self.lacks_room_for(&command) {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cluster::{Cluster, put};
 use raft::{Body, MemberId, Message};
 use replica::{Done, Failure, ForwardRefusal, PeerMessage, Request, Stop};
-use store::{ApplyError, Command, KeyRange};
+use store::{ApplyError, Command, KeyRange, Txn, TxnOp, TxnPut};
 
 #[test]
 fn a_write_is_acknowledged_only_once_a_majority_has_it_on_disk() {
@@ -74,6 +74,37 @@ fn a_forwarded_write_that_arrives_twice_is_done_once() {
     cluster.settle();
     assert!(cluster.is_done(ticket));
     assert_eq!(cluster.replica(1).raft().log().last().index.0, 3, "one entry, not two");
+}
+
+/// A peer is faulty: it hands over what no gateway takes. In the log it would end every member.
+#[test]
+fn what_no_gateway_takes_is_not_taken_from_a_peer_either() {
+    let put = |key: &'static str| {
+        let (key, value) = (Bytes::from_static(key.as_bytes()), Bytes::from_static(b"v"));
+        TxnOp::Put(TxnPut { key, value, prev_kv: false, ignore_value: false })
+    };
+    let twice = Txn { success: vec![put("k"), put("k")], ..Txn::default() };
+    let huge = Command::Put {
+        key: Bytes::from_static(b"k"),
+        value: Bytes::from(vec![0; 5 << 20]),
+        prev_kv: false,
+        condition: None,
+    };
+    let mut cluster = Cluster::led();
+    let (term, last) = (cluster.replica(1).raft().term(), cluster.replica(1).raft().log().last());
+    for (number, command) in [(1, Command::Txn(twice).encode()), (2, huge.encode())] {
+        let forward = PeerMessage::Forward { term, life: 9, number, command };
+        cluster.wire().push_back((2, 1, forward));
+        cluster.deliver_all();
+        cluster.emit(1);
+        let (1, 2, PeerMessage::ForwardAnswer { result, .. }) = cluster.wire()[0] else {
+            panic!("{:?}", cluster.wire());
+        };
+        assert_eq!(result, Err(ForwardRefusal::UnknownCommand));
+        cluster.settle();
+    }
+    assert_eq!(cluster.replica(1).raft().log().last(), last);
+    assert!((1..=3).all(|id| cluster.running(id).stop.is_none()));
 }
 
 #[test]

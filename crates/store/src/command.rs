@@ -153,6 +153,9 @@ pub enum DecodeError {
     /// A condition on more than one key, or something to be done once that is no put, delete or
     /// transaction.
     Misplaced,
+    /// A transaction that writes a key twice: no sound member proposes one, and a revision has no
+    /// place for two versions of a key.
+    DuplicateKey,
 }
 
 impl fmt::Display for DecodeError {
@@ -161,6 +164,7 @@ impl fmt::Display for DecodeError {
             DecodeError::Malformed => "the bytes are not an encoded command",
             DecodeError::UnknownKind => "unknown kind of command: a newer member proposed it",
             DecodeError::UnknownField => "unknown field in a command: a newer member proposed it",
+            DecodeError::DuplicateKey => "a transaction writes a key twice",
             DecodeError::Misplaced => "a condition or a change stands where none may",
         })
     }

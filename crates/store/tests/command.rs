@@ -318,6 +318,17 @@ fn a_transaction_of_many_depths_is_refused_when_it_is_read() {
     assert_eq!(Command::decode(Command::Txn(txn).encode()), Err(DecodeError::Malformed));
 }
 
+/// The store holds one version of a key a revision: in the log it would end every member.
+#[test]
+fn a_transaction_that_writes_a_key_twice_is_refused_when_it_is_read() {
+    let txn = txn_text::read("if then ( if then put a 1 else ) ; put a 2 else").expect("readable");
+    let twice = Command::Txn(txn);
+    assert_eq!(Command::decode(twice.encode()), Err(DecodeError::DuplicateKey));
+    let origin = Origin::Key("once".into());
+    let once = Command::Once { origin, command: Box::new(twice) };
+    assert_eq!(Command::decode(once.encode()), Err(DecodeError::DuplicateKey));
+}
+
 #[test]
 fn a_transaction_writes_a_key_once() {
     let twice = Err(CommandError::DuplicateKey);

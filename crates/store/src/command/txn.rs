@@ -124,6 +124,11 @@ impl Txn {
     /// Whether the store takes it, its size apart; what is proposed is asked the same.
     pub fn validate(&self, limits: &Limits) -> Result<(), CommandError> {
         self.check_shape(limits, TXN_OPERATIONS_MAX, 1)?;
+        self.check_keys()
+    }
+
+    /// Whether each key has at most one new version.
+    pub(super) fn check_keys(&self) -> Result<(), CommandError> {
         Touched::of_txn(self).map(|_| ())
     }
 

@@ -173,7 +173,11 @@ impl TryFrom<Command> for super::Command {
             Kind::Compact(Compact { revision }) => {
                 super::Command::Compact { revision: Revision(revision) }
             }
-            Kind::Txn(txn) => super::Command::Txn(txn.try_into()?),
+            Kind::Txn(txn) => {
+                let txn = super::Txn::try_from(txn)?;
+                txn.check_keys().map_err(|_| DecodeError::DuplicateKey)?;
+                super::Command::Txn(txn)
+            }
         })
     }
 }
