@@ -12,15 +12,15 @@ use system_tests::program::{self, Ended};
 use system_tests::wait;
 
 /// How a writer names its writes.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Names {
-    Session(u64),
+    Session(String),
     Keys,
 }
 
 impl Names {
     /// The header of write `number`, which is the first that waits for an answer.
-    fn header(self, number: u64) -> String {
+    fn header(&self, number: u64) -> String {
         match self {
             Names::Session(session) => format!("Raftkv-Session: {session};{number};{number}"),
             Names::Keys => format!("Idempotency-Key: write-{number}-of-the-counter"),
@@ -79,7 +79,7 @@ impl Counter {
 fn what_is_sent_again_while_leaders_die_is_counted_once() {
     let mut cluster = Cluster::start(3);
     let opened = cluster.http(0).request("POST", "/session", "").unwrap();
-    let session = opened.json()["session"].as_u64().unwrap();
+    let session = opened.json()["session"].as_str().unwrap().to_owned();
     let stop = Arc::new(AtomicBool::new(false));
     let counters = [("in-session", Names::Session(session)), ("with-keys", Names::Keys)];
     let counters = counters.map(|(key, names)| {

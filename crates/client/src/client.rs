@@ -8,13 +8,13 @@ use hyper::Method;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::directory::Directory;
 use crate::listing::{ListOptions, Listing, Page};
 use crate::options::{Condition, Consistency, ExactlyOnce, GetOptions, Options, WriteOptions};
 use crate::pace::Pace;
-use crate::session::{KEY_HEADER, Number, SESSION_HEADER, Sessions, random_key};
+use crate::session::{KEY_HEADER, Number, Numbered, SESSION_HEADER, Sessions, random_key};
 use crate::transport::{Message, Transport};
 use crate::types::{
     Deleted, EncodedKeyValue, EncodedLeader, EncodedMembers, EncodedSession, EncodedTransfer,
@@ -52,6 +52,8 @@ pub(crate) struct Call {
     message: Message,
     /// Whether the member may have to wait for others, and so is told how long.
     waits: bool,
+    /// Its place in a session.
+    number: Option<Arc<Number>>,
 }
 
 impl Call {
@@ -69,6 +71,11 @@ impl Call {
     fn named(mut self, header: &'static str, name: String) -> Call {
         self.message.headers.push((header, name));
         Call { effect: Effect::Once, ..self }
+    }
+
+    /// The same with a number in a session for its name.
+    fn numbered(self, number: &Arc<Number>) -> Call {
+        Call { effect: Effect::Once, number: Some(Arc::clone(number)), ..self }
     }
 }
 
@@ -287,12 +294,11 @@ impl Client {
     async fn change_in_session(&self, call: Call, deadline: Instant) -> Result<Answer, Error> {
         let mut sessions = 0;
         loop {
-            let number = self.number(deadline).await?;
+            let number = Arc::new(self.number(deadline).await?);
             sessions += 1;
-            let named = call.clone().named(SESSION_HEADER, number.header());
-            match self.call_until(named, deadline).await {
+            match self.call_until(call.clone().numbered(&number), deadline).await {
                 Err(error) if error.code() == Some("session_expired") => {
-                    self.sessions.expired(number.session);
+                    self.sessions.expired(&number.session);
                     if sessions == SESSIONS_MAX {
                         return Err(error);
                     }
@@ -302,23 +308,43 @@ impl Client {
         }
     }
 
-    /// A number in the session, which is opened if there is none.
+    /// A number in the session, which is opened if there is none; waits for its turn while too
+    /// many writes are under way.
     async fn number(&self, deadline: Instant) -> Result<Number, Error> {
-        if let Some(number) = self.sessions.number() {
-            return Ok(number);
-        }
-        let _opening = self.sessions.opening.lock().await;
         loop {
-            // Another write may have opened it meanwhile.
-            if let Some(number) = self.sessions.number() {
-                return Ok(number);
+            let moved = self.sessions.moved();
+            match self.sessions.number() {
+                Numbered::Number(number) => return Ok(number),
+                Numbered::NoSession => self.open_session(deadline).await?,
+                Numbered::Full => {
+                    if timeout_at(deadline, moved).await.is_err() {
+                        return Err(self.too_many_writes());
+                    }
+                }
             }
-            // One that was opened without an answer does no harm, so this may be sent again.
-            let open = write(Method::POST, "/session".to_owned(), None);
-            let open = Call { effect: Effect::Read, ..open };
-            let opened: EncodedSession = understand(&self.call_until(open, deadline).await?)?;
-            self.sessions.opened(opened.session);
         }
+    }
+
+    async fn open_session(&self, deadline: Instant) -> Result<(), Error> {
+        let _opening = self.sessions.opening.lock().await;
+        // Another write may have opened it meanwhile.
+        if self.sessions.is_open() {
+            return Ok(());
+        }
+        // One that was opened without an answer does no harm, so this may be sent again.
+        let open = write(Method::POST, "/session".to_owned(), None);
+        let open = Call { effect: Effect::Read, ..open };
+        let opened: EncodedSession = understand(&self.call_until(open, deadline).await?)?;
+        self.sessions.opened(&opened.session);
+        Ok(())
+    }
+
+    fn too_many_writes(&self) -> Error {
+        let reason = "too many writes of this client were under way; use several clients, or fewer \
+                      writes at once";
+        let reasons = self.endpoints().into_iter().take(1);
+        let reasons = reasons.map(|endpoint| (endpoint, reason.to_owned())).collect();
+        Error::Unavailable { timeout: self.options.timeout, reasons }
     }
 
     fn deadline(&self) -> Instant {
@@ -382,6 +408,9 @@ impl Client {
             Effect::Read | Effect::Once | Effect::Write => remaining,
         };
         let mut message = call.message.clone();
+        if let Some(number) = &call.number {
+            message.headers.push((SESSION_HEADER, number.header()));
+        }
         if call.waits {
             message.path_and_query = with_timeout(&message.path_and_query, patience);
         }
@@ -480,7 +509,7 @@ fn key_path(key: &[u8]) -> Result<String, Error> {
 pub(crate) fn read(path_and_query: String) -> Call {
     let (method, headers) = (Method::GET, Vec::new());
     let message = Message { method, path_and_query, headers, body: None };
-    Call { effect: Effect::Read, message, waits: false }
+    Call { effect: Effect::Read, message, waits: false, number: None }
 }
 
 pub(crate) fn write(
@@ -489,7 +518,7 @@ pub(crate) fn write(
     body: Option<(Bytes, &'static str)>,
 ) -> Call {
     let message = Message { method, path_and_query, headers: Vec::new(), body };
-    Call { effect: Effect::Write, message, waits: true }
+    Call { effect: Effect::Write, message, waits: true, number: None }
 }
 
 pub(crate) fn understand<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {

@@ -266,7 +266,7 @@ impl EncodedLeader {
 
 #[derive(Deserialize)]
 pub(crate) struct EncodedSession {
-    pub(crate) session: u64,
+    pub(crate) session: String,
 }
 
 #[derive(Deserialize)]

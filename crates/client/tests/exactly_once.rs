@@ -8,8 +8,8 @@ use client::{Client, Condition, Error, ExactlyOnce, Options, Revision, WriteOpti
 use fake::{Act, Member, Request, client, ok, refuse};
 
 const COMMITTED: &str = r#"{"status":"committed","key":"k","revision":7}"#;
-const OPENED: &str = r#"{"session":12,"life_ms":600000}"#;
-const OPENED_LATER: &str = r#"{"session":34,"life_ms":600000}"#;
+const OPENED: &str = r#"{"session":"12","life_ms":600000}"#;
+const OPENED_LATER: &str = r#"{"session":"34","life_ms":600000}"#;
 const OPEN: &str = "POST /session";
 const PUT: &str = "PUT /kv/k";
 

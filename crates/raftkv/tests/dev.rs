@@ -188,6 +188,26 @@ fn any_bytes_survive_the_way_through_standard_input_and_base64() {
     assert_eq!(dev.run(&["get", "copy", "-o", "plain"]).stdout, plain);
 }
 
+/// More writes than a session keeps apart, all at once: the client lets them in by turns.
+#[tokio::test]
+async fn any_number_of_writes_of_one_client_may_be_sent_at_once() {
+    const WRITES: u64 = 3_000;
+    let dev = Dev::start();
+    let endpoint = format!("localhost:{}", dev.port).parse().unwrap();
+    let options = client::Options { timeout: PATIENCE, ..client::Options::default() };
+    let client = client::Client::new(vec![endpoint], options);
+    let mut writes = tokio::task::JoinSet::new();
+    for number in 0..WRITES {
+        let client = client.clone();
+        writes.spawn(async move { client.put("counter", number.to_string()).await });
+    }
+    while let Some(written) = writes.join_next().await {
+        written.unwrap().unwrap();
+    }
+    let counter = client.get("counter").await.unwrap().unwrap();
+    assert_eq!(counter.version, WRITES, "each was done, and once");
+}
+
 #[test]
 fn a_killed_leader_is_told_of_and_survived() {
     let dev = Dev::start();

@@ -171,8 +171,9 @@ impl Refusal {
 
     /// No more sessions or keys can be remembered for now.
     pub(super) fn table_full() -> Refusal {
-        let message = "too many sessions, keys or unacknowledged writes are remembered; it was \
-                       not done. Try again later, or send it without a key";
+        let message = "too many sessions or keys are remembered, or 1,024 writes of the session \
+                       are not acknowledged; it was not done. Acknowledge answers, with fewer \
+                       writes at once in a session, or try again later";
         Refusal::new(Code::TableFull, message).with_header(RETRY_AFTER, RETRY_AFTER_S)
     }
 
@@ -182,8 +183,8 @@ impl Refusal {
             Origin::Key(key) => {
                 format!("the same Idempotency-Key ({})", String::from_utf8_lossy(key))
             }
-            Origin::Session { session, seq, .. } => {
-                format!("the same number in the session (Raftkv-Session: {session};{seq};…)")
+            Origin::Session { seq, .. } => {
+                format!("the same number in the session (Raftkv-Session: …;{seq};…)")
             }
         };
         let message = format!(

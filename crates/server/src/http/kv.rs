@@ -24,6 +24,7 @@ use super::alarms::serves_nothing;
 use super::body::{self, Format};
 use super::error::{Code, Refusal, unavailable};
 use super::escape::{decode_path, text_or_base64};
+use super::once::ClusterMark;
 use super::query::{Consistency, Query, may_forward};
 use super::{Doors, once, reply};
 use crate::node::{Node, WriteOptions, Written};
@@ -176,7 +177,7 @@ pub(super) async fn put(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let Change { key, options, condition, origin } = change_of(&request)?;
+    let Change { key, options, condition, origin } = change_of(&doors.node, &request)?;
     let format = Format::of(request.headers())?;
     let body = body::read(request, doors.limits.body_timeout).await?;
     let value = format.value(body)?;
@@ -190,7 +191,7 @@ pub(super) async fn delete(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let Change { key, options, condition, origin } = change_of(&request)?;
+    let Change { key, options, condition, origin } = change_of(&doors.node, &request)?;
     let range = KeyRange::Single(key.clone());
     let delete = Command::Delete { range, prev_kv: false, condition };
     let written = write(&doors.node, delete, options, origin.as_ref()).await?;
@@ -205,7 +206,7 @@ struct Change {
     origin: Option<Origin>,
 }
 
-fn change_of(request: &Request<Body>) -> Result<Change, Refusal> {
+fn change_of(node: &Node, request: &Request<Body>) -> Result<Change, Refusal> {
     let key = key_of(request.uri())?;
     let query = Query::parse(request.uri().query(), &WRITE_PARAMETERS)?;
     let forward = may_forward(request.headers())?;
@@ -213,7 +214,7 @@ fn change_of(request: &Request<Body>) -> Result<Change, Refusal> {
         key,
         options: WriteOptions { timeout: query.timeout()?, forward },
         condition: once::condition(request.headers())?,
-        origin: once::origin(request.headers())?,
+        origin: once::origin(request.headers(), ClusterMark::of(node))?,
     })
 }
 

@@ -5,7 +5,12 @@
 //! | `If-Match: "7"` | only if the key's last write was revision 7; `*`: only if it exists |
 //! | `If-None-Match: *` | only if it does not exist |
 //! | `Idempotency-Key: …` | done once, however often it is sent; for callers that come once |
-//! | `Raftkv-Session: 12;5;4` | the same, as number 5 of session 12, with all below 4 answered |
+//! | `Raftkv-Session: 12-9f3c01aa;5;4` | the same, as number 5 of that session, with all below 4 answered |
+//!
+//! A session's name holds its id and some bits of the cluster's: ids are places in a log, so another
+//! cluster that is reached at the same address has sessions with the same ids.
+
+use std::fmt;
 
 use axum::body::Body;
 use axum::http::header::{HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
@@ -14,6 +19,7 @@ use bytes::Bytes;
 use store::{Command, Condition, ONCE_KEY_BYTES_MAX, OnceLimits, Origin, Revision, SessionId};
 
 use super::error::{Code, Refusal};
+use crate::node::Node;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const SESSION: HeaderName = HeaderName::from_static("raftkv-session");
@@ -39,8 +45,8 @@ pub(super) fn condition(headers: &HeaderMap) -> Result<Option<Condition>, Refusa
     }
 }
 
-/// The name that a request gives to its change, if any.
-pub(super) fn origin(headers: &HeaderMap) -> Result<Option<Origin>, Refusal> {
+/// The name that a request to a member of this cluster gives to its change, if any.
+pub(super) fn origin(headers: &HeaderMap, mark: ClusterMark) -> Result<Option<Origin>, Refusal> {
     match (one(headers, &IDEMPOTENCY_KEY)?, one(headers, &SESSION)?) {
         (None, None) => Ok(None),
         (Some(key), None) => {
@@ -51,18 +57,66 @@ pub(super) fn origin(headers: &HeaderMap) -> Result<Option<Origin>, Refusal> {
             }
             Ok(Some(Origin::Key(Bytes::copy_from_slice(key))))
         }
-        (None, Some(session)) => session_origin(session).map(Some),
+        (None, Some(session)) => session_origin(session, mark).map(Some),
         (Some(_), Some(_)) => Err(bad("give Idempotency-Key or Raftkv-Session, not both")),
     }
 }
 
-fn session_origin(written: &[u8]) -> Result<Origin, Refusal> {
-    let mut parts = written.split(|&byte| byte == b';').map(number);
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(Some(session)), Some(Some(seq)), Some(Some(acked_below)), None) => {
-            Ok(Origin::Session { session: SessionId(session), seq, acked_below })
+fn session_origin(written: &[u8], mark: ClusterMark) -> Result<Origin, Refusal> {
+    let mut parts = written.split(|&byte| byte == b';');
+    let session = parts.next().and_then(SessionName::parse);
+    let mut numbers = parts.map(number);
+    match (session, numbers.next(), numbers.next(), numbers.next()) {
+        (Some(name), Some(Some(seq)), Some(Some(acked_below)), None) => {
+            let session = name.of_cluster(mark).ok_or_else(Refusal::session_expired)?;
+            Ok(Origin::Session { session, seq, acked_below })
         }
-        _ => Err(bad("Raftkv-Session is three numbers: id;seq;acked_below")),
+        _ => {
+            Err(bad("Raftkv-Session is session;seq;acked_below, with the session as it was named"))
+        }
+    }
+}
+
+/// Some bits of a cluster's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ClusterMark(u32);
+
+impl ClusterMark {
+    /// The mark of the cluster that this member belongs to; of none if it has none yet, and then
+    /// it has no sessions either.
+    pub(super) fn of(node: &Node) -> ClusterMark {
+        let status = node.status();
+        let cluster_id = status.configuration.as_ref().map_or(0, |known| known.cluster_id);
+        ClusterMark(u32::try_from(cluster_id & u128::from(u32::MAX)).expect("32 bits are left"))
+    }
+}
+
+/// What clients call a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SessionName {
+    pub(super) session: SessionId,
+    pub(super) mark: ClusterMark,
+}
+
+impl SessionName {
+    /// Reads what `Display` wrote.
+    pub(super) fn parse(text: &[u8]) -> Option<SessionName> {
+        let dash = text.iter().position(|&byte| byte == b'-')?;
+        let (id, mark) = (number(&text[..dash])?, str::from_utf8(&text[dash + 1..]).ok()?);
+        let all_digits = mark.len() == 8 && mark.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let mark = u32::from_str_radix(mark, 16).ok().filter(|_| all_digits)?;
+        Some(SessionName { session: SessionId(id), mark: ClusterMark(mark) })
+    }
+
+    /// The session, if it is one of this cluster.
+    pub(super) fn of_cluster(self, mark: ClusterMark) -> Option<SessionId> {
+        (self.mark == mark).then_some(self.session)
+    }
+}
+
+impl fmt::Display for SessionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:08x}", self.session, self.mark.0)
     }
 }
 

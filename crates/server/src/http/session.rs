@@ -6,10 +6,11 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Request, Response, StatusCode};
 use serde::Serialize;
-use store::{Command, OnceLimits, Outcome, SessionId};
+use store::{Command, OnceLimits, Outcome};
 
 use super::error::{Code, Refusal};
 use super::kv::write;
+use super::once::{ClusterMark, SessionName};
 use super::query::{Query, may_forward};
 use super::{Doors, reply};
 use crate::node::WriteOptions;
@@ -23,7 +24,7 @@ pub(super) async fn open(
 ) -> Result<Response<Body>, Refusal> {
     #[derive(Serialize)]
     struct Opened {
-        session: u64,
+        session: String,
         /// Without use, after so long it is gone.
         life_ms: u64,
     }
@@ -31,7 +32,8 @@ pub(super) async fn open(
     match written.outcome {
         Outcome::SessionOpened { session } => {
             let life_ms = OnceLimits::default().session_life_ms;
-            Ok(reply::json(StatusCode::OK, &Opened { session: session.0, life_ms }))
+            let session = SessionName { session, mark: ClusterMark::of(&doors.node) }.to_string();
+            Ok(reply::json(StatusCode::OK, &Opened { session, life_ms }))
         }
         Outcome::TableFull => Err(Refusal::table_full()),
         other => panic!("the opening of a session came to {other:?}"),
@@ -48,11 +50,15 @@ pub(super) async fn close(
     struct Closed {
         closed: bool,
     }
-    let session = id.parse().map(SessionId).map_err(|_| {
-        Refusal::new(Code::BadParameter, "a session's id is a number").with("session", id)
+    let name = SessionName::parse(id.as_bytes()).ok_or_else(|| {
+        let message = "a session is called as POST /session answered, such as 17-9f3c01aa";
+        Refusal::new(Code::BadParameter, message).with("session", id)
     })?;
-    let command = Command::CloseSession { session };
-    let written = write(&doors.node, command, options(&request)?, None).await?;
+    let options = options(&request)?;
+    let Some(session) = name.of_cluster(ClusterMark::of(&doors.node)) else {
+        return Ok(reply::json(StatusCode::OK, &Closed { closed: false }));
+    };
+    let written = write(&doors.node, Command::CloseSession { session }, options, None).await?;
     match written.outcome {
         Outcome::SessionClosed { existed } => {
             Ok(reply::json(StatusCode::OK, &Closed { closed: existed }))

@@ -77,7 +77,7 @@ async fn a_session_numbers_its_writes() {
     let world = World::new().await;
     let opened = world.ask("POST", "/session").await.json();
     assert_eq!(opened["life_ms"], 600_000);
-    let session = opened["session"].as_u64().unwrap();
+    let session = opened["session"].as_str().unwrap().to_owned();
     let numbered = async |seq: u64, acked_below: u64| {
         put(&world, &[&format!("Raftkv-Session: {session};{seq};{acked_below}")]).await
     };
@@ -89,6 +89,15 @@ async fn a_session_numbers_its_writes() {
     numbered(1, 1).await.assert_refused(409, "stale_request");
     assert_eq!(version(&world).await, 2);
 
+    // Another cluster at the same address numbers its sessions alike.
+    let (id, _) = session.split_once('-').unwrap();
+    let strange = format!("{id}-00000bad");
+    put(&world, &[&format!("Raftkv-Session: {strange};3;3")])
+        .await
+        .assert_refused(410, "session_expired");
+    let closed = world.ask("DELETE", &format!("/session/{strange}")).await.json();
+    assert_eq!(closed, json!({ "closed": false }));
+
     let close = format!("/session/{session}");
     assert_eq!(world.ask("DELETE", &close).await.json(), json!({ "closed": true }));
     assert_eq!(world.ask("DELETE", &close).await.json(), json!({ "closed": false }));
@@ -99,6 +108,9 @@ async fn a_session_numbers_its_writes() {
 #[tokio::test]
 async fn odd_conditions_keys_and_sessions_are_refused() {
     let world = World::new().await;
+    let opened = world.ask("POST", "/session").await.json();
+    let session = opened["session"].as_str().unwrap();
+    let in_session = |numbers: &str| format!("Raftkv-Session: {session};{numbers}");
     let long = format!("Idempotency-Key: {}", "k".repeat(129));
     for headers in [
         &["If-Match: x"][..],
@@ -112,17 +124,23 @@ async fn odd_conditions_keys_and_sessions_are_refused() {
         &["Idempotency-Key: a b"],
         &["Idempotency-Key: \u{e4}"],
         &[&long],
-        &["Idempotency-Key: a", "Raftkv-Session: 1;1;1"],
-        &["Raftkv-Session: 1;1"],
-        &["Raftkv-Session: 1;1;1;1"],
-        &["Raftkv-Session: 1;-1;1"],
-        &["Raftkv-Session: 1;0;0"],
-        &["Raftkv-Session: 1;1;2"],
+        &["Idempotency-Key: a", "Raftkv-Session: 1-00000000;1;1"],
+        &["Raftkv-Session: 1-00000000;1"],
+        &["Raftkv-Session: 1-00000000;1;1;1"],
+        &["Raftkv-Session: 1-00000000;-1;1"],
+        &["Raftkv-Session: 1;1;1"],
+        &["Raftkv-Session: 1-0;1;1"],
+        &["Raftkv-Session: 1-+0000000;1;1"],
+        &["Raftkv-Session: x-00000000;1;1"],
+        &[&in_session("0;0")],
+        &[&in_session("1;2")],
     ] {
         put(&world, headers).await.assert_refused(400, "bad_header");
     }
     world.ask("DELETE", "/session/x").await.assert_refused(400, "bad_parameter");
     world.ask("DELETE", "/session/-1").await.assert_refused(400, "bad_parameter");
-    put(&world, &["Raftkv-Session: 1;1;1"]).await.assert_refused(410, "session_expired");
+    let (_, mark) = session.split_once('-').unwrap();
+    let unknown = format!("Raftkv-Session: 999-{mark};1;1");
+    put(&world, &[&unknown]).await.assert_refused(410, "session_expired");
     world.ask("GET", "/kv/k").await.assert_refused(404, "not_found");
 }
