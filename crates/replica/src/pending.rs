@@ -182,11 +182,26 @@ impl Pending {
         Some(forwarded)
     }
 
+    /// ... if it was handed to `from`: nobody else can know what became of it.
+    fn take_forwarded_to(&mut self, from: MemberId, number: u64) -> Option<Forwarded> {
+        let asked = self.forwarded.get(&number)?.to.0;
+        if asked == from { self.take_forwarded(number) } else { None }
+    }
+
     /// The leader says where a forwarded write stands. Late if that is applied already: the
-    /// outcome has passed by.
-    pub(crate) fn forward_proposed(&mut self, number: u64, id: LogId, applied: Index) {
-        let Some(forwarded) = self.take_forwarded(number) else { return };
-        if id.index <= applied || self.proposed.contains_key(&(id.index, id.term)) {
+    /// outcome has passed by. In another term than the one it was asked in it proposed nothing of
+    /// ours, and a place of that term may yet be given out here.
+    pub(crate) fn forward_proposed(
+        &mut self,
+        from: MemberId,
+        number: u64,
+        id: LogId,
+        applied: Index,
+    ) {
+        let Some(forwarded) = self.take_forwarded_to(from, number) else { return };
+        let is_late = id.index <= applied;
+        let is_taken = self.proposed.contains_key(&(id.index, id.term));
+        if is_late || is_taken || id.term != forwarded.to.1 {
             self.fail(forwarded.ticket, Failure::Unknown);
         } else {
             self.proposed(id, forwarded.ticket, forwarded.write.1.deadline_ms);
@@ -194,8 +209,20 @@ impl Pending {
     }
 
     /// The leader that was asked refused a forwarded write: it certainly did not propose it.
-    pub(crate) fn forward_refused(&mut self, number: u64, refusal: ForwardRefusal) {
-        let Some(forwarded) = self.take_forwarded(number) else { return };
+    pub(crate) fn forward_refused(&mut self, from: MemberId, number: u64, refusal: ForwardRefusal) {
+        if let Some(forwarded) = self.take_forwarded_to(from, number) {
+            self.not_forwarded(forwarded, refusal);
+        }
+    }
+
+    /// The message never left: as if the leader had refused it.
+    pub(crate) fn forward_unsent(&mut self, number: u64) {
+        if let Some(forwarded) = self.take_forwarded(number) {
+            self.not_forwarded(forwarded, ForwardRefusal::NotLeader);
+        }
+    }
+
+    fn not_forwarded(&mut self, forwarded: Forwarded, refusal: ForwardRefusal) {
         let Forwarded { ticket, to: (_, term), write: (command, patience) } = forwarded;
         match refusal {
             ForwardRefusal::NotLeader => {

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const ASKED: MemberId = MemberId(2);
+
 fn patience(until_ms: u64) -> Patience {
     Patience { deadline_ms: until_ms, held_until_ms: until_ms }
 }
@@ -40,17 +42,17 @@ fn writes_without_a_leader_are_bounded_by_their_bytes() {
 #[test]
 fn the_bytes_of_a_write_are_counted_until_it_is_decided_or_proposed() {
     let mut pending = Pending::default();
-    let leader = MemberId(2);
+    let leader = ASKED;
     (1..=4).for_each(|number| pending.hold(write(number, 100)));
     let one = pending.command_bytes / 4;
     for (number, write) in (1..).zip(pending.take_held(Term(1))) {
         pending.forwarded(number, (leader, Term(1)), write);
     }
     assert_eq!(pending.command_bytes, 4 * one);
-    pending.forward_proposed(1, LogId::new(Term(1), Index(9)), Index(8));
-    pending.forward_refused(2, ForwardRefusal::Overloaded);
+    pending.forward_proposed(ASKED, 1, LogId::new(Term(1), Index(9)), Index(8));
+    pending.forward_refused(ASKED, 2, ForwardRefusal::Overloaded);
     assert_eq!(pending.command_bytes, 2 * one);
-    pending.forward_refused(3, ForwardRefusal::NotLeader);
+    pending.forward_refused(ASKED, 3, ForwardRefusal::NotLeader);
     assert_eq!(pending.command_bytes, 2 * one, "it is held again");
     pending.stream_broke(leader);
     assert_eq!(pending.command_bytes, one);
@@ -63,8 +65,8 @@ fn a_refusal_counts_for_the_term_that_was_asked_not_for_the_one_it_came_in() {
     let mut pending = Pending::default();
     pending.hold(write(1, 100));
     let write = pending.take_held(Term(1)).pop_front().expect("it is held");
-    pending.forwarded(1, (MemberId(2), Term(1)), write);
-    pending.forward_refused(1, ForwardRefusal::NotLeader);
+    pending.forwarded(1, (ASKED, Term(1)), write);
+    pending.forward_refused(ASKED, 1, ForwardRefusal::NotLeader);
     assert_eq!(pending.take_held(Term(1)).len(), 0, "the same leader is not asked again at once");
     assert_eq!(pending.take_held(Term(2)).len(), 1, "the next one is");
     pending.read(Ticket(2), patience(100));

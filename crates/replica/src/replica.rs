@@ -135,10 +135,10 @@ impl Replica {
             }
             PeerMessage::ForwardAnswer { life, .. } if life != self.life => {}
             PeerMessage::ForwardAnswer { number, result: Ok(id), .. } => {
-                self.pending.forward_proposed(number, id, self.applier.applied());
+                self.pending.forward_proposed(from, number, id, self.applier.applied());
             }
             PeerMessage::ForwardAnswer { number, result: Err(refusal), .. } => {
-                self.pending.forward_refused(number, refusal);
+                self.pending.forward_refused(from, number, refusal);
             }
         }
     }
@@ -148,7 +148,7 @@ impl Replica {
     pub fn unsent(&mut self, now: Now, message: &PeerMessage) {
         self.now = now;
         if let PeerMessage::Forward { number, .. } = message {
-            self.pending.forward_refused(*number, ForwardRefusal::NotLeader);
+            self.pending.forward_unsent(*number);
         }
     }
 

@@ -6,7 +6,7 @@ mod cluster;
 
 use bytes::Bytes;
 use cluster::{Cluster, put};
-use raft::{Body, MemberId, Message};
+use raft::{Body, LogId, MemberId, Message};
 use replica::{Done, Failure, ForwardRefusal, PeerMessage, Request, Stop};
 use store::{ApplyError, Command, KeyRange, Txn, TxnOp, TxnPut};
 
@@ -122,6 +122,38 @@ fn a_refused_forward_is_not_sent_again_to_the_same_leader_before_a_tick() {
     assert_eq!(cluster.answer(ticket), None, "it waits: asking at once would be a storm");
     cluster.pass(10);
     assert!(cluster.is_done(ticket));
+}
+
+/// A peer is faulty: it answers what it was not asked, or names a term that was not asked for. The
+/// place that it names may yet be given out here, and it is given out once.
+#[test]
+fn an_answer_to_a_forward_counts_only_from_who_was_asked_and_for_the_term_asked_in() {
+    let mut cluster = Cluster::led();
+    let ticket = cluster.put(2, "k", "v");
+    cluster.emit(2);
+    let forward = cluster.wire().pop_front().expect("the forward");
+    let (2, 1, PeerMessage::Forward { term, life, number, .. }) = forward else {
+        panic!("a forward");
+    };
+    // After the no-op of the next leader.
+    let next = cluster.replica(1).raft().log().last().index.next().next();
+    let answer = |result| PeerMessage::ForwardAnswer { life, number, result };
+    cluster.wire().push_back((3, 2, answer(Err(ForwardRefusal::Overloaded))));
+    cluster.wire().push_back((3, 2, answer(Ok(LogId::new(term.next(), next)))));
+    cluster.deliver_all();
+    cluster.emit(2);
+    assert_eq!(cluster.answer(ticket), None, "3 was not asked");
+    cluster.wire().push_back((1, 2, answer(Ok(LogId::new(term.next(), next)))));
+    cluster.deliver_all();
+    cluster.emit(2);
+    assert_eq!(cluster.failure(ticket), Some(Failure::Unknown));
+
+    cluster.submit(1, Request::Transfer { to: Some(MemberId(2)) }, 1_000);
+    cluster.pass(200);
+    assert_eq!(cluster.replica(2).raft().term(), term.next());
+    let own = cluster.put(2, "l", "v");
+    cluster.settle();
+    assert!(cluster.is_done(own));
 }
 
 #[test]
