@@ -177,9 +177,9 @@ impl Sending {
         term: Term,
         is_stale: impl Fn(LogId) -> bool,
     ) -> Due {
-        if self.streams.values().any(|stream| stream.term != term) {
-            self.abandon();
-        }
+        self.streams.retain(|_, stream| stream.term == term);
+        let streams = &self.streams;
+        self.wanted.retain(|(member, id, _)| streams.get(member).is_some_and(|s| s.id == *id));
         let mut due = Due::default();
         for (&to, stream) in &mut self.streams {
             let Stream { term, id, bytes_total, .. } = *stream;
@@ -257,6 +257,16 @@ mod tests {
             sending.read(TO, id(1));
         }
         assert!((4_900..=5_300).contains(&sent), "{sent} bytes in five seconds");
+    }
+
+    #[test]
+    fn those_of_another_term_are_dropped_and_no_others() {
+        let mut sending = Sending::new(1_000, 100);
+        sending.begin(0, offer(1));
+        sending.begin(0, Offer { to: MemberId(3), term: Term(4), ..offer(1) });
+        sending.tick(1, Term(4), |_| false);
+        assert!(!sending.is_sending_to(TO));
+        assert!(sending.is_sending_to(MemberId(3)));
     }
 
     #[test]
