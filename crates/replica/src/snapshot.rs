@@ -42,6 +42,3 @@ pub use trouble::{SnapshotFailure, SnapshotWork};
 
 /// At most so many bytes of a snapshot travel in one message.
 pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = 256 << 10;
-
-/// A snapshot that claims to be larger is not taken: no member's memory holds such a state.
-const SNAPSHOT_BYTES_MAX: u64 = 1 << 44;

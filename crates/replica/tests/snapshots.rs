@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use cluster::{Cluster, put};
 use disk::Disk;
-use raft::{Index, LogId, MemberId, Now, Replication, Term};
-use replica::{Failure, Request, SnapshotOptions, SnapshotReply, SnapshotWork};
+use raft::{Index, LogId, MemberId, Now, Replication, SnapshotPoint, Term};
+use replica::{
+    Failure, Request, SnapshotId, SnapshotOptions, SnapshotReply, SnapshotRequest, SnapshotWork,
+};
 
 const SNAPSHOTS: &str = "/member/snapshots";
 
@@ -188,6 +190,53 @@ fn the_status_tells_of_a_snapshot_on_its_way_at_both_ends() {
     let leader = cluster.replica(1).status();
     assert_eq!(leader.snapshots.sending, []);
     assert!(leader.peers.iter().all(|peer| peer.replication == Replication::Replicate));
+}
+
+/// A million keys take a while to free, and the replica thread has other things to do.
+#[test]
+fn a_state_that_is_not_taken_is_freed_by_the_snapshot_thread() {
+    let mut cluster = led();
+    let last = LogId::new(Term(1), Index(1));
+    let point = SnapshotPoint { last, stamp_ms: 0, age_ms: 0, configuration: Default::default() };
+    let (from, id) = (MemberId(2), SnapshotId { last, life: 1 });
+    let reply = SnapshotReply::Received { from, id, bytes: 1, point, store: Box::default() };
+    let now = Now { monotonic_ms: 0, wall_ms: 0 };
+    let replica = &mut cluster.running(1).replica;
+    replica.snapshot_reply(now, reply);
+    let asked = replica.take_effects().snapshot;
+    assert!(asked.iter().any(|asked| matches!(asked, SnapshotRequest::Free(_))), "{asked:?}");
+}
+
+/// Its sender writes too little for the next one to be due, and too much for it to be sent still.
+#[test]
+fn a_snapshot_that_is_too_old_to_be_sent_is_given_up_for_a_newer_one() {
+    let slow = SnapshotOptions {
+        bytes_per_second_max: 10_000,
+        chunk_bytes: 100,
+        pinned_log_bytes_max: 100,
+        ..SnapshotOptions::default()
+    };
+    let mut cluster = led_with(slow);
+    cluster.isolated = vec![3];
+    write(&mut cluster, 0..100);
+    let newest = |cluster: &Cluster| {
+        let newest = cluster.replica(1).status().snapshots.newest;
+        newest.expect("there is one").last.index
+    };
+    // Right after one was made; a few more are far from the next.
+    let (mut before, mut written) = (newest(&cluster), 100);
+    while newest(&cluster) == before {
+        before = newest(&cluster);
+        write(&mut cluster, written..written + 1);
+        written += 1;
+    }
+    let too_old = newest(&cluster);
+    write(&mut cluster, written..written + 5);
+    assert_eq!(newest(&cluster), too_old, "the next one is not due");
+    cluster.isolated.clear();
+    cluster.pass(5_000);
+    assert!(holds_everything(&cluster, 3, 0..written + 5));
+    assert!(newest(&cluster) > too_old);
 }
 
 #[test]

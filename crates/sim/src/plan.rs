@@ -234,7 +234,7 @@ impl Plan {
 impl Limits {
     fn draw(random: &mut Random) -> Limits {
         let message_bytes_max = random.pick(&[60, 400, 2_000]);
-        Limits {
+        let mut limits = Limits {
             segment_bytes: random.pick(&[16, 32, 64]) << 10,
             spares: random.below(3) as usize,
             message_bytes_max,
@@ -247,9 +247,13 @@ impl Limits {
                 of_last_percent: random.pick(&[0, 0, 0, 100]),
                 bytes_per_second_max: random.pick(&[50_000, 1 << 20]),
                 chunk_bytes: random.pick(&[600, 2_000, 100_000]),
+                ..SnapshotOptions::default()
             },
             turn_units: random.pick(&[1, 1_100, 5_000, 1 << 20]),
-        }
+        };
+        // Soon reached where the next one is due only when the log is as long as the last one.
+        limits.snapshots.pinned_log_bytes_max = 2 * limits.snapshots.bytes_min;
+        limits
     }
 
     /// Raises what must hold a message so that it does.

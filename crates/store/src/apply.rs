@@ -305,10 +305,16 @@ impl Store {
     /// a while. The bounds of the sessions stay this store's own.
     pub fn replace(&mut self, restored: Store) -> Retired {
         let Store { tree, state, unfinished, sweep, .. } = restored;
-        let retired = Retired { _tree: std::mem::replace(&mut self.tree, tree) };
-        (self.state, self.unfinished, self.sweep) = (state, unfinished, sweep);
+        let tree = std::mem::replace(&mut self.tree, tree);
+        let state = std::mem::replace(&mut self.state, state);
+        (self.unfinished, self.sweep) = (unfinished, sweep);
         self.publish();
-        retired
+        Retired { _tree: tree, _state: state }
+    }
+
+    /// What this store holds, for the caller to drop where it holds nobody up.
+    pub fn retire(self) -> Retired {
+        Retired { _tree: self.tree, _state: self.state }
     }
 
     /// A handle for reading what is published.
@@ -338,11 +344,12 @@ impl Default for Store {
     }
 }
 
-/// The keys that [`Store::replace`] put out of use. Dropping it frees their memory, if no reader
-/// still looks at them.
+/// The keys and sessions that [`Store::replace`] put out of use. Dropping it frees their memory, if
+/// no reader still looks at them.
 #[derive(Debug)]
 pub struct Retired {
     _tree: Arc<Tree>,
+    _state: State,
 }
 
 /// The rest of an entry that did not fit into its turn.

@@ -222,7 +222,10 @@ impl Replica {
             self.snapshots.trouble.over(SnapshotWork::Send);
         }
         let Snapshots { sending, shelf, .. } = &mut self.snapshots;
-        let due = sending.tick(now_ms, self.raft.term(), |last| shelf.is_pinned_too_long(last));
+        let due = sending.tick(now_ms, self.raft.term(), |last| shelf.is_replaced(last));
+        if sending.pinned().any(|last| shelf.is_pinned_too_long(last)) {
+            self.snapshots.wanted_now = true;
+        }
         for offer in due.offers {
             self.offer(offer);
         }
@@ -242,13 +245,14 @@ impl Replica {
     /// Captures the state as it is now, if a snapshot is due. It covers at most what is durable
     /// here (rule 2.1).
     pub(crate) fn write_snapshot_if_due(&mut self) {
-        let snapshots = &mut self.snapshots;
-        let due = snapshots.shelf.is_due(self.now.monotonic_ms) || snapshots.wanted_now;
+        let (snapshots, now_ms) = (&mut self.snapshots, self.now.monotonic_ms);
+        let wanted = snapshots.wanted_now && snapshots.shelf.may_begin(now_ms);
+        let due = wanted || snapshots.shelf.is_due(now_ms);
         let rests = snapshots.enabled && !snapshots.stateless && snapshots.installing.is_none();
         let applied = self.applier.applied();
         let newest = snapshots.shelf.newest().map_or(0, |newest| newest.last.index.0);
         let covers = newest < applied.0 && applied <= self.raft.durable();
-        if !due || !rests || !covers || snapshots.shelf.is_writing() {
+        if !due || !rests || !covers {
             return;
         }
         snapshots.wanted_now = false;
@@ -384,6 +388,10 @@ impl Replica {
                 let cluster_id = self.configuration().cluster_id;
                 self.effects.snapshot.push(SnapshotRequest::Finish { from, id, cluster_id });
             }
+            Some(Step::Fail) => {
+                self.snapshots.receiving = None;
+                self.snapshot_ends(from, id, SnapshotOutcome::Failed);
+            }
         }
     }
 
@@ -400,7 +408,7 @@ impl Replica {
         let is_this = |receiving: &mut Receiving| receiving.is(from, id);
         let Some(receiving) = self.snapshots.receiving.take_if(is_this) else {
             // Another took its place meanwhile.
-            self.tidy_snapshots();
+            self.without_use(store);
             return;
         };
         let now = self.now;
@@ -411,13 +419,13 @@ impl Replica {
                 of_use.then_some(Awaits::Commit)
             }
             Ok(Installed::Stale) => {
-                self.tidy_snapshots();
+                self.without_use(store);
                 return;
             }
             Err(refusal) => {
                 self.effects.refused.push((from, refusal));
                 self.snapshot_ends(from, id, SnapshotOutcome::Failed);
-                self.tidy_snapshots();
+                self.without_use(store);
                 return;
             }
         };
@@ -429,8 +437,15 @@ impl Replica {
                 self.snapshots.installing = Some(installing);
                 self.take_over_if_ready(PersistNumber(0));
             }
-            None => self.tidy_snapshots(),
+            None => self.without_use(store),
         }
+    }
+
+    /// A snapshot that was received is not taken. Its state may be large: it is not this thread
+    /// that frees it (rule 6.2).
+    fn without_use(&mut self, store: Store) {
+        self.effects.snapshot.push(SnapshotRequest::Free(store.retire()));
+        self.tidy_snapshots();
     }
 
     /// Tells the sender that no more of it is wanted.

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use raft::{MemberId, Term};
 
-use super::{SNAPSHOT_BYTES_MAX, SNAPSHOT_CHUNK_BYTES_MAX, SnapshotId, SnapshotRequest};
+use wal::snapshot::SNAPSHOT_BYTES_MAX;
+
+use super::{SNAPSHOT_CHUNK_BYTES_MAX, SnapshotId, SnapshotRequest};
 
 /// A piece that does not come is asked for again after so long, in ms.
 const ASK_AGAIN_MS: u64 = 500;
@@ -45,6 +47,8 @@ pub(super) enum Step {
     Work(SnapshotRequest),
     /// Have it verify the whole.
     Finish,
+    /// Give it up: what there is of it is not what is offered.
+    Fail,
 }
 
 impl Receiving {
@@ -80,9 +84,12 @@ impl Receiving {
         self.ask_again(now_ms, 0)
     }
 
-    /// Everything before `offset` is written.
+    /// Everything before `offset` is written. More than there is, if the sender offered the same
+    /// snapshot with another size before.
     pub(super) fn written(&mut self, now_ms: u64, offset: u64) -> Step {
-        assert!(offset <= self.bytes_total, "no more is written than there is");
+        if offset > self.bytes_total {
+            return Step::Fail;
+        }
         self.offset = offset;
         if offset == self.bytes_total {
             self.state = State::Finishing;
@@ -179,6 +186,11 @@ mod tests {
             "it goes on there"
         );
         assert_eq!(receiving.term, Term(7));
+    }
+
+    #[test]
+    fn a_snapshot_that_was_longer_when_it_was_offered_before_is_given_up() {
+        assert!(matches!(begun().written(0, 11), Step::Fail));
     }
 
     #[test]

@@ -6,10 +6,6 @@
 
 use raft::LogId;
 
-/// With so many bytes in the log after a snapshot that is being sent, it is given up for a newer
-/// one (rule 2.3).
-const PINNED_LOG_BYTES_MAX: u64 = 256 << 20;
-
 /// After a snapshot could not be written, none is tried for so long, in ms.
 const RETRY_AFTER_MS: u64 = 10_000;
 
@@ -25,6 +21,9 @@ pub struct SnapshotOptions {
     /// A message carries so many bytes of a snapshot; at most
     /// [`SNAPSHOT_CHUNK_BYTES_MAX`](super::SNAPSHOT_CHUNK_BYTES_MAX).
     pub chunk_bytes: usize,
+    /// With so many bytes in the log after a snapshot that is being sent, it is given up for a
+    /// newer one (rule 2.3), and that one is made now if there is none.
+    pub pinned_log_bytes_max: u64,
 }
 
 impl Default for SnapshotOptions {
@@ -34,6 +33,7 @@ impl Default for SnapshotOptions {
             of_last_percent: 100,
             bytes_per_second_max: 64 << 20,
             chunk_bytes: super::SNAPSHOT_CHUNK_BYTES_MAX,
+            pinned_log_bytes_max: 256 << 20,
         }
     }
 }
@@ -86,11 +86,12 @@ impl Shelf {
         let of_last = newest.map_or(0, |newest| newest.bytes / 100 * of_last_percent);
         let least = of_last.max(bytes_min);
         let since = newest.map_or(self.log_bytes, |newest| self.log_bytes_since(newest.last));
-        self.writing.is_none() && now_ms >= self.not_before_ms && since > least
+        since > least && self.may_begin(now_ms)
     }
 
-    pub(super) fn is_writing(&self) -> bool {
-        self.writing.is_some()
+    /// Whether none is being written, and the last failure is a while ago.
+    pub(super) fn may_begin(&self, now_ms: u64) -> bool {
+        self.writing.is_none() && now_ms >= self.not_before_ms
     }
 
     /// It is being written, at `last`.
@@ -152,9 +153,16 @@ impl Shelf {
         keep
     }
 
-    /// Whether so much was written since the snapshot at `last` that sending it is given up.
+    /// Whether so much was written since the snapshot at `last` that a newer one is to be sent
+    /// instead.
     pub(super) fn is_pinned_too_long(&self, last: LogId) -> bool {
-        self.log_bytes_since(last) > PINNED_LOG_BYTES_MAX
+        self.log_bytes_since(last) > self.options.pinned_log_bytes_max
+    }
+
+    /// ... and there is one: to give it up for itself would send nothing for ever.
+    pub(super) fn is_replaced(&self, last: LogId) -> bool {
+        let is_newer = |newest: KeptSnapshot| newest.last.index > last.index;
+        self.is_pinned_too_long(last) && self.newest().is_some_and(is_newer)
     }
 
     fn log_bytes_since(&self, last: LogId) -> u64 {
