@@ -17,29 +17,38 @@ const VALUE_BYTES: usize = 900_000;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A member of a cluster of one, and its directory.
+/// A member of a cluster of one, or one that joins it, and its directory.
 struct Member {
+    name: &'static str,
     directory: PathBuf,
     port: u16,
+    /// What it is started with besides.
+    arguments: Vec<String>,
     process: Option<Child>,
 }
 
 impl Member {
     fn start(test: &str) -> Member {
-        let name = format!("raftkv-offline-{test}-{}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
+        Member::start_with(test, "alone", &[])
+    }
+
+    fn start_with(test: &str, name: &'static str, arguments: &[&str]) -> Member {
+        let directory = format!("raftkv-offline-{test}-{name}-{}", std::process::id());
+        let directory = std::env::temp_dir().join(directory);
         fs::remove_dir_all(&directory).ok();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let mut member = Member { directory, port, process: None };
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let mut member = Member { name, directory, port, arguments, process: None };
         member.restart();
         member
     }
 
     fn restart(&mut self) {
         let started = Command::new(PROGRAM)
-            .args(["start", "--node-id", "alone", "--port", &self.port.to_string()])
+            .args(["start", "--node-id", self.name, "--port", &self.port.to_string()])
+            .args(&self.arguments)
             .args(["--wal-segment-bytes", "4MiB", "--data-dir"])
             .arg(&self.directory)
             .stderr(Stdio::null())
@@ -123,7 +132,11 @@ fn flip(path: &Path, offset: usize) {
 
 /// A stopped member with values that fill several segments.
 fn stopped(test: &str) -> Member {
-    let mut member = Member::start(test);
+    stopped_with(test, &[])
+}
+
+fn stopped_with(test: &str, arguments: &[&str]) -> Member {
+    let mut member = Member::start_with(test, "alone", arguments);
     for key in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"] {
         member.put_large(key);
     }
@@ -219,4 +232,47 @@ fn a_member_goes_on_alone_in_a_cluster_of_its_own() {
     member.stop();
     let output = run(&["check", member.path()]);
     assert!(output.status.success(), "{}", said(&output));
+}
+
+/// Every file below a directory, with its bytes.
+fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(contents(&path)),
+            false => files.push((path.clone(), fs::read(&path).unwrap())),
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn what_is_not_done_yet_changes_no_byte_of_a_damaged_directory() {
+    let member = stopped("unconfirmed");
+    let segments = member.segments();
+    flip(&segments[segments.len() / 2], 4096 * 4);
+    let before = contents(&member.directory);
+    let output = run(&["recover", member.path(), "--as-single-voter"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("This log is damaged: entries up to "), "{}", said(&output));
+    assert!(said(&output).contains("nothing was changed"), "{}", said(&output));
+    assert!(before == contents(&member.directory), "nothing was changed");
+}
+
+#[test]
+fn others_join_a_member_that_went_on_alone_after_its_log_was_cut() {
+    let mut member = stopped_with("rejoin", &["--snapshot-bytes", "3MiB"]);
+    let output = run(&["check", member.path()]);
+    assert!(said(&output).contains("sound") && !said(&output).contains("starts after entry none"));
+    let output = run(&["recover", member.path(), "--as-single-voter", "--yes"]);
+    assert!(output.status.success(), "{}", said(&output));
+    member.restart();
+    let endpoint = format!("http://localhost:{}", member.port);
+    let joined = Member::start_with("rejoin", "second", &["--join", &endpoint]);
+    for key in ["a", "f", "k"] {
+        let output = joined.client("get", &[key, "-o", "plain"]);
+        assert_eq!(said(&output).trim().len(), VALUE_BYTES, "{key} came to the new member");
+    }
 }

@@ -176,7 +176,8 @@ impl Applier {
     }
 }
 
-fn to_store(entry: &Entry) -> LogEntry {
+/// A committed entry as the store is told of it.
+pub(crate) fn to_store(entry: &Entry) -> LogEntry {
     LogEntry {
         index: entry.id.index.0,
         term: entry.id.term.0,

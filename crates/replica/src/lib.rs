@@ -27,7 +27,8 @@
 //! | `snapshot.rs`, `snapshot/` | the state as files: made, sent, received, taken over |
 //! | `state_check.rs`, `quarantine.rs` | whether the members' states agree, and what if not |
 //! | `room.rs` | whether the disks have room, and what is refused if not |
-//! | `offline.rs` | what a log holds, in words; a member that goes on alone |
+//! | `offline.rs` | what a log holds, in words |
+//! | `alone.rs` | after the loss of a majority: a member goes on alone |
 //! | `configuration.rs`, `change.rs` | who is in the cluster, and how that changes |
 //! | `members.rs` | when the leader makes such a change |
 //!
@@ -35,6 +36,7 @@
 //! socket, and holds no channel. It does not encode messages, and it does not decide who founds a
 //! cluster.
 
+mod alone;
 mod api;
 mod applier;
 mod change;
@@ -52,6 +54,7 @@ mod room;
 mod snapshot;
 mod state_check;
 
+pub use alone::{AloneError, AloneForecast, FreshIdentity, forecast_alone, go_on_alone};
 pub use api::{
     Answer, Done, Effects, Failure, ForwardRefusal, PeerMessage, Request, Status, Stop, Submission,
     Ticket,
@@ -61,7 +64,7 @@ pub use configuration::{
     CODEC, Configuration, ConfigurationError, MEMBERS_MAX, Member, REMOVED_MAX, Standing, UNCLAIMED,
 };
 pub use log_worker::{LogError, LogReply, LogRequest, LogWorker, Purpose, Recovered, open_log};
-pub use offline::{AloneError, Explained, append_configuration, configuration_alone, explain};
+pub use offline::{Explained, explain};
 pub use pending::PENDING_MAX;
 pub use quarantine::{Agreement, CHECK_INTERVAL_MS};
 pub use replica::Replica;

@@ -140,21 +140,17 @@ pub fn open_log<D: Disk>(
     options: wal::Options,
     tail_bytes_max: usize,
 ) -> Result<(LogWorker<D>, Recovered), LogError> {
-    let (log, configurations) = (Log::new(), Vec::new());
-    let mut visitor = Visitor { log, configurations, error: None, tail_bytes_max };
+    let mut visitor = Visitor::new(tail_bytes_max);
     let usable = || usable_snapshots(disk, snapshots);
     let visit = &mut |visit: wal::Visit<'_>| visitor.visit(visit);
     let opened = Wal::open_repairing(disk.clone(), directory, options, &usable, visit);
     let (wal, recovered) = opened.map_err(LogError::Open)?;
-    if let Some(error) = visitor.error {
-        return Err(error);
-    }
+    let (log, mut configurations) = visitor.finish()?;
     check_beginning(&recovered)?;
     let hard_state = entry::hard_state_from_log(recovered.hard_state);
-    let newest = visitor.configurations.last().map(|(_, payload)| payload.clone());
+    let newest = configurations.last().map(|(_, payload)| payload.clone());
     let configuration = newest.map(Configuration::decode).transpose();
     let configuration = configuration.map_err(LogError::Configuration)?;
-    let (log, mut configurations) = (visitor.log, visitor.configurations);
     // Entries before the start may still have been there.
     let before = configurations.partition_point(|&(index, _)| index < log.first_index());
     let base = configurations.drain(..before).next_back().unwrap_or_default();
@@ -165,7 +161,7 @@ pub fn open_log<D: Disk>(
 }
 
 /// Collects what the core needs to know while the log is read.
-struct Visitor {
+pub(crate) struct Visitor {
     log: Log,
     /// Those of the entries that still stand.
     configurations: Vec<(Index, Bytes)>,
@@ -174,7 +170,19 @@ struct Visitor {
 }
 
 impl Visitor {
-    fn visit(&mut self, visit: wal::Visit<'_>) {
+    /// Nothing was read yet.
+    pub(crate) fn new(tail_bytes_max: usize) -> Visitor {
+        let (log, configurations) = (Log::new(), Vec::new());
+        Visitor { log, configurations, error: None, tail_bytes_max }
+    }
+
+    /// The log, and its configurations with their places, oldest first; some may be of entries
+    /// before its start.
+    pub(crate) fn finish(self) -> Result<(Log, Vec<(Index, Bytes)>), LogError> {
+        self.error.map_or(Ok((self.log, self.configurations)), Err)
+    }
+
+    pub(crate) fn visit(&mut self, visit: wal::Visit<'_>) {
         // What is read in vain before a repair does not count.
         if self.error.is_some() && !matches!(visit, wal::Visit::Begin { .. }) {
             return;

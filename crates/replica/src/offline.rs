@@ -1,14 +1,11 @@
-//! What can be done with a member's data directory while no member runs in it: saying what its log
-//! holds, and letting it go on alone.
+//! What a member's log holds, in words.
 
 use bytes::Bytes;
-use disk::Disk;
-use raft::{Entry, EntryKind, HardState, Index, LogId, MemberId, Persist, PersistNumber, Term};
+use raft::{Entry, EntryKind, MemberId};
 use store::{Command, Condition, KeyRange, Origin};
 
-use crate::configuration::{Configuration, Member, REMOVED_MAX, Standing};
+use crate::configuration::{Configuration, Member, Standing};
 use crate::entry;
-use crate::log_worker::{LogReply, LogRequest, LogWorker, Purpose, Recovered};
 
 /// Longest key or value that is shown whole, in bytes.
 const SHOWN_BYTES_MAX: usize = 256;
@@ -124,94 +121,4 @@ fn shown(bytes: &Bytes) -> String {
     let (start, rest) = bytes.split_at(bytes.len().min(SHOWN_BYTES_MAX));
     let text = start.escape_ascii().to_string();
     if rest.is_empty() { text } else { format!("{text}… ({} bytes)", bytes.len()) }
-}
-
-/// Why a member can not go on alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AloneError {
-    /// Neither its log nor a snapshot holds a configuration.
-    NoConfiguration,
-    /// The newest configuration that it knows does not list it.
-    NotAMember,
-    /// The log failed.
-    Log(String),
-}
-
-impl std::fmt::Display for AloneError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            AloneError::NoConfiguration => f.write_str(
-                "this directory belongs to no cluster yet: there is nothing to recover in it",
-            ),
-            AloneError::NotAMember => f.write_str(
-                "the newest configuration in this directory does not list this member: recover \
-                 from another one",
-            ),
-            AloneError::Log(reason) => f.write_str(reason),
-        }
-    }
-}
-
-impl std::error::Error for AloneError {}
-
-/// The configuration in which `id` is the only member, of a cluster of its own.
-pub fn configuration_alone(
-    was: Option<&Configuration>,
-    id: MemberId,
-    cluster_id: u128,
-    incarnation: u128,
-) -> Result<Configuration, AloneError> {
-    let was = was.ok_or(AloneError::NoConfiguration)?;
-    let member = was.members.get(&id).ok_or(AloneError::NotAMember)?;
-    let member = Member { incarnation, standing: Standing::Voter, ..member.clone() };
-    let others = was.members.keys().copied().filter(|other| *other != id);
-    let mut removed: Vec<MemberId> = was.removed.iter().copied().chain(others).collect();
-    removed.drain(..removed.len().saturating_sub(REMOVED_MAX));
-    Ok(Configuration { cluster_id, members: [(id, member)].into(), removed })
-}
-
-/// Appends a configuration to a recovered log, durably, in a term that no other member knows: the
-/// entries before it stay, and the member that it lists commits them all when it starts.
-pub fn append_configuration<D: Disk>(
-    worker: &mut LogWorker<D>,
-    recovered: &Recovered,
-    configuration: &Configuration,
-) -> Result<LogId, AloneError> {
-    let log = &recovered.restored.log;
-    let last = log.last();
-    let (stamp_ms, age_ms) = times_at_end(worker, recovered)?;
-    let HardState { term, commit, .. } = recovered.restored.hard_state;
-    let id = LogId::new(Term(term.0 + 1), last.index.next());
-    let kind = EntryKind::Configuration;
-    let entry = Entry { id, kind, stamp_ms, age_ms, payload: configuration.encode() };
-    let hard_state = HardState { term: id.term, vote: None, commit };
-    let (number, start) = (PersistNumber(1), None);
-    let persist = Persist { number, hard_state, start, entries: vec![entry] };
-    match worker.handle(vec![LogRequest::Persist(persist)]).pop() {
-        Some(LogReply::Persisted(_)) => Ok(id),
-        Some(LogReply::Failed(reason)) => Err(AloneError::Log(reason)),
-        other => panic!("a batch is persisted or fails: {other:?}"),
-    }
-}
-
-/// Stamp and age of the last entry: those of the next may not be lower.
-fn times_at_end<D: Disk>(
-    worker: &mut LogWorker<D>,
-    recovered: &Recovered,
-) -> Result<(u64, u64), AloneError> {
-    let log = &recovered.restored.log;
-    let Index(last) = log.last().index;
-    if last < log.first_index().0 {
-        return Ok(log.times());
-    }
-    let (purpose, from, to) = (Purpose::Apply, Index(last), Index(last));
-    let read = LogRequest::Read { purpose, from, to, bytes_max: 0 };
-    match worker.handle(vec![read]).pop() {
-        Some(LogReply::Entries { entries, .. }) => {
-            let times = entries.last().map(|entry| (entry.stamp_ms, entry.age_ms));
-            Ok(times.unwrap_or_else(|| log.times()))
-        }
-        Some(LogReply::Failed(reason)) => Err(AloneError::Log(reason)),
-        other => panic!("entries are read or not: {other:?}"),
-    }
 }

@@ -10,7 +10,8 @@ use super::sending::{Offer, Sending, SnapshotSent};
 use super::shelf::{KeptSnapshot, Shelf, SnapshotOptions};
 use super::trouble::{SnapshotFailure, SnapshotWork, Trouble};
 use super::{SnapshotId, SnapshotMessage, SnapshotOutcome, SnapshotReply, SnapshotRequest};
-use crate::LogRequest;
+use crate::configuration::Configuration;
+use crate::log_worker::LogRequest;
 use crate::replica::Replica;
 
 /// A member without a state asks the leader for a snapshot this often, in ms.
@@ -265,7 +266,9 @@ impl Replica {
             configuration: self.applier.configuration().clone(),
         };
         snapshots.shelf.begin(point.last);
-        let cluster_id = self.configuration().cluster_id;
+        // The state's, not that of the log's end: a member that went on alone has both in its log.
+        let applied = Configuration::decode(point.configuration.1.clone());
+        let cluster_id = applied.as_ref().unwrap_or(self.configuration()).cluster_id;
         let capture = Box::new(capture);
         self.effects.snapshot.push(SnapshotRequest::Write { point, cluster_id, capture });
     }

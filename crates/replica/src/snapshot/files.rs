@@ -190,7 +190,8 @@ impl<D: Disk> SnapshotWorker<D> {
         }
     }
 
-    fn write(
+    /// Writes a snapshot, durably, and reads it back; answers the size of its file.
+    pub(crate) fn write(
         &mut self,
         point: &SnapshotPoint,
         cluster_id: u128,
@@ -204,6 +205,11 @@ impl<D: Disk> SnapshotWorker<D> {
             }
         }
         Ok(self.files.finish(writer)?.bytes)
+    }
+
+    /// Removes all snapshots but the one at `last`.
+    pub(crate) fn keep_only(&mut self, last: LogId) -> Result<(), disk::Error> {
+        self.files.retain(&[log_id_of(last)])
     }
 
     fn read(&self, id: SnapshotId, offset: u64, bytes_max: usize) -> Result<Bytes, String> {
