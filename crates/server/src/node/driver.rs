@@ -206,8 +206,8 @@ impl Driver {
             }
             Input::StreamLost(peer) => self.peers.unheard(peer),
             Input::Greeted { by, greeting } => {
-                let others = self.peers.members();
-                let expelled = turn.reception.greeted(by, greeting, others);
+                let membership = self.replica.configuration().membership();
+                let expelled = turn.reception.greeted(by, greeting, &membership);
                 turn.ended = turn.ended.take().or(expelled.map(Ended::Expelled));
             }
             Input::Log(reply) => self.replica.log_reply(now, reply),

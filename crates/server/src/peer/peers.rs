@@ -115,6 +115,7 @@ impl Peers {
     }
 
     /// How many other members the configuration has.
+    #[cfg(test)]
     pub(crate) fn members(&self) -> usize {
         self.peers.values().filter(|peer| peer.member).count()
     }
