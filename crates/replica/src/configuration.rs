@@ -184,6 +184,11 @@ impl Configuration {
         self.removed.contains(&id)
     }
 
+    /// Whether no member has or had that id.
+    pub fn is_new(&self, id: MemberId) -> bool {
+        !self.members.contains_key(&id) && !self.is_removed(id)
+    }
+
     /// Who counts for what. A reserved place is nobody: nothing is sent there.
     pub fn membership(&self) -> Membership {
         let mut membership = Membership::default();

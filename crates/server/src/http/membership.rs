@@ -78,7 +78,10 @@ pub(super) async fn add(
         return Err(Refusal::new(Code::BadMember, message).with("name", name));
     }
     let status = doors.node.status();
-    let replaces = fields.get("replaces").map(|old| find(old, &status)).transpose()?;
+    // A member that is there already, or was, may speak of one whose place it has taken since.
+    let is_new = status.configuration.as_ref().is_none_or(|known| known.is_new(id));
+    let replaces = fields.get("replaces").filter(|_| is_new);
+    let replaces = replaces.map(|old| find(old, &status)).transpose()?;
     let change = Change::Add { id, incarnation, name, address, replaces };
     make(&doors, asked, change, Some(id)).await
 }

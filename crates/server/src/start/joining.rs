@@ -33,14 +33,16 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Refusals that another time will not bring.
-const NOT_NOW: [&str; 9] = [
+const NOT_NOW: [&str; 11] = [
     "change_in_progress",
+    "corrupt",
     "learner_behind",
     "no_leader",
     "not_leader",
     "not_ready",
     "outcome_unknown",
     "overloaded",
+    "stopped",
     "superseded",
     "unavailable",
 ];
@@ -126,13 +128,14 @@ impl Member {
         std::future::pending().await
     }
 
-    /// Its log is its own from the first entry on: an empty one would be a sign of a wipe.
+    /// Its log is its own from the first entry on: an empty one would be a sign of a wipe. What
+    /// counts is what a power cut leaves of it.
     async fn note_that_it_has_joined(&mut self) -> Result<(), StartError> {
         while self.directory.identity().joining {
             let status = self.status.current();
-            let last = status.replica.as_ref().map_or(0, |replica| replica.last.index.0);
+            let durable = status.replica.as_ref().map_or(0, |replica| replica.durable);
             match self.directory.identity().cluster_id {
-                Some(cluster_id) if last > 0 => self.directory.set_cluster(cluster_id)?,
+                Some(cluster_id) if durable > 0 => self.directory.set_cluster(cluster_id)?,
                 _ => sleep(RETRY_INTERVAL).await,
             }
         }
@@ -215,6 +218,10 @@ async fn put(address: &str, question: Question) -> Asked {
         Ok(Err(NoAnswer::NotSent(why) | NoAnswer::Broken(why))) => return Asked::NotYet(why),
         Err(_) => return Asked::NotYet("no answer in time".to_owned()),
     };
+    read_answer(status, answer)
+}
+
+fn read_answer(status: StatusCode, answer: Bytes) -> Asked {
     if status.is_success() {
         return Asked::Done(answer);
     }
@@ -248,4 +255,30 @@ fn read_cluster_id(answer: &[u8]) -> Result<u128, StartError> {
     let answer = serde_json::from_slice::<Answer>(answer).ok();
     let id = answer.and_then(|answer| u128::from_str_radix(&answer.cluster_id, 16).ok());
     id.ok_or_else(|| StartError::Stopped("a member named no cluster to join".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why_not(status: StatusCode, answer: &'static str) -> String {
+        match read_answer(status, Bytes::from_static(answer.as_bytes())) {
+            Asked::NotYet(why) => format!("not yet: {why}"),
+            Asked::Refused { code, message } => format!("{code}: {message}"),
+            Asked::Done(_) => "done".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_a_member_says_is_passed_on() {
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        let stopped = r#"{"error": "stopped", "message": "its disk failed"}"#;
+        assert_eq!(why_not(unavailable, stopped), "not yet: its disk failed");
+        let corrupt = r#"{"error": "corrupt", "message": "no majority agrees"}"#;
+        assert_eq!(why_not(unavailable, corrupt), "not yet: no majority agrees");
+        let taken = r#"{"error": "name_taken", "message": "that is somebody else"}"#;
+        assert_eq!(why_not(StatusCode::CONFLICT, taken), "name_taken: that is somebody else");
+        let strange = why_not(StatusCode::BAD_GATEWAY, "<html>");
+        assert!(strange.ends_with("as no member would"), "{strange}");
+    }
 }

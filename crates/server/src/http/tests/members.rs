@@ -60,6 +60,28 @@ async fn a_member_is_added_promoted_moved_replaced_and_removed() {
 }
 
 #[tokio::test]
+async fn who_asks_once_more_may_name_a_member_that_is_gone() {
+    let world = World::new().await;
+    let old = json!({"address": "localhost:8002", "name": "old", "id": "2", "incarnation": "a"});
+    add(&world, old).await;
+    let answer = send(&world, "POST", "/cluster/members/old/promote", "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let new = json!({
+        "address": "localhost:8003", "name": "new", "id": "3", "incarnation": "b",
+        "replaces": "old",
+    });
+    add(&world, new.clone()).await;
+    let answer = send(&world, "DELETE", "/cluster/members/old", "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let answer = add(&world, new.clone()).await;
+    assert_eq!(answer["members"].as_array().unwrap().len(), 2, "it is there, as it was");
+    let answer = send(&world, "DELETE", "/cluster/members/new", "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let again = send(&world, "POST", "/cluster/members", &new.to_string()).await;
+    again.assert_refused(409, "member_removed");
+}
+
+#[tokio::test]
 async fn a_place_is_reserved_with_an_address_alone() {
     let world = World::new().await;
     let answer = add(&world, json!({"address": "localhost:8002"})).await;
