@@ -314,7 +314,12 @@ impl fmt::Display for DirectoryError {
                 path.display()
             ),
             DirectoryError::NoMember { path } => {
-                write!(f, "{} is no member's data directory: it has no {IDENTITY}", path.display())
+                write!(
+                    f,
+                    "{} is no member's data directory, it has no {IDENTITY}: name the one that a \
+                     member was started with (--data-dir)",
+                    path.display()
+                )
             }
             DirectoryError::LogMissing { path, owner } => write!(
                 f,
@@ -324,7 +329,8 @@ impl fmt::Display for DirectoryError {
             ),
             DirectoryError::OtherCluster { found, expected } => write!(
                 f,
-                "this data directory belongs to cluster {found:032x}, not to {expected:032x}"
+                "this data directory belongs to cluster {found:032x}, not to {expected:032x}: \
+                 start it without --join, or let an empty directory join"
             ),
             DirectoryError::InvalidName { name } => write!(
                 f,

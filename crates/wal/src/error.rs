@@ -216,7 +216,7 @@ impl fmt::Display for Corruption {
         write!(
             f,
             "{} is corrupt at byte {}: {}; this member can vouch for nothing after index {}: check \
-             its disk, then rebuild it from its peers",
+             its disk, then start it again, which repairs the log",
             self.path.display(),
             self.offset,
             self.damage,

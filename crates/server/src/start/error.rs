@@ -73,7 +73,10 @@ impl fmt::Display for StartError {
         match self {
             StartError::Directory(error) => error.fmt(f),
             StartError::Log(error) => error.fmt(f),
-            StartError::Snapshots(error) => write!(f, "the snapshots can not be read: {error}"),
+            StartError::Snapshots(error) => write!(
+                f,
+                "the snapshots can not be read: {error}; put that right and start it again"
+            ),
             StartError::LogWiped { path } => write!(
                 f,
                 "{} belongs to a cluster, but its log is empty: it no longer knows what it \
@@ -82,7 +85,8 @@ impl fmt::Display for StartError {
             ),
             StartError::LogForeign { path } => write!(
                 f,
-                "the log in {} is of another member: put the directory that belongs there back",
+                "the log in {} is of another member: put the directory that belongs there back; if \
+                 `raftkv recover` was cut short in it, run that again",
                 path.display()
             ),
             StartError::PortTaken { listen } => write!(
@@ -104,8 +108,14 @@ impl fmt::Display for StartError {
                     _ => Ok(()),
                 }
             }
-            StartError::Founding(error) => write!(f, "can not found the cluster: {error}"),
-            StartError::System(error) => write!(f, "the system refuses: {error}"),
+            StartError::Founding(error) => {
+                write!(f, "can not found the cluster: {error}; put that right and start it again")
+            }
+            StartError::System(error) => write!(
+                f,
+                "the system gives no thread or no randomness: {error}; raise its limits and start \
+                 it again"
+            ),
             StartError::Stopped(reason) => write!(
                 f,
                 "this member has stopped: {reason}; what it acknowledged before is safe; put that \

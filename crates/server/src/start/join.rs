@@ -94,16 +94,7 @@ impl Member {
         if let Some(torn) = &recovered.log.torn_tail {
             warn!(?torn, "the last flush before the crash was cut short; nobody was told of it");
         }
-        for repaired in &recovered.log.repairs {
-            error!(
-                damage = %repaired.corruption,
-                kept_up_to = ?repaired.last,
-                lost_up_to = ?repaired.lost_to,
-                set_aside = ?repaired.set_aside,
-                "REPAIRED a damaged log: check this disk; what was lost comes from the leader, and \
-                 until it is back this member neither campaigns nor votes as if it had never been"
-            );
-        }
+        announce_repairs(&recovered);
         info!(last = %recovered.restored.log.last(), "recovered the log");
         let disk = MemberDisk { flushes: !self.config.unsafe_no_fsync };
         let path = self.directory.snapshots_path();
@@ -218,6 +209,28 @@ impl Member {
         let configured = Some(configuration.clone());
         let recovered = Recovered { restored, configuration: configured, ..recovered };
         Ok(Joined { worker, recovered, configuration })
+    }
+}
+
+fn announce_repairs(recovered: &Recovered) {
+    for repaired in &recovered.log.repairs {
+        error!(
+            file = %repaired.corruption.path.display(),
+            offset = repaired.corruption.offset,
+            damage = %repaired.corruption.damage,
+            kept_up_to = ?repaired.last,
+            lost_up_to = ?repaired.lost_to,
+            set_aside = ?repaired.set_aside,
+            "REPAIRED a damaged log: check this disk; what was lost comes from the leader, and \
+             until it is back this member neither campaigns nor votes as if it had never been"
+        );
+    }
+    let members = recovered.configuration.as_ref().map_or(0, |known| known.members.len());
+    if recovered.log.floor.is_some() && members == 1 {
+        error!(
+            "nobody can send this member what its log has lost, because it is the only one: bring \
+             the lost files back, or let it go on without, by `raftkv recover`"
+        );
     }
 }
 

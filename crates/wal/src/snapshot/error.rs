@@ -80,7 +80,10 @@ impl fmt::Display for SnapshotDamage {
         f.write_str(match self {
             SnapshotDamage::Header => "the header is damaged",
             SnapshotDamage::OtherLogId => "it is the snapshot of another entry",
-            SnapshotDamage::OtherCluster => "it belongs to another cluster",
+            SnapshotDamage::OtherCluster => {
+                "it belongs to another cluster: in its sender's data directory are two; end that \
+                 by running `raftkv recover` on it"
+            }
             SnapshotDamage::Length => "its size is not what was said",
             SnapshotDamage::ChunkLength => "no chunk can be that long",
             SnapshotDamage::Chunk => "the chunk's checksum does not match",
