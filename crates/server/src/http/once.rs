@@ -5,10 +5,10 @@
 //! | `If-Match: "7"` | only if the key's last write was revision 7; `*`: only if it exists |
 //! | `If-None-Match: *` | only if it does not exist |
 //! | `Idempotency-Key: …` | done once, however often it is sent; for callers that come once |
-//! | `Raftkv-Session: 12-9f3c01aa;5;4` | the same, as number 5 of that session, with all below 4 answered |
+//! | `Raftkv-Session: 12-9f3c01aa;5;4` | the same, as number 5 of it, with all below 4 answered |
 //!
-//! A session's name holds its id and some bits of the cluster's: ids are places in a log, so another
-//! cluster that is reached at the same address has sessions with the same ids.
+//! A session's name holds its id and some bits of the cluster's: ids are places in a log, so
+//! another cluster that is reached at the same address has sessions with the same ids.
 
 use std::fmt;
 

@@ -164,8 +164,7 @@ fn read_sound<D: Disk>(folder: &Folder<D>, chain: &[LiveSegment]) -> Result<Soun
         let end = reader.offset;
         let complete = match chain.get(position + 1) {
             Some(LiveSegment { header: successor, .. }) => {
-                reader.chain == successor.predecessor_checksum
-                    && replay.ends_where_it_begins(successor)
+                is_followed_by(&replay, &reader, successor)
             }
             None => !is_no_tear(damage) && reader.newest_later_frame()?.is_none(),
         };
@@ -175,6 +174,47 @@ fn read_sound<D: Disk>(folder: &Folder<D>, chain: &[LiveSegment]) -> Result<Soun
         }
     }
     unreachable!("the last segment returns")
+}
+
+/// The same, up to where the log last ended no later than at `newest`; none if it never did.
+///
+/// Entries are overwritten by others of a lower term where a leader has those: what ends later than
+/// the log's own end was dropped by a frame that is damaged, and must not count again.
+fn read_within<D: Disk>(
+    folder: &Folder<D>,
+    chain: &[LiveSegment],
+    newest: LogId,
+) -> Result<Option<Sound>, OpenError> {
+    let mut replay = Replay::starting_at(&chain[0], &mut |_| {});
+    let mut within = None;
+    for (position, segment) in chain.iter().enumerate() {
+        let mut reader = read_segment(folder, segment)?;
+        loop {
+            let end = reader.offset;
+            if replay.outline.last() <= newest {
+                let (outline, flush) = (replay.outline.clone(), replay.flush);
+                within = Some(Sound { outline, flush, position, end, complete: false });
+            }
+            let Ok(frame) = reader.next()? else { break };
+            if replay.frame(&frame, reader.header.number, end, &mut |_| {}).is_err() {
+                return Ok(within);
+            }
+        }
+        let successor = chain.get(position + 1).map(|successor| &successor.header);
+        if !successor.is_some_and(|successor| is_followed_by(&replay, &reader, successor)) {
+            break;
+        }
+    }
+    Ok(within)
+}
+
+/// Whether a segment begins exactly where the one that was read ends.
+fn is_followed_by<F: File>(
+    replay: &Replay,
+    reader: &SegmentReader<F>,
+    successor: &SegmentHeader,
+) -> bool {
+    reader.chain == successor.predecessor_checksum && replay.ends_where_it_begins(successor)
 }
 
 /// Reads frames until one is not there or not sound, and says why.
@@ -264,7 +304,7 @@ fn keep_beginning<D: Disk>(
     let start = start.filter(|id| id.term <= evidence.hard_state.term).max_by_key(|id| id.index);
     let start = start.copied().unwrap_or_default();
     let newest = *numbers.last().expect("an empty log is not corrupt");
-    let Some((segment, sound)) = beginning(folder, numbers)? else {
+    let Some((segment, sound)) = beginning(folder, numbers, evidence.last)? else {
         return Ok(start_plan(start, newest, numbers, options, evidence));
     };
     let outline = &sound.outline;
@@ -272,7 +312,7 @@ fn keep_beginning<D: Disk>(
         return Ok(start_plan(start, newest, numbers, options, evidence));
     }
     let last = outline.last();
-    let floor = Some(evidence.last).filter(|floor| *floor > last);
+    let floor = Some(evidence.floor).filter(|floor| *floor > last);
     let commit = outline.hard_state().commit;
     let first_aside = segment.header.number + u64::from(sound.complete);
     Ok(Plan {
@@ -307,21 +347,22 @@ fn start_plan(
         first_index: start.index + 1,
         previous_term: start.term,
         start,
-        floor: Some(evidence.last).filter(|floor| *floor > start),
+        floor: Some(evidence.floor).filter(|floor| *floor > start),
     };
     Plan { base: None, header, frame: None, aside: numbers.to_vec(), last: start }
 }
 
-/// The log from its oldest segment up to the damage: the segment in which it ends, and how far it
-/// goes.
+/// The log from its oldest segment up to the damage, or up to where it last ended no later than at
+/// `newest`, its own end: the segment in which that is, and how far it goes.
 fn beginning<D: Disk>(
     folder: &Folder<D>,
     numbers: &[u64],
+    newest: LogId,
 ) -> Result<Option<(LiveSegment, Sound)>, OpenError> {
     // Where the chain from the newest segment down breaks, the log goes on below the gap.
     let mut highest = numbers.len();
-    while let Some(newest) = highest.checked_sub(1).map(|position| numbers[position]) {
-        let chain = chain_from(folder, &numbers[..highest], newest)?;
+    while let Some(number) = highest.checked_sub(1).map(|position| numbers[position]) {
+        let chain = chain_from(folder, &numbers[..highest], number)?;
         let Some(oldest) = chain.first() else {
             highest -= 1;
             continue;
@@ -334,7 +375,11 @@ fn beginning<D: Disk>(
             continue;
         }
         let sound = read_sound(folder, &chain)?;
-        return Ok(Some((chain[sound.position], sound)));
+        let sound = match sound.outline.last() <= newest {
+            true => Some(sound),
+            false => read_within(folder, &chain, newest)?,
+        };
+        return Ok(sound.map(|sound| (chain[sound.position], sound)));
     }
     Ok(None)
 }
@@ -342,7 +387,11 @@ fn beginning<D: Disk>(
 /// What the newest sound bytes of a log say of its end.
 struct Evidence {
     hard_state: HardState,
+    /// The last entry that it had.
     last: LogId,
+    /// The same, or what it once had before an earlier repair if that is newer: what was promised
+    /// before is promised still, whatever was kept since.
+    floor: LogId,
     start: LogId,
 }
 
@@ -359,12 +408,11 @@ impl Evidence {
         let sought = Sought { number: newest, seed, from: BLOCK_BYTES, end };
         let found = search_frames(&file, sought)?;
         let start = header.map_or(LogId::default(), |(header, _)| header.start);
-        // What was promised before an earlier repair is promised still, whatever was kept since.
         let floor = header.and_then(|(header, _)| header.floor).unwrap_or_default();
         let Some(Found { newest: frame, floor: named }) = found else {
             return Ok(header.map(|(header, _)| {
                 let last = LogId { term: header.previous_term, index: header.first_index - 1 };
-                Evidence { hard_state: header.hard_state, last: last.max(floor), start }
+                Evidence { hard_state: header.hard_state, last, floor: last.max(floor), start }
             }));
         };
         let floor = floor.max(named.unwrap_or_default());
@@ -372,6 +420,6 @@ impl Evidence {
         let record = frame.log_ids().last().map(|(index, term)| LogId { term, index });
         let last = marks.map(|marks| marks.last).or(record);
         let start = marks.map_or(start, |marks| marks.start);
-        Ok(last.map(|last| Evidence { hard_state, last: last.max(floor), start }))
+        Ok(last.map(|last| Evidence { hard_state, last, floor: last.max(floor), start }))
     }
 }
