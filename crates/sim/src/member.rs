@@ -275,6 +275,11 @@ impl Member {
         process
     }
 
+    /// Whether what was arranged for the disk has struck, and nothing has come of it yet.
+    pub(crate) fn has_failed_in_passing(&self) -> bool {
+        self.armed.is_some() && self.disk.counts().faults != self.failed_before
+    }
+
     /// A disk operation failed, and its consequences are over.
     pub(crate) fn forget_failure(&mut self) {
         self.failed_before = self.disk.counts().faults;

@@ -139,6 +139,15 @@ impl Life {
         !asked && self.remaining().into_iter().all(settled)
     }
 
+    /// A change is under way, or asked for, as far as running members tell.
+    pub(crate) fn members_are_changing(&self) -> bool {
+        let (at, committed) = self.ledger.membership_at(self.ledger.last());
+        let running = self.members.values().filter_map(|member| member.process.as_ref());
+        let asked = self.waiting.values().any(|waiting| waiting.who == Asker::Operator);
+        let mut indexes = running.map(|process| process.replica.raft().configuration_index());
+        asked || committed.is_joint() || indexes.any(|index| index > at)
+    }
+
     /// The member was removed, and knows it: it ends for good.
     pub(crate) fn retire(&mut self, id: MemberId) {
         self.member(id).lost = true;

@@ -23,7 +23,8 @@ impl Life {
     pub(crate) fn harm(&mut self, harm: Harm) -> bool {
         let frail: Vec<MemberId> = self.plan.frail.iter().copied().collect();
         let id = self.random.pick(&frail);
-        if self.members[&id].lost {
+        // Whoever can not go on after it is lost, and a change may count on it.
+        if self.members[&id].lost || self.members_are_changing() {
             return false;
         }
         let harmed = self.harm_one(id, harm);

@@ -27,6 +27,8 @@ impl Life {
             && let Some(failed) = process.log.idle(now)
         {
             process.inbox.push_back(Input::Log(failed));
+        } else if self.members[&id].has_failed_in_passing() && self.fails_in_passing(id) {
+            return;
         }
         self.look_for_room(id, life);
         let next = Span(tick.0 + self.random.between(0, jitter.0));
@@ -229,7 +231,12 @@ impl Life {
         let now = self.now();
         let Some(process) = self.member(id).process_of(life) else { return };
         let replies = process.log.finish(now);
-        if is_failure(&replies) && self.disk_failed(id) {
+        let ends = match is_failure(&replies) {
+            true => self.disk_failed(id),
+            // A segment that could not be put aside for later use is no failure of the log.
+            false => self.members[&id].has_failed_in_passing() && self.fails_in_passing(id),
+        };
+        if ends {
             return;
         }
         for reply in replies {
@@ -347,10 +354,11 @@ impl Life {
     /// dies of it if that was planned, and goes on without otherwise. Whether it was the end of
     /// the process.
     fn fails_beside_the_log(&mut self, id: MemberId, faults_before: u64) -> bool {
+        self.member(id).disk.counts().faults != faults_before && self.fails_in_passing(id)
+    }
+
+    fn fails_in_passing(&mut self, id: MemberId) -> bool {
         let member = self.member(id);
-        if member.disk.counts().faults == faults_before {
-            return false;
-        }
         if member.armed == Some(Armed::Fails) {
             member.forget_failure();
             self.tally.count(Fault::DiskError);

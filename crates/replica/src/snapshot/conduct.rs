@@ -506,12 +506,14 @@ impl Replica {
         self.pending.stop();
     }
 
-    /// Without a state, the leader is asked for one, again and again.
+    /// Without a state, the leader is asked for one, again and again; also where one was on its way
+    /// and no more of it comes. A leader that is still sending it knows better.
     fn want_snapshot(&mut self) {
         let now_ms = self.now.monotonic_ms;
         let Snapshots { enabled, stateless, receiving, installing, want_sent_ms, .. } =
             &mut self.snapshots;
-        let busy = receiving.is_some() || installing.is_some();
+        let comes = receiving.as_ref().is_some_and(|receiving| !receiving.is_silent(now_ms));
+        let busy = comes || installing.is_some();
         let waited = now_ms >= *want_sent_ms + WANT_AGAIN_MS;
         let Some(leader) = self.raft.leader().filter(|_| *enabled && *stateless) else { return };
         if !busy && waited {

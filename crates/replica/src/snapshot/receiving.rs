@@ -14,6 +14,10 @@ const ASK_AGAIN_MS: u64 = 500;
 /// case it offers the same again.
 const FORGET_MS: u64 = 30_000;
 
+/// After so long without anything of the sender, in ms, a member without a state asks the leader
+/// anew: it may have given up the stream, or another one leads.
+const SILENT_MS: u64 = 1_000;
+
 #[derive(Debug)]
 pub(super) struct Receiving {
     pub(super) from: MemberId,
@@ -124,6 +128,11 @@ impl Receiving {
         matches!(self.state, State::Asked(_)) && now_ms - self.heard_ms >= FORGET_MS
     }
 
+    /// Whether the sender may have given up.
+    pub(super) fn is_silent(&self, now_ms: u64) -> bool {
+        matches!(self.state, State::Asked(_)) && now_ms - self.heard_ms >= SILENT_MS
+    }
+
     fn ask_again(&mut self, now_ms: u64, patience_ms: u64) -> Option<Step> {
         match &mut self.state {
             State::Asked(since_ms) if now_ms - *since_ms >= patience_ms => {
@@ -178,6 +187,7 @@ mod tests {
         assert_eq!(asks(receiving.tick(ASK_AGAIN_MS - 1).as_ref()), None);
         assert_eq!(asks(receiving.tick(ASK_AGAIN_MS).as_ref()), Some(4));
         assert_eq!(asks(receiving.tick(ASK_AGAIN_MS + 1).as_ref()), None);
+        assert!(!receiving.is_silent(SILENT_MS - 1) && receiving.is_silent(SILENT_MS));
         assert!(!receiving.is_forgotten(FORGET_MS - 1));
         assert!(receiving.is_forgotten(FORGET_MS));
         assert_eq!(
