@@ -141,6 +141,9 @@ impl Life {
 
     /// A change is under way, or asked for, as far as running members tell.
     pub(crate) fn members_are_changing(&self) -> bool {
+        if self.ledger.last().0 == 0 {
+            return false;
+        }
         let (at, committed) = self.ledger.membership_at(self.ledger.last());
         let running = self.members.values().filter_map(|member| member.process.as_ref());
         let asked = self.waiting.values().any(|waiting| waiting.who == Asker::Operator);

@@ -127,8 +127,11 @@ impl Search {
             }
             // Removals without an answer are all alike: it is enough to try the one called first.
             let first = next.iter().copied().find(|&number| self.is_lost_removal(number));
-            // The last one pushed is tried first: the one that was called first.
-            for &number in next.iter().rev() {
+            // The last one pushed is tried first: the one that was answered first, for servers mostly
+            // answer in the order in which they do things.
+            let mut by_return = next.clone();
+            by_return.sort_by_key(|&number| self.operations[number].returned.unwrap_or(u64::MAX));
+            for &number in by_return.iter().rev() {
                 if !self.is_lost_removal(number) || first == Some(number) {
                     open.extend(self.after(&place, &next, number));
                 }

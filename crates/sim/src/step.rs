@@ -21,13 +21,14 @@ const DISK_WORK_MAX: Span = Span(1_500_000);
 impl Life {
     pub(crate) fn tick(&mut self, id: MemberId, life: u64) {
         let (now, jitter, tick) = (self.now(), self.plan.tick_jitter, self.plan.tick(id));
+        let faults_before = self.members[&id].disk.counts().faults;
         let Some(process) = self.member(id).process_of(life) else { return };
         process.tick_due = true;
         if !process.paused
             && let Some(failed) = process.log.idle(now)
         {
             process.inbox.push_back(Input::Log(failed));
-        } else if self.members[&id].has_failed_in_passing() && self.fails_in_passing(id) {
+        } else if self.fails_beside_the_log(id, faults_before) {
             return;
         }
         self.look_for_room(id, life);
