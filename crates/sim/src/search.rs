@@ -53,7 +53,8 @@ pub(crate) fn search(mut operations: Vec<Operation>) -> Verdict {
     }
     let mut seers: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     // What was never answered and left what nobody saw need not have happened.
-    let seen: BTreeSet<u64> = operations.iter().filter_map(|operation| operation.saw?).collect();
+    let seen = operations.iter().filter_map(|operation| operation.saw?);
+    let seen: BTreeSet<u64> = seen.collect();
     operations.retain(|operation| {
         let unseen = matches!(operation.left, Some(Some(value)) if !seen.contains(&value));
         !(unseen && operation.saw.is_none() && operation.returned.is_none())
@@ -130,7 +131,8 @@ impl Search {
             // The last one pushed is tried first: the one that was answered first, for servers mostly
             // answer in the order in which they do things.
             let mut by_return = next.clone();
-            by_return.sort_by_key(|&number| self.operations[number].returned.unwrap_or(u64::MAX));
+            let returned = |number: usize| self.operations[number].returned.unwrap_or(u64::MAX);
+            by_return.sort_by_key(|&number| returned(number));
             for &number in by_return.iter().rev() {
                 if !self.is_lost_removal(number) || first == Some(number) {
                     open.extend(self.after(&place, &next, number));
