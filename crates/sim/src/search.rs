@@ -128,8 +128,8 @@ impl Search {
             }
             // Removals without an answer are all alike: it is enough to try the one called first.
             let first = next.iter().copied().find(|&number| self.is_lost_removal(number));
-            // The last one pushed is tried first: the one that was answered first, for servers mostly
-            // answer in the order in which they do things.
+            // The last one pushed is tried first: the one that was answered first, for servers
+            // mostly answer in the order in which they do things.
             let mut by_return = next.clone();
             let returned = |number: usize| self.operations[number].returned.unwrap_or(u64::MAX);
             by_return.sort_by_key(|&number| returned(number));
