@@ -24,7 +24,6 @@ use super::alarms::serves_nothing;
 use super::body::{self, Format};
 use super::error::{Code, Refusal, unavailable};
 use super::escape::{decode_path, text_or_base64};
-use super::once::ClusterMark;
 use super::query::{Consistency, Query, may_forward};
 use super::{Doors, once, reply};
 use crate::node::{Node, WriteOptions, Written};
@@ -214,7 +213,7 @@ fn change_of(node: &Node, request: &Request<Body>) -> Result<Change, Refusal> {
         key,
         options: WriteOptions { timeout: query.timeout()?, forward },
         condition: once::condition(request.headers())?,
-        origin: once::origin(request.headers(), ClusterMark::of(node))?,
+        origin: once::origin(request.headers(), node)?,
     })
 }
 

@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, Response};
 use bytes::Bytes;
 use store::{Command, Condition, ONCE_KEY_BYTES_MAX, OnceLimits, Origin, Revision, SessionId};
 
-use super::error::{Code, Refusal};
+use super::error::{Code, Refusal, unavailable};
 use crate::node::Node;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -46,7 +46,7 @@ pub(super) fn condition(headers: &HeaderMap) -> Result<Option<Condition>, Refusa
 }
 
 /// The name that a request to a member of this cluster gives to its change, if any.
-pub(super) fn origin(headers: &HeaderMap, mark: ClusterMark) -> Result<Option<Origin>, Refusal> {
+pub(super) fn origin(headers: &HeaderMap, node: &Node) -> Result<Option<Origin>, Refusal> {
     match (one(headers, &IDEMPOTENCY_KEY)?, one(headers, &SESSION)?) {
         (None, None) => Ok(None),
         (Some(key), None) => {
@@ -57,18 +57,19 @@ pub(super) fn origin(headers: &HeaderMap, mark: ClusterMark) -> Result<Option<Or
             }
             Ok(Some(Origin::Key(Bytes::copy_from_slice(key))))
         }
-        (None, Some(session)) => session_origin(session, mark).map(Some),
+        (None, Some(session)) => session_origin(session, node).map(Some),
         (Some(_), Some(_)) => Err(bad("give Idempotency-Key or Raftkv-Session, not both")),
     }
 }
 
-fn session_origin(written: &[u8], mark: ClusterMark) -> Result<Origin, Refusal> {
+fn session_origin(written: &[u8], node: &Node) -> Result<Origin, Refusal> {
     let mut parts = written.split(|&byte| byte == b';');
     let session = parts.next().and_then(SessionName::parse);
     let mut numbers = parts.map(number);
     match (session, numbers.next(), numbers.next(), numbers.next()) {
         (Some(name), Some(Some(seq)), Some(Some(acked_below)), None) => {
-            let session = name.of_cluster(mark).ok_or_else(Refusal::session_expired)?;
+            let session =
+                name.of_cluster(ClusterMark::of(node)?).ok_or_else(Refusal::session_expired)?;
             Ok(Origin::Session { session, seq, acked_below })
         }
         _ => {
@@ -82,12 +83,13 @@ fn session_origin(written: &[u8], mark: ClusterMark) -> Result<Origin, Refusal> 
 pub(super) struct ClusterMark(u32);
 
 impl ClusterMark {
-    /// The mark of the cluster that this member belongs to; of none if it has none yet, and then
-    /// it has no sessions either.
-    pub(super) fn of(node: &Node) -> ClusterMark {
+    /// The mark of the cluster that this member belongs to. One that does not know it yet must not
+    /// call a session expired.
+    pub(super) fn of(node: &Node) -> Result<ClusterMark, Refusal> {
         let status = node.status();
-        let cluster_id = status.configuration.as_ref().map_or(0, |known| known.cluster_id);
-        ClusterMark(u32::try_from(cluster_id & u128::from(u32::MAX)).expect("32 bits are left"))
+        let known = status.configuration.as_ref().ok_or_else(|| unavailable(&status))?;
+        let bits = known.cluster_id & u128::from(u32::MAX);
+        Ok(ClusterMark(u32::try_from(bits).expect("32 bits are left")))
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn open(
     match written.outcome {
         Outcome::SessionOpened { session } => {
             let life_ms = OnceLimits::default().session_life_ms;
-            let session = SessionName { session, mark: ClusterMark::of(&doors.node) }.to_string();
+            let session = SessionName { session, mark: ClusterMark::of(&doors.node)? }.to_string();
             Ok(reply::json(StatusCode::OK, &Opened { session, life_ms }))
         }
         Outcome::TableFull => Err(Refusal::table_full()),
@@ -55,7 +55,7 @@ pub(super) async fn close(
         Refusal::new(Code::BadParameter, message).with("session", id)
     })?;
     let options = options(&request)?;
-    let Some(session) = name.of_cluster(ClusterMark::of(&doors.node)) else {
+    let Some(session) = name.of_cluster(ClusterMark::of(&doors.node)?) else {
         return Ok(reply::json(StatusCode::OK, &Closed { closed: false }));
     };
     let written = write(&doors.node, Command::CloseSession { session }, options, None).await?;

@@ -16,7 +16,6 @@ use store::{Command, FirstOutcome, Limits, Origin, Outcome, Refused, Txn};
 
 use super::error::{Code, Refusal};
 use super::kv::{ready_to_read, write};
-use super::once::ClusterMark;
 use super::query::{Query, may_forward};
 use super::{Doors, body, once};
 use crate::node::{WriteOptions, Written};
@@ -31,7 +30,7 @@ pub(super) async fn txn(
     let query = Query::parse(request.uri().query(), &PARAMETERS)?;
     let (consistency, timeout) = (query.given_consistency()?, query.timeout()?);
     let forward = may_forward(request.headers())?;
-    let origin = once::origin(request.headers(), ClusterMark::of(&doors.node))?;
+    let origin = once::origin(request.headers(), &doors.node)?;
     let body = body::read(request, doors.limits.body_timeout).await?;
     let txn = request::read(&body)?;
     txn.validate(&Limits::default())?;
