@@ -8,8 +8,8 @@
 //! overwrites a value that somebody is still to see.
 //!
 //! There are libraries for this. The one for Rust that is kept up (`todc-utils`) has no bound on
-//! its search and no operations without an answer, and both are needed here: a search that ends
-//! undecided is a failure.
+//! its search and no operations without an answer, and both are needed here. A search that ends
+//! undecided is told and counted; the first judge, which always decides, has judged that life.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,7 +64,21 @@ pub(crate) fn search(mut operations: Vec<Operation>) -> Verdict {
             seers.entry(value).or_default().push(number);
         }
     }
-    Search { operations, seers }.run()
+    let search = Search { operations, seers };
+    // Where one way of trying gets lost in a burst of changes, the other may not.
+    match search.run(Order::OfReturns) {
+        Verdict::Undecided => search.run(Order::OfCalls),
+        decided => decided,
+    }
+}
+
+/// Which of several operations that may come next is tried first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// The one that was answered first: servers mostly answer in the order of their deeds.
+    OfReturns,
+    /// The one that was called first.
+    OfCalls,
 }
 
 /// The most operations that were answered some time and under way at the same time.
@@ -109,7 +123,7 @@ impl Place {
 }
 
 impl Search {
-    fn run(&self) -> Verdict {
+    fn run(&self, order: Order) -> Verdict {
         let mut tried: BTreeSet<Place> = BTreeSet::new();
         let mut open = vec![Place { base: 0, beyond: BTreeSet::new(), value: None }];
         let mut steps = 0;
@@ -128,12 +142,13 @@ impl Search {
             }
             // Removals without an answer are all alike: it is enough to try the one called first.
             let first = next.iter().copied().find(|&number| self.is_lost_removal(number));
-            // The last one pushed is tried first: the one that was answered first, for servers
-            // mostly answer in the order in which they do things.
-            let mut by_return = next.clone();
-            let returned = |number: usize| self.operations[number].returned.unwrap_or(u64::MAX);
-            by_return.sort_by_key(|&number| returned(number));
-            for &number in by_return.iter().rev() {
+            // The last one pushed is tried first.
+            let mut by_order = next.clone();
+            if order == Order::OfReturns {
+                let returned = |number: usize| self.operations[number].returned;
+                by_order.sort_by_key(|&number| returned(number).unwrap_or(u64::MAX));
+            }
+            for &number in by_order.iter().rev() {
                 if !self.is_lost_removal(number) || first == Some(number) {
                     open.extend(self.after(&place, &next, number));
                 }
