@@ -183,8 +183,17 @@ fn damage(befall: fn(&Path), words: &'static [&'static str]) -> Damage {
     Damage { befall, words }
 }
 
-#[test]
-fn a_damaged_directory_is_refused_and_a_good_one_of_old_comes_back() {
+/// A cluster with some writes, one follower of which was stopped.
+struct Stopped {
+    cluster: Cluster,
+    ledger: Ledger,
+    leader: usize,
+    victim: usize,
+    /// The data directory of that one.
+    data: PathBuf,
+}
+
+fn follower_stopped() -> Stopped {
     let mut cluster = Cluster::start(3);
     let mut ledger = Ledger::default();
     for count in 0..50 {
@@ -194,6 +203,12 @@ fn a_damaged_directory_is_refused_and_a_good_one_of_old_comes_back() {
     let victim = cluster.others(leader)[0];
     cluster.stop(victim);
     let data = cluster.member(victim).data();
+    Stopped { cluster, ledger, leader, victim, data }
+}
+
+#[test]
+fn a_damaged_directory_is_refused_and_a_good_one_of_old_comes_back() {
+    let Stopped { mut cluster, mut ledger, leader, victim, data } = follower_stopped();
     let cases = [
         damage(flip_in_the_newest_header, &["is corrupt at byte 0", "raftkv member replace"]),
         damage(flip_in_the_identity, &["IDENTITY", "is damaged"]),
@@ -215,15 +230,7 @@ fn a_damaged_directory_is_refused_and_a_good_one_of_old_comes_back() {
 
 #[test]
 fn a_damaged_log_is_repaired_and_what_it_lost_comes_back() {
-    let mut cluster = Cluster::start(3);
-    let mut ledger = Ledger::default();
-    for count in 0..50 {
-        ledger.write_done(&mut cluster.http(0), &format!("k/{count}"), "v");
-    }
-    let leader = cluster.leader();
-    let victim = cluster.others(leader)[0];
-    cluster.stop(victim);
-    let data = cluster.member(victim).data();
+    let Stopped { mut cluster, mut ledger, leader, data, .. } = follower_stopped();
     flip_in_the_log(&data);
     ledger.write_done(&mut cluster.http(leader), "meanwhile", "two are enough");
     cluster.start_all();

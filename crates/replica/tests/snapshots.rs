@@ -120,8 +120,8 @@ fn a_damaged_snapshot_is_passed_over_for_the_one_before() {
     assert!(holds_everything(&cluster, 2, 0..100));
 }
 
-#[test]
-fn without_a_snapshot_that_fits_a_member_serves_nothing_until_it_is_sent_one() {
+/// A hundred writes, and then member 2 starts with none of its snapshots sound.
+fn started_without_a_snapshot() -> Cluster {
     let mut cluster = led();
     write(&mut cluster, 0..100);
     cluster.kill(2);
@@ -129,6 +129,12 @@ fn without_a_snapshot_that_fits_a_member_serves_nothing_until_it_is_sent_one() {
         assert!(cluster.disk(2).flip_bit(&file, 150));
     }
     cluster.start(2);
+    cluster
+}
+
+#[test]
+fn without_a_snapshot_that_fits_a_member_serves_nothing_until_it_is_sent_one() {
+    let mut cluster = started_without_a_snapshot();
     assert!(cluster.replica(2).status().snapshots.stateless);
     let read = cluster.submit(2, Request::ReadBarrier, 5_000);
     cluster.emit(2);
@@ -140,13 +146,7 @@ fn without_a_snapshot_that_fits_a_member_serves_nothing_until_it_is_sent_one() {
 
 #[test]
 fn a_member_without_a_state_still_counts_for_a_quorum_and_does_not_campaign() {
-    let mut cluster = led();
-    write(&mut cluster, 0..100);
-    cluster.kill(2);
-    for file in snapshot_files(&cluster, 2) {
-        assert!(cluster.disk(2).flip_bit(&file, 150));
-    }
-    cluster.start(2);
+    let mut cluster = started_without_a_snapshot();
     // Alone it would campaign for ever, if it did.
     cluster.isolated = vec![2];
     let term = cluster.replica(2).raft().term();

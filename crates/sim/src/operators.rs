@@ -116,7 +116,7 @@ impl Life {
         }
         let committed = self.ledger.membership().clone();
         let all_there = committed.voters().all(|voter| !self.members[&voter].lost);
-        let may = committed.incoming.len() >= WIPED_AMONG_MIN && !committed.is_joint();
+        let may = committed.incoming.len() >= WIPED_AMONG_MIN;
         if !may || !all_there || !committed.is_voter(id) || !self.members_are_settled() {
             return false;
         }
@@ -130,13 +130,8 @@ impl Life {
     /// No change is under way, asked for, or forgotten on a machine that is down. Otherwise it
     /// could count on the one that is lost, and nobody could undo it.
     fn members_are_settled(&self) -> bool {
-        let (at, _) = self.ledger.membership_at(self.ledger.last());
-        let settled = |id: MemberId| {
-            let process = self.members[&id].process.as_ref();
-            process.is_some_and(|process| process.replica.raft().configuration_index() <= at)
-        };
-        let asked = self.waiting.values().any(|waiting| waiting.who == Asker::Operator);
-        !asked && self.remaining().into_iter().all(settled)
+        let runs = |id: MemberId| self.members[&id].process.is_some();
+        !self.members_are_changing() && self.remaining().into_iter().all(runs)
     }
 
     /// A change is under way, or asked for, as far as running members tell.

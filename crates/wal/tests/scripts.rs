@@ -6,6 +6,8 @@
 // Helpers of tests may unwrap as tests do.
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -24,12 +26,7 @@ const BLOCK_BYTES: u64 = 4096;
 
 #[test]
 fn scripts() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
-    let entries = std::fs::read_dir(directory).unwrap();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(paths.len() >= 10, "the scripts are gone");
-    for path in paths {
+    for path in support::scripts("tests/scripts", 10) {
         eprintln!("script {}", path.display());
         goldenscript::run(&mut World::new(), &path).unwrap();
     }

@@ -7,6 +7,8 @@
 // Helpers of tests may unwrap as tests do.
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -20,12 +22,7 @@ const CLUSTER: u128 = 0xc1;
 
 #[test]
 fn snapshot_scripts() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshot_scripts");
-    let entries = std::fs::read_dir(directory).unwrap();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(paths.len() >= 6, "the scripts are gone");
-    for path in paths {
+    for path in support::scripts("tests/snapshot_scripts", 6) {
         eprintln!("script {}", path.display());
         goldenscript::run(&mut World::new(), &path).unwrap();
     }

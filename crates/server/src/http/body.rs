@@ -133,7 +133,7 @@ fn value_of_json(body: &[u8]) -> Result<Bytes, Refusal> {
     for (field, written) in object(body)?.0 {
         let decoded = match field.as_str() {
             "value" => string(&field, written).map(Bytes::from)?,
-            "value_base64" => base64(&string(&field, written)?)?,
+            "value_base64" => base64(&field, &string(&field, written)?)?,
             _ => return Err(unexpected_field(&field, "value and value_base64")),
         };
         if value.replace(decoded).is_some() {
@@ -224,9 +224,10 @@ fn string(field: &str, written: Value) -> Result<String, Refusal> {
     Err(Refusal::new(Code::ValueNotString, message))
 }
 
-fn base64(text: &str) -> Result<Bytes, Refusal> {
+/// The bytes of a field that holds base64.
+pub(super) fn base64(field: &str, text: &str) -> Result<Bytes, Refusal> {
     STANDARD.decode(text).map(Bytes::from).map_err(|error| {
-        Refusal::new(Code::BadBase64, format!("value_base64 is not standard base64: {error}"))
+        Refusal::new(Code::BadBase64, format!("{field} is not standard base64: {error}"))
     })
 }
 

@@ -7,7 +7,7 @@
 // Each test target uses a part of this, and helpers of tests may unwrap as tests do.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use disk::{Fault, SimDisk};
@@ -22,6 +22,16 @@ pub(crate) const LOG: &str = "/data/wal";
 pub(crate) const OPTIONS: Options = Options { segment_bytes: 16 << 10, spares: 1, salt: 7 };
 
 pub(crate) const FAULTS: [Fault; 4] = [Fault::Error, Fault::Short, Fault::Full, Fault::Halt];
+
+/// The golden scripts in a directory of the crate, in order; `least` of them are there.
+pub(crate) fn scripts(directory: &str, least: usize) -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= least, "the scripts are gone");
+    paths
+}
 
 /// SplitMix64: a seed decides everything.
 pub(crate) struct Random(pub u64);

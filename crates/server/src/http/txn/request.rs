@@ -6,8 +6,6 @@
 //!  "else":    [{"get": {"key": "name"}}]}
 //! ```
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use store::{
@@ -15,6 +13,7 @@ use store::{
     TxnPut,
 };
 
+use crate::http::body;
 use crate::http::error::{Code, Refusal};
 use crate::http::list::{LIMIT_DEFAULT, LIMIT_MAX};
 
@@ -279,13 +278,7 @@ fn bytes(
     match (text, base64) {
         (None, None) => Ok(None),
         (Some(text), None) => Ok(Some(text.into())),
-        (None, Some(written)) => match STANDARD.decode(written) {
-            Ok(bytes) => Ok(Some(bytes.into())),
-            Err(error) => {
-                let message = format!("{name}_base64 is not standard base64: {error}");
-                Err(Refusal::new(Code::BadBase64, message))
-            }
-        },
+        (None, Some(written)) => body::base64(&format!("{name}_base64"), &written).map(Some),
         (Some(_), Some(_)) => {
             let message = format!("give {name} or {name}_base64, not both");
             Err(Refusal::new(Code::MalformedJson, message))
