@@ -3,6 +3,7 @@
 #[expect(dead_code, reason = "the other tests use the rest of it")]
 mod cluster;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cluster::{Cluster, put};
@@ -16,12 +17,12 @@ const SNAPSHOTS: &str = "/member/snapshots";
 
 /// Three members that make a snapshot every few writes, `1` leading.
 fn led() -> Cluster {
-    led_with(SnapshotOptions::default())
+    led_with(SnapshotOptions { of_last_percent: 0, ..SnapshotOptions::default() })
 }
 
 fn led_with(options: SnapshotOptions) -> Cluster {
     let mut cluster = Cluster::new(3);
-    cluster.snapshots = Some(SnapshotOptions { bytes_min: 1_000, of_last_percent: 0, ..options });
+    cluster.snapshots = Some(SnapshotOptions { bytes_min: 1_000, ..options });
     for id in 1..=3 {
         cluster.kill(id);
         cluster.start(id);
@@ -164,6 +165,7 @@ fn the_status_tells_of_a_snapshot_on_its_way_at_both_ends() {
     let slow = SnapshotOptions {
         bytes_per_second_max: 1_000,
         chunk_bytes: 100,
+        of_last_percent: 0,
         ..SnapshotOptions::default()
     };
     let mut cluster = led_with(slow);
@@ -214,29 +216,58 @@ fn a_snapshot_that_is_too_old_to_be_sent_is_given_up_for_a_newer_one() {
         bytes_per_second_max: 10_000,
         chunk_bytes: 100,
         pinned_log_bytes_max: 100,
+        of_last_percent: 1_000,
         ..SnapshotOptions::default()
     };
     let mut cluster = led_with(slow);
     cluster.isolated = vec![3];
-    write(&mut cluster, 0..100);
+    write(&mut cluster, 0..20);
     let newest = |cluster: &Cluster| {
         let newest = cluster.replica(1).status().snapshots.newest;
         newest.expect("there is one").last.index
     };
     // Right after one was made; a few more are far from the next.
-    let (mut before, mut written) = (newest(&cluster), 100);
+    let (mut before, mut written) = (newest(&cluster), 20);
     while newest(&cluster) == before {
         before = newest(&cluster);
         write(&mut cluster, written..written + 1);
         written += 1;
     }
+    // More log than the snapshot is long, and not ten times as much.
     let too_old = newest(&cluster);
-    write(&mut cluster, written..written + 5);
+    let many = written * 3;
+    write(&mut cluster, written..written + many);
+    written += many;
     assert_eq!(newest(&cluster), too_old, "the next one is not due");
     cluster.isolated.clear();
     cluster.pass(5_000);
-    assert!(holds_everything(&cluster, 3, 0..written + 5));
+    assert!(holds_everything(&cluster, 3, 0..written));
     assert!(newest(&cluster) > too_old);
+}
+
+/// While it is on its way others are made, and the log is due to be cut after what it stands for.
+#[test]
+fn the_log_after_a_snapshot_stays_for_the_follower_that_took_it() {
+    let slow = SnapshotOptions {
+        bytes_per_second_max: 10_000,
+        chunk_bytes: 100,
+        of_last_percent: 0,
+        ..SnapshotOptions::default()
+    };
+    let mut cluster = led_with(slow);
+    cluster.isolated = vec![3];
+    write(&mut cluster, 0..100);
+    cluster.isolated.clear();
+    let (mut written, mut received) = (100, BTreeSet::new());
+    while !holds_everything(&cluster, 3, 0..written) {
+        write(&mut cluster, written..written + 1);
+        written += 1;
+        cluster.pass(20);
+        received.extend(cluster.replica(3).status().snapshots.receiving.map(|(.., bytes)| bytes));
+        assert!(written < 1_000, "it never catches up: {received:?}");
+    }
+    assert_eq!(received.len(), 1, "one snapshot is enough: {received:?}");
+    assert!(log_start(&cluster, 1) > log_start(&cluster, 3), "the log was cut since");
 }
 
 #[test]

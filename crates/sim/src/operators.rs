@@ -35,6 +35,9 @@ impl Life {
 
     /// Asks the leader for a change. It is counted when it is made.
     pub(crate) fn change_members(&mut self) {
+        if self.somebody_may_be_lost() {
+            return;
+        }
         let Some((leader, present)) = self.leading() else { return };
         let present = present.clone();
         let Some(change) = self.draw_change(&present) else { return };

@@ -106,6 +106,12 @@ impl Life {
         self.member(id).lost = true;
     }
 
+    /// A member whose log was harmed is down: whether it comes back is not known yet. A change
+    /// could count on it, and nobody could undo it.
+    pub(crate) fn somebody_may_be_lost(&self) -> bool {
+        self.members.values().any(|member| member.harmed && member.process.is_none())
+    }
+
     /// The members that are not lost.
     pub(crate) fn remaining(&self) -> Vec<MemberId> {
         self.members.values().filter(|member| !member.lost).map(|member| member.id).collect()

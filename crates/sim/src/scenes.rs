@@ -52,6 +52,9 @@ impl Life {
 
     pub(crate) fn lonely_change(&mut self) -> bool {
         let Some((leader, present)) = self.leading() else { return false };
+        if self.somebody_may_be_lost() {
+            return false;
+        }
         let present = present.clone();
         let Some(change) = self.draw_change(&present) else { return false };
         let lasts = self.timeouts(2, 5);

@@ -223,10 +223,12 @@ impl Replica {
             self.snapshots.trouble.over(SnapshotWork::Send);
         }
         let Snapshots { sending, shelf, .. } = &mut self.snapshots;
-        let due = sending.tick(now_ms, self.raft.term(), |last| shelf.is_replaced(last));
-        if sending.pinned().any(|last| shelf.is_pinned_too_long(last)) {
+        let due =
+            sending.tick(now_ms, self.raft.term(), |last, bytes| shelf.is_replaced(last, bytes));
+        if sending.under_way().any(|(last, bytes)| shelf.is_pinned_too_long(last, bytes)) {
             self.snapshots.wanted_now = true;
         }
+        self.end_trails();
         for offer in due.offers {
             self.offer(offer);
         }
@@ -282,8 +284,8 @@ impl Replica {
         }
         let cut = shelf.cut();
         let received = receiving.as_ref().map(|receiving| receiving.id.last);
-        let keep = shelf.retain(sending.pinned().chain(received));
-        let pinned = sending.pinned().min_by_key(|last| last.index);
+        let keep = shelf.retain(sending.pinned().chain(received), sending.trails());
+        let pinned = sending.pinned().chain(sending.trails()).min_by_key(|last| last.index);
         let to = match (cut, pinned) {
             (Some(cut), Some(pinned)) if pinned.index < cut.index => Some(pinned),
             (cut, _) => cut,
@@ -321,9 +323,33 @@ impl Replica {
         self.effects.snapshot.extend(reads);
     }
 
+    /// The log may be cut behind followers that have what it would be cut at, or need too much of
+    /// it, or are members no more.
+    fn end_trails(&mut self) {
+        let Snapshots { sending, shelf, .. } = &mut self.snapshots;
+        if sending.trails().next().is_none() {
+            return;
+        }
+        let followers = self.raft.follower_status();
+        let cut = shelf.cut().map_or(Index(0), |cut| cut.index);
+        let ended = sending.end_trails(self.now.monotonic_ms, |to, last, bytes| {
+            let follower = followers.iter().find(|follower| follower.id == to);
+            follower.is_none_or(|follower| follower.matched >= cut)
+                || shelf.is_pinned_too_long(last, bytes)
+        });
+        if ended {
+            self.tidy_snapshots();
+        }
+    }
+
     /// A follower says that it is done with a snapshot, or this member can not go on sending it.
     fn snapshot_done(&mut self, member: MemberId, id: SnapshotId, outcome: SnapshotOutcome) {
-        if !self.snapshots.sending.end(member, id) {
+        let (sending, now_ms) = (&mut self.snapshots.sending, self.now.monotonic_ms);
+        let was_sent = match outcome {
+            SnapshotOutcome::Taken => sending.taken(now_ms, member, id),
+            SnapshotOutcome::Failed => sending.end(member, id),
+        };
+        if !was_sent {
             return;
         }
         match outcome {

@@ -13,6 +13,9 @@ const OFFER_AGAIN_MS: u64 = 1_000;
 /// ... and given up after so long: raft asks again, and a newer one is offered.
 const GIVE_UP_MS: u64 = 30_000;
 
+/// The log after a snapshot is kept so long for a follower that has taken it, in ms.
+const TRAIL_MS_MAX: u64 = 60_000;
+
 /// How far a snapshot has come on its way to a follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotSent {
@@ -38,10 +41,28 @@ struct Stream {
     busy: bool,
 }
 
+impl Stream {
+    /// How many bytes the piece at `offset` has: the last one may be small.
+    fn piece_bytes(&self, offset: u64, chunk_bytes: usize) -> u64 {
+        (self.bytes_total - offset).min(chunk_bytes as u64)
+    }
+}
+
+/// A follower has taken a snapshot, and lacks the log after it.
+#[derive(Clone, Copy, Debug)]
+struct Trail {
+    last: LogId,
+    bytes: u64,
+    since_ms: u64,
+}
+
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Sending {
     streams: BTreeMap<MemberId, Stream>,
+    /// Followers that fetch the log after a snapshot: it must not be cut from under them, or they
+    /// would need another snapshot, and after that one the next.
+    trails: BTreeMap<MemberId, Trail>,
     /// Pieces that were asked for, oldest first.
     wanted: VecDeque<(MemberId, SnapshotId, u64)>,
     rate: Rate,
@@ -89,7 +110,13 @@ impl Sending {
     pub(super) fn new(bytes_per_second: u64, chunk_bytes: usize) -> Sending {
         let bytes_max = (bytes_per_second / 10).max(chunk_bytes as u64) as i64;
         let rate = Rate { bytes_per_second, bytes_max, bytes: bytes_max, filled_ms: 0 };
-        Sending { streams: BTreeMap::new(), wanted: VecDeque::new(), rate, chunk_bytes }
+        Sending {
+            streams: BTreeMap::new(),
+            trails: BTreeMap::new(),
+            wanted: VecDeque::new(),
+            rate,
+            chunk_bytes,
+        }
     }
 
     /// A snapshot for `to`, in place of any other.
@@ -98,6 +125,7 @@ impl Sending {
         let (heard_ms, offered_ms) = (now_ms, now_ms);
         let (bytes_sent, busy) = (0, false);
         let stream = Stream { term, id, bytes_total, bytes_sent, heard_ms, offered_ms, busy };
+        self.trails.remove(&to);
         self.streams.insert(to, stream);
         self.wanted.retain(|(member, ..)| *member != to);
     }
@@ -122,7 +150,7 @@ impl Sending {
             && let Some((member, id, offset)) = self.wanted.pop_front()
         {
             let bytes_max = self.chunk_bytes;
-            self.rate.bytes -= bytes_max as i64;
+            self.rate.bytes -= self.streams[&member].piece_bytes(offset, bytes_max) as i64;
             requests.push(SnapshotRequest::Read { member, id, offset, bytes_max });
         }
         requests
@@ -136,23 +164,59 @@ impl Sending {
 
     /// The stream to `to` is over. Whether it was this one.
     pub(super) fn end(&mut self, to: MemberId, id: SnapshotId) -> bool {
-        if self.streams.get(&to).is_none_or(|stream| stream.id != id) {
-            return false;
-        }
-        self.streams.remove(&to);
-        self.wanted.retain(|(member, ..)| *member != to);
+        self.take(to, id).is_some()
+    }
+
+    /// The follower has it, and fetches the log after it now. Whether it was this one.
+    pub(super) fn taken(&mut self, now_ms: u64, to: MemberId, id: SnapshotId) -> bool {
+        let Some(stream) = self.take(to, id) else { return false };
+        let trail = Trail { last: id.last, bytes: stream.bytes_total, since_ms: now_ms };
+        self.trails.insert(to, trail);
         true
+    }
+
+    fn take(&mut self, to: MemberId, id: SnapshotId) -> Option<Stream> {
+        if self.streams.get(&to)?.id != id {
+            return None;
+        }
+        self.wanted.retain(|(member, ..)| *member != to);
+        self.streams.remove(&to)
+    }
+
+    /// Lets go of the log for those of whom `is_over` tells so, by the snapshot's last entry and
+    /// its size, and for those that took too long. Whether there were any.
+    pub(super) fn end_trails(
+        &mut self,
+        now_ms: u64,
+        is_over: impl Fn(MemberId, LogId, u64) -> bool,
+    ) -> bool {
+        let before = self.trails.len();
+        self.trails.retain(|&to, &mut Trail { last, bytes, since_ms }| {
+            now_ms - since_ms < TRAIL_MS_MAX && !is_over(to, last, bytes)
+        });
+        self.trails.len() != before
     }
 
     /// This member no longer leads in the streams' term.
     pub(super) fn abandon(&mut self) {
         self.streams.clear();
+        self.trails.clear();
         self.wanted.clear();
     }
 
     /// The snapshots that must stay on disk, with the log after them.
     pub(super) fn pinned(&self) -> impl Iterator<Item = LogId> {
-        self.streams.values().map(|stream| stream.id.last)
+        self.under_way().map(|(last, _)| last)
+    }
+
+    /// Where the log must begin for those that fetch what comes after a snapshot.
+    pub(super) fn trails(&self) -> impl Iterator<Item = LogId> {
+        self.trails.values().map(|trail| trail.last)
+    }
+
+    /// What each of them stands for, and how many bytes it has.
+    pub(super) fn under_way(&self) -> impl Iterator<Item = (LogId, u64)> {
+        self.streams.values().map(|stream| (stream.id.last, stream.bytes_total))
     }
 
     /// How far each of them has come.
@@ -169,13 +233,13 @@ impl Sending {
         self.streams.contains_key(&member)
     }
 
-    /// Time has passed, and this member leads in `term`; `is_stale` tells the snapshots that are
-    /// given up for newer ones.
+    /// Time has passed, and this member leads in `term`; `is_stale` tells the snapshots, by
+    /// their last entry and their size, that are given up for newer ones.
     pub(super) fn tick(
         &mut self,
         now_ms: u64,
         term: Term,
-        is_stale: impl Fn(LogId) -> bool,
+        is_stale: impl Fn(LogId, u64) -> bool,
     ) -> Due {
         self.streams.retain(|_, stream| stream.term == term);
         let streams = &self.streams;
@@ -183,7 +247,7 @@ impl Sending {
         let mut due = Due::default();
         for (&to, stream) in &mut self.streams {
             let Stream { term, id, bytes_total, .. } = *stream;
-            if now_ms - stream.heard_ms >= GIVE_UP_MS || is_stale(id.last) {
+            if now_ms - stream.heard_ms >= GIVE_UP_MS || is_stale(id.last, bytes_total) {
                 due.failed.push(to);
             } else if now_ms - stream.heard_ms.max(stream.offered_ms) >= OFFER_AGAIN_MS {
                 stream.offered_ms = now_ms;
@@ -264,7 +328,7 @@ mod tests {
         let mut sending = Sending::new(1_000, 100);
         sending.begin(0, offer(1));
         sending.begin(0, Offer { to: MemberId(3), term: Term(4), ..offer(1) });
-        sending.tick(1, Term(4), |_| false);
+        sending.tick(1, Term(4), |_, _| false);
         assert!(!sending.is_sending_to(TO));
         assert!(sending.is_sending_to(MemberId(3)));
     }
@@ -273,10 +337,10 @@ mod tests {
     fn silence_is_answered_by_offers_and_then_given_up() {
         let mut sending = Sending::new(1_000, 100);
         sending.begin(0, offer(1));
-        assert_eq!(sending.tick(OFFER_AGAIN_MS - 1, Term(3), |_| false), Due::default());
-        assert_eq!(sending.tick(OFFER_AGAIN_MS, Term(3), |_| false).offers, [offer(1)]);
-        assert_eq!(sending.tick(OFFER_AGAIN_MS + 1, Term(3), |_| false), Due::default());
-        assert_eq!(sending.tick(GIVE_UP_MS, Term(3), |_| false).failed, [TO]);
+        assert_eq!(sending.tick(OFFER_AGAIN_MS - 1, Term(3), |_, _| false), Due::default());
+        assert_eq!(sending.tick(OFFER_AGAIN_MS, Term(3), |_, _| false).offers, [offer(1)]);
+        assert_eq!(sending.tick(OFFER_AGAIN_MS + 1, Term(3), |_, _| false), Due::default());
+        assert_eq!(sending.tick(GIVE_UP_MS, Term(3), |_, _| false).failed, [TO]);
         assert!(!sending.is_sending_to(TO));
     }
 }

@@ -21,8 +21,9 @@ pub struct SnapshotOptions {
     /// A message carries so many bytes of a snapshot; at most
     /// [`SNAPSHOT_CHUNK_BYTES_MAX`](super::SNAPSHOT_CHUNK_BYTES_MAX).
     pub chunk_bytes: usize,
-    /// With so many bytes in the log after a snapshot that is being sent, it is given up for a
-    /// newer one (rule 2.3), and that one is made now if there is none.
+    /// With more bytes than this in the log after a snapshot that is being sent, and more than the
+    /// snapshot has itself, it is given up for a newer one (rule 2.3, decision 006), and that one
+    /// is made now if there is none.
     pub pinned_log_bytes_max: u64,
 }
 
@@ -140,29 +141,36 @@ impl Shelf {
     }
 
     /// Gives up all but the newest two; answers what is to stay on disk, with those `pinned` and
-    /// the one that is being written: by the time that the rest is removed it may be there.
-    pub(super) fn retain(&mut self, pinned: impl Iterator<Item = LogId>) -> Vec<LogId> {
+    /// the one that is being written: by the time that the rest is removed it may be there. Of
+    /// `trails` only the log after them is asked for still.
+    pub(super) fn retain(
+        &mut self,
+        pinned: impl Iterator<Item = LogId>,
+        trails: impl Iterator<Item = LogId>,
+    ) -> Vec<LogId> {
         let surplus = self.kept.len().saturating_sub(2);
         self.kept.drain(..surplus);
         let mut keep: Vec<LogId> = self.kept.iter().map(|snapshot| snapshot.last).collect();
         keep.extend(pinned.chain(self.writing));
         keep.sort();
         keep.dedup();
-        let oldest = keep.iter().map(|last| last.index).min();
+        let oldest = keep.iter().copied().chain(trails).map(|last| last.index).min();
         self.log_bytes_at.retain(|(last, _)| oldest.is_none_or(|oldest| last.index >= oldest));
         keep
     }
 
-    /// Whether so much was written since the snapshot at `last` that a newer one is to be sent
-    /// instead.
-    pub(super) fn is_pinned_too_long(&self, last: LogId) -> bool {
-        self.log_bytes_since(last) > self.options.pinned_log_bytes_max
+    /// Whether so much was written since the snapshot at `last`, which has so many bytes, that a
+    /// newer one is to be sent instead. A large one takes long to send, and may take as long as
+    /// the log needs to grow to its size: otherwise each would be given up before it has arrived,
+    /// and none would ever arrive.
+    pub(super) fn is_pinned_too_long(&self, last: LogId, bytes: u64) -> bool {
+        self.log_bytes_since(last) > self.options.pinned_log_bytes_max.max(bytes)
     }
 
     /// ... and there is one: to give it up for itself would send nothing for ever.
-    pub(super) fn is_replaced(&self, last: LogId) -> bool {
+    pub(super) fn is_replaced(&self, last: LogId, bytes: u64) -> bool {
         let is_newer = |newest: KeptSnapshot| newest.last.index > last.index;
-        self.is_pinned_too_long(last) && self.newest().is_some_and(is_newer)
+        self.is_pinned_too_long(last, bytes) && self.newest().is_some_and(is_newer)
     }
 
     fn log_bytes_since(&self, last: LogId) -> u64 {
@@ -175,6 +183,7 @@ impl Shelf {
 mod tests {
     use super::*;
     use raft::{Index, Term};
+    use std::iter::empty;
 
     fn at(index: u64, bytes: u64) -> KeptSnapshot {
         KeptSnapshot { last: LogId::new(Term(1), Index(index)), bytes, stamp_ms: 0 }
@@ -215,7 +224,7 @@ mod tests {
         write(&mut shelf, at(12, 10));
         assert_eq!(shelf.cut(), Some(at(9, 0).last));
         let pinned = at(5, 0).last;
-        let keep = shelf.retain([pinned].into_iter());
+        let keep = shelf.retain([pinned].into_iter(), empty());
         assert_eq!(keep, [pinned, at(9, 0).last, at(12, 0).last]);
     }
 
@@ -223,7 +232,23 @@ mod tests {
     fn what_is_being_written_is_not_removed_when_it_is_there() {
         let mut shelf = Shelf::new(options(), vec![at(3, 10)]);
         shelf.begin(at(5, 0).last);
-        assert_eq!(shelf.retain(std::iter::empty()), [at(3, 0).last, at(5, 0).last]);
+        assert_eq!(shelf.retain(empty(), empty()), [at(3, 0).last, at(5, 0).last]);
+    }
+
+    #[test]
+    fn the_larger_it_is_the_longer_it_may_be_on_its_way() {
+        let pinned_log_bytes_max = 100;
+        let mut shelf = Shelf::new(SnapshotOptions { pinned_log_bytes_max, ..options() }, vec![]);
+        let (small, large) = (at(5, 10), at(6, 1_000));
+        write(&mut shelf, small);
+        write(&mut shelf, large);
+        shelf.applied(101);
+        assert!(shelf.is_pinned_too_long(small.last, small.bytes));
+        assert!(shelf.is_replaced(small.last, small.bytes));
+        assert!(!shelf.is_pinned_too_long(large.last, large.bytes));
+        shelf.applied(900);
+        assert!(shelf.is_pinned_too_long(large.last, large.bytes));
+        assert!(!shelf.is_replaced(large.last, large.bytes), "there is no newer one");
     }
 
     #[test]
@@ -243,6 +268,6 @@ mod tests {
         shelf.installed(at(20, 10));
         shelf.written(at(5, 10));
         assert_eq!(shelf.newest(), Some(at(20, 10)));
-        assert_eq!(shelf.retain(std::iter::empty()), [at(20, 0).last]);
+        assert_eq!(shelf.retain(empty(), empty()), [at(20, 0).last]);
     }
 }
