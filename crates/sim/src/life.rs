@@ -220,6 +220,7 @@ impl Life {
         self.check_state_found(id, &found);
         let member = self.members.get_mut(&id).expect("members are all known");
         member.start(now, &self.plan, seed, found);
+        member.unsound = false;
         let life = member.life;
         self.trace.event(now, "start", |line| {
             line.number("member", id.0).number("life", life);

@@ -75,8 +75,12 @@ pub(crate) struct Member {
     pub(crate) armed: Option<Armed>,
     /// Its disk has harmed its log, so it may come back with less than it had.
     pub(crate) harmed: bool,
+    /// ... and it has not been started since, so nobody knows whether it can.
+    pub(crate) unsound: bool,
     /// It could not vouch for its log, and is not started any more.
     pub(crate) lost: bool,
+    /// Where the newest configuration stood in its log when its last process ended.
+    pub(crate) configured: Index,
     /// Its snapshot that was damaged last.
     pub(crate) damaged_snapshot: Option<PathBuf>,
     /// Its state was altered.
@@ -178,6 +182,8 @@ impl Member {
             filled: false,
             armed: None,
             harmed: false,
+            unsound: false,
+            configured: Index(0),
             lost: false,
             damaged_snapshot: None,
             wrong: false,
@@ -268,6 +274,9 @@ impl Member {
         self.disk.fail_never();
         self.armed = None;
         let process = self.process.take();
+        if let Some(process) = &process {
+            self.configured = process.replica.raft().configuration_index();
+        }
         match death {
             Death::Crash { .. } => self.disk.crash_process(),
             Death::PowerCut => self.disk.power_cut(chance),

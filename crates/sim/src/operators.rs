@@ -137,15 +137,19 @@ impl Life {
         !self.members_are_changing() && self.remaining().into_iter().all(runs)
     }
 
-    /// A change is under way, or asked for, as far as running members tell.
+    /// A change is under way, or asked for, or stands uncommitted in the log of a machine that is
+    /// down.
     pub(crate) fn members_are_changing(&self) -> bool {
         if self.ledger.last().0 == 0 {
             return false;
         }
         let (at, committed) = self.ledger.membership_at(self.ledger.last());
-        let running = self.members.values().filter_map(|member| member.process.as_ref());
         let asked = self.waiting.values().any(|waiting| waiting.who == Asker::Operator);
-        let mut indexes = running.map(|process| process.replica.raft().configuration_index());
+        let remaining = self.members.values().filter(|member| !member.lost);
+        let mut indexes = remaining.map(|member| match &member.process {
+            Some(process) => process.replica.raft().configuration_index(),
+            None => member.configured,
+        });
         asked || committed.is_joint() || indexes.any(|index| index > at)
     }
 

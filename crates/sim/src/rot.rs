@@ -39,7 +39,8 @@ impl Life {
     pub(crate) fn harm_one(&mut self, id: MemberId, harm: Harm) -> bool {
         let chance = self.random.next();
         let Some(harmed) = self.members[&id].disk.harm(harm, chance, is_log) else { return false };
-        self.member(id).harmed = true;
+        let member = self.member(id);
+        (member.harmed, member.unsound) = (true, true);
         self.trace_harm(id, &harmed.path, harmed.offset);
         true
     }
@@ -106,10 +107,10 @@ impl Life {
         self.member(id).lost = true;
     }
 
-    /// A member whose log was harmed is down: whether it comes back is not known yet. A change
-    /// could count on it, and nobody could undo it.
+    /// A member has a log that was harmed: whether it comes back when it is started next is not
+    /// known yet. A change could count on it, and nobody could undo it.
     pub(crate) fn somebody_may_be_lost(&self) -> bool {
-        self.members.values().any(|member| member.harmed && member.process.is_none())
+        self.members.values().any(|member| member.unsound && !member.lost)
     }
 
     /// The members that are not lost.
