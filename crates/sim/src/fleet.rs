@@ -123,8 +123,8 @@ pub struct Summary {
     pub enabled: Vec<(Fault, u64, u64)>,
     /// What came of all requests.
     pub outcomes: Outcomes,
-    /// Keys for which an order of all answers was found, and for which the search came to no end.
-    pub searched: (u64, u64),
+    /// Keys for which an order of all answers was found.
+    pub searched: u64,
     /// Events of all lives.
     pub events: u64,
     /// Simulated time of all lives, in µs.
@@ -152,8 +152,7 @@ impl Summary {
         self.faults.add(&report.faults);
         self.snapshots.add(report.snapshots);
         self.outcomes.add(&report.outcomes);
-        self.searched.0 += report.searched.0;
-        self.searched.1 += report.searched.1;
+        self.searched += report.searched;
         self.events += report.events;
         self.simulated_us += report.simulated_us;
         self.committed += report.committed;

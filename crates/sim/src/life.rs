@@ -86,7 +86,7 @@ pub(crate) struct Life {
     /// Set once the time of faults is over.
     pub(crate) healing: Option<Healing>,
     /// Keys that the second judge has looked at.
-    searched: (u64, u64),
+    searched: u64,
     old_disks: BTreeMap<MemberId, SimDisk>,
     pub(crate) events: u64,
 }
@@ -114,7 +114,7 @@ impl Life {
             lull: None,
             lulls: 0,
             calm: None,
-            searched: (0, 0),
+            searched: 0,
             old_disks: BTreeMap::new(),
             events: 0,
             plan,

@@ -186,8 +186,7 @@ fn summarize(summary: &Summary) {
         outcomes.reads_failed,
         outcomes.reads_stale,
     );
-    let (found, undecided) = summary.searched;
-    println!("an order of all answers was found for {found} keys, {undecided} undecided");
+    println!("an order of all answers was found for {} keys", summary.searched);
     let (recovery_ms, timeouts) = summary.slowest_recovery;
     println!("slowest healing {recovery_ms} ms ({timeouts} election timeouts)");
     let (wall_ms, simulated_ms) = (summary.took.as_millis().max(1), summary.simulated_us / 1_000);

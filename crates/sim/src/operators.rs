@@ -7,7 +7,7 @@
 //! time, so that what was committed is on a majority's disks however many follow each other.
 
 use disk::SimDisk;
-use raft::MemberId;
+use raft::{Index, MemberId};
 use replica::{Change, Configuration, Request, Standing};
 
 use crate::life::{Happening, Life};
@@ -140,17 +140,21 @@ impl Life {
     /// A change is under way, or asked for, or stands uncommitted in the log of a machine that is
     /// down.
     pub(crate) fn members_are_changing(&self) -> bool {
-        if self.ledger.last().0 == 0 {
-            return false;
-        }
-        let (at, committed) = self.ledger.membership_at(self.ledger.last());
+        // The founding configuration is in every log from the start.
+        let (at, joint) = match self.ledger.last() {
+            Index(0) => (Index(1), false),
+            last => {
+                let (at, committed) = self.ledger.membership_at(last);
+                (at, committed.is_joint())
+            }
+        };
         let asked = self.waiting.values().any(|waiting| waiting.who == Asker::Operator);
         let remaining = self.members.values().filter(|member| !member.lost);
         let mut indexes = remaining.map(|member| match &member.process {
             Some(process) => process.replica.raft().configuration_index(),
             None => member.configured,
         });
-        asked || committed.is_joint() || indexes.any(|index| index > at)
+        asked || joint || indexes.any(|index| index > at)
     }
 
     /// The member was removed, and knows it: it ends for good.

@@ -39,8 +39,8 @@ pub struct Report {
     pub committed: u64,
     /// What came of the clients' requests.
     pub outcomes: Outcomes,
-    /// Keys for which an order of all answers was found, and for which the search came to no end.
-    pub searched: (u64, u64),
+    /// Keys for which an order of all answers was found.
+    pub searched: u64,
     /// The faults that were on.
     pub enabled: Vec<Fault>,
     /// How often each happened.

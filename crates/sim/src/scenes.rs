@@ -112,7 +112,8 @@ impl Life {
 
     /// The second half: the loss, and the leader is gone for a while.
     pub(crate) fn lose(&mut self, leader: MemberId, loses: MemberId) {
-        if self.healing.is_some() || !self.runs(loses) {
+        // Whoever can not go on after it is lost, and a change may count on it.
+        if self.healing.is_some() || !self.runs(loses) || self.members_are_changing() {
             return;
         }
         let harm = self.random.pick(&[Harm::Flip, Harm::Lost]);

@@ -9,15 +9,17 @@
 //!
 //! There are libraries for this. The one for Rust that is kept up (`todc-utils`) has no bound on
 //! its search and no operations without an answer, and both are needed here. A search that ends
-//! undecided is told and counted; the first judge, which always decides, has judged that life.
+//! undecided fails its life, as rule 14.3 has it: what nobody can judge was not checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is there: the number of a value, or nothing.
 pub(crate) type Value = Option<u64>;
 
+/// So many steps decide in nearly all histories.
+const STEPS_USUAL: u64 = 100_000;
 /// So many steps decide, or the history counts as undecided.
-const STEPS_MAX: u64 = 100_000;
+const STEPS_MAX: u64 = 3_000_000;
 /// So many operations may be under way at once.
 pub(crate) const CONCURRENT_MAX: usize = 200;
 
@@ -66,10 +68,14 @@ pub(crate) fn search(mut operations: Vec<Operation>) -> Verdict {
     }
     let search = Search { operations, seers };
     // Where one way of trying gets lost in a burst of changes, the other may not.
-    match search.run(Order::OfReturns) {
-        Verdict::Undecided => search.run(Order::OfCalls),
-        decided => decided,
-    }
+    let ways = [
+        (Order::OfReturns, STEPS_USUAL),
+        (Order::OfCalls, STEPS_USUAL),
+        (Order::OfReturns, STEPS_MAX),
+        (Order::OfCalls, STEPS_MAX),
+    ];
+    let mut verdicts = ways.into_iter().map(|(order, steps_max)| search.run(order, steps_max));
+    verdicts.find(|verdict| *verdict != Verdict::Undecided).unwrap_or(Verdict::Undecided)
 }
 
 /// Which of several operations that may come next is tried first.
@@ -123,13 +129,13 @@ impl Place {
 }
 
 impl Search {
-    fn run(&self, order: Order) -> Verdict {
+    fn run(&self, order: Order, steps_max: u64) -> Verdict {
         let mut tried: BTreeSet<Place> = BTreeSet::new();
         let mut open = vec![Place { base: 0, beyond: BTreeSet::new(), value: None }];
         let mut steps = 0;
         while let Some(mut place) = open.pop() {
             steps += 1;
-            if steps > STEPS_MAX {
+            if steps > steps_max {
                 return Verdict::Undecided;
             }
             self.take_reads(&mut place);
