@@ -220,7 +220,7 @@ impl Store {
     fn put(&mut self, key: &[u8], value: &[u8], prev_kv: bool, budget: &mut Budget) -> Outcome {
         budget.spend((key.len() + value.len()) as u64);
         let revision = self.state.revision.next();
-        let write = Write::new(key, value, revision);
+        let write = Write::new(key, value, revision, self.tree.events.stamp_ms());
         let prev = self.tree.put(write, prev_kv, &mut self.state.tally);
         self.state.revision = revision;
         Outcome::Put { revision, prev }

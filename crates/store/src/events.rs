@@ -63,11 +63,16 @@ impl EventLog {
         self.stamp_ms.store(stamp_ms, Ordering::Relaxed);
     }
 
+    /// The stamp of the entry that is being applied.
+    pub(crate) fn stamp_ms(&self) -> u64 {
+        self.stamp_ms.load(Ordering::Relaxed)
+    }
+
     /// Appends that `revision` touched `key`.
     pub(crate) fn append(&self, revision: Revision, key: &[u8]) {
         let mut chunks = self.chunks.write();
         let tail = &mut chunks.tail;
-        let stamp_ms = self.stamp_ms.load(Ordering::Relaxed).max(tail.last.stamp_ms);
+        let stamp_ms = self.stamp_ms().max(tail.last.stamp_ms);
         let bytes_before = tail.bytes.len();
         tail.append(Mark { revision, stamp_ms }, key);
         let added = (tail.bytes.len() - bytes_before) as u64;

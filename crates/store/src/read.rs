@@ -14,6 +14,7 @@ use crate::range::{Bounds, Page, RangeRequest, RangeResponse};
 use crate::tree::Tree;
 use crate::txn::Run;
 use crate::types::{KeyValue, Revision};
+use crate::version::With;
 
 /// What readers see of the store, replaced as a whole by each publication (rule 6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +208,15 @@ impl Pinned {
     /// One key as it was then.
     pub fn get(&self, key: &[u8]) -> Option<KeyValue> {
         self.view.tree.get(key, self.revision)
+    }
+
+    /// One key as it was then, and when it was last written by then: the leader's wall clock in
+    /// that entry, ms since 1970.
+    pub fn stamped(&self, key: &[u8]) -> Option<(KeyValue, u64)> {
+        self.view.tree.look(key, self.revision, |version| {
+            let version = version?;
+            Some((version.key_value(key, With::Value)?, version.stamp_ms()))
+        })
     }
 
     /// The keys of a range as they were then, whatever revision the request names.

@@ -49,6 +49,11 @@ impl Version {
         self.value.as_ref().map(Value::to_bytes).unwrap_or_default()
     }
 
+    /// When it was written, by the leader's wall clock; 0 of a tombstone.
+    pub(crate) fn stamp_ms(&self) -> u64 {
+        self.value.as_ref().map_or(0, Value::stamp_ms)
+    }
+
     /// What a reader is given; `None` of a tombstone.
     pub(crate) fn key_value(&self, key: &[u8], with: With) -> Option<KeyValue> {
         self.is_live().then(|| self.with_key(Bytes::copy_from_slice(key), with))
@@ -88,9 +93,10 @@ pub(crate) struct Write<'a> {
 }
 
 impl<'a> Write<'a> {
-    pub(crate) fn new(key: &'a [u8], value: &[u8], revision: Revision) -> Write<'a> {
+    /// `stamp_ms` is the leader's wall clock in the entry that writes.
+    pub(crate) fn new(key: &'a [u8], value: &[u8], revision: Revision, stamp_ms: u64) -> Write<'a> {
         let (key_hash, value_hash) = (hash::bytes(key), hash::bytes(value));
-        Write { key, revision, value: Value::new(value), key_hash, value_hash }
+        Write { key, revision, value: Value::new(value, stamp_ms), key_hash, value_hash }
     }
 }
 

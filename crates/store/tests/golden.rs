@@ -139,6 +139,12 @@ enum Verb {
     },
     /// The revision of a time.
     When { stamp_ms: u64 },
+    /// When a key was last written.
+    Written {
+        key: String,
+        #[arg(key)]
+        at: Option<u64>,
+    },
     /// Opens a session; its id is the entry's index.
     Open,
     /// Closes a session.
@@ -411,6 +417,11 @@ impl goldenscript::Runner for World {
                 Ok(revision) => format!("revision {revision}\n"),
                 Err(BeforeHistory { oldest }) => format!("before history, oldest {oldest}\n"),
             }),
+            Verb::Written { key, at } => {
+                let found = self.reader.pin(at.map(Revision))?.stamped(&bytes(key)?);
+                let stamp = |(_, stamp_ms)| format!("written at {stamp_ms} ms\n");
+                Ok(found.map_or("not found\n".into(), stamp))
+            }
             Verb::Open => self.change(Command::OpenSession, None, None, None),
             Verb::Close { session } => {
                 let close = Command::CloseSession { session: SessionId(*session) };

@@ -94,18 +94,20 @@ impl Builder {
     }
 
     fn checked(&self, key: &[u8], version: wire::Version) -> Result<Version, SnapshotError> {
-        let wire::Version { mod_revision, create_revision, version, value } = version;
-        consistent(version <= NUMBER_MAX, "numbers are at most 2^62")?;
+        let wire::Version { mod_revision, create_revision, version, value, stamp_ms } = version;
+        let countable = version <= NUMBER_MAX && stamp_ms <= NUMBER_MAX;
+        consistent(countable, "numbers are at most 2^62")?;
         let known = Revision::FIRST.0 < mod_revision && mod_revision <= self.head.revision;
         consistent(known, "versions are of revisions up to the head's")?;
         let revision = Revision(mod_revision);
         if version == 0 {
-            consistent(create_revision == 0 && value.is_empty(), "a tombstone has no value")?;
+            let empty = create_revision == 0 && value.is_empty() && stamp_ms == 0;
+            consistent(empty, "a tombstone has no value")?;
             return Ok(Version::tombstone(revision));
         }
         let created = Revision::FIRST.0 < create_revision && create_revision <= mod_revision;
         consistent(created, "a key is created no later than written")?;
-        let write = Write::new(key, &value, revision);
+        let write = Write::new(key, &value, revision, stamp_ms);
         Ok(Version::live(write, Revision(create_revision), version))
     }
 

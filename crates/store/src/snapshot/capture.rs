@@ -339,5 +339,6 @@ fn version(version: &Version) -> wire::Version {
         create_revision: version.create_revision.0,
         version: version.version,
         value: version.value.as_ref().map(Value::to_bytes).unwrap_or_default(),
+        stamp_ms: version.stamp_ms(),
     }
 }

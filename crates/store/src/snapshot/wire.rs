@@ -72,6 +72,8 @@ pub(super) struct Version {
     pub(super) version: u64,
     #[prost(bytes = "bytes", tag = "4")]
     pub(super) value: Bytes,
+    #[prost(uint64, tag = "5")]
+    pub(super) stamp_ms: u64,
 }
 
 /// What some revisions touched, in the order of the revisions. One that touched very many keys

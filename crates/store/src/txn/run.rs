@@ -153,7 +153,7 @@ impl Run {
             false => value,
         };
         budget.spend(VERSION_COST_UNITS + (key.len() + value.len()) as u64);
-        let write = Write::new(&key, &value, self.kept.newest.next());
+        let write = Write::new(&key, &value, self.kept.newest.next(), tree.events.stamp_ms());
         let prev = tree.put(write, prev_kv, &mut self.tally);
         self.wrote = true;
         self.results.push(Flat::One(TxnResult::Put { prev }));
