@@ -55,8 +55,14 @@ impl SimDisk {
             .filter(|(path, id)| eligible(path) && state.images[id].flushes_harmable() > 0)
             .map(|(path, id)| (path.clone(), id))
             .collect();
-        let (path, id) = random.pick(&files)?.clone();
-        let offset = state.harm_file(harm, id, &files, &mut random)?;
+        // What can not be read is no tear, in the newest flush of all neither: that is the one
+        // place where it could be taken for one.
+        let newest = harm == Harm::Unreadable && random.below(2) == 0;
+        let (path, id) = match newest {
+            true => files.iter().max_by_key(|(path, _)| path)?.clone(),
+            false => random.pick(&files)?.clone(),
+        };
+        let offset = state.harm_file(harm, newest, id, &files, &mut random)?;
         Some(Harmed { path, offset })
     }
 }
@@ -81,17 +87,14 @@ impl State {
     fn harm_file(
         &mut self,
         harm: Harm,
+        newest: bool,
         id: FileId,
         files: &[(PathBuf, FileId)],
         random: &mut Random,
     ) -> Option<u64> {
         let image = self.image(id);
         let harmable = image.flushes_harmable();
-        // What can not be read is no tear, in the newest flush neither.
-        let flushes = match harm {
-            Harm::Unreadable if random.below(3) == 0 => harmable..harmable + 1,
-            _ => 0..harmable,
-        };
+        let flushes = if newest { harmable..harmable + 1 } else { 0..harmable };
         let sector = match harm {
             Harm::Flip | Harm::Unreadable => image.sector_to_harm(flushes, random)?,
             Harm::Lost | Harm::Misdirected => {
