@@ -4,7 +4,8 @@
 //!
 //! One writer applies puts of 256 incompressible bytes to random keys out of a million, in batches
 //! of 200 with a publication each; alone first, then beside a reader that asks for random keys as
-//! fast as it can; then reads alone. Beside each rate stands the time one of it takes, once by the
+//! fast as it can; then reads alone; then beside a snapshot that is read out on another thread, and
+//! loaded into a new store afterwards. Beside each rate stands the time one of it takes, once by the
 //! clock and once in processor time (Linux only): on a busy machine only the latter says much. The
 //! figures of record, and what they decided, are in `docs/decisions/001-store-concurrency.md`.
 
@@ -14,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use store::{Budget, Command, KeyRange, LogEntry, RangeRequest, Reader, Store};
+use store::{Budget, Capture, Command, KeyRange, LogEntry, RangeRequest, Reader, Restore, Store};
 
 const KEYS: u64 = 1_000_000;
 const PUTS: u64 = 1_000_000;
@@ -24,6 +25,7 @@ const READS: u64 = 1_000_000;
 const RANGES: u64 = 50_000;
 const RANGE_KEYS: usize = 100;
 const COUNTS: u32 = 20;
+const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
 
 /// Prime to `KEYS`, so that its multiples visit every key in a scattered order.
 const SCATTER: u64 = 618_033_989;
@@ -45,6 +47,19 @@ fn main() {
     println!("ranges of 100 keys        {}", bench.time(RANGES, |key| range(&reader, key)));
     println!("count of all keys         {:?}", count(&reader));
     println!("state hash                {:016x}", bench.store.state_hash());
+
+    bench.forget_history();
+    let beside = bench.random_entries();
+    let (took, stalled, chunks) = bench.apply_beside_snapshot(&beside);
+    println!("puts beside a snapshot    {}", took.per(PUTS));
+    println!("  longest batch of 200    {stalled:?}");
+    let bytes: usize = chunks.iter().map(Bytes::len).sum();
+    println!("  snapshot                {} MiB", bytes >> 20);
+    let start = Stopwatch::start();
+    let restored = load(&chunks);
+    let Took { clock, processor } = start.stop();
+    println!("loaded again              {clock:?}, of processor {processor:?}");
+    assert_eq!(restored.reader().published().keys, KEYS, "it is all there");
 }
 
 struct Bench {
@@ -110,6 +125,33 @@ impl Bench {
         })
     }
 
+    /// Compacts to the present, and gives all of the memory back: what is then captured is a
+    /// million keys and little else.
+    fn forget_history(&mut self) {
+        let command = Some(Command::Compact { revision: self.store.revision() }.encode());
+        self.index += 1;
+        let (index, stamp_ms) = (self.index, self.index);
+        self.apply(&[LogEntry { index, term: 1, stamp_ms, age_ms: 0, command }]);
+        while !self.store.sweep(&mut Budget::default()) {}
+    }
+
+    /// Gives back how long the puts took, how long the longest batch of them did until the snapshot
+    /// had been read out, and the snapshot.
+    fn apply_beside_snapshot(&mut self, entries: &[LogEntry]) -> (Took, Duration, Vec<Bytes>) {
+        let capture = self.store.capture();
+        thread::scope(|scope| {
+            let reading = scope.spawn(|| read_out(capture));
+            let (start, mut stalled) = (Stopwatch::start(), Duration::ZERO);
+            for batch in entries.chunks(BATCH_PUTS) {
+                let took = self.apply(batch).clock;
+                if !reading.is_finished() {
+                    stalled = stalled.max(took);
+                }
+            }
+            (start.stop(), stalled, reading.join().expect("the reader does not panic"))
+        })
+    }
+
     fn time(&mut self, times: u64, mut read: impl FnMut(u64)) -> String {
         let start = Stopwatch::start();
         for _ in 0..times {
@@ -130,6 +172,18 @@ fn read_until(reader: &Reader, over: &AtomicBool) -> Vec<Duration> {
         last = now;
     }
     took
+}
+
+fn read_out(mut capture: Capture) -> Vec<Bytes> {
+    std::iter::from_fn(|| capture.next_chunk(SNAPSHOT_CHUNK_BYTES)).collect()
+}
+
+fn load(chunks: &[Bytes]) -> Store {
+    let mut restore = Restore::new();
+    for chunk in chunks {
+        restore.chunk(chunk).expect("what was captured can be read");
+    }
+    restore.finish().expect("and is whole")
 }
 
 fn get(reader: &Reader, number: u64) {
