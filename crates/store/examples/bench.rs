@@ -4,10 +4,11 @@
 //!
 //! One writer applies puts of 256 incompressible bytes to random keys out of a million, in batches
 //! of 200 with a publication each; alone first, then beside a reader that asks for random keys as
-//! fast as it can; then reads alone; then beside a snapshot that is read out on another thread, and
-//! loaded into a new store afterwards. Beside each rate stands the time one of it takes, once by the
-//! clock and once in processor time (Linux only): on a busy machine only the latter says much. The
-//! figures of record, and what they decided, are in `docs/decisions/001-store-concurrency.md`.
+//! fast as it can; then reads alone; then beside a snapshot that is read out on another thread,
+//! and loaded into a new store afterwards. Beside each rate stands the time one of it takes, once
+//! by the clock and once in processor time (Linux only): on a busy machine only the latter says
+//! much. The figures of record, and what they decided, are in
+//! `docs/decisions/001-store-concurrency.md`.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
