@@ -123,6 +123,7 @@ fn samples() -> Vec<Command> {
         unless_there,
         once(Origin::Session { session, seq: 1, acked_below: 1 }),
         once(Origin::Key("key".into())),
+        Command::DeleteRecord { record: "a".into() },
         Command::Txn(txn_sample()),
         Command::Once {
             origin: Origin::Key("txn".into()),

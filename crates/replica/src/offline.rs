@@ -57,6 +57,9 @@ fn command_fields(command: &Command) -> Vec<(&'static str, String)> {
             fields.extend(condition.map(condition_field));
             fields
         }
+        Command::DeleteRecord { record } => {
+            vec![("do", "delete_record".to_owned()), ("record", shown(record))]
+        }
         Command::Txn(txn) => vec![
             ("do", "txn".to_owned()),
             ("compares", txn.compares.len().to_string()),

@@ -154,9 +154,10 @@ impl Store {
         self.tree.events.stamp(entry.stamp_ms);
         let (session, age_ms) = (SessionId(entry.index), entry.age_ms);
         Ok(match command {
-            Command::Put { .. } | Command::Delete { .. } | Command::Txn(_) => {
-                self.change(command, None, entry, budget)
-            }
+            Command::Put { .. }
+            | Command::Delete { .. }
+            | Command::DeleteRecord { .. }
+            | Command::Txn(_) => self.change(command, None, entry, budget),
             Command::Once { origin, command } => {
                 let fingerprint = hash::bytes(&command.encode());
                 let change = Change { origin, fingerprint, age_ms };
@@ -178,7 +179,7 @@ impl Store {
         })
     }
 
-    /// Does a put or a delete, or begins it; an answer is kept for whoever named the change.
+    /// Does a change of keys, or begins it; an answer is kept for whoever named the change.
     fn change(
         &mut self,
         command: Command,
@@ -202,8 +203,9 @@ impl Store {
                 }
                 Work::Delete(Delete::new(&range, prev_kv, next))
             }
+            Command::DeleteRecord { record } => Work::Delete(Delete::of_record(&record, next)),
             Command::Txn(txn) => Work::Txn(Box::new(Run::new(txn, self.state.kept()))),
-            other => panic!("{other:?} is neither a put nor a delete nor a transaction"),
+            other => panic!("{other:?} changes no key"),
         };
         self.work(Unfinished { work, change }, entry, budget)
     }

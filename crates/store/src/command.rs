@@ -44,6 +44,11 @@ pub enum Command {
         /// What must hold of the key, or else nothing is done; only if the range is a single key.
         condition: Option<Condition>,
     },
+    /// Removes all fields of a record ([`crate::Record`]), and no other key.
+    DeleteRecord {
+        /// The record's name, as it is and not as it stands in keys.
+        record: Bytes,
+    },
     /// Compares, and does one thing or another.
     Txn(Txn),
     /// Gives up what only revisions before this one need.
@@ -58,12 +63,13 @@ pub enum Command {
         /// Which one; one that is not there is no error.
         session: SessionId,
     },
-    /// Does a put, a delete or a transaction, unless it was done before under the same origin:
-    /// then the answer is the first one's (rules 9).
+    /// Does a change of keys, unless it was done before under the same origin: then the answer is
+    /// the first one's (rules 9).
     Once {
         /// What tells this change from all others.
         origin: Origin,
-        /// The change, which is [`Command::Put`], [`Command::Delete`] or [`Command::Txn`].
+        /// The change, which is [`Command::Put`], [`Command::Delete`], [`Command::DeleteRecord`] or
+        /// [`Command::Txn`].
         command: Box<Command>,
     },
     /// Changes nothing: every member tells its state hash at exactly this entry (rule 10.1).
@@ -118,6 +124,7 @@ impl Command {
             Command::Once { command, .. } => command.grows(),
             Command::Txn(txn) => txn.may_put(),
             Command::Delete { .. }
+            | Command::DeleteRecord { .. }
             | Command::Compact { .. }
             | Command::OpenSession
             | Command::CloseSession { .. }
@@ -150,8 +157,7 @@ pub enum DecodeError {
     UnknownKind,
     /// A known kind with a field that this version does not know.
     UnknownField,
-    /// A condition on more than one key, or something to be done once that is no put, delete or
-    /// transaction.
+    /// A condition on more than one key, or something to be done once that changes no key.
     Misplaced,
     /// A transaction that writes a key twice: no sound member proposes one, and a revision has no
     /// place for two versions of a key.

@@ -2,6 +2,8 @@
 
 use crate::budget::Budget;
 use crate::key_range::{KeyRange, Span};
+use crate::leaf::Burial;
+use crate::record::Record;
 use crate::tally::Tally;
 use crate::tree::Tree;
 use crate::types::{KeyValue, Revision};
@@ -12,6 +14,8 @@ use crate::version::{Version, With};
 #[derive(Debug)]
 pub(crate) struct Delete {
     span: Span,
+    /// Only keys that are fields of this record go, if it is about one.
+    record: Option<Record>,
     /// The next key to look at; `None` at the end of the span.
     from: Option<Box<[u8]>>,
     prev_kv: bool,
@@ -28,11 +32,23 @@ impl Delete {
         Delete {
             from: Some(Box::from(span.start.as_ref())),
             span,
+            record: None,
             prev_kv,
             revision,
             tally: Tally::default(),
             count: 0,
             prev: Vec::new(),
+        }
+    }
+
+    /// Of the fields of a record. One without a name, which no gateway lets in, has none.
+    pub(crate) fn of_record(name: &[u8], revision: Revision) -> Delete {
+        match Record::named(name) {
+            Some(record) => {
+                let delete = Delete::new(&record.range(), false, revision);
+                Delete { record: Some(record), ..delete }
+            }
+            None => Delete { from: None, ..Delete::new(&KeyRange::all(), false, revision) },
         }
     }
 
@@ -43,7 +59,10 @@ impl Delete {
                 self.from = Some(from);
                 return false;
             }
-            self.from = tree.bury(&from, &self.span, self.revision, budget, |key, version| {
+            let is_meant =
+                |key: &[u8]| self.record.as_ref().is_none_or(|record| record.has_key(key));
+            let burial = Burial { from: &from, span: &self.span, is_meant: &is_meant };
+            self.from = tree.bury(burial, self.revision, budget, |key, version| {
                 self.count += 1;
                 self.tally.remove(key, version);
                 self.tally.keep(&Version::tombstone(self.revision));

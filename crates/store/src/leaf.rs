@@ -47,6 +47,17 @@ pub(crate) struct Leaf {
     newest: Revision,
 }
 
+/// Which keys are to be buried.
+#[derive(Clone, Copy)]
+pub(crate) struct Burial<'a> {
+    /// Those from this one on,
+    pub(crate) from: &'a [u8],
+    /// of this span,
+    pub(crate) span: &'a Span,
+    /// of which this is true.
+    pub(crate) is_meant: &'a dyn Fn(&[u8]) -> bool,
+}
+
 /// A key's versions, and where in `keys` the key is.
 #[derive(Debug)]
 struct Entry {
@@ -127,24 +138,23 @@ impl Leaf {
         self.entries.insert(at, Entry { key_start, key_bytes, versions });
     }
 
-    /// Buries what exists of `span` from `from` on, until the budget is spent; gives back the key
-    /// to go on with, or `None` if this leaf is done.
+    /// Buries what exists, until the budget is spent; gives back the key to go on with, or `None`
+    /// if this leaf is done.
     pub(crate) fn bury(
         &mut self,
-        from: &[u8],
-        span: &Span,
+        burial: Burial<'_>,
         revision: Revision,
         budget: &mut Budget,
         mut buried: impl FnMut(&[u8], &Version),
     ) -> Option<Box<[u8]>> {
-        let positions = self.positions(from, span);
+        let positions = self.positions(burial.from, burial.span);
         for entry in &mut self.entries[positions] {
             let key = &self.keys[entry.key()];
             if budget.is_spent() {
                 return Some(key.into());
             }
             budget.spend(KEY_COST_UNITS);
-            if entry.versions.newest().is_live() {
+            if entry.versions.newest().is_live() && (burial.is_meant)(key) {
                 budget.spend(VERSION_COST_UNITS + key.len() as u64);
                 buried(key, entry.versions.newest());
                 entry.versions.push(Version::tombstone(revision));

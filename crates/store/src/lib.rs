@@ -70,6 +70,7 @@
 //! | `delete`, `txn` | what may take several turns |
 //! | `once` | sessions, keys of changes, and their kept answers |
 //! | `read`, `range` | the readers, and what is published to them; ranges of keys |
+//! | `record` | keys read as the fields of records |
 //! | `tree`, `leaf` | the index: fences, and up to 128 keys a leaf |
 //! | `version`, `value` | the versions of a key, the bytes of a version |
 //! | `events`, `watch` | which keys each revision touched; events for readers |
@@ -98,6 +99,7 @@ mod outcome;
 mod pins;
 mod range;
 mod read;
+mod record;
 mod snapshot;
 mod state;
 mod sweep;
@@ -122,6 +124,7 @@ pub use once::OnceLimits;
 pub use outcome::{FirstAnswer, FirstOutcome, Outcome, Refused, TxnResponse, TxnResult};
 pub use range::{Filter, RangeRequest, RangeResponse, Sort, SortBy};
 pub use read::{Pinned, Published, ReadError, Reader};
+pub use record::{Field, Fields, FieldsRequest, Record};
 pub use snapshot::{Capture, Restore, SNAPSHOT_FORMAT, SnapshotError};
 pub use types::{KeyValue, Revision, SessionId};
 pub use watch::{BeforeHistory, Event, EventKind, EventPosition, Events, EventsRequest};

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -14,7 +15,7 @@ use crate::range::{Bounds, Page, RangeRequest, RangeResponse};
 use crate::tree::Tree;
 use crate::txn::Run;
 use crate::types::{KeyValue, Revision};
-use crate::version::With;
+use crate::version::{Versions, With};
 
 /// What readers see of the store, replaced as a whole by each publication (rule 6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,6 +218,15 @@ impl Pinned {
             let version = version?;
             Some((version.key_value(key, With::Value)?, version.stamp_ms()))
         })
+    }
+
+    /// As [`Tree::visit_leaf`]: whatever the revision is, all versions are shown.
+    pub(crate) fn visit_leaf(
+        &self,
+        from: &[u8],
+        visit: impl FnMut(&[u8], &Versions) -> ControlFlow<()>,
+    ) -> ControlFlow<(), Option<Box<[u8]>>> {
+        self.view.tree.visit_leaf(from, visit)
     }
 
     /// The keys of a range as they were then, whatever revision the request names.

@@ -27,7 +27,7 @@ use parking_lot::RwLock;
 use crate::budget::Budget;
 use crate::events::EventLog;
 use crate::key_range::{KeyRange, Span};
-use crate::leaf::Leaf;
+use crate::leaf::{Burial, Leaf};
 use crate::pins::Pins;
 use crate::tally::Tally;
 use crate::types::{KeyValue, Revision};
@@ -130,21 +130,20 @@ impl Tree {
     /// the key to go on with, or `None` at the end of the span.
     pub(crate) fn bury(
         &self,
-        from: &[u8],
-        span: &Span,
+        burial: Burial<'_>,
         revision: Revision,
         budget: &mut Budget,
         mut buried: impl FnMut(&[u8], &Version),
     ) -> Option<Box<[u8]>> {
         let leaves = self.leaves.read();
-        let (fence, leaf) = leaf_of(&leaves, from);
-        let rest = leaf.write().bury(from, span, revision, budget, |key, version| {
+        let (fence, leaf) = leaf_of(&leaves, burial.from);
+        let rest = leaf.write().bury(burial, revision, budget, |key, version| {
             self.events.append(revision, key);
             buried(key, version);
         });
         rest.or_else(|| {
             let (next, _) = fences_from(&leaves, fence).nth(1)?;
-            span.reaches(next).then(|| next.clone())
+            burial.span.reaches(next).then(|| next.clone())
         })
     }
 

@@ -33,7 +33,7 @@ fn condition() -> impl Strategy<Value = Option<Condition>> {
     ]
 }
 
-/// A put or a delete.
+/// A put or a delete, of a record too.
 fn change() -> impl Strategy<Value = Command> {
     let put = (bytes(), bytes(), any::<bool>(), condition());
     let delete = (range(), any::<bool>(), condition());
@@ -48,6 +48,7 @@ fn change() -> impl Strategy<Value = Command> {
             let condition = condition.filter(|_| matches!(range, KeyRange::Single(_)));
             Command::Delete { range, prev_kv, condition }
         }),
+        bytes().prop_map(|record| Command::DeleteRecord { record }),
     ]
 }
 
@@ -161,7 +162,7 @@ fn the_documented_bytes_are_the_encoding() {
             ..RangeRequest::new(KeyRange::Prefix("b".into()))
         })],
     };
-    let vectors: [(Command, &[u8]); 11] = [
+    let vectors: [(Command, &[u8]); 12] = [
         (put(true, None), b"\x0a\x10\x0a\x04name\x12\x06RaftKV\x18\x01"),
         (delete(between, None), b"\x12\x08\x22\x06\x0a\x01a\x12\x01c"),
         (put(false, Some(Condition::ABSENT)), b"\x0a\x0a\x0a\x01a\x12\x011\x22\x02\x08\x00"),
@@ -178,6 +179,7 @@ fn the_documented_bytes_are_the_encoding() {
         (once(Origin::Key("k".into())), b"\x2a\x0d\x12\x01k\x1a\x08\x0a\x06\x0a\x01a\x12\x011"),
         (Command::Check, b"\x32\x00"),
         (Command::Compact { revision: Revision(300) }, b"\x42\x03\x08\xac\x02"),
+        (Command::DeleteRecord { record: "a/b".into() }, b"\x62\x05\x0a\x03a/b"),
         (
             Command::Txn(txn),
             b"\x3a\x20\x0a\x07\x0a\x01a\x28\x02\x30\x04\x12\x08\x0a\x06\x0a\x01a\x12\x011\
@@ -380,6 +382,7 @@ fn whatever_may_put_grows_and_nothing_else_does() {
     for stays in [
         Command::Delete { range, prev_kv: false, condition: None },
         once(txn(within(delete))),
+        once(Command::DeleteRecord { record: "k".into() }),
         Command::OpenSession,
         Command::CloseSession { session: SessionId(1) },
         Command::Check,

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use store::{
     Apply, BeforeHistory, Budget, Command, Condition, EventKind, EventPosition, Events,
-    EventsRequest, Filter, FirstAnswer, FirstOutcome, KeyRange, KeyValue, Limits, LogEntry,
-    OnceLimits, Origin, Outcome, Pinned, RangeRequest, RangeResponse, Reader, Refused, Restore,
-    Revision, SessionId, Sort, Store, TxnResponse, TxnResult,
+    EventsRequest, Fields, FieldsRequest, Filter, FirstAnswer, FirstOutcome, KeyRange, KeyValue,
+    Limits, LogEntry, OnceLimits, Origin, Outcome, Pinned, RangeRequest, RangeResponse, Reader,
+    Record, Refused, Restore, Revision, SessionId, Sort, Store, TxnResponse, TxnResult,
 };
 use support::txn_text;
 
@@ -85,6 +85,26 @@ enum Verb {
         acked: Option<u64>,
         #[arg(key)]
         once: Option<String>,
+    },
+    /// Removes the fields of a record; with `units`, as far as a turn of that budget goes.
+    DeleteRecord {
+        record: String,
+        #[arg(key)]
+        units: Option<u64>,
+        #[arg(key)]
+        once: Option<String>,
+    },
+    /// Reads the fields of a record.
+    Fields {
+        record: String,
+        #[arg(key)]
+        prefix: Option<String>,
+        #[arg(key)]
+        from: Option<String>,
+        #[arg(key)]
+        limit: Option<usize>,
+        #[arg(key)]
+        at: Option<u64>,
     },
     /// Does a transaction, in the text of `support/txn_text.rs`; with `units`, as far as a turn of
     /// that budget goes. One that only reads is asked of a reader.
@@ -361,6 +381,23 @@ impl goldenscript::Runner for World {
                 let condition = condition(*revision, *exists);
                 let delete = Command::Delete { range, prev_kv: *prev_kv, condition };
                 self.change(delete, origin(*session, *seq, *acked, once)?, *units, *publish)
+            }
+            Verb::DeleteRecord { record, units, once } => {
+                let delete = Command::DeleteRecord { record: bytes(record)? };
+                self.change(delete, origin(None, None, None, once)?, *units, None)
+            }
+            Verb::Fields { record, prefix, from, limit, at } => {
+                let given = |text: &Option<String>| text.as_deref().map_or(Ok(Bytes::new()), bytes);
+                let request = FieldsRequest {
+                    prefix: given(prefix)?,
+                    from: given(from)?,
+                    skip: 0,
+                    limit: limit.unwrap_or(usize::MAX),
+                    told_bytes_max: usize::MAX,
+                    work_bytes_max: usize::MAX,
+                };
+                let record = Record::named(&bytes(record)?).ok_or("a record has a name")?;
+                Ok(show_fields(&self.reader.pin(at.map(Revision))?.fields(&record, &request)))
             }
             Verb::Txn { text, units, session, seq, acked, once } => {
                 let txn = txn_text::read(text)?;
@@ -654,6 +691,14 @@ fn show_first(first: &FirstAnswer) -> String {
         FirstOutcome::Conflict { revision } => format!("conflict at {revision}\n"),
     };
     format!("as entry {} answered: {outcome}", first.index)
+}
+
+fn show_fields(read: &Fields) -> String {
+    let shown = |name: &Bytes| format!("{}", name.escape_ascii());
+    let lines =
+        read.fields.iter().map(|field| format!("{}: {}", shown(&field.name), show(&field.item)));
+    let next = read.next.as_ref().map(|next| format!("next from {}\n", shown(next)));
+    lines.chain(next).collect()
 }
 
 fn show(found: &KeyValue) -> String {

@@ -32,13 +32,15 @@ impl Command {
                 }
                 limits.check_range(range)
             }
+            Command::DeleteRecord { record } => limits.check_key(record),
             Command::Txn(txn) => txn.validate(limits),
             Command::Once { origin, command } => {
                 origin.validate()?;
                 match **command {
-                    Command::Put { .. } | Command::Delete { .. } | Command::Txn(_) => {
-                        command.validate_parts(limits)
-                    }
+                    Command::Put { .. }
+                    | Command::Delete { .. }
+                    | Command::DeleteRecord { .. }
+                    | Command::Txn(_) => command.validate_parts(limits),
                     _ => Err(CommandError::NotOnce),
                 }
             }
@@ -123,7 +125,7 @@ pub enum CommandError {
     },
     /// A condition is of one key.
     ConditionOnRange,
-    /// Only a put, a delete or a transaction is done once.
+    /// Only a change of keys is done once.
     NotOnce,
     /// A transaction has more than [`TXN_OPERATIONS_MAX`] comparisons or operations.
     TooManyOperations,
@@ -160,7 +162,7 @@ impl fmt::Display for CommandError {
                 write!(f, "a condition is of one key, not of a range")
             }
             CommandError::NotOnce => {
-                write!(f, "only a put, a delete or a transaction is done once")
+                write!(f, "only what changes keys is done once")
             }
             CommandError::TooManyOperations => {
                 write!(f, "a transaction has at most {TXN_OPERATIONS_MAX} operations")

@@ -9,7 +9,7 @@ use crate::types::{Revision, SessionId};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Command {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12")]
     kind: Option<Kind>,
 }
 
@@ -31,6 +31,8 @@ enum Kind {
     Txn(txn_wire::Txn),
     #[prost(message, tag = "8")]
     Compact(Compact),
+    #[prost(message, tag = "12")]
+    DeleteRecord(DeleteRecord),
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -56,6 +58,12 @@ struct Delete {
     prev_kv: bool,
     #[prost(message, optional, tag = "6")]
     condition: Option<WireCondition>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct DeleteRecord {
+    #[prost(bytes = "bytes", tag = "1")]
+    record: Bytes,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -142,6 +150,7 @@ impl From<&super::Command> for Command {
                 prev_kv,
                 condition: condition.map(Into::into),
             }),
+            super::Command::DeleteRecord { record } => Kind::DeleteRecord(DeleteRecord { record }),
             super::Command::Txn(txn) => Kind::Txn(txn.into()),
             super::Command::Compact { revision } => Kind::Compact(Compact { revision: revision.0 }),
             super::Command::OpenSession => Kind::OpenSession(Empty {}),
@@ -164,6 +173,7 @@ impl TryFrom<Command> for super::Command {
         Ok(match command.kind.ok_or(DecodeError::UnknownKind)? {
             Kind::Put(put) => put.try_into()?,
             Kind::Delete(delete) => delete.try_into()?,
+            Kind::DeleteRecord(DeleteRecord { record }) => super::Command::DeleteRecord { record },
             Kind::OpenSession(Empty {}) => super::Command::OpenSession,
             Kind::CloseSession(CloseSession { session }) => {
                 super::Command::CloseSession { session: SessionId(session) }
@@ -213,8 +223,9 @@ impl TryFrom<Once> for super::Command {
         let origin = once.origin.ok_or(DecodeError::UnknownKind)?.into();
         // Told from the outside first: else a command within commands would recurse without end.
         let inner = Command::decode(once.command.clone()).map_err(|_| DecodeError::Malformed)?;
-        if !matches!(inner.kind, Some(Kind::Put(_) | Kind::Delete(_) | Kind::Txn(_))) {
-            return Err(DecodeError::Misplaced);
+        match inner.kind {
+            Some(Kind::Put(_) | Kind::Delete(_) | Kind::DeleteRecord(_) | Kind::Txn(_)) => {}
+            _ => return Err(DecodeError::Misplaced),
         }
         let command = Box::new(super::Command::decode(once.command)?);
         Ok(super::Command::Once { origin, command })

@@ -25,6 +25,7 @@ enum Step {
         range: KeyRange,
         prev_kv: bool,
     },
+    DeleteRecord(Bytes),
     Txn(Txn),
     KeyedTxn {
         key: u8,
@@ -68,9 +69,10 @@ impl Change {
     }
 }
 
-/// Few different bytes, so that keys meet, and the lowest and the highest among them.
+/// Few different bytes, so that keys meet, and the lowest and the highest among them; and a slash,
+/// so that some are fields of records.
 fn key() -> impl Strategy<Value = Bytes> {
-    let byte = prop::sample::select(vec![0, b'a', b'b', 0xff]);
+    let byte = prop::sample::select(vec![0, b'/', b'a', b'b', 0xff]);
     prop::collection::vec(byte, 1..5).prop_map(Bytes::from)
 }
 
@@ -185,6 +187,7 @@ fn plain_step() -> impl Strategy<Value = Step> {
         2 => (key(), any::<u8>()).prop_map(|(prefix, count)| Step::Fill { prefix, count }),
         4 => (range(), any::<bool>())
             .prop_map(|(range, prev_kv)| Step::Delete { range, prev_kv }),
+        1 => key().prop_map(Step::DeleteRecord),
         4 => txn().prop_map(Step::Txn),
         1 => Just(Step::Noop),
     ]
@@ -235,6 +238,7 @@ fn commands(step: Step, opened: &[SessionId]) -> Vec<Option<Command>> {
             once(Origin::Session { session: *which.get(opened), seq, acked_below }, change)
         }
         Step::Keyed { key, change } => once(Origin::Key(vec![key].into()), change),
+        Step::DeleteRecord(record) => vec![Some(Command::DeleteRecord { record })],
         Step::Txn(txn) => vec![Some(Command::Txn(txn))],
         Step::KeyedTxn { key, txn } => {
             let command = Box::new(Command::Txn(txn));

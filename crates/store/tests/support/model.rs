@@ -88,6 +88,13 @@ impl Model {
                 let prev = if *prev_kv { prev } else { Vec::new() };
                 Outcome::Deleted { revision, count, prev }
             }
+            Command::DeleteRecord { record } => {
+                let next = Revision(self.revision().0 + 1);
+                let gone = self.delete_those(|key| is_field(record, key), next);
+                self.writes += u64::from(!gone.is_empty());
+                let (revision, count) = (self.revision(), gone.len() as u64);
+                Outcome::Deleted { revision, count, prev: Vec::new() }
+            }
             other => panic!("{other:?} is no change"),
         }
     }
@@ -124,8 +131,16 @@ impl Model {
     }
 
     pub(super) fn delete(&mut self, range: &KeyRange, revision: Revision) -> Vec<KeyValue> {
+        self.delete_those(|key| contains(range, key), revision)
+    }
+
+    fn delete_those(
+        &mut self,
+        wanted: impl Fn(&Bytes) -> bool,
+        revision: Revision,
+    ) -> Vec<KeyValue> {
         let mut gone = self.live_at(revision);
-        gone.retain(|live| contains(range, &live.key));
+        gone.retain(|live| wanted(&live.key));
         for live in &gone {
             self.events.push((revision, live.key.clone()));
             self.keys.entry(live.key.clone()).or_default().push((revision, None));
@@ -189,4 +204,19 @@ pub(super) fn contains(range: &KeyRange, key: &Bytes) -> bool {
         KeyRange::From(start) => key >= start,
         KeyRange::Between { start, end } => start <= key && key < end,
     }
+}
+
+/// Whether a key is a field of the record, by what is written of it in the design.
+fn is_field(record: &Bytes, key: &Bytes) -> bool {
+    let escape = |byte: &u8| match byte {
+        b'%' => b"%25".to_vec(),
+        b'/' => b"%2F".to_vec(),
+        byte => vec![*byte],
+    };
+    let mut prefix: Vec<u8> = record.iter().flat_map(escape).collect();
+    prefix.push(b'/');
+    let Some(field) = key.strip_prefix(&prefix[..]) else { return false };
+    let mut parts = field.split(|byte| *byte == b'%').skip(1);
+    let escaped = parts.all(|part| part.starts_with(b"25") || part.starts_with(b"2F"));
+    !field.is_empty() && !field.contains(&b'/') && escaped
 }
