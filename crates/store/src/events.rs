@@ -20,9 +20,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use crate::types::Revision;
+use crate::watch::EventPosition;
 
-/// A chunk is sealed once it has so many bytes.
-const CHUNK_BYTES: usize = 16 << 10;
+/// A chunk is sealed once it has so many bytes: whoever looks for an event reads a chunk from its
+/// beginning, and copies it if it is the tail.
+const CHUNK_BYTES: usize = 4 << 10;
 
 /// All events that are kept.
 #[derive(Debug, Default)]
@@ -51,10 +53,19 @@ pub(crate) struct Mark {
 /// Some events in a row.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chunk {
-    /// That of the last event before this chunk.
-    before: Mark,
-    last: Mark,
+    /// The last event before this chunk.
+    before: Reached,
+    /// The last one in it.
+    last: Reached,
     bytes: Vec<u8>,
+}
+
+/// How far a run of events goes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reached {
+    mark: Mark,
+    /// How many events of that revision there are up to here, in this chunk or before it.
+    count: u64,
 }
 
 impl EventLog {
@@ -72,7 +83,7 @@ impl EventLog {
     pub(crate) fn append(&self, revision: Revision, key: &[u8]) {
         let mut chunks = self.chunks.write();
         let tail = &mut chunks.tail;
-        let stamp_ms = self.stamp_ms().max(tail.last.stamp_ms);
+        let stamp_ms = self.stamp_ms().max(tail.last.mark.stamp_ms);
         let bytes_before = tail.bytes.len();
         tail.append(Mark { revision, stamp_ms }, key);
         let added = (tail.bytes.len() - bytes_before) as u64;
@@ -90,7 +101,15 @@ impl EventLog {
     /// The number of the first chunk that may have events of `revision` or later ones.
     pub(crate) fn first_chunk(&self, revision: Revision) -> u64 {
         let chunks = self.chunks.read();
-        chunks.cut + chunks.sealed.partition_point(|chunk| chunk.last.revision < revision) as u64
+        let earlier = |chunk: &Arc<Chunk>| chunk.last.mark.revision < revision;
+        chunks.cut + chunks.sealed.partition_point(earlier) as u64
+    }
+
+    /// The number of the first chunk that may have the event at a position or later ones.
+    pub(crate) fn chunk_of(&self, position: EventPosition) -> u64 {
+        let chunks = self.chunks.read();
+        let earlier = |chunk: &Arc<Chunk>| chunk.last.next() <= position;
+        chunks.cut + chunks.sealed.partition_point(earlier) as u64
     }
 
     /// A chunk by its number; none beyond the last, nor if it was cut off. The last one is a copy
@@ -126,14 +145,14 @@ impl EventLog {
     pub(crate) fn revision_at(&self, stamp_ms: u64, upto: Revision) -> Option<Revision> {
         let number = {
             let chunks = self.chunks.read();
-            let later = |chunk: &Arc<Chunk>| chunk.last.stamp_ms <= stamp_ms;
+            let later = |chunk: &Arc<Chunk>| chunk.last.mark.stamp_ms <= stamp_ms;
             chunks.cut + chunks.sealed.partition_point(later) as u64
         };
         let chunk = self.chunk(number)?;
         let fits = |mark: &Mark| mark.stamp_ms <= stamp_ms && mark.revision <= upto;
         let within = chunk.events(0).map(|event| event.mark).take_while(fits).last();
         // What came before the chunk is kept if a chunk before it is.
-        let before = (self.first_chunk(Revision(0)) < number).then_some(chunk.before);
+        let before = (self.first_chunk(Revision(0)) < number).then_some(chunk.before.mark);
         within.or(before).map(|mark| mark.revision.min(upto))
     }
 }
@@ -147,10 +166,25 @@ impl Chunks {
     }
 }
 
+impl Reached {
+    /// Goes on to an event with this mark.
+    fn advance(&mut self, mark: Mark) {
+        self.count = if mark.revision == self.mark.revision { self.count + 1 } else { 1 };
+        self.mark = mark;
+    }
+
+    /// Where the next event of the same revision would be.
+    fn next(&self) -> EventPosition {
+        EventPosition { revision: self.mark.revision, offset: self.count }
+    }
+}
+
 /// An event as a chunk has it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Touched<'a> {
     pub(crate) mark: Mark,
+    /// How many events of its revision come before it.
+    pub(crate) offset: u64,
     pub(crate) key: &'a [u8],
     /// Where in the chunk the next one begins.
     pub(crate) end: usize,
@@ -158,26 +192,27 @@ pub(crate) struct Touched<'a> {
 
 impl Chunk {
     fn append(&mut self, mark: Mark, key: &[u8]) {
-        let newer = mark.revision.0.checked_sub(self.last.revision.0).expect("they ascend");
+        let last = self.last.mark;
+        let newer = mark.revision.0.checked_sub(last.revision.0).expect("they ascend");
         put_varint(&mut self.bytes, newer);
         if newer > 0 {
-            put_varint(&mut self.bytes, mark.stamp_ms - self.last.stamp_ms);
+            put_varint(&mut self.bytes, mark.stamp_ms - last.stamp_ms);
         }
         put_varint(&mut self.bytes, key.len() as u64);
         self.bytes.extend_from_slice(key);
-        self.last = mark;
+        self.last.advance(mark);
     }
 
     pub(crate) fn last_revision(&self) -> Revision {
-        self.last.revision
+        self.last.mark.revision
     }
 
     /// Its events, but for those that end at `skipped` bytes or before.
     pub(crate) fn events(&self, skipped: usize) -> impl Iterator<Item = Touched<'_>> {
-        let (mut mark, mut rest) = (self.before, &self.bytes[..]);
+        let (mut reached, mut rest) = (self.before, &self.bytes[..]);
         let all = std::iter::from_fn(move || {
             (!rest.is_empty()).then(|| {
-                let newer = take_varint(&mut rest);
+                let (newer, mut mark) = (take_varint(&mut rest), reached.mark);
                 if newer > 0 {
                     mark.revision.0 += newer;
                     mark.stamp_ms += take_varint(&mut rest);
@@ -185,7 +220,9 @@ impl Chunk {
                 let bytes = usize::try_from(take_varint(&mut rest)).expect("a key's length");
                 let (key, after) = rest.split_at(bytes);
                 rest = after;
-                Touched { mark, key, end: self.bytes.len() - rest.len() }
+                reached.advance(mark);
+                let end = self.bytes.len() - rest.len();
+                Touched { mark, offset: reached.count - 1, key, end }
             })
         });
         all.skip_while(move |event| event.end <= skipped)
@@ -241,6 +278,26 @@ mod tests {
         revisions.retain(|revision| *revision >= 500);
         let expected: Vec<u64> = (500..1_002).flat_map(|revision| [revision; 2]).collect();
         assert_eq!(revisions, expected);
+    }
+
+    #[test]
+    fn a_position_within_a_revision_is_found_whatever_came_before_it() {
+        let log = EventLog::default();
+        for revision in [2, 3] {
+            for number in 0..2_000 {
+                log.append(Revision(revision), format!("key {number}").as_bytes());
+            }
+        }
+        for (revision, offset) in [(2, 0), (2, 1_999), (3, 0), (3, 1), (3, 1_000), (3, 1_999)] {
+            let position = EventPosition { revision: Revision(revision), offset };
+            let chunk = log.chunk(log.chunk_of(position)).expect("it is there");
+            let mut events = chunk.events(0);
+            let found = events.find(|event| {
+                (event.mark.revision, event.offset) == (Revision(revision), offset)
+            });
+            let key = found.map(|event| event.key.to_vec());
+            assert_eq!(key, Some(format!("key {offset}").into_bytes()), "{position:?}");
+        }
     }
 
     #[test]

@@ -139,17 +139,13 @@ impl<'a> Scan<'a> {
     fn run(mut self) -> Events {
         let newest = self.view.published.revision;
         let log = &self.view.tree.events;
-        // No chunk before it has events of the revision, so offsets are counted from its begin.
-        let mut number = log.first_chunk(self.next.revision);
-        let mut at = EventPosition::default();
+        let mut number = log.chunk_of(self.next);
         while let Some(chunk) = log.chunk(number) {
             for event in chunk.events(0) {
                 if event.mark.revision > newest {
                     return self.finish(newest);
                 }
-                let same = event.mark.revision == at.revision;
-                let offset = if same { at.offset + 1 } else { 0 };
-                at = EventPosition { revision: event.mark.revision, offset };
+                let at = EventPosition { revision: event.mark.revision, offset: event.offset };
                 if at < self.next {
                     continue;
                 }
