@@ -122,8 +122,9 @@ impl Raft {
         Ok(())
     }
 
-    /// Whether no living leader is known: then, and only then, are votes given freely.
-    pub(crate) fn leader_is_silent(&self) -> bool {
+    /// Whether no living leader is known: none is named, or it has said nothing for an election
+    /// timeout. Then, and only then, are votes given freely.
+    pub fn leader_is_silent(&self) -> bool {
         let silent_ms = self.clock_ms - self.election.leader_heard_ms;
         !matches!(self.role, Role::Leader(_))
             && (self.leader().is_none() || silent_ms >= self.config.election_timeout_ms)

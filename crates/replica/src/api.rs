@@ -248,6 +248,9 @@ pub struct Effects {
     pub snapshot: Vec<SnapshotRequest>,
     /// For clients.
     pub answers: Vec<Answer>,
+    /// Something was published: the dispatcher has events to hand out, perhaps
+    /// ([`Replica::dispatcher`](crate::Replica::dispatcher)).
+    pub published: bool,
     /// Whether the members' states agree, when that has changed: an alarm, or its end.
     pub agreement: Option<Agreement>,
     /// For traces and the dashboard.

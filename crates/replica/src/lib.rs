@@ -26,6 +26,7 @@
 //! | `log_worker.rs`, `entry.rs` | the disk's side, and entries as it spells them |
 //! | `snapshot.rs`, `snapshot/` | the state as files: made, sent, received, taken over |
 //! | `state_check.rs`, `quarantine.rs` | whether the members' states agree, and what if not |
+//! | `watch.rs`, `watch/` | events to whoever watches keys |
 //! | `room.rs` | whether the disks have room, and what is refused if not |
 //! | `offline.rs` | what a log holds, in words |
 //! | `alone.rs` | after the loss of a majority: a member goes on alone |
@@ -53,6 +54,7 @@ mod replica;
 mod room;
 mod snapshot;
 mod state_check;
+mod watch;
 
 pub use alone::{AloneError, AloneForecast, FreshIdentity, forecast_alone, go_on_alone};
 pub use api::{
@@ -75,6 +77,10 @@ pub use snapshot::{
     SnapshotSent, SnapshotStatus, SnapshotWork, SnapshotWorker, open_snapshots,
 };
 pub use state_check::{SAMPLES_MAX, Sample};
+pub use watch::{
+    Batch, DispatchCounts, Dispatcher, EventFilter, Step, Unserved, WATCHERS_MAX, WatchEnd,
+    WatchRefusal, WatchRequest, Watcher,
+};
 // The shell opens a member's directory and log through this room: it has no door to the one below.
 pub use wal::{
     DataDirectory, DirectoryError, Identity, Options as LogOptions, Preparation, Room, SpareKeeper,

@@ -9,6 +9,7 @@
 //! | an entry counts for commit | it is durable on a majority, by raft's own count | contract 1 |
 //! | an entry is applied | it is committed, and the entry before it is applied | 6.1 |
 //! | a write is answered | its index is applied *and published* | 6.1, 7.1 |
+//! | a watcher is told of an event | its revision is published | 6.1 |
 //! | a read may be served at an index | a quorum round begun after it arrived is over | 6.3 |
 //! | a read is answered | that index is published | 6.1 |
 //! | where a forwarded write stands | is told before the appends that carry it, on one stream | – |
@@ -151,6 +152,7 @@ impl Replica {
         match self.applier.turn(log, units, &mut self.effects.log) {
             Ok(applied) => {
                 let any = !applied.is_empty();
+                self.effects.published |= any;
                 for applied in applied {
                     self.snapshots.applied(applied.bytes as u64);
                     let configuration = applied.configuration.clone().map(|c| (applied.id, c));

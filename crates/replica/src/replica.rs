@@ -18,7 +18,11 @@ use crate::pending::{HeldWrite, Patience, Pending};
 use crate::quarantine::Watch;
 use crate::room::Rooms;
 use crate::snapshot::Snapshots;
-use crate::{Configuration, Recovered};
+use crate::{Configuration, Dispatcher, Recovered, Unserved};
+
+/// Without a leader for so many election timeouts, a member does not know any more what others may
+/// be writing: watches that need a leader end.
+const LEADERLESS_TIMEOUTS: u64 = 4;
 
 /// One member, without threads, clocks, sockets or files.
 ///
@@ -43,6 +47,11 @@ pub struct Replica {
     pub(crate) snapshots: Snapshots,
     pub(crate) watch: Watch,
     pub(crate) rooms: Rooms,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    /// When it last heard a leader, by its monotonic clock.
+    led_ms: u64,
+    /// That was too long ago, by what the dispatcher was told.
+    leaderless: bool,
     configuration: Arc<Configuration>,
     /// The newest configuration in the log is not committed.
     pub(crate) configuration_unsettled: bool,
@@ -67,6 +76,9 @@ impl Replica {
             snapshots: Snapshots::new(config.seed, stateless),
             watch: Watch::new(),
             rooms: Rooms::default(),
+            dispatcher: Dispatcher::new(store.reader()),
+            led_ms: now.monotonic_ms,
+            leaderless: false,
             forwards: Forwards::new(recovered.restored.hard_state.term),
             life: config.seed,
             forward_number: 0,
@@ -85,6 +97,7 @@ impl Replica {
             // Rule 2.4: it votes and acknowledges by its log, which is sound.
             replica.raft.set_may_campaign(false);
             replica.applier.pause();
+            replica.dispatcher.close(Unserved::NoState);
         }
         replica.reconfigured();
         replica
@@ -100,6 +113,7 @@ impl Replica {
             self.tick_snapshots();
             self.tick_watch();
             self.tick_rooms();
+            self.watch_leader();
         }
         self.pending.forgive();
         self.pending.expire(now.monotonic_ms);
@@ -310,10 +324,26 @@ impl Replica {
         }
     }
 
+    /// Tells the dispatcher when this member has been without a leader for long, and when not
+    /// any more.
+    fn watch_leader(&mut self) {
+        let now_ms = self.now.monotonic_ms;
+        if !self.raft.leader_is_silent() {
+            self.led_ms = now_ms;
+        }
+        let patience_ms = LEADERLESS_TIMEOUTS * self.raft.config().election_timeout_ms;
+        let leaderless = now_ms - self.led_ms > patience_ms;
+        if leaderless != std::mem::replace(&mut self.leaderless, leaderless) {
+            self.dispatcher.set_leaderless(leaderless);
+        }
+    }
+
     /// Ends for good.
     pub(crate) fn stop(&mut self, stop: Stop) {
         assert!(!self.stopped, "a member stops once");
         self.stopped = true;
+        let removed = stop == Stop::Removed;
+        self.dispatcher.close(if removed { Unserved::Removed } else { Unserved::Stopped });
         self.effects.stop = Some(stop);
         self.pending.stop();
     }
@@ -343,6 +373,11 @@ impl Replica {
     /// A handle on the store, for any thread.
     pub fn reader(&self) -> Reader {
         self.applier.store().reader()
+    }
+
+    /// Hands out the events of its store to whoever watches.
+    pub fn dispatcher(&self) -> &Arc<Dispatcher> {
+        &self.dispatcher
     }
 
     /// The members of the cluster, by the newest configuration in the log; with those that it

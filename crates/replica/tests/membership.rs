@@ -6,7 +6,10 @@ mod cluster;
 
 use cluster::{Cluster, put};
 use raft::{MemberId, Membership};
-use replica::{Change, ChangeRefusal, Done, Failure, Request, Standing, Stop};
+use replica::{
+    Change, ChangeRefusal, Done, Failure, Request, Standing, Stop, Unserved, WatchEnd, WatchRequest,
+};
+use store::KeyRange;
 
 const PATIENT_MS: u64 = 5_000;
 
@@ -108,6 +111,8 @@ fn a_removed_member_counts_no_more_and_never_comes_back() {
 #[test]
 fn a_leader_that_removes_itself_finishes_that_and_another_leads_at_once() {
     let mut cluster = Cluster::led();
+    let request = WatchRequest::new(KeyRange::all());
+    let mut watcher = cluster.replica(1).dispatcher().watch(&request).expect("it serves watches");
     let ticket = cluster.submit(1, Request::Change(remove(1)), PATIENT_MS);
     cluster.pass(100);
     let Some(Ok(Done::Changed { configuration })) = cluster.answer(ticket) else {
@@ -115,6 +120,7 @@ fn a_leader_that_removes_itself_finishes_that_and_another_leads_at_once() {
     };
     assert!(configuration.is_removed(MemberId(1)));
     assert_eq!(cluster.running(1).stop, Some(Stop::Removed));
+    assert_eq!(watcher.step(None), Err(WatchEnd::Unserved(Unserved::Removed)));
     let leader = cluster.leader().expect("told to campaign at once");
     assert_ne!(leader, 1);
     let write = cluster.put(leader, "k", "v");

@@ -292,9 +292,8 @@ mod tests {
             let position = EventPosition { revision: Revision(revision), offset };
             let chunk = log.chunk(log.chunk_of(position)).expect("it is there");
             let mut events = chunk.events(0);
-            let found = events.find(|event| {
-                (event.mark.revision, event.offset) == (Revision(revision), offset)
-            });
+            let found = events
+                .find(|event| (event.mark.revision, event.offset) == (Revision(revision), offset));
             let key = found.map(|event| event.key.to_vec());
             assert_eq!(key, Some(format!("key {offset}").into_bytes()), "{position:?}");
         }

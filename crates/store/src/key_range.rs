@@ -26,6 +26,11 @@ impl KeyRange {
         KeyRange::From(Bytes::new())
     }
 
+    /// Whether no key at all can be in it.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, KeyRange::Between { start, end } if end <= start)
+    }
+
     /// The part of this range from `start` on, which is a key in it or the beginning of one.
     pub fn rest_from(&self, start: Bytes) -> KeyRange {
         match self.span().end {

@@ -15,7 +15,7 @@ impl Revision {
     pub const FIRST: Revision = Revision(1);
 
     /// The revision of the next write.
-    pub(crate) fn next(self) -> Revision {
+    pub fn next(self) -> Revision {
         Revision(self.0 + 1)
     }
 }

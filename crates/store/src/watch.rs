@@ -200,7 +200,16 @@ impl<'a> Scan<'a> {
 }
 
 impl Event {
-    fn told_bytes(&self) -> usize {
+    /// Of which key.
+    pub fn key(&self) -> &Bytes {
+        match &self.kind {
+            EventKind::Put(live) => &live.key,
+            EventKind::Delete { key } => key,
+        }
+    }
+
+    /// How much it tells: the bytes of keys and values, those before it included.
+    pub fn told_bytes(&self) -> usize {
         let told = match &self.kind {
             EventKind::Put(live) => live.told_bytes(),
             EventKind::Delete { key } => key.len(),

@@ -13,6 +13,7 @@ use super::{SnapshotId, SnapshotMessage, SnapshotOutcome, SnapshotReply, Snapsho
 use crate::configuration::Configuration;
 use crate::log_worker::LogRequest;
 use crate::replica::Replica;
+use crate::watch::Unserved;
 
 /// A member without a state asks the leader for a snapshot this often, in ms.
 const WANT_AGAIN_MS: u64 = 1_000;
@@ -508,7 +509,9 @@ impl Replica {
         );
         let retired = self.applier.take_over(store, point.configuration.clone());
         self.effects.snapshot.push(SnapshotRequest::Free(retired));
+        self.effects.published = true;
         self.pending.jumped_to(point.last.index);
+        self.dispatcher.reopen();
         self.snapshots.stateless = false;
         self.raft.set_may_campaign(true);
         if self.watch.has_diverged() {
@@ -529,6 +532,7 @@ impl Replica {
         self.effects.snapshot.push(SnapshotRequest::Retain { keep: Vec::new() });
         self.raft.set_may_campaign(false);
         self.applier.pause();
+        self.dispatcher.close(Unserved::WrongState);
         self.pending.stop();
     }
 
