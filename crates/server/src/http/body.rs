@@ -127,12 +127,18 @@ impl Format {
     }
 }
 
+const VALUE_EXAMPLE: &str = "{\"value\": \"…\"}, or send the value itself with Content-Type: \
+                             application/octet-stream";
+
+const SEND_IT_RAW: &str = ". To store it as it is written, send it as the whole body with \
+                           Content-Type: application/octet-stream";
+
 /// `{"value": "…"}` or `{"value_base64": "…"}`.
 fn value_of_json(body: &[u8]) -> Result<Bytes, Refusal> {
     let mut value = None;
-    for (field, written) in object(body)?.0 {
+    for (field, written) in object(body, VALUE_EXAMPLE)? {
         let decoded = match field.as_str() {
-            "value" => string(&field, written).map(Bytes::from)?,
+            "value" => string_or(&field, written, SEND_IT_RAW).map(Bytes::from)?,
             "value_base64" => base64(&field, &string(&field, written)?)?,
             _ => return Err(unexpected_field(&field, "value and value_base64")),
         };
@@ -151,7 +157,7 @@ pub(super) fn transfer_target(body: &[u8]) -> Result<Option<String>, Refusal> {
     if body.is_empty() {
         return Ok(to);
     }
-    for (field, written) in object(body)?.0 {
+    for (field, written) in object(body, r#"{"to": "…"}"#)? {
         match (field.as_str(), written) {
             ("to", Value::String(name)) => to = Some(name),
             ("to", _) => {
@@ -198,17 +204,22 @@ impl TextFields {
     }
 }
 
-fn object(body: &[u8]) -> Result<Fields, Refusal> {
-    serde_json::from_slice(body).map_err(|error| {
-        let message = format!(
-            "the body is not the expected JSON object: {error}. Write {{\"value\": \"…\"}}, or \
-             send the value itself with Content-Type: application/octet-stream"
-        );
+/// The fields of an object in the order in which they are written, repeated ones too.
+pub(super) fn object(body: &[u8], example: &str) -> Result<Vec<(String, Value)>, Refusal> {
+    let object: Result<Fields, _> = serde_json::from_slice(body);
+    object.map(|fields| fields.0).map_err(|error| {
+        let message = format!("the body is not the expected JSON object: {error}. Write {example}");
         Refusal::new(Code::MalformedJson, message)
     })
 }
 
-fn string(field: &str, written: Value) -> Result<String, Refusal> {
+/// The text of a field that holds text.
+pub(super) fn string(field: &str, written: Value) -> Result<String, Refusal> {
+    string_or(field, written, "")
+}
+
+/// The same; `hint` goes on where the refusal ends.
+fn string_or(field: &str, written: Value, hint: &str) -> Result<String, Refusal> {
     let kind = match written {
         Value::String(text) => return Ok(text),
         Value::Null => "null",
@@ -217,11 +228,8 @@ fn string(field: &str, written: Value) -> Result<String, Refusal> {
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     };
-    let message = format!(
-        "{field} is {kind}; it must be a string. To store it as it is written, send it as the \
-         whole body with Content-Type: application/octet-stream"
-    );
-    Err(Refusal::new(Code::ValueNotString, message))
+    let message = format!("{field} is {kind}; it must be a string{hint}");
+    Err(Refusal::new(Code::ValueNotString, message).with("field", field))
 }
 
 /// The bytes of a field that holds base64.
@@ -231,7 +239,8 @@ pub(super) fn base64(field: &str, text: &str) -> Result<Bytes, Refusal> {
     })
 }
 
-fn unexpected_field(field: &str, known: &str) -> Refusal {
+/// Refuses a field that is none of the `known` ones.
+pub(super) fn unexpected_field(field: &str, known: &str) -> Refusal {
     if LATER_FIELDS.contains(&field) {
         return unsupported("field", field);
     }

@@ -21,9 +21,6 @@ use bytes::Bytes;
 use store::{Filter, KeyRange, RangeRequest, ReadError, Reader, Revision};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Of a longer key a cursor holds only this much: in base64 it still fits in a URL.
-const START_BYTES_MAX: usize = 32 << 10;
-
 const VERSION: u8 = 1;
 const CHECK_END: usize = 8;
 const REVISION_START: usize = CHECK_END + 1;
@@ -42,6 +39,9 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
+    /// Of a longer key a cursor holds only this much: in base64 it still fits in a URL.
+    pub(super) const START_BYTES_MAX: usize = 32 << 10;
+
     /// The cursor of what follows `last`, a key that exists at `revision`, in a listing of the
     /// keys that `filter` admits.
     pub(super) fn after(
@@ -50,10 +50,10 @@ impl Cursor {
         filter: Filter,
         reader: &Reader,
     ) -> Result<Cursor, ReadError> {
-        if last.len() <= START_BYTES_MAX {
+        if last.len() <= Cursor::START_BYTES_MAX {
             return Ok(Cursor { revision, start: last.clone(), skip: 1 });
         }
-        let start = last.slice(..START_BYTES_MAX);
+        let start = last.slice(..Cursor::START_BYTES_MAX);
         let range = KeyRange::Between { start: start.clone(), end: last.clone() };
         let before = RangeRequest {
             at: Some(revision),

@@ -64,6 +64,7 @@ codes! {
     ConditionFailed "condition_failed" PRECONDITION_FAILED,
     Corrupt "corrupt" SERVICE_UNAVAILABLE,
     DuplicateKey "duplicate_key" BAD_REQUEST,
+    EmptyField "empty_field" BAD_REQUEST,
     EmptyKey "empty_key" BAD_REQUEST,
     ForbiddenHost "forbidden_host" FORBIDDEN,
     ForbiddenOrigin "forbidden_origin" FORBIDDEN,

@@ -86,7 +86,7 @@ impl Listing {
     }
 }
 
-fn cursor_of(text: &[u8], scope: &[u8]) -> Result<Cursor, Refusal> {
+pub(super) fn cursor_of(text: &[u8], scope: &[u8]) -> Result<Cursor, Refusal> {
     let cursor = Cursor::decode(text, scope);
     cursor.filter(|cursor| cursor.skip <= SKIP_MAX).ok_or_else(|| {
         Refusal::new(

@@ -31,6 +31,7 @@ mod membership;
 mod metrics;
 mod once;
 mod query;
+mod record;
 mod reply;
 mod selection;
 mod serve;
@@ -79,6 +80,7 @@ pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Rou
         ("/kv", get(list::list)),
         ("/kv/", one_key()),
         ("/kv/{*key}", one_key()),
+        ("/kv-store", get(record::get).post(record::post).delete(record::delete)),
         ("/txn", post(txn::txn)),
         ("/session", post(session::open)),
         ("/session/{id}", delete(session::close)),

@@ -11,6 +11,7 @@ mod list;
 mod members;
 mod once;
 mod published;
+mod record;
 mod status;
 mod txn;
 mod world;
