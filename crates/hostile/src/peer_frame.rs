@@ -102,8 +102,11 @@ fn samples() -> Vec<PeerMessage> {
             result: AppendResult::Rejected { previous: Index(40), hint: id },
         },
         Body::ReadIndex { request: 77 },
-        Body::ReadIndexAnswer { request: 77, index: Some(Index(41)) },
-        Body::ReadIndexAnswer { request: 78, index: None },
+        Body::ReadIndexAnswer {
+            request: 77,
+            point: Some(ReadPoint { index: Index(41), settled_ms: 1_000 }),
+        },
+        Body::ReadIndexAnswer { request: 78, point: None },
         Body::TimeoutNow,
         append(id),
     ];

@@ -156,12 +156,12 @@ impl Raft {
         let (me, round) = (self.config.id, leader.reads.round);
         let answered = |id| if id == me { round } else { leader.progress[&id].round_answered };
         let round = self.memberships.newest().membership.reached(answered).unwrap_or_default();
-        let Some((index, waiters)) = leader.reads.confirmed(round) else { return };
+        let Some((point, waiters)) = leader.reads.confirmed(round) else { return };
         for waiter in waiters {
             match waiter {
-                Waiter::Local(id) => self.output.reads_ready.push(ReadReady { id, index }),
+                Waiter::Local(id) => self.output.reads_ready.push(ReadReady { id, point }),
                 Waiter::Remote(member, request) => {
-                    self.send(member, Body::ReadIndexAnswer { request, index: Some(index) });
+                    self.send(member, Body::ReadIndexAnswer { request, point: Some(point) });
                 }
             }
         }

@@ -71,7 +71,7 @@ pub use leader::{FollowerStatus, Replication};
 pub use log::Log;
 pub use membership::{ConfigurationCodec, Membership};
 pub use message::{AppendResult, Body, Envelope, Message};
-pub use output::{Output, Persist, ReadEntries, ReadReady};
+pub use output::{Output, Persist, ReadEntries, ReadPoint, ReadReady};
 pub use raft::{Raft, Restored};
 pub use snapshot::{Installed, SnapshotPoint};
 pub use types::{HardState, Index, LogId, MemberId, Now, PersistNumber, ReadId, Term};

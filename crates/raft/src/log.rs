@@ -226,6 +226,17 @@ impl Log {
         self.stamp_ms
     }
 
+    /// The stamp of the first entry after `index`, ms since 1970, or 0 if it is no longer in memory;
+    /// None if there is none.
+    pub(crate) fn stamp_after(&self, index: Index) -> Option<u64> {
+        let next = index.next();
+        if next > self.last.index {
+            return None;
+        }
+        let at = next.0.checked_sub(self.tail_first().0).and_then(|at| usize::try_from(at).ok());
+        Some(at.and_then(|at| self.tail.get(at)).map_or(0, |entry| entry.stamp_ms))
+    }
+
     /// The largest age seen, ms.
     pub(crate) fn age_ms(&self) -> u64 {
         self.age_ms

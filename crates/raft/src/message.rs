@@ -1,7 +1,7 @@
 //! What members say to each other. Each variant tells who sends it, why, and what an empty field
 //! means. A message is a plain value; encoding it is the shell's business.
 
-use crate::{Entry, Index, LogId, MemberId, Term};
+use crate::{Entry, Index, LogId, MemberId, ReadPoint, Term};
 
 /// A message with its two ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +79,8 @@ pub enum Body {
     ReadIndexAnswer {
         /// The request it answers.
         request: u64,
-        /// The read may be served once this index is applied. None: the sender is not leading.
-        index: Option<Index>,
+        /// Where the read may be served. None: the sender is not leading.
+        point: Option<ReadPoint>,
     },
     /// The leader hands over: campaign at once, without a pre-vote (thesis §3.10).
     TimeoutNow,

@@ -23,7 +23,7 @@ pub struct Output {
     /// Followers that need entries which are gone from the log: each is to be sent a snapshot that
     /// goes at least to the log's start. `snapshot_sent` or `snapshot_failed` is due in the end.
     pub snapshots_wanted: Vec<MemberId>,
-    /// Linearizable reads that may be served once `index` is applied.
+    /// Linearizable reads that may be served once their index is applied.
     pub reads_ready: Vec<ReadReady>,
     /// Linearizable reads that found no leader; nothing was read.
     pub reads_failed: Vec<ReadId>,
@@ -67,8 +67,19 @@ pub struct ReadEntries {
 pub struct ReadReady {
     /// Which read.
     pub id: ReadId,
+    /// Where it may be served.
+    pub point: ReadPoint,
+}
+
+/// Where a linearizable read may be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadPoint {
     /// What must be applied (and published) first.
     pub index: Index,
+    /// Up to here, and without it, the past is settled: what follows that index has this stamp or a
+    /// later one, ms since 1970. The leader that says so keeps to it, and whoever heard it; a later
+    /// leader that did not hear it, and whose clock is behind, may not.
+    pub settled_ms: u64,
 }
 
 impl Output {

@@ -11,7 +11,7 @@ use crate::role::{Follower, Leader, Role};
 use crate::{
     AppendResult, Body, Config, Entry, EntryKind, Envelope, Event, HardState, Index, Log, LogId,
     MemberId, Message, Now, Output, PAYLOAD_BYTES_MAX, PersistNumber, ProposeError, ReadId,
-    ReadReady, Refusal, RoleName, Term,
+    ReadPoint, ReadReady, Refusal, RoleName, Term,
 };
 
 /// One member's consensus state.
@@ -335,7 +335,7 @@ impl Raft {
             Body::Vote { last, .. } => self.on_vote(from, last),
             Body::VoteAnswer { granted } => self.on_vote_answer(from, granted),
             Body::ReadIndex { request } => self.on_read_index(from, request),
-            Body::ReadIndexAnswer { request, index } => self.on_read_index_answer(request, index),
+            Body::ReadIndexAnswer { request, point } => self.on_read_index_answer(request, point),
             Body::TimeoutNow => self.on_timeout_now(from),
             Body::PreVote { .. } => unreachable!("handled before the terms were compared"),
         }
@@ -382,7 +382,7 @@ impl Raft {
             match waiter {
                 Waiter::Local(id) => self.output.reads_failed.push(id),
                 Waiter::Remote(member, request) => {
-                    self.send(member, Body::ReadIndexAnswer { request, index: None });
+                    self.send(member, Body::ReadIndexAnswer { request, point: None });
                 }
             }
         }
@@ -420,14 +420,18 @@ impl Raft {
     fn on_read_index(&mut self, from: MemberId, request: u64) {
         match &mut self.role {
             Role::Leader(leader) => leader.reads.add(Waiter::Remote(from, request)),
-            _ => self.send(from, Body::ReadIndexAnswer { request, index: None }),
+            _ => self.send(from, Body::ReadIndexAnswer { request, point: None }),
         }
     }
 
-    fn on_read_index_answer(&mut self, request: u64, index: Option<Index>) {
+    fn on_read_index_answer(&mut self, request: u64, point: Option<ReadPoint>) {
+        if let Some(point) = point {
+            // What was promised here is kept if we lead next.
+            self.log.note_times(point.settled_ms, 0);
+        }
         for id in self.follower_reads.answered(request) {
-            match index {
-                Some(index) => self.output.reads_ready.push(ReadReady { id, index }),
+            match point {
+                Some(point) => self.output.reads_ready.push(ReadReady { id, point }),
                 None => self.output.reads_failed.push(id),
             }
         }

@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{Index, MemberId, ReadId};
+use crate::{MemberId, ReadId, ReadPoint};
 
 /// Unanswered requests that a follower remembers: older ones are forgotten, their reads are not.
 const REQUESTS_MAX: usize = 16;
@@ -41,7 +41,7 @@ pub(crate) struct LeaderReads {
 struct Active {
     /// The first round of these waiters; retries have later ones.
     first_round: u64,
-    index: Index,
+    point: ReadPoint,
     since_ms: u64,
     waiters: Vec<Waiter>,
 }
@@ -51,14 +51,18 @@ impl LeaderReads {
         self.waiting.push(waiter);
     }
 
-    /// Begins a round for all that wait, unless one is out or nobody waits.
-    pub(crate) fn begin(&mut self, commit: Index, clock_ms: u64) {
-        if self.active.is_none() && !self.waiting.is_empty() {
-            self.round += 1;
-            let waiters = std::mem::take(&mut self.waiting);
-            let first_round = self.round;
-            self.active = Some(Active { first_round, index: commit, since_ms: clock_ms, waiters });
-        }
+    /// Whether a round is to begin: somebody waits, and none is out.
+    pub(crate) fn is_due(&self) -> bool {
+        self.active.is_none() && !self.waiting.is_empty()
+    }
+
+    /// Begins a round for all that wait.
+    pub(crate) fn begin(&mut self, point: ReadPoint, clock_ms: u64) {
+        assert!(self.is_due(), "one round at a time, for somebody");
+        self.round += 1;
+        let waiters = std::mem::take(&mut self.waiting);
+        let first_round = self.round;
+        self.active = Some(Active { first_round, point, since_ms: clock_ms, waiters });
     }
 
     /// A round that is out for longer than `patience_ms` is tried again, as a new one.
@@ -71,10 +75,10 @@ impl LeaderReads {
         }
     }
 
-    /// A majority answered `round`: the waiters it serves, and at which index.
-    pub(crate) fn confirmed(&mut self, round: u64) -> Option<(Index, Vec<Waiter>)> {
+    /// A majority answered `round`: the waiters it serves, and where.
+    pub(crate) fn confirmed(&mut self, round: u64) -> Option<(ReadPoint, Vec<Waiter>)> {
         let active = self.active.take_if(|active| round >= active.first_round)?;
-        Some((active.index, active.waiters))
+        Some((active.point, active.waiters))
     }
 
     /// Leadership is lost: everyone who waits.
@@ -155,40 +159,44 @@ impl FollowerReads {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Index;
 
     fn local(id: u64) -> Waiter {
         Waiter::Local(ReadId(id))
+    }
+
+    fn at(index: u64) -> ReadPoint {
+        ReadPoint { index: Index(index), settled_ms: 0 }
     }
 
     #[test]
     fn a_round_serves_only_reads_that_arrived_before_it_began() {
         let mut reads = LeaderReads::default();
         reads.add(local(1));
-        reads.begin(Index(7), 0);
+        reads.begin(at(7), 0);
         reads.add(local(2));
-        reads.begin(Index(9), 0);
-        assert_eq!(reads.round, 1, "one round at a time");
-        assert_eq!(reads.confirmed(1), Some((Index(7), vec![local(1)])));
-        reads.begin(Index(9), 0);
+        assert!(!reads.is_due(), "one round at a time");
+        assert_eq!(reads.confirmed(1), Some((at(7), vec![local(1)])));
+        reads.begin(at(9), 0);
         assert_eq!(reads.confirmed(1), None, "an old answer confirms no new round");
-        assert_eq!(reads.confirmed(2), Some((Index(9), vec![local(2)])));
+        assert_eq!(reads.confirmed(2), Some((at(9), vec![local(2)])));
     }
 
     #[test]
     fn a_retry_is_a_new_round_and_the_first_one_still_counts() {
         let mut reads = LeaderReads::default();
         reads.add(local(1));
-        reads.begin(Index(7), 0);
+        reads.begin(at(7), 0);
         reads.retry(99, 100);
         assert_eq!(reads.round, 1);
         reads.retry(100, 100);
         assert_eq!(reads.round, 2);
         assert_eq!(reads.confirmed(0), None);
-        assert_eq!(reads.confirmed(1), Some((Index(7), vec![local(1)])));
+        assert_eq!(reads.confirmed(1), Some((at(7), vec![local(1)])));
         reads.add(local(2));
-        reads.begin(Index(9), 100);
+        reads.begin(at(9), 100);
         assert_eq!(reads.confirmed(2), None, "round 2 began before read 2 arrived");
-        assert_eq!(reads.confirmed(3), Some((Index(9), vec![local(2)])));
+        assert_eq!(reads.confirmed(3), Some((at(9), vec![local(2)])));
     }
 
     #[test]

@@ -11,7 +11,7 @@
 use crate::event::Event;
 use crate::progress::{Progress, State};
 use crate::role::{Leader, Role};
-use crate::{Body, Entry, Index, LogId, MemberId, Raft, ReadEntries};
+use crate::{Body, Entry, Index, LogId, MemberId, Raft, ReadEntries, ReadPoint};
 
 /// What to send to a follower next.
 enum Next {
@@ -46,11 +46,22 @@ impl Raft {
     /// behind what an earlier leader acknowledged (§8).
     fn begin_read_round(&mut self) {
         let (commit, clock_ms) = (self.commit, self.clock_ms);
-        let Role::Leader(leader) = &mut self.role else { return };
-        if commit >= leader.first_of_term {
-            leader.reads.begin(commit, clock_ms);
+        let Role::Leader(leader) = &self.role else { return };
+        if commit >= leader.first_of_term && leader.reads.is_due() {
+            let point = ReadPoint { index: commit, settled_ms: self.settle_stamps() };
+            let Role::Leader(leader) = &mut self.role else { return };
+            leader.reads.begin(point, clock_ms);
             self.confirm_reads();
         }
+    }
+
+    /// A time that no entry after the commit index will have been stamped before: that of the first
+    /// one, or that of our clock, which our stamps do not go back behind from now on.
+    fn settle_stamps(&mut self) -> u64 {
+        self.log.stamp_after(self.commit).unwrap_or_else(|| {
+            self.log.note_times(self.now.wall_ms, 0);
+            self.log.stamp_ms()
+        })
     }
 
     fn flush_to(&mut self, peer: MemberId) {

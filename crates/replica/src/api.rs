@@ -64,7 +64,11 @@ pub enum Done {
         outcome: Outcome,
     },
     /// The store as published now holds everything acknowledged before the request arrived.
-    ReadReady,
+    ReadReady {
+        /// What that store will ever hold of the time before this one, it holds now, ms since 1970:
+        /// the leader's stamps do not go back behind it (rule 8.3).
+        settled_ms: u64,
+    },
     /// Leadership has moved.
     Transferred {
         /// Who leads now.

@@ -106,7 +106,7 @@ impl Replica {
             self.send_snapshot(member);
         }
         for ready in reads_ready {
-            self.pending.read_confirmed(ready.id, ready.index);
+            self.pending.read_confirmed(ready);
         }
         for id in reads_failed {
             self.pending.read_failed(id);

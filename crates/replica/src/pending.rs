@@ -11,12 +11,12 @@
 //! missed deadline means "unknown". Everything here is bounded by [`PENDING_MAX`], and the commands
 //! of writes that are held or forwarded by [`COMMAND_BYTES_MAX`] (raft bounds what is proposed).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use raft::{Index, LogId, MemberId, ReadId, Term};
+use raft::{Index, LogId, MemberId, ReadId, ReadReady, Term};
 
 use crate::Configuration;
 use crate::api::{Answer, Done, Failure, ForwardRefusal, Ticket};
@@ -94,9 +94,10 @@ pub(crate) struct Pending {
     /// Of the commands in `held` and `forwarded`.
     command_bytes: usize,
     reads: BTreeMap<Ticket, Read>,
-    /// The reads that wait for a leader, and those that wait for apply, by index; all in `reads`.
+    /// The reads that wait for a leader, and those that wait for apply, by index, with what is
+    /// settled then; all in `reads`.
     held_reads: Vec<(Ticket, Refused)>,
-    waiting_reads: BTreeSet<(Index, Ticket)>,
+    waiting_reads: BTreeMap<(Index, Ticket), u64>,
     transfer: Option<Transfer>,
     changing: Vec<Changing>,
     /// No deadline is before this time.
@@ -310,11 +311,11 @@ impl Pending {
         asked
     }
 
-    /// The leader's answer: served once `index` is applied.
-    pub(crate) fn read_confirmed(&mut self, id: ReadId, index: Index) {
+    /// The leader's answer: where the read may be served.
+    pub(crate) fn read_confirmed(&mut self, ReadReady { id, point }: ReadReady) {
         let ticket = Ticket(id.0);
         if self.reads.contains_key(&ticket) {
-            self.waiting_reads.insert((index, ticket));
+            self.waiting_reads.insert((point.index, ticket), point.settled_ms);
         }
     }
 
@@ -330,13 +331,14 @@ impl Pending {
 
     /// The store's published state reached `applied`.
     pub(crate) fn serve_reads(&mut self, applied: Index) {
-        while let Some(&(index, ticket)) = self.waiting_reads.first() {
+        while let Some(first) = self.waiting_reads.first_entry() {
+            let (index, ticket) = *first.key();
             if index > applied {
                 break;
             }
-            self.waiting_reads.pop_first();
+            let settled_ms = first.remove();
             if self.reads.remove(&ticket).is_some() {
-                self.answer(ticket, Ok(Done::ReadReady));
+                self.answer(ticket, Ok(Done::ReadReady { settled_ms }));
             }
         }
     }
@@ -443,7 +445,7 @@ impl Pending {
     fn settle_accounts(&mut self) {
         let reads = &self.reads;
         self.held_reads.retain(|(ticket, _)| reads.contains_key(ticket));
-        self.waiting_reads.retain(|(_, ticket)| reads.contains_key(ticket));
+        self.waiting_reads.retain(|(_, ticket), _| reads.contains_key(ticket));
         let held = self.held.iter().map(|write| write.command.len());
         let forwarded = self.forwarded.values().map(|forwarded| forwarded.write.0.len());
         self.command_bytes = held.chain(forwarded).sum();

@@ -58,7 +58,7 @@ fn cluster(size: u64, rotten_ones: &[u64]) -> Cluster {
 fn reads(cluster: &mut Cluster, id: u64) -> bool {
     let ticket = cluster.submit(id, Request::ReadBarrier, 1_000);
     cluster.pass(1_100);
-    matches!(cluster.answer(ticket), Some(Ok(Done::ReadReady)))
+    matches!(cluster.answer(ticket), Some(Ok(Done::ReadReady { .. })))
 }
 
 #[test]

@@ -11,12 +11,13 @@
 //! | durable before said | rule 1.6 | acknowledgements, terms and votes leave after their write |
 //! | reads are fresh | 6.4 | a read's index covers all that was committed when it was asked |
 //! | time | rule 8.1 | stamp and age never go back along a log |
+//! | settled time | rule 8.3 | after a read's index a leader stamps nothing before what it called settled |
 
 use std::collections::BTreeMap;
 
 use raft::{
     AppendResult, Body, Entry, Envelope, Index, LogId, MemberId, Membership, Persist, ReadId,
-    ReadReady, Term,
+    ReadPoint, ReadReady, Term,
 };
 
 use super::Member;
@@ -33,6 +34,8 @@ pub(crate) struct Checks {
     compared: BTreeMap<MemberId, Index>,
     /// What was committed when a read was asked.
     reads: BTreeMap<ReadId, Index>,
+    /// The newest point at which reads were served by the leader of a term.
+    settled: BTreeMap<Term, ReadPoint>,
     pub(crate) reads_served: u64,
 }
 
@@ -106,6 +109,7 @@ impl Checks {
                 None => {
                     on_quorum(entry.id, in_force, members);
                     self.committed.push(entry.clone());
+                    self.check_stamp(entry);
                 }
             }
         }
@@ -140,8 +144,23 @@ impl Checks {
     pub(crate) fn read_ready(&mut self, ready: ReadReady) {
         let floor = self.reads.remove(&ready.id).expect("a read is answered once");
         self.reads_served += 1;
-        let (id, index) = (ready.id.0, ready.index);
+        let (id, index) = (ready.id.0, ready.point.index);
         assert!(index >= floor, "read {id} may be served at {index}, {floor} was committed before");
+        let entry = &self.committed[index.0 as usize - 1];
+        let settled = self.settled.entry(entry.id.term).or_insert(ready.point);
+        // Of two points the one that says more.
+        if (settled.settled_ms, settled.index) < (ready.point.settled_ms, index) {
+            *settled = ready.point;
+        }
+        self.committed.iter().skip(index.0 as usize).for_each(|entry| self.check_stamp(entry));
+    }
+
+    /// A leader's entries after the index of a read are not stamped before what it called settled.
+    fn check_stamp(&self, entry: &Entry) {
+        let Some(ReadPoint { index, settled_ms }) = self.settled.get(&entry.id.term) else { return };
+        let (id, stamp_ms) = (entry.id, entry.stamp_ms);
+        let kept = id.index <= *index || stamp_ms >= *settled_ms;
+        assert!(kept, "{id} is stamped {stamp_ms}, {settled_ms} was settled at {index}");
     }
 
     pub(crate) fn read_failed(&mut self, read: ReadId) {

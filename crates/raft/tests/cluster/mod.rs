@@ -348,7 +348,7 @@ impl Cluster {
         }
         self.member_mut(id).snapshots_wanted.extend(output.snapshots_wanted);
         for ready in output.reads_ready {
-            self.trace.line(format!("{id} may serve read {} at {}", ready.id.0, ready.index));
+            self.trace.line(format!("{id} may serve read {} at {}", ready.id.0, ready.point.index));
             self.checks.read_ready(ready);
         }
         for read in output.reads_failed {

@@ -84,11 +84,11 @@ impl Trace {
             }
             Body::AppendAnswer { round, result } => answer_text(*round, result),
             Body::ReadIndex { request } => format!(" #{}", self.request(*request)),
-            Body::ReadIndexAnswer { request, index } => {
+            Body::ReadIndexAnswer { request, point } => {
                 let request = self.request(*request);
-                index.map_or_else(
+                point.map_or_else(
                     || format!(" #{request} no leader"),
-                    |index| format!(" #{request} index={index}"),
+                    |point| format!(" #{request} index={}", point.index),
                 )
             }
             Body::TimeoutNow => String::new(),

@@ -67,9 +67,10 @@ impl Node {
     }
 
     /// Waits until `store()` holds everything that was acknowledged anywhere before this call.
-    pub async fn read_barrier(&self, timeout: Duration) -> Result<(), Failure> {
+    /// Answers the time, ms since 1970, of before which it holds all that it ever will (rule 8.3).
+    pub async fn read_barrier(&self, timeout: Duration) -> Result<u64, Failure> {
         match self.ask(Request::ReadBarrier, timeout, Failure::Unavailable).await? {
-            Done::ReadReady => Ok(()),
+            Done::ReadReady { settled_ms } => Ok(settled_ms),
             other => panic!("a read was answered with {other:?}"),
         }
     }

@@ -111,7 +111,7 @@ impl Single {
     fn serve(&mut self, request: Request) -> Result<Done, Failure> {
         match request {
             Request::Write { command, .. } => Ok(self.apply(command)),
-            Request::ReadBarrier => Ok(Done::ReadReady),
+            Request::ReadBarrier => Ok(Done::ReadReady { settled_ms: SETTLED_MS }),
             Request::Transfer { to: None | Some(ID) } => Ok(Done::Transferred { leader: ID }),
             Request::Transfer { .. } => Err(Failure::NoTransferTarget),
             Request::Change(change) => self.change(&change),

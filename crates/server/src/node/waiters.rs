@@ -56,10 +56,10 @@ mod tests {
         let (first, mut first_answer) = oneshot::channel();
         let (second, mut second_answer) = oneshot::channel();
         let (first, second) = (waiters.admit(first), waiters.admit(second));
-        waiters.answer(second, Ok(Done::ReadReady));
+        waiters.answer(second, Ok(Done::ReadReady { settled_ms: 0 }));
         waiters.answer(first, Err(Failure::Unknown));
         assert_eq!(first_answer.try_recv(), Ok(Err(Failure::Unknown)));
-        assert_eq!(second_answer.try_recv(), Ok(Ok(Done::ReadReady)));
+        assert_eq!(second_answer.try_recv(), Ok(Ok(Done::ReadReady { settled_ms: 0 })));
     }
 
     #[test]
@@ -67,7 +67,7 @@ mod tests {
         let mut waiters = Waiters::default();
         let (first, _first_answer) = oneshot::channel();
         let first = waiters.admit(first);
-        waiters.answer(first, Ok(Done::ReadReady));
+        waiters.answer(first, Ok(Done::ReadReady { settled_ms: 0 }));
         let (second, _second_answer) = oneshot::channel();
         assert_ne!(waiters.admit(second), first);
         assert_eq!(waiters.slots.len(), 1);
@@ -79,7 +79,7 @@ mod tests {
         let mut waiters = Waiters::default();
         let (sender, _receiver) = oneshot::channel();
         let ticket = waiters.admit(sender);
-        waiters.answer(ticket, Ok(Done::ReadReady));
-        waiters.answer(ticket, Ok(Done::ReadReady));
+        waiters.answer(ticket, Ok(Done::ReadReady { settled_ms: 0 }));
+        waiters.answer(ticket, Ok(Done::ReadReady { settled_ms: 0 }));
     }
 }

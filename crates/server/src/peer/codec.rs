@@ -4,7 +4,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message as _;
 use proto::peer as wire;
-use raft::{AppendResult, Body, Entry, EntryKind, Index, LogId, Message, Term};
+use raft::{AppendResult, Body, Entry, EntryKind, Index, LogId, Message, ReadPoint, Term};
 use replica::{ForwardRefusal, PeerMessage, SAMPLES_MAX, Sample};
 
 use super::frame::put_frame;
@@ -177,9 +177,12 @@ fn raft_to_wire(body: &Body) -> WireBody {
             WireBody::AppendAnswer(append_answer_to_wire(*round, *result))
         }
         Body::ReadIndex { request } => WireBody::ReadIndex(wire::ReadIndex { request: *request }),
-        Body::ReadIndexAnswer { request, index } => {
-            let index = index.map(|index| index.0);
-            WireBody::ReadIndexAnswer(wire::ReadIndexAnswer { request: *request, index })
+        Body::ReadIndexAnswer { request, point } => {
+            WireBody::ReadIndexAnswer(wire::ReadIndexAnswer {
+                request: *request,
+                index: point.map(|point| point.index.0),
+                settled_ms: point.map_or(0, |point| point.settled_ms),
+            })
         }
         Body::TimeoutNow => WireBody::TimeoutNow(wire::TimeoutNow {}),
     }
@@ -250,10 +253,12 @@ fn read_body(body: &WireBody) -> Result<Body, Malformed> {
         WireBody::VoteAnswer(answer) => Body::VoteAnswer { granted: answer.granted },
         WireBody::AppendAnswer(answer) => read_append_answer(answer)?,
         WireBody::ReadIndex(read) => Body::ReadIndex { request: read.request },
-        WireBody::ReadIndexAnswer(answer) => Body::ReadIndexAnswer {
-            request: answer.request,
-            index: answer.index.map(number).transpose()?.map(Index),
-        },
+        WireBody::ReadIndexAnswer(answer) => {
+            let settled_ms = number(answer.settled_ms)?;
+            let index = answer.index.map(number).transpose()?.map(Index);
+            let point = index.map(|index| ReadPoint { index, settled_ms });
+            Body::ReadIndexAnswer { request: answer.request, point }
+        }
         WireBody::TimeoutNow(_) => Body::TimeoutNow,
         WireBody::Append(_)
         | WireBody::Forward(_)

@@ -54,10 +54,15 @@ fn body() -> impl Strategy<Value = Body> {
         (number_in_range(), prop_oneof![accepted, rejected])
             .prop_map(|(round, result)| Body::AppendAnswer { round, result }),
         any::<u64>().prop_map(|request| Body::ReadIndex { request }),
-        (any::<u64>(), prop::option::of(number_in_range().prop_map(Index)))
-            .prop_map(|(request, index)| Body::ReadIndexAnswer { request, index }),
+        (any::<u64>(), prop::option::of(read_point()))
+            .prop_map(|(request, point)| Body::ReadIndexAnswer { request, point }),
         Just(Body::TimeoutNow),
     ]
+}
+
+fn read_point() -> impl Strategy<Value = ReadPoint> {
+    (number_in_range(), number_in_range())
+        .prop_map(|(index, settled_ms)| ReadPoint { index: Index(index), settled_ms })
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
