@@ -157,6 +157,30 @@ impl EventLog {
     }
 }
 
+impl EventLog {
+    /// The stamps of revisions, which ascend; none of those that are not kept.
+    pub(crate) fn stamps(&self, revisions: &[Revision]) -> Vec<Option<u64>> {
+        let (mut stamps, mut rest) = (Vec::with_capacity(revisions.len()), revisions);
+        while let Some(next) = rest.first() {
+            let Some(chunk) = self.chunk(self.first_chunk(*next)) else { break };
+            let last = chunk.last_revision();
+            let (here, later) = rest.split_at(rest.partition_point(|wanted| *wanted <= last));
+            let mut marks = chunk.events(0).map(|event| event.mark).peekable();
+            stamps.extend(here.iter().map(|wanted| {
+                while marks.next_if(|mark| mark.revision < *wanted).is_some() {}
+                let found = marks.peek().filter(|mark| mark.revision == *wanted);
+                found.map(|mark| mark.stamp_ms)
+            }));
+            if here.is_empty() {
+                break;
+            }
+            rest = later;
+        }
+        stamps.resize(revisions.len(), None);
+        stamps
+    }
+}
+
 impl Chunks {
     fn seal(&mut self) {
         let next = Chunk { before: self.tail.last, last: self.tail.last, bytes: Vec::new() };
@@ -308,6 +332,20 @@ mod tests {
         }
         assert_eq!(log.revision_at(19, Revision(1_001)), None, "before the first");
         assert_eq!(log.revision_at(99_999, Revision(77)), Some(Revision(77)));
+    }
+
+    #[test]
+    fn every_kept_revision_has_its_stamp() {
+        let log = log(1_000);
+        log.cut(log.first_chunk(Revision(500)));
+        let first = log.chunk(log.first_chunk(Revision(0))).expect("most are kept");
+        let kept = first.events(0).next().expect("it is not empty").mark.revision;
+        let asked = [2, 3, 499, 500, 501, 777, 1_000, 1_001, 1_002, 5_000].map(Revision);
+        let stamps = log.stamps(&asked);
+        for (revision, stamp_ms) in asked.iter().zip(stamps) {
+            let known = (kept..=Revision(1_001)).contains(revision);
+            assert_eq!(stamp_ms, known.then_some(revision.0 * 10), "{revision}");
+        }
     }
 
     #[test]

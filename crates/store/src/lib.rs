@@ -74,6 +74,7 @@
 //! | `tree`, `leaf` | the index: fences, and up to 128 keys a leaf |
 //! | `version`, `value` | the versions of a key, the bytes of a version |
 //! | `events`, `watch` | which keys each revision touched; events for readers |
+//! | `past` | the versions of one key, for readers |
 //! | `watchers` | who watches a key |
 //! | `sweep`, `pins` | removing what compaction gave up, and what holds that back |
 //! | `snapshot` | the state as a stream of bytes, and back |
@@ -96,6 +97,7 @@ mod key_range;
 mod leaf;
 mod once;
 mod outcome;
+mod past;
 mod pins;
 mod range;
 mod read;
@@ -122,6 +124,7 @@ pub use hash::STATE_HASH_VERSION;
 pub use key_range::KeyRange;
 pub use once::OnceLimits;
 pub use outcome::{FirstAnswer, FirstOutcome, Outcome, Refused, TxnResponse, TxnResult};
+pub use past::{History, HistoryRequest, PastVersion};
 pub use range::{Filter, RangeRequest, RangeResponse, Sort, SortBy};
 pub use read::{Pinned, Published, ReadError, Reader};
 pub use record::{Field, Fields, FieldsRequest, Record};

@@ -163,7 +163,7 @@ impl Versions {
         compact_revision: Revision,
         after: Revision,
         upto: Revision,
-    ) -> impl Iterator<Item = &Version> {
+    ) -> impl DoubleEndedIterator<Item = &Version> {
         let oldest = self.oldest_kept(compact_revision);
         self.between(after, upto).filter(move |version| version.mod_revision >= oldest)
     }
@@ -183,12 +183,17 @@ impl Versions {
     }
 
     /// The versions with `after < mod_revision <= upto`, oldest first.
-    fn between(&self, after: Revision, upto: Revision) -> impl Iterator<Item = &Version> {
+    fn between(
+        &self,
+        after: Revision,
+        upto: Revision,
+    ) -> impl DoubleEndedIterator<Item = &Version> {
         let older = self.older.as_ref().map_or(&[][..], |older| &older.0);
         let first = older.partition_point(|version| version.mod_revision <= after);
-        let inside =
-            move |version: &&Version| after < version.mod_revision && version.mod_revision <= upto;
-        older[first..].iter().chain([&self.newest]).filter(inside)
+        let end = older.partition_point(|version| version.mod_revision <= upto);
+        let revision = self.newest.mod_revision;
+        let newest = (after < revision && revision <= upto).then_some(&self.newest);
+        older[first..end.max(first)].iter().chain(newest)
     }
 
     fn version_at(&self, revision: Revision) -> Option<&Version> {

@@ -12,9 +12,10 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use store::{
     Apply, BeforeHistory, Budget, Command, Condition, EventKind, EventPosition, Events,
-    EventsRequest, Fields, FieldsRequest, Filter, FirstAnswer, FirstOutcome, KeyRange, KeyValue,
-    Limits, LogEntry, OnceLimits, Origin, Outcome, Pinned, RangeRequest, RangeResponse, Reader,
-    Record, Refused, Restore, Revision, SessionId, Sort, Store, TxnResponse, TxnResult,
+    EventsRequest, Fields, FieldsRequest, Filter, FirstAnswer, FirstOutcome, History,
+    HistoryRequest, KeyRange, KeyValue, Limits, LogEntry, OnceLimits, Origin, Outcome, Pinned,
+    RangeRequest, RangeResponse, Reader, Record, Refused, Restore, Revision, SessionId, Sort,
+    Store, TxnResponse, TxnResult,
 };
 use support::txn_text;
 
@@ -26,7 +27,7 @@ fn scripts() {
         .map(|entry| entry.expect("a directory lists its entries").path())
         .collect();
     paths.sort();
-    assert!(paths.len() >= 76, "scripts are missing from {}", scripts.display());
+    assert!(paths.len() >= 79, "scripts are missing from {}", scripts.display());
     for path in paths {
         goldenscript::run(&mut World::new(), &path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -156,6 +157,16 @@ enum Verb {
         bytes: Option<usize>,
         #[arg(key, optional)]
         prev_kv: bool,
+    },
+    /// What is kept of a key's past, the newest first.
+    History {
+        key: String,
+        #[arg(key)]
+        before: Option<u64>,
+        #[arg(key)]
+        max: Option<usize>,
+        #[arg(key)]
+        bytes: Option<usize>,
     },
     /// The revision of a time.
     When { stamp_ms: u64 },
@@ -450,6 +461,14 @@ impl goldenscript::Runner for World {
                 };
                 Ok(show_events(&self.reader.events(&request)?))
             }
+            Verb::History { key, before, max, bytes: told } => {
+                Ok(show_history(&self.reader.history(&HistoryRequest {
+                    key: bytes(key)?,
+                    before: before.map(Revision),
+                    versions_max: max.unwrap_or(usize::MAX),
+                    told_bytes_max: told.unwrap_or(usize::MAX),
+                })))
+            }
             Verb::When { stamp_ms } => Ok(match self.reader.revision_at(*stamp_ms) {
                 Ok(revision) => format!("revision {revision}\n"),
                 Err(BeforeHistory { oldest }) => format!("before history, oldest {oldest}\n"),
@@ -651,6 +670,17 @@ fn show_events(events: &Events) -> String {
     let EventPosition { revision, offset } = events.next;
     let next = if offset > 0 { format!("{revision}, skip {offset}") } else { revision.to_string() };
     format!("{}next from {next}; newest {}\n", shown.collect::<String>(), events.newest)
+}
+
+fn show_history(history: &History) -> String {
+    let shown = history.versions.iter().map(|version| {
+        let time = version.stamp_ms.map_or("time unknown".into(), |ms| format!("{ms} ms"));
+        let left = version.live.as_ref().map_or("removed\n".into(), show);
+        format!("{} ({time}): {left}", version.revision)
+    });
+    let more = if history.more { ", more" } else { "" };
+    let History { revision, oldest, .. } = history;
+    format!("{}at {revision}, oldest {oldest}{more}\n", shown.collect::<String>())
 }
 
 fn show_txn(response: &TxnResponse) -> String {

@@ -3,10 +3,12 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use store::{
-    Apply, Budget, EventKind, EventsRequest, KeyRange, LogEntry, Outcome, RangeRequest, Reader,
-    Revision, Store, Txn,
+    Apply, Budget, EventKind, EventsRequest, HistoryRequest, KeyRange, KeyValue, LogEntry, Outcome,
+    RangeRequest, Reader, Revision, Store, Txn,
 };
 use support::logs::{logs, plain_logs, request, txn};
 use support::model::Model;
@@ -51,6 +53,7 @@ proptest! {
             prop_assert!(refused.is_err(), "what was given up is not read");
         }
         check_events(&reader, &model, events_max)?;
+        check_history(&reader, &model, events_max)?;
         for number in oldest..=model.revision().0 {
             let at = Revision(number);
             prop_assert_eq!(everything(&reader, Some(at)), model.live_at(at));
@@ -137,6 +140,54 @@ fn check_events(reader: &Reader, model: &Model, events_max: usize) -> Result<(),
     }
     let rest = reader.events(&request).expect("the future is no error").events;
     prop_assert_eq!(rest, vec![]);
+    Ok(())
+}
+
+/// The past of each key in pages of so many versions, with the times that events tell.
+fn check_history(reader: &Reader, model: &Model, versions_max: usize) -> Result<(), TestCaseError> {
+    let request = EventsRequest {
+        from: model.compacted.into(),
+        range: KeyRange::all(),
+        prev_kv: false,
+        events_max: usize::MAX,
+        told_bytes_max: usize::MAX,
+    };
+    let events = reader.events(&request).expect("nothing is asked for that is given up").events;
+    let times: BTreeMap<Revision, u64> =
+        events.into_iter().map(|event| (event.revision, event.stamp_ms)).collect();
+    for (key, versions) in &model.keys {
+        let shown = versions.partition_point(|(revision, _)| *revision <= model.compacted);
+        // Of what was written by then one is kept, if it shows something or was written just then.
+        let is_kept = |(revision, left): &(Revision, Option<KeyValue>)| {
+            left.is_some() || *revision == model.compacted
+        };
+        let first = shown - usize::from(shown > 0 && is_kept(&versions[shown - 1]));
+        let (mut request, mut found) = (
+            HistoryRequest {
+                key: key.clone(),
+                before: None,
+                versions_max,
+                told_bytes_max: usize::MAX,
+            },
+            Vec::new(),
+        );
+        loop {
+            let page = reader.history(&request);
+            prop_assert!(page.versions.len() <= versions_max);
+            request.before = page.versions.last().map(|version| version.revision);
+            found.extend(page.versions);
+            if !page.more {
+                break;
+            }
+        }
+        found.reverse();
+        prop_assert_eq!(found.len(), versions.len() - first);
+        for (version, (revision, left)) in found.into_iter().zip(&versions[first..]) {
+            let time = times.get(revision).filter(|_| *revision >= model.compacted);
+            let expected = (*revision, left.clone(), time.copied());
+            prop_assert_eq!((version.revision, version.live, version.stamp_ms), expected);
+        }
+    }
     Ok(())
 }
 
