@@ -11,14 +11,15 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::directory::Directory;
+use crate::history::{History, HistoryOptions, HistoryPage};
 use crate::listing::{ListOptions, Listing, Page};
-use crate::options::{Condition, Consistency, ExactlyOnce, GetOptions, Options, WriteOptions};
+use crate::options::{Condition, ExactlyOnce, GetOptions, Options, WriteOptions};
 use crate::pace::Pace;
 use crate::session::{KEY_HEADER, Number, Numbered, SESSION_HEADER, Sessions, random_key};
 use crate::transport::{Message, Transport};
 use crate::types::{
     Deleted, EncodedKeyValue, EncodedLeader, EncodedMembers, EncodedSession, EncodedTransfer,
-    KeyValue, Leader, Member, Status, Written,
+    KeyValue, Leader, Member, Revision, Status, Written,
 };
 use crate::verdict::{Again, Answer, Attempt, Effect, Verdict, judge};
 use crate::{Endpoint, Error, escape};
@@ -167,12 +168,7 @@ impl Client {
         options: GetOptions,
     ) -> Result<Option<KeyValue>, Error> {
         let mut query = Query::new(key_path(key.as_ref())?);
-        if options.consistency == Consistency::Stale {
-            query.add("consistency", "stale");
-        }
-        if let Some(revision) = options.revision {
-            query.add("revision", revision.to_string());
-        }
+        options.describe(&mut query);
         match self.call(read(query.text).waiting()).await {
             Ok(answer) => understand::<EncodedKeyValue>(&answer)?.decode().map(Some),
             Err(error) if error.code() == Some("not_found") => Ok(None),
@@ -203,6 +199,11 @@ impl Client {
             Err(error) if error.code() == Some("not_found") => Ok(Deleted::NOTHING),
             Err(error) => Err(error),
         }
+    }
+
+    /// What every write left of `key`, the newest first, page by page.
+    pub fn history(&self, key: impl AsRef<[u8]>, options: HistoryOptions) -> History {
+        History::new(self.clone(), Bytes::copy_from_slice(key.as_ref()), options)
     }
 
     /// Keys and values in the order of their keys, page by page, all at one revision.
@@ -266,6 +267,24 @@ impl Client {
             query.add("after", cursor);
         }
         Page::decode(understand(&self.call(read(query.text).waiting()).await?)?)
+    }
+
+    pub(crate) async fn past_page(
+        &self,
+        key: &[u8],
+        options: &HistoryOptions,
+        before: Option<Revision>,
+    ) -> Result<HistoryPage, Error> {
+        let mut query = Query::new(path("/history/", key)?);
+        options.describe(&mut query);
+        if let Some(before) = before {
+            query.add("before", before.to_string());
+        }
+        match self.call(read(query.text).waiting()).await {
+            Ok(answer) => HistoryPage::decode(understand(&answer)?),
+            Err(error) if error.code() == Some("not_found") => Ok(HistoryPage::default()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Asks once who leads. That nobody does, for now, is no failure.
@@ -502,7 +521,11 @@ fn with_timeout(path_and_query: &str, patience: Duration) -> String {
 }
 
 fn key_path(key: &[u8]) -> Result<String, Error> {
-    if key.is_empty() { Err(Error::EmptyKey) } else { Ok(format!("/kv/{}", escape::path(key))) }
+    path("/kv/", key)
+}
+
+fn path(prefix: &str, key: &[u8]) -> Result<String, Error> {
+    if key.is_empty() { Err(Error::EmptyKey) } else { Ok(format!("{prefix}{}", escape::path(key))) }
 }
 
 /// A read that the member answers out of what it has.

@@ -52,6 +52,7 @@ mod directory;
 mod endpoint;
 mod error;
 mod escape;
+mod history;
 mod listing;
 mod membership;
 mod options;
@@ -64,9 +65,10 @@ mod verdict;
 pub use client::Client;
 pub use endpoint::Endpoint;
 pub use error::Error;
+pub use history::{History, HistoryOptions, HistoryPage, PastVersion};
 pub use listing::{ListOptions, Listing, Page};
 pub use membership::{Changed, Cluster, ClusterMember};
-pub use options::{Condition, Consistency, ExactlyOnce, GetOptions, Options, WriteOptions};
+pub use options::{Condition, Consistency, ExactlyOnce, GetOptions, Moment, Options, WriteOptions};
 pub use types::{
     Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Part, Revision, Staleness, Status,
     Written,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::Error;
 use crate::client::{Client, Query};
-use crate::options::Consistency;
+use crate::options::{Consistency, Moment};
 use crate::types::{EncodedKeyValue, KeyValue, Revision, Staleness};
 
 /// The most keys that members put on one page.
@@ -22,8 +22,8 @@ pub struct ListOptions {
     pub keys_only: bool,
     /// How fresh the first page must be; the others are read at its revision.
     pub consistency: Consistency,
-    /// List the store as it was at this revision.
-    pub revision: Option<Revision>,
+    /// Which moment it shows.
+    pub moment: Moment,
 }
 
 impl ListOptions {
@@ -36,12 +36,8 @@ impl ListOptions {
         if self.keys_only {
             query.add("keys_only", "true");
         }
-        if self.consistency == Consistency::Stale {
-            query.add("consistency", "stale");
-        }
-        if let Some(revision) = self.revision {
-            query.add("revision", revision.to_string());
-        }
+        self.consistency.describe(query);
+        self.moment.describe(query);
     }
 }
 

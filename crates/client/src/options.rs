@@ -1,8 +1,9 @@
 //! How patient a client is, and how a read is made.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Revision;
+use crate::client::Query;
 
 /// How a client treats every call.
 #[derive(Debug, Clone, Copy)]
@@ -76,12 +77,51 @@ impl Condition {
 }
 
 /// How a value is read.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct GetOptions {
     /// How fresh the answer must be.
     pub consistency: Consistency,
-    /// Read the store as it was at this revision.
-    pub revision: Option<Revision>,
+    /// Which moment it shows.
+    pub moment: Moment,
+}
+
+impl GetOptions {
+    pub(crate) fn describe(&self, query: &mut Query) {
+        self.consistency.describe(query);
+        self.moment.describe(query);
+    }
+}
+
+/// Which moment of the store a read shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Moment {
+    /// The newest state.
+    #[default]
+    Now,
+    /// The state at this revision.
+    Revision(Revision),
+    /// The state at this time, by the leader's clock: the last revision that was written by then.
+    /// As RFC 3339 has it, or the microseconds since 1970 in digits; made of a [`SystemTime`], it is
+    /// the latter. Refused as `future_time` if the time is not over, and as `before_history` if it
+    /// is no longer kept.
+    Time(String),
+}
+
+impl Moment {
+    pub(crate) fn describe(&self, query: &mut Query) {
+        match self {
+            Moment::Now => {}
+            Moment::Revision(revision) => query.add("revision", revision.to_string()),
+            Moment::Time(time) => query.add("at", time),
+        }
+    }
+}
+
+impl From<SystemTime> for Moment {
+    fn from(time: SystemTime) -> Moment {
+        let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment::Time(since_1970.as_micros().to_string())
+    }
 }
 
 /// How fresh a read must be.
@@ -92,4 +132,12 @@ pub enum Consistency {
     Linearizable,
     /// It sees what the member asked happens to have applied. Works without a majority.
     Stale,
+}
+
+impl Consistency {
+    pub(crate) fn describe(self, query: &mut Query) {
+        if self == Consistency::Stale {
+            query.add("consistency", "stale");
+        }
+    }
 }

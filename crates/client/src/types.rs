@@ -214,7 +214,7 @@ impl EncodedConflict {
     }
 }
 
-fn decode_bytes(text: Option<String>, base64: Option<String>) -> Result<Bytes, Error> {
+pub(crate) fn decode_bytes(text: Option<String>, base64: Option<String>) -> Result<Bytes, Error> {
     match (text, base64) {
         (Some(text), _) => Ok(Bytes::from(text)),
         (None, Some(encoded)) => BASE64

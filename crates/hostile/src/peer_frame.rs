@@ -4,7 +4,7 @@
 //! bodies that are put into sound frames, so that the messages are what is hostile.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use raft::{AppendResult, Body, Entry, EntryKind, Index, LogId, Message, Term};
+use raft::{AppendResult, Body, Entry, EntryKind, Index, LogId, Message, ReadPoint, Term};
 use replica::{ForwardRefusal, PeerMessage};
 use server::gateway::{
     FRAME_BYTES_MAX, Malformed, put_frame, put_messages, read_messages, take_frame,

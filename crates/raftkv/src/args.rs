@@ -37,6 +37,8 @@ pub(crate) enum Command {
     /// Remove keys
     #[command(visible_alias = "del")]
     Delete(DeleteArgs),
+    /// Print every kept version of a key, the newest first
+    History(HistoryArgs),
     /// Print keys and values, in order
     #[command(visible_alias = "ls")]
     List(ListArgs),
@@ -199,8 +201,27 @@ pub(crate) struct ReadArgs {
     #[arg(long)]
     pub(crate) stale: bool,
     /// Read the store as it was at this revision
-    #[arg(long)]
+    #[arg(long, value_name = "N", conflicts_with = "at")]
     pub(crate) revision: Option<u64>,
+    /// Read the store as it was at this time: 2026-08-04T12:00:00Z, or microseconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    pub(crate) key: String,
+    /// At most so many versions
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Only what was written before this revision
+    #[arg(long, value_name = "N")]
+    pub(crate) before: Option<u64>,
+    /// Read what the member asked happens to have, perhaps not the newest; needs no majority
+    #[arg(long)]
+    pub(crate) stale: bool,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
 }
 
 #[derive(Debug, Args)]

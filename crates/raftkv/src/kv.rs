@@ -4,12 +4,15 @@ use std::io::{self, Read as _, Write};
 
 use bytes::Bytes;
 use client::{
-    Client, Condition, Consistency, Error, ExactlyOnce, GetOptions, ListOptions, Options, Revision,
-    WriteOptions,
+    Client, Condition, Consistency, Error, ExactlyOnce, GetOptions, HistoryOptions, ListOptions,
+    Moment, Options, Revision, WriteOptions,
 };
 
-use crate::args::{ConnectArgs, DeleteArgs, Format, GetArgs, ListArgs, PutArgs, ReadArgs};
+use crate::args::{
+    ConnectArgs, DeleteArgs, Format, GetArgs, HistoryArgs, ListArgs, PutArgs, ReadArgs,
+};
 use crate::failure::Failure;
+use crate::past::Versions;
 use crate::render::{self, Items};
 use crate::text::{self, Values};
 
@@ -76,6 +79,27 @@ pub(crate) async fn list(args: ListArgs, out: &mut impl Write) -> Result<(), Fai
     Ok(items.finish(out)?)
 }
 
+/// Prints page by page, as a list does.
+pub(crate) async fn history(args: HistoryArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let options = HistoryOptions {
+        limit: args.limit,
+        before: args.before.map(Revision),
+        consistency: consistency(args.stale),
+    };
+    let mut history = connect(&args.connect).history(&args.key, options);
+    let mut versions = Versions::new(args.connect.output);
+    while let Some(page) = history.next_page().await? {
+        for version in &page.versions {
+            versions.add(version, out)?;
+        }
+        out.flush()?;
+    }
+    if versions.count() == 0 && args.before.is_none() && args.limit != Some(0) {
+        return Err(not_found(&args.key));
+    }
+    Ok(versions.finish(out)?)
+}
+
 /// A condition that failed is an answer: the key as it is instead is printed.
 fn told(key: &str, error: Error, output: Option<Format>, out: &mut impl Write) -> Failure {
     let Error::ConditionFailed { current, revision } = &error else { return error.into() };
@@ -109,7 +133,7 @@ fn read_stdin() -> Result<Vec<u8>, Failure> {
 }
 
 fn get_options(read: &ReadArgs) -> GetOptions {
-    GetOptions { consistency: consistency(read), revision: read.revision.map(Revision) }
+    GetOptions { consistency: consistency(read.stale), moment: moment(read) }
 }
 
 fn list_options(args: &ListArgs) -> ListOptions {
@@ -117,13 +141,21 @@ fn list_options(args: &ListArgs) -> ListOptions {
         prefix: args.prefix.clone().into(),
         limit: args.limit,
         keys_only: args.keys_only,
-        consistency: consistency(&args.read),
-        revision: args.read.revision.map(Revision),
+        consistency: consistency(args.read.stale),
+        moment: moment(&args.read),
     }
 }
 
-fn consistency(read: &ReadArgs) -> Consistency {
-    if read.stale { Consistency::Stale } else { Consistency::Linearizable }
+fn moment(read: &ReadArgs) -> Moment {
+    match (read.revision, &read.at) {
+        (Some(revision), _) => Moment::Revision(Revision(revision)),
+        (None, Some(time)) => Moment::Time(time.clone()),
+        (None, None) => Moment::Now,
+    }
+}
+
+fn consistency(stale: bool) -> Consistency {
+    if stale { Consistency::Stale } else { Consistency::Linearizable }
 }
 
 fn not_found(keys: &str) -> Failure {

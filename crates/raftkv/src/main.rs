@@ -6,7 +6,7 @@
 //! | `log.rs` | how a member's log lines leave it |
 //! | `start.rs` | one member; everything else about members is in the crate `server` |
 //! | `dev/` | a cluster of child processes on this machine |
-//! | `kv.rs`, `render.rs`, `text.rs` | keys and values, and how they are printed |
+//! | `kv.rs`, `render.rs`, `past.rs`, `text.rs` | keys and values, and how they are printed |
 //! | `cluster.rs`, `diagnosis.rs` | the cluster, and what is wrong with it in words |
 //! | `member.rs` | who is in the cluster, and changes of that |
 //! | `offline/` | `check`, `wal dump`, `recover`: a directory in which no member runs |
@@ -25,6 +25,7 @@ mod kv;
 mod log;
 mod member;
 mod offline;
+mod past;
 mod render;
 mod signals;
 mod start;
@@ -59,6 +60,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Put(args) => kv::put(args, &mut out).await,
         Command::Get(args) => kv::get(args, &mut out).await,
         Command::Delete(args) => kv::delete(args, &mut out).await,
+        Command::History(args) => kv::history(args, &mut out).await,
         Command::List(args) => kv::list(args, &mut out).await,
         Command::Status(args) => cluster::status(args, &mut out).await,
         Command::Leader(args) => cluster::leader(args, &mut out).await,

@@ -118,9 +118,7 @@ impl Items {
             None => self.write_line(item, out),
             Some(Format::Plain) => self.write_plain(item, out),
             Some(Format::Json) => {
-                write!(out, "{}", if self.count == 1 { "[\n" } else { ",\n" })?;
-                serde_json::to_writer(out, &JsonKeyValue::new(item, self.values))
-                    .map_err(io::Error::from)
+                json_list_item(self.count == 1, &JsonKeyValue::new(item, self.values), out)
             }
             Some(Format::Table) => {
                 self.table.add_row(self.row(item));
@@ -132,8 +130,7 @@ impl Items {
     pub(crate) fn finish(self, out: &mut impl Write) -> io::Result<()> {
         match self.output {
             None | Some(Format::Plain) => Ok(()),
-            Some(Format::Json) if self.count == 0 => writeln!(out, "[]"),
-            Some(Format::Json) => writeln!(out, "\n]"),
+            Some(Format::Json) => json_list_end(self.count == 0, out),
             Some(Format::Table) => writeln!(out, "{}", self.table),
         }
     }
@@ -181,6 +178,21 @@ fn write_value(item: &KeyValue, values: Values, out: &mut impl Write) -> io::Res
 pub(crate) fn json_line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     writeln!(out)
+}
+
+/// An item of a JSON array that is printed as its items come.
+pub(crate) fn json_list_item(
+    is_first: bool,
+    item: &impl Serialize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    write!(out, "{}", if is_first { "[\n" } else { ",\n" })?;
+    serde_json::to_writer(out, item).map_err(io::Error::from)
+}
+
+/// The end of such an array.
+pub(crate) fn json_list_end(is_empty: bool, out: &mut impl Write) -> io::Result<()> {
+    if is_empty { writeln!(out, "[]") } else { writeln!(out, "\n]") }
 }
 
 /// An empty table. Columns of numbers are recognised by their headings, and aligned to the right.

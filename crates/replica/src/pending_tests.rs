@@ -1,5 +1,7 @@
 //! What is kept beside the requests goes with them.
 
+use raft::ReadPoint;
+
 use super::*;
 
 const ASKED: MemberId = MemberId(2);
@@ -20,7 +22,8 @@ fn a_read_that_expired_is_forgotten_wherever_it_waited() {
     pending.read(Ticket(1), patience(10));
     pending.read(Ticket(2), patience(10));
     assert_eq!(pending.ask_held_reads(Term(1)), [ReadId(1), ReadId(2)]);
-    pending.read_confirmed(ReadId(1), Index(5));
+    let point = ReadPoint { index: Index(5), settled_ms: 0 };
+    pending.read_confirmed(ReadReady { id: ReadId(1), point });
     pending.read_failed(ReadId(2));
     pending.expire(10);
     assert_eq!(pending.answers.len(), 2);

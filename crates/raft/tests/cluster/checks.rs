@@ -157,7 +157,9 @@ impl Checks {
 
     /// A leader's entries after the index of a read are not stamped before what it called settled.
     fn check_stamp(&self, entry: &Entry) {
-        let Some(ReadPoint { index, settled_ms }) = self.settled.get(&entry.id.term) else { return };
+        let Some(ReadPoint { index, settled_ms }) = self.settled.get(&entry.id.term) else {
+            return;
+        };
         let (id, stamp_ms) = (entry.id, entry.stamp_ms);
         let kept = id.index <= *index || stamp_ms >= *settled_ms;
         assert!(kept, "{id} is stamped {stamp_ms}, {settled_ms} was settled at {index}");

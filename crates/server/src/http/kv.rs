@@ -24,6 +24,7 @@ use super::alarms::serves_nothing;
 use super::body::{self, Format};
 use super::error::{Code, Refusal, unavailable};
 use super::escape::{decode_path, text_or_base64};
+use super::past::{Moment, Ready};
 use super::query::{Consistency, Query, may_forward};
 use super::{Doors, once, reply};
 use crate::node::{Node, WriteOptions, Written};
@@ -34,7 +35,7 @@ pub(super) const KEY_PREFIX: &str = "/kv/";
 /// The revision that an answer shows.
 pub(super) const REVISION_HEADER: HeaderName = HeaderName::from_static("raftkv-revision");
 
-const READ_PARAMETERS: [&str; 3] = ["consistency", "revision", "timeout_ms"];
+const READ_PARAMETERS: [&str; 4] = ["consistency", "revision", "at", "timeout_ms"];
 const WRITE_PARAMETERS: [&str; 1] = ["timeout_ms"];
 
 /// A key and its value as answers show them. Of each pair of fields one is there, and values may
@@ -92,14 +93,24 @@ pub(super) async fn ready_to_read(
     consistency: Consistency,
     timeout: Duration,
 ) -> Result<Option<Staleness>, Refusal> {
+    await_store(node, consistency, timeout).await.map(|(stale, _)| stale)
+}
+
+/// The same, with the time, ms since 1970, of before which the store holds all that it ever will.
+pub(super) async fn await_store(
+    node: &Node,
+    consistency: Consistency,
+    timeout: Duration,
+) -> Result<(Option<Staleness>, u64), Refusal> {
     if !node.is_running() {
         return Err(unavailable(&node.status()));
     }
     match consistency {
         Consistency::Linearizable => {
             let barrier = node.read_barrier(timeout).await;
-            barrier.map_err(|failure| Refusal::of_failure(failure, &node.status()))?;
-            Ok(None)
+            let settled_ms =
+                barrier.map_err(|failure| Refusal::of_failure(failure, &node.status()))?;
+            Ok((None, settled_ms))
         }
         Consistency::Stale => {
             // What a wrong state shows, or none, is not old: it is wrong.
@@ -109,7 +120,9 @@ pub(super) async fn ready_to_read(
             }
             let published = node.store().published();
             let age_ms = wall_ms().saturating_sub(published.stamp_ms);
-            Ok(Some(Staleness { applied_index: published.applied_index, age_ms }))
+            let stale = Staleness { applied_index: published.applied_index, age_ms };
+            // Stamps do not go back along the log.
+            Ok((Some(stale), published.stamp_ms))
         }
     }
 }
@@ -128,20 +141,24 @@ pub(super) async fn get(
     struct Answer<'a> {
         #[serde(flatten)]
         item: Item<'a>,
+        /// Where it was read, if that was asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        revision: Option<u64>,
         #[serde(flatten)]
         stale: Option<Staleness>,
     }
-    let key = key_of(request.uri())?;
+    let key = key_of(request.uri(), KEY_PREFIX)?;
     let query = Query::parse(request.uri().query(), &READ_PARAMETERS)?;
-    let (consistency, at) = (query.consistency()?, query.revision()?);
-    let stale = ready_to_read(&doors.node, consistency, query.timeout()?).await?;
+    let Ready { stale, at } = Moment::of(&query)?.ready(&doors.node, &query).await?;
     let (found, revision) = doors.node.store().get(&key, at)?;
     let found = found.ok_or_else(|| not_found(&key, revision))?;
-    let answer = reply::json(StatusCode::OK, &Answer { item: Item::new(&found), stale });
+    let shown = at.map(|at| at.0);
+    let answer = Answer { item: Item::new(&found), revision: shown, stale };
+    let answer = reply::json(StatusCode::OK, &answer);
     Ok(with_revision(answer, revision))
 }
 
-fn not_found(key: &[u8], revision: Revision) -> Refusal {
+pub(super) fn not_found(key: &[u8], revision: Revision) -> Refusal {
     let message = format!("there is no such key at revision {revision}");
     let refusal = Refusal::new(Code::NotFound, message).with("revision", revision.0);
     match text_or_base64(key) {
@@ -206,7 +223,7 @@ struct Change {
 }
 
 fn change_of(node: &Node, request: &Request<Body>) -> Result<Change, Refusal> {
-    let key = key_of(request.uri())?;
+    let key = key_of(request.uri(), KEY_PREFIX)?;
     let query = Query::parse(request.uri().query(), &WRITE_PARAMETERS)?;
     let forward = may_forward(request.headers())?;
     Ok(Change {
@@ -292,9 +309,9 @@ fn committed(
     reply::json(StatusCode::OK, &body)
 }
 
-/// The key in a path, checked as a command's would be.
-fn key_of(uri: &Uri) -> Result<Bytes, Refusal> {
-    let raw = uri.path().strip_prefix(KEY_PREFIX).expect("the router sends only such paths here");
+/// The key in a path, which follows `prefix`, checked as a command's would be.
+pub(super) fn key_of(uri: &Uri, prefix: &str) -> Result<Bytes, Refusal> {
+    let raw = uri.path().strip_prefix(prefix).expect("the router sends only such paths here");
     let key = match decode_path(raw.as_bytes())? {
         Cow::Borrowed(key) => Bytes::copy_from_slice(key),
         Cow::Owned(key) => Bytes::from(key),

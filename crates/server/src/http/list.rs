@@ -10,7 +10,8 @@ use store::{KeyValue, RangeRequest, Reader, Revision};
 
 use super::cursor::Cursor;
 use super::error::{Code, Refusal};
-use super::kv::{Item, Staleness, ready_to_read, with_revision};
+use super::kv::{Item, Staleness, with_revision};
+use super::past::{Moment, Ready};
 use super::query::{Query, bad};
 use super::selection::{self, Selection};
 use super::{Doors, reply};
@@ -25,15 +26,15 @@ pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
 /// with such long equal beginnings.
 const SKIP_MAX: u64 = 100_000;
 
-const PAGE_PARAMETERS: [&str; 7] =
-    ["limit", "after", "keys_only", "count_only", "consistency", "revision", "timeout_ms"];
+const PAGE_PARAMETERS: [&str; 8] =
+    ["limit", "after", "keys_only", "count_only", "consistency", "revision", "at", "timeout_ms"];
 
 /// What a client wants listed.
 struct Listing {
     selection: Selection,
     limit: usize,
     after: Option<Cursor>,
-    at: Option<Revision>,
+    moment: Moment,
     keys_only: bool,
     count_only: bool,
 }
@@ -46,27 +47,31 @@ impl Listing {
             return Err(bad("after", "goes on in the order of keys: leave sort and order out"));
         }
         let after = query.bytes("after").map(|text| cursor_of(&text, scope)).transpose()?;
-        let revision = query.revision()?;
+        let moment = Moment::of(query)?;
         let keys_only = query.flag("keys_only")?;
         let count_only = query.flag("count_only")?;
-        let contradiction = match &after {
-            Some(_) if count_only => Some(("count_only", "counts all pages: leave after out")),
-            Some(cursor) if revision.is_some_and(|revision| revision != cursor.revision) => {
-                Some(("revision", "is another than the one of the page before"))
-            }
-            _ => None,
-        };
-        if let Some((parameter, what)) = contradiction {
-            return Err(bad(parameter, what));
+        if after.is_some() && count_only {
+            return Err(bad("count_only", "counts all pages: leave after out"));
         }
         let limit = query.number("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
         let limit = usize::try_from(limit).expect("it is at most LIMIT_MAX");
-        let at = after.as_ref().map(|cursor| cursor.revision).or(revision);
-        Ok(Listing { selection, limit, after, at, keys_only, count_only })
+        Ok(Listing { selection, limit, after, moment, keys_only, count_only })
+    }
+
+    /// The revision to read: that of the page before, which must be the one asked for, if any is.
+    fn revision(&self, asked: Option<Revision>) -> Result<Option<Revision>, Refusal> {
+        let Some(cursor) = &self.after else { return Ok(asked) };
+        match asked.filter(|asked| *asked != cursor.revision) {
+            Some(_) => {
+                let parameter = if self.moment.is_time() { "at" } else { "revision" };
+                Err(bad(parameter, "is another moment than that of the page before"))
+            }
+            None => Ok(Some(cursor.revision)),
+        }
     }
 
     /// The request for the page, and how many of its first items belong to an earlier one.
-    fn request(&self) -> (RangeRequest, usize) {
+    fn request(&self, at: Option<Revision>) -> (RangeRequest, usize) {
         let Selection { range, sort, filter, .. } = &self.selection;
         let (range, skip) = match &self.after {
             None => (range.clone(), 0),
@@ -74,7 +79,7 @@ impl Listing {
         };
         let skip = usize::try_from(skip).expect("it is at most SKIP_MAX");
         let request = RangeRequest {
-            at: self.at,
+            at,
             limit: Some(self.limit + skip),
             keys_only: self.keys_only,
             count_only: self.count_only,
@@ -133,16 +138,17 @@ pub(super) async fn list(
 ) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(request.uri().query(), &parameters())?;
     let listing = Listing::of(&query)?;
-    let stale = ready_to_read(&doors.node, query.consistency()?, query.timeout()?).await?;
-    page(&listing, doors.node.store(), stale)
+    let Ready { stale, at } = listing.moment.ready(&doors.node, &query).await?;
+    page(&listing, listing.revision(at)?, doors.node.store(), stale)
 }
 
 fn page(
     listing: &Listing,
+    at: Option<Revision>,
     reader: &Reader,
     stale: Option<Staleness>,
 ) -> Result<Response<Body>, Refusal> {
-    let (request, skip) = listing.request();
+    let (request, skip) = listing.request(at);
     let found = reader.range(&request)?;
     let revision = found.revision;
     if listing.count_only {

@@ -25,11 +25,13 @@ mod error;
 mod escape;
 mod guard;
 mod health;
+mod history;
 mod kv;
 mod list;
 mod membership;
 mod metrics;
 mod once;
+mod past;
 mod query;
 mod record;
 mod reply;
@@ -39,6 +41,7 @@ mod session;
 mod status;
 #[cfg(test)]
 mod tests;
+mod time;
 mod txn;
 mod wire;
 
@@ -81,6 +84,8 @@ pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Rou
         ("/kv/", one_key()),
         ("/kv/{*key}", one_key()),
         ("/kv-store", get(record::get).post(record::post).delete(record::delete)),
+        ("/history/", get(history::history)),
+        ("/history/{*key}", get(history::history)),
         ("/txn", post(txn::txn)),
         ("/session", post(session::open)),
         ("/session/{id}", delete(session::close)),

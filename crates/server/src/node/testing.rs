@@ -30,9 +30,14 @@ pub fn single() -> Node {
     node
 }
 
+/// Entries are a millisecond apart, from the first second of 1970 on.
+fn stamp_ms(index: u64) -> u64 {
+    1_000 + index
+}
+
 /// Entry 1 of every log founds the cluster, and changes nothing in the store.
 fn found(store: &mut Store) {
-    let entry = LogEntry { index: 1, term: 1, stamp_ms: 1_001, age_ms: 1, command: None };
+    let entry = LogEntry { index: 1, term: 1, stamp_ms: stamp_ms(1), age_ms: 1, command: None };
     store.apply(&entry, &mut Budget::default()).expect("it has no command that could be refused");
     store.publish();
 }
@@ -111,7 +116,7 @@ impl Single {
     fn serve(&mut self, request: Request) -> Result<Done, Failure> {
         match request {
             Request::Write { command, .. } => Ok(self.apply(command)),
-            Request::ReadBarrier => Ok(Done::ReadReady { settled_ms: SETTLED_MS }),
+            Request::ReadBarrier => Ok(Done::ReadReady { settled_ms: stamp_ms(self.index + 1) }),
             Request::Transfer { to: None | Some(ID) } => Ok(Done::Transferred { leader: ID }),
             Request::Transfer { .. } => Err(Failure::NoTransferTarget),
             Request::Change(change) => self.change(&change),
@@ -130,7 +135,7 @@ impl Single {
         let entry = LogEntry {
             index: self.index,
             term: 1,
-            stamp_ms: 1_000 + self.index,
+            stamp_ms: stamp_ms(self.index),
             age_ms: self.index,
             command: Some(command),
         };

@@ -131,7 +131,6 @@ async fn what_a_later_version_will_do_is_refused_by_name() {
     assert_eq!(ttl.assert_refused(501, "unsupported")["field"], "ttl");
     let ttl = world.request("PUT", "/kv/k?ttl=5", &["Content-Type: text/plain"], b"v").await;
     assert_eq!(ttl.assert_refused(501, "unsupported")["parameter"], "ttl");
-    world.ask("GET", "/kv/k?at=0").await.assert_refused(501, "unsupported");
     let forward = world.request("PUT", "/kv/k", &["Raftkv-Forward: maybe"], value).await;
     forward.assert_refused(400, "bad_header");
     world.ask("GET", "/kv/k").await.assert_refused(404, "not_found");

@@ -10,6 +10,7 @@ mod kv;
 mod list;
 mod members;
 mod once;
+mod past;
 mod published;
 mod record;
 mod status;
