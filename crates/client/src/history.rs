@@ -35,8 +35,7 @@ impl HistoryOptions {
 pub struct PastVersion {
     /// The write's revision.
     pub revision: Revision,
-    /// When, by the leader's clock: as RFC 3339 has it, and in microseconds since 1970. Not known
-    /// of the oldest version, if it was written before the oldest revision that can be read.
+    /// When, by the leader's clock: as RFC 3339 has it, and in microseconds since 1970.
     pub time: Option<(String, u64)>,
     /// The value; `None` where the write removed the key.
     pub value: Option<Bytes>,

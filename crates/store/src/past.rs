@@ -38,8 +38,8 @@ pub struct History {
 pub struct PastVersion {
     /// The write's revision.
     pub revision: Revision,
-    /// The leader's wall clock in the write's entry, ms since 1970. Not known of what was written
-    /// before the oldest revision.
+    /// The leader's wall clock in the write's entry, ms since 1970. Not known of what a snapshot
+    /// brought that was made before it was kept.
     pub stamp_ms: Option<u64>,
     /// The key as it was from then on; `None` where the write removed it.
     pub live: Option<KeyValue>,
@@ -63,16 +63,17 @@ impl View {
             None => revision,
         };
         let (mut versions, more) = self.versions(request, upto);
-        let known = versions.iter().map(|version| version.revision).rev();
-        let known: Vec<Revision> = known.skip_while(|known| *known < oldest).collect();
-        let stamps = self.tree.events.stamps(&known);
-        for (version, stamp_ms) in versions.iter_mut().zip(stamps.into_iter().rev()) {
+        // What was removed left nothing that could hold its time but its event.
+        let removed: Vec<&mut PastVersion> =
+            versions.iter_mut().rev().filter(|version| version.live.is_none()).collect();
+        let revisions: Vec<Revision> = removed.iter().map(|version| version.revision).collect();
+        for (version, stamp_ms) in removed.into_iter().zip(self.tree.events.stamps(&revisions)) {
             version.stamp_ms = stamp_ms;
         }
         History { versions, more, revision, oldest }
     }
 
-    /// The versions up to a revision, without their times, and whether there are more.
+    /// The versions up to a revision, removals without their times, and whether there are more.
     fn versions(&self, request: &HistoryRequest, upto: Revision) -> (Vec<PastVersion>, bool) {
         let oldest = self.published.compact_revision;
         let (mut found, mut told_bytes) = (Vec::new(), 0);
@@ -94,7 +95,7 @@ impl View {
 fn past(version: &Version, key: &Bytes) -> PastVersion {
     PastVersion {
         revision: version.mod_revision,
-        stamp_ms: None,
+        stamp_ms: Some(version.stamp_ms()).filter(|stamp_ms| *stamp_ms > 0),
         live: version.is_live().then(|| version.with_key(key.clone(), With::Value)),
     }
 }
