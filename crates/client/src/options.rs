@@ -101,9 +101,9 @@ pub enum Moment {
     /// The state at this revision.
     Revision(Revision),
     /// The state at this time, by the leader's clock: the last revision that was written by then.
-    /// As RFC 3339 has it, or the microseconds since 1970 in digits; made of a [`SystemTime`], it is
-    /// the latter. Refused as `future_time` if the time is not over, and as `before_history` if it
-    /// is no longer kept.
+    /// As RFC 3339 has it, or the microseconds since 1970 in digits; made of a [`SystemTime`], it
+    /// is the latter. Refused as `future_time` if the time is not over, and as `before_history` if
+    /// it is no longer kept.
     Time(String),
 }
 

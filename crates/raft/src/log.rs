@@ -226,8 +226,8 @@ impl Log {
         self.stamp_ms
     }
 
-    /// The stamp of the first entry after `index`, ms since 1970, or 0 if it is no longer in memory;
-    /// None if there is none.
+    /// The stamp of the first entry after `index`, ms since 1970, or 0 if it is no longer in
+    /// memory; None if there is none.
     pub(crate) fn stamp_after(&self, index: Index) -> Option<u64> {
         let next = index.next();
         if next > self.last.index {

@@ -11,7 +11,7 @@
 //! | durable before said | rule 1.6 | acknowledgements, terms and votes leave after their write |
 //! | reads are fresh | 6.4 | a read's index covers all that was committed when it was asked |
 //! | time | rule 8.1 | stamp and age never go back along a log |
-//! | settled time | rule 8.3 | after a read's index a leader stamps nothing before what it called settled |
+//! | settled time | rule 8.3 | after a read's index a leader stamps nothing before it |
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Which moment a read shows: now, a revision, or a time (rule 8.3).
 //!
-//! A time is looked up once the store holds all that it will ever hold of it, and becomes a revision;
-//! the answer names that, and reads of it show the same again.
+//! A time is looked up once the store holds all that it will ever hold of it, and becomes a
+//! revision; the answer names that, and reads of it show the same again.
 
 use store::{BeforeHistory, Revision};
 
@@ -71,8 +71,8 @@ impl Moment {
 fn not_over(settled_ms: u64) -> Refusal {
     let settled = time::format(settled_ms);
     let message = format!(
-        "at is not over yet: what was written up to {settled}, by the leader's clock, is known, and \
-         more may still be written at later times"
+        "at is not over yet: what was written before {settled}, by the leader's clock, is known, \
+         and more may still be written after it"
     );
     Refusal::new(Code::FutureTime, message).with("settled", settled)
 }
@@ -80,7 +80,7 @@ fn not_over(settled_ms: u64) -> Refusal {
 impl From<BeforeHistory> for Refusal {
     fn from(BeforeHistory { oldest }: BeforeHistory) -> Refusal {
         let message = format!(
-            "nothing is kept of that time any more; the oldest revision that can be read is {oldest}"
+            "nothing is kept of that time any more: the oldest revision to read is {oldest}"
         );
         Refusal::new(Code::BeforeHistory, message).with("oldest", oldest.0)
     }
