@@ -138,7 +138,7 @@ impl Replica {
             }
             PeerMessage::Verdict { majority } => self.told_verdict(from, majority),
             PeerMessage::Forward { term, life, number, mut command } => {
-                if self.forwards.admit(from, term, life, number) {
+                if self.forwards.admit(&self.configuration, from, term, life, number) {
                     detach(&mut command);
                     let result = self.take_forward(term, command);
                     let answer = PeerMessage::ForwardAnswer { life, number, result };
