@@ -65,6 +65,7 @@ impl Replica {
     /// What is to be done now. Call after each batch of inputs.
     pub fn take_effects(&mut self) -> Effects {
         if !self.stopped {
+            self.forget_split_if_deposed();
             self.hand_over_held();
             let output = self.raft.take_output();
             self.carry_out(output);

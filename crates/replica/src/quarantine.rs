@@ -150,7 +150,7 @@ impl Replica {
         if self.watch.term != self.raft.term() {
             self.watch.term = self.raft.term();
             self.watch.comparison = Comparison::default();
-            self.watch.agreement.split_at = None;
+            self.found_split(None);
         }
         self.watch.comparison.retain(&members);
         self.watch.comparison.report(from, samples);
@@ -172,11 +172,21 @@ impl Replica {
             }
         }
         if let Some((index, finding)) = newest {
-            let before = self.watch.agreement;
-            self.watch.agreement.split_at = (finding == Finding::Split).then_some(index);
-            if self.watch.agreement != before {
-                self.effects.agreement = Some(self.watch.agreement);
-            }
+            self.found_split((finding == Finding::Split).then_some(index));
+        }
+    }
+
+    fn found_split(&mut self, split_at: Option<u64>) {
+        if self.watch.agreement.split_at != split_at {
+            self.watch.agreement.split_at = split_at;
+            self.effects.agreement = Some(self.watch.agreement);
+        }
+    }
+
+    /// A leader finds that there is no majority; who leads no more does not hear when there is one.
+    pub(crate) fn forget_split_if_deposed(&mut self) {
+        if !self.raft.is_leader() {
+            self.found_split(None);
         }
     }
 

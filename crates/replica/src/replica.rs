@@ -260,7 +260,7 @@ impl Replica {
         if term != self.raft.term() || self.watch.has_diverged() {
             return Err(ForwardRefusal::NotLeader);
         }
-        if self.watch.is_split() {
+        if self.watch.is_split() && self.raft.is_leader() {
             return Err(ForwardRefusal::Corrupt);
         }
         // The gateway that took it may be of a faulty member: what stands in the log is applied by

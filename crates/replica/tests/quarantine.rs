@@ -6,7 +6,7 @@ mod cluster;
 use bytes::Bytes;
 use cluster::{Cluster, put};
 use raft::{Entry, EntryKind, Index};
-use replica::{CHECK_INTERVAL_MS, Done, Failure, Request};
+use replica::{CHECK_INTERVAL_MS, Done, Failure, ForwardRefusal, PeerMessage, Request};
 use store::{Apply, Budget, Command, LogEntry, Store};
 
 /// Time for a check entry, the reports and the verdict.
@@ -138,4 +138,46 @@ fn two_of_two_that_differ_are_no_majority() {
     cluster.put(1, "l", "v");
     cluster.pass(FOUND_MS);
     assert!(cluster.replica(1).status().agreement.split_at.is_some());
+}
+
+/// Three members with three states, and the leader that knows of it has no majority any more.
+fn deposed_leader_of_a_split_cluster() -> Cluster {
+    let mut cluster = cluster(3, &[2, 3]);
+    cluster.put(1, "l", "v");
+    cluster.pass(FOUND_MS);
+    assert!(cluster.replica(1).status().agreement.split_at.is_some());
+    cluster.isolated = vec![1];
+    cluster.pass(10_000);
+    assert!(!cluster.replica(1).raft().is_leader(), "it lost its majority");
+    cluster
+}
+
+#[test]
+fn a_leader_that_steps_down_forgets_the_split() {
+    let mut cluster = deposed_leader_of_a_split_cluster();
+    assert_eq!(cluster.replica(1).status().agreement.split_at, None);
+    cluster.isolated.clear();
+    cluster.pass(FOUND_MS);
+    let leader = cluster.leader().expect("the others elected one of them");
+    assert_ne!(leader, 1);
+    assert!(cluster.replica(leader).status().agreement.split_at.is_some(), "it found out anew");
+}
+
+/// It would be "corrupt", a word on the whole cluster, from one that knows nothing of it any more.
+#[test]
+fn a_write_that_comes_to_a_deposed_leader_of_a_split_cluster_is_not_called_corrupt() {
+    let mut cluster = deposed_leader_of_a_split_cluster();
+    let (term, life) = (cluster.replica(1).raft().term(), 2);
+    let Request::Write { command, .. } = put("m", "v") else { unreachable!("it is a write") };
+    cluster.isolated.clear();
+    cluster.wire().clear();
+    let forward = PeerMessage::Forward { term, life, number: 1, command };
+    cluster.wire().push_back((2, 1, forward));
+    cluster.deliver_all();
+    cluster.emit(1);
+    let answers = cluster.wire().iter().filter_map(|(_, _, message)| match message {
+        PeerMessage::ForwardAnswer { result, .. } => Some(result.clone()),
+        _ => None,
+    });
+    assert_eq!(answers.collect::<Vec<_>>(), [Err(ForwardRefusal::NotLeader)]);
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use disk::{Disk, SimDisk};
 use raft::{Config, MemberId, Now, RoleName};
 use replica::{
-    Answer, CODEC, Configuration, Done, Failure, LogReply, LogRequest, LogWorker, Member,
+    Agreement, Answer, CODEC, Configuration, Done, Failure, LogReply, LogRequest, LogWorker, Member,
     PeerMessage, Replica, Request, Room, SnapshotMessage, SnapshotOptions, SnapshotRequest,
     SnapshotWorker, Stop, Submission, Ticket, open_log, open_snapshots,
 };
@@ -46,6 +46,8 @@ pub(crate) struct Running {
     snapshots: Vec<SnapshotRequest>,
     /// Snapshots that could not be used when it started.
     pub(crate) skipped: usize,
+    /// What it last told of whether the states agree.
+    told: Agreement,
     pub(crate) stop: Option<Stop>,
 }
 
@@ -139,7 +141,8 @@ impl Cluster {
             replica.keep_snapshots(options, kept, configuration);
         }
         let (log, snapshots) = (Vec::new(), Vec::new());
-        let running = Running { replica, worker, log, files, snapshots, skipped, stop: None };
+        let (told, stop) = (Agreement::default(), None);
+        let running = Running { replica, worker, log, files, snapshots, skipped, told, stop };
         self.members.insert(id, running);
     }
 
@@ -216,6 +219,8 @@ impl Cluster {
         assert_eq!(effects.refused, [], "members of one cluster refuse nothing of each other");
         let any = !effects.send.is_empty() || !effects.log.is_empty() || !effects.events.is_empty();
         running.stop = running.stop.take().or(effects.stop);
+        running.told = effects.agreement.unwrap_or(running.told);
+        assert_eq!(running.told, running.replica.status().agreement, "a change of it is told");
         running.log.extend(effects.log);
         running.snapshots.extend(effects.snapshot);
         let about_snapshots = effects.send_snapshot.into_iter();
