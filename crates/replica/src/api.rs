@@ -153,7 +153,8 @@ pub enum PeerMessage {
         /// Its disk has too little room for what grows.
         lacks_room: bool,
     },
-    /// The leader tells a member that a majority has another state hash than it.
+    /// The leader tells what state hash a majority has: a member that has told that it has the
+    /// same, or one that has another.
     Verdict {
         /// What the majority has.
         majority: Sample,

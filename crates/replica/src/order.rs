@@ -18,6 +18,7 @@
 //! | raft hears of a received snapshot | its file is durable, verified, and makes a store | 2.4 |
 //! | its state takes the place of ours | "the log starts there" is durable | 2.4 |
 //! | an entry is applied | is not while a snapshot waits to take over | 2.4 |
+//! | a snapshot of ours stays when the state is wrong | a check after it found us right | 10.3 |
 //! | anything is served, or a snapshot given | is not once the state was found to be wrong | 10.3 |
 //!
 //! Within one call of `take_effects`, effects may be carried out in any order but this: messages

@@ -2,15 +2,18 @@
 //!
 //! | who | finds | does |
 //! |---|---|---|
-//! | the leader | a majority, and members that differ | tells them |
+//! | the leader | a majority | tells members that they are right, or that they differ |
 //! | a member that differs | that its state is wrong | quarantine: see below |
 //! | the leader, if it differs | the same | hands over first |
 //! | the leader | that no majority is possible | refuses writes, and raises the alarm |
 //!
 //! A member in quarantine goes on voting and acknowledging, for its log is sound. It serves
-//! nothing, gives no snapshot, does not campaign, removes its own snapshots, and asks the leader
-//! for one: from then on it is a member without a state, as after a start without a usable snapshot
-//! (rule 2.4), until it has taken over another's.
+//! nothing, gives no snapshot, does not campaign, sets aside its own snapshots since the last check
+//! at which it was right (`snapshot/aside.rs`), and asks the leader for one: from then on it is a
+//! member without a state, as after a start without a usable snapshot (rule 2.4), until it has
+//! taken over another's.
+//!
+//! So the leader also tells those that are right, when they tell it their samples.
 
 use std::collections::BTreeSet;
 
@@ -46,6 +49,9 @@ pub(crate) struct Watch {
     interval_ms: u64,
     due_ms: u64,
     agreement: Agreement,
+    /// The newest index at which this member's hash was known to be the majority's; 0 if none is
+    /// known since the process started.
+    agreed_at: u64,
 }
 
 impl Watch {
@@ -59,6 +65,7 @@ impl Watch {
             interval_ms: CHECK_INTERVAL_MS,
             due_ms: 0,
             agreement: Agreement::default(),
+            agreed_at: 0,
         }
     }
 
@@ -154,21 +161,32 @@ impl Replica {
         }
         self.watch.comparison.retain(&members);
         self.watch.comparison.report(from, samples);
-        self.compare();
+        self.compare(from);
     }
 
-    fn compare(&mut self) {
+    /// Compares everything, now that `from` has told its samples.
+    fn compare(&mut self, from: MemberId) {
         let membership = self.raft.membership().clone();
         let voters = membership.voters().collect();
         let is_quorum = |camp: &BTreeSet<MemberId>| membership.is_quorum(|id| camp.contains(&id));
-        let mut newest = None;
+        let (mut newest, mut majorities) = (None, Vec::new());
         for subject in self.watch.comparison.subjects() {
             let finding = self.watch.comparison.finding(subject, &voters, is_quorum);
             if let Finding::Majority(majority) = finding {
-                self.tell_dissenters(majority);
+                majorities.push(majority);
             }
             if newest.is_none() && finding != Finding::Undecided {
                 newest = Some((subject.index, finding));
+            }
+        }
+        // Whoever is told first where it was right keeps more when it is told where it differs.
+        let agrees = |majority: &&Sample| self.watch.comparison.agrees(from, **majority);
+        if let Some(&majority) = majorities.iter().find(agrees) {
+            self.tell_majority(from, majority);
+        }
+        for majority in majorities {
+            for member in self.watch.comparison.dissenters(majority) {
+                self.tell_majority(member, majority);
             }
         }
         if let Some((index, finding)) = newest {
@@ -190,13 +208,11 @@ impl Replica {
         }
     }
 
-    fn tell_dissenters(&mut self, majority: Sample) {
-        for member in self.watch.comparison.dissenters(majority) {
-            if member == self.raft.id() {
-                self.judged(majority);
-            } else {
-                self.effects.send.push((member, PeerMessage::Verdict { majority }));
-            }
+    fn tell_majority(&mut self, member: MemberId, majority: Sample) {
+        if member == self.raft.id() {
+            self.judged(majority);
+        } else {
+            self.effects.send.push((member, PeerMessage::Verdict { majority }));
         }
     }
 
@@ -208,12 +224,18 @@ impl Replica {
     }
 
     fn judged(&mut self, majority: Sample) {
-        let own = self.watch.samples.hash_at(majority);
-        if own.is_some_and(|own| own != majority.hash) && !self.snapshots.is_stateless() {
+        let Some(own) = self.watch.samples.hash_at(majority) else { return };
+        if own == majority.hash {
+            self.watch.agreed_at = self.watch.agreed_at.max(majority.index);
+            self.state_is_right();
+        } else if !self.snapshots.is_stateless() {
             self.watch.samples.forget();
             self.watch.agreement.diverged_at = Some(majority.index);
             self.effects.agreement = Some(self.watch.agreement);
-            self.lose_state();
+            // Where it agreed later than it differed, nobody knows when it was right before.
+            let agreed_at = self.watch.agreed_at;
+            let sound = if agreed_at < majority.index { agreed_at } else { 0 };
+            self.lose_state(Index(sound));
         }
     }
 }

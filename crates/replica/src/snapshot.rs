@@ -15,12 +15,14 @@
 //! | `shelf.rs` | which snapshots there are, when the next is due, how far the log may be cut |
 //! | `sending.rs` | to followers that need what was cut |
 //! | `receiving.rs` | from the leader |
+//! | `aside.rs` | what is not believed any more, because the state was wrong |
 //! | `trouble.rs` | what failed, and was not made good for since |
 //! | `conduct.rs` | the replica's part: what of it happens when |
 //!
 //! The receiver asks for each piece, so a stream goes on where it was however often it breaks, and
 //! its sender keeps nothing but a position in a rate limit. Messages may be lost, late or doubled.
 
+mod aside;
 mod conduct;
 mod files;
 mod message;

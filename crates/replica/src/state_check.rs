@@ -6,7 +6,8 @@
 //!
 //! ```text
 //!   check entry ─ applied ─▶ Sample ─ Report ─▶ leader: Comparison
-//!                                                  ├─ a majority ─▶ Verdict to who differs
+//!                                                  ├─ a majority ─▶ Verdict, to who told and to
+//!                                                  │                who differs
 //!                                                  └─ none can be reached ─▶ alarm
 //! ```
 //!
@@ -129,6 +130,11 @@ impl Comparison {
         let all: BTreeMap<(u64, u32), Sample> =
             self.reported.values().flatten().map(|sample| (sample.subject(), *sample)).collect();
         all.into_values().rev().collect()
+    }
+
+    /// Whether the member has the majority's sample.
+    pub(crate) fn agrees(&self, member: MemberId, majority: Sample) -> bool {
+        self.reported.get(&member).is_some_and(|samples| samples.contains(&majority))
     }
 
     /// Members whose sample differs from the majority's.

@@ -35,6 +35,9 @@ pub use writer::SnapshotWriter;
 /// Largest snapshot that is received, in bytes.
 pub const SNAPSHOT_BYTES_MAX: u64 = 1 << 40;
 
+/// So many snapshots that were set aside are kept, the newest; older ones are removed.
+const ASIDE_MAX: usize = 4;
+
 const NAMED: &str = ".snapshot";
 const WRITING: &str = ".writing";
 const RECEIVING: &str = ".receiving";
@@ -221,14 +224,43 @@ impl<D: Disk> Snapshots<D> {
         self.remove_files(gone.chain(outdated).collect())
     }
 
-    /// Sets a good snapshot aside, because the state in it may be wrong: it keeps its bytes under
-    /// another name and never counts again.
-    pub fn set_aside(&mut self, last: (u64, u64)) -> Result<(), disk::Error> {
-        self.good.retain(|info| info.meta.last != last);
-        let from = self.path_of(last, NAMED);
-        let to = self.path.join(format!("{ASIDE}{}", file_name(last, NAMED)));
-        self.disk.rename(&from, &to)?;
-        self.disk.sync_dir(&self.path)
+    /// Sets snapshots aside, because the state in them may be wrong: they keep their bytes under
+    /// another name and never count again. One that is not there is passed over. Of all that were
+    /// ever set aside the newest `ASIDE_MAX` are kept.
+    ///
+    /// # Errors
+    /// Of the disk. Whatever came of their files, they do not count any more until the next start;
+    /// then those that have their names still do.
+    pub fn set_aside(&mut self, doubtful: &[(u64, u64)]) -> Result<(), disk::Error> {
+        self.good.retain(|info| !doubtful.contains(&info.meta.last));
+        self.damaged.retain(|skipped| !doubtful.contains(&skipped.last));
+        for &last in doubtful {
+            let from = self.path_of(last, NAMED);
+            let to = self.path.join(format!("{ASIDE}{}", file_name(last, NAMED)));
+            match self.disk.rename(&from, &to) {
+                Err(error) if !error.is_not_found() => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        self.disk.sync_dir(&self.path)?;
+        self.remove_aside_but(ASIDE_MAX)
+    }
+
+    /// Removes all snapshots that were set aside.
+    ///
+    /// # Errors
+    /// Of the disk. What could not be removed is removed the next time.
+    pub fn remove_aside(&mut self) -> Result<(), disk::Error> {
+        self.remove_aside_but(0)
+    }
+
+    fn remove_aside_but(&self, newest: usize) -> Result<(), disk::Error> {
+        let mut names = self.disk.list(&self.path)?;
+        names.retain(|name| name.strip_prefix(ASIDE).and_then(parse_name).is_some());
+        // Names begin with the index, all digits of it.
+        names.sort_unstable();
+        let gone = names.len().saturating_sub(newest);
+        self.remove_files(names[..gone].iter().map(|name| self.path.join(name)).collect())
     }
 
     /// The snapshots that are good, newest first.

@@ -45,8 +45,10 @@ enum Command {
     Show { index: u64 },
     /// Removes all but these.
     Retain { keep: Vec<u64> },
-    /// Sets a snapshot aside.
-    SetAside { index: u64 },
+    /// Sets snapshots aside.
+    SetAside { doubtful: Vec<u64> },
+    /// Removes all that were set aside.
+    RemoveAside,
     /// Copies a snapshot to a peer's disk, as the source of what is received.
     Fetch { index: u64 },
     /// Makes ready to receive what was fetched, from that sender.
@@ -120,12 +122,12 @@ impl World {
             }
             Command::Show { index } => self.show(*index),
             Command::Retain { keep } => {
-                let keep: Vec<(u64, u64)> = keep.iter().map(|index| (2, *index)).collect();
-                Ok(self.snapshots()?.retain(&keep).map(|()| String::new())?)
+                Ok(self.snapshots()?.retain(&log_ids(keep)).map(|()| String::new())?)
             }
-            Command::SetAside { index } => {
-                Ok(self.snapshots()?.set_aside((2, *index)).map(|()| String::new())?)
+            Command::SetAside { doubtful } => {
+                Ok(self.snapshots()?.set_aside(&log_ids(doubtful)).map(|()| String::new())?)
             }
+            Command::RemoveAside => Ok(self.snapshots()?.remove_aside().map(|()| String::new())?),
             Command::Fetch { .. }
             | Command::Receive { .. }
             | Command::Take { .. }
@@ -230,6 +232,10 @@ impl World {
         };
         Ok(names.iter().map(line).collect::<Result<Vec<String>, disk::Error>>()?.join("\n"))
     }
+}
+
+fn log_ids(indexes: &[u64]) -> Vec<(u64, u64)> {
+    indexes.iter().map(|index| (2, *index)).collect()
 }
 
 fn meta(index: u64) -> SnapshotMeta {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use raft::{Index, Installed, LogId, MemberId, Now, PersistNumber, SnapshotPoint, Term};
 use store::Store;
 
+use super::aside::Aside;
 use super::receiving::{Receiving, Step};
 use super::sending::{Offer, Sending, SnapshotSent};
 use super::shelf::{KeptSnapshot, Shelf, SnapshotOptions};
@@ -13,7 +14,6 @@ use super::{SnapshotId, SnapshotMessage, SnapshotOutcome, SnapshotReply, Snapsho
 use crate::configuration::Configuration;
 use crate::log_worker::LogRequest;
 use crate::replica::Replica;
-use crate::watch::Unserved;
 
 /// A member without a state asks the leader for a snapshot this often, in ms.
 const WANT_AGAIN_MS: u64 = 1_000;
@@ -22,19 +22,20 @@ const WANT_AGAIN_MS: u64 = 1_000;
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     /// None are made or taken until it is told where they are kept.
-    enabled: bool,
+    pub(super) enabled: bool,
     /// Tells this run of the process from all others.
     life: u64,
-    shelf: Shelf,
-    sending: Sending,
-    receiving: Option<Receiving>,
+    pub(super) shelf: Shelf,
+    pub(super) sending: Sending,
+    pub(super) receiving: Option<Receiving>,
     installing: Option<Installing>,
     /// A follower needs one that goes further than any there is.
     wanted_now: bool,
     /// The log begins after the state does: there is no state to serve (rule 2.4).
-    stateless: bool,
-    want_sent_ms: u64,
-    trouble: Trouble,
+    pub(super) stateless: bool,
+    pub(super) want_sent_ms: u64,
+    pub(super) aside: Aside,
+    pub(super) trouble: Trouble,
 }
 
 /// A snapshot that the log has been told of, and whose state is not taken over yet.
@@ -92,6 +93,7 @@ impl Snapshots {
             wanted_now: false,
             stateless,
             want_sent_ms: 0,
+            aside: Aside::default(),
             trouble: Trouble::default(),
         }
     }
@@ -181,7 +183,9 @@ impl Replica {
         let now_ms = now.monotonic_ms;
         match reply {
             SnapshotReply::Written { last, bytes, stamp_ms } => {
-                self.snapshots.shelf.written(KeptSnapshot { last, bytes, stamp_ms });
+                if self.snapshots.shelf.written(KeptSnapshot { last, bytes, stamp_ms }) {
+                    self.snapshots.aside.replaced(last);
+                }
                 self.snapshots.trouble.over(SnapshotWork::Write);
                 self.tidy_snapshots();
             }
@@ -206,6 +210,14 @@ impl Replica {
             }
             SnapshotReply::Received { from, id, bytes, point, store } => {
                 self.snapshot_received(from, id, bytes, point, *store);
+            }
+            SnapshotReply::SetAside => {
+                self.snapshots.aside.done();
+                self.snapshots.trouble.over(SnapshotWork::SetAside);
+            }
+            SnapshotReply::SetAsideFailed { reason } => {
+                let applied = LogId::new(Term(0), self.applier.applied());
+                self.snapshot_failed(SnapshotWork::SetAside, applied, reason);
             }
             SnapshotReply::ReceiveFailed { from, id, reason } => {
                 self.snapshot_failed(SnapshotWork::Receive, id.last, reason);
@@ -241,6 +253,7 @@ impl Replica {
         let step = self.snapshots.receiving.as_mut().and_then(|receiving| receiving.tick(now_ms));
         self.go_on_receiving(step);
         self.want_snapshot();
+        self.set_aside_again();
         self.write_snapshot_if_due();
     }
 
@@ -303,7 +316,9 @@ impl Replica {
 
     /// Raft has nothing else for this follower.
     pub(crate) fn send_snapshot(&mut self, to: MemberId) {
-        let Some(newest) = self.snapshots.shelf.newest() else {
+        // A member whose state was wrong does not know what of it is right (rule 10.3).
+        let gives = !self.snapshots.stateless;
+        let Some(newest) = self.snapshots.shelf.newest().filter(|_| gives) else {
             // The log is cut only where there are two; that of a member without a snapshot was
             // cut by nobody.
             self.raft.snapshot_failed(to);
@@ -371,6 +386,7 @@ impl Replica {
         }
         let newest = self.snapshots.shelf.newest();
         if newest.is_some_and(|newest| newest.last.index >= at_least.index) {
+            // (A leader without a state of its own has nothing to give, and says so to raft.)
             self.send_snapshot(from);
         } else {
             self.snapshots.wanted_now = true;
@@ -519,21 +535,9 @@ impl Replica {
             self.effects.agreement = Some(self.watch.agreement());
         }
         let SnapshotPoint { last, stamp_ms, .. } = point;
+        self.snapshots.aside.replaced(last);
         self.snapshots.shelf.installed(KeptSnapshot { last, bytes, stamp_ms });
         self.tidy_snapshots();
-    }
-
-    /// This member's state is wrong, and so may be the snapshots made of it (rule 10.3).
-    pub(crate) fn lose_state(&mut self) {
-        self.snapshots.stateless = true;
-        self.snapshots.want_sent_ms = 0;
-        self.snapshots.sending.abandon();
-        self.snapshots.shelf.clear();
-        self.effects.snapshot.push(SnapshotRequest::Retain { keep: Vec::new() });
-        self.raft.set_may_campaign(false);
-        self.applier.pause();
-        self.dispatcher.close(Unserved::WrongState);
-        self.pending.stop();
     }
 
     /// Without a state, the leader is asked for one, again and again; also where one was on its way

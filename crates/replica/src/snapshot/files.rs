@@ -183,6 +183,12 @@ impl<D: Disk> SnapshotWorker<D> {
                 let _in_the_way = self.files.retain(&keep);
                 None
             }
+            SnapshotRequest::SetAside { doubtful } => Some(self.set_aside(doubtful)),
+            SnapshotRequest::RemoveAside => {
+                // As above.
+                let _in_the_way = self.files.remove_aside();
+                None
+            }
             SnapshotRequest::Free(retired) => {
                 drop(retired);
                 None
@@ -210,6 +216,14 @@ impl<D: Disk> SnapshotWorker<D> {
     /// Removes all snapshots but the one at `last`.
     pub(crate) fn keep_only(&mut self, last: LogId) -> Result<(), disk::Error> {
         self.files.retain(&[log_id_of(last)])
+    }
+
+    fn set_aside(&mut self, doubtful: Vec<LogId>) -> SnapshotReply {
+        let doubtful: Vec<(u64, u64)> = doubtful.into_iter().map(log_id_of).collect();
+        match self.files.set_aside(&doubtful) {
+            Ok(()) => SnapshotReply::SetAside,
+            Err(error) => SnapshotReply::SetAsideFailed { reason: error.to_string() },
+        }
     }
 
     fn read(&self, id: SnapshotId, offset: u64, bytes_max: usize) -> Result<Bytes, String> {

@@ -4,7 +4,7 @@
 //! there is always a second state to start from, and the log after the older one, which is what
 //! was written between the two at least, spares a short absence a snapshot.
 
-use raft::LogId;
+use raft::{Index, LogId};
 
 /// After a snapshot could not be written, none is tried for so long, in ms.
 const RETRY_AFTER_MS: u64 = 10_000;
@@ -102,14 +102,14 @@ impl Shelf {
         self.log_bytes_at.push((last, self.log_bytes));
     }
 
-    /// It is durable and was read back.
-    pub(super) fn written(&mut self, snapshot: KeptSnapshot) {
+    /// It is durable and was read back. Whether it counts.
+    pub(super) fn written(&mut self, snapshot: KeptSnapshot) -> bool {
         self.writing = None;
         let void = std::mem::take(&mut self.void);
         // One that was installed meanwhile goes further.
-        if !void && self.newest().is_none_or(|newest| newest.last.index < snapshot.last.index) {
-            self.kept.push(snapshot);
-        }
+        let counts = !void && self.newest().is_none_or(|n| n.last.index < snapshot.last.index);
+        self.kept.extend(counts.then_some(snapshot));
+        counts
     }
 
     pub(super) fn write_failed(&mut self, now_ms: u64) {
@@ -118,10 +118,27 @@ impl Shelf {
         self.not_before_ms = now_ms + RETRY_AFTER_MS;
     }
 
-    /// None of them counts any more, nor the one that is being written.
-    pub(super) fn clear(&mut self) {
-        self.kept.clear();
+    /// The state was right at `sound`, and is wrong now: those after that do not count any more,
+    /// nor does the one that is being written. Answers their names, and of those `pinned` that
+    /// are after `sound`; newest first, as a start would take them.
+    pub(super) fn doubt(
+        &mut self,
+        sound: Index,
+        pinned: impl Iterator<Item = LogId>,
+    ) -> Vec<LogId> {
+        let kept = self.kept.iter().map(|snapshot| snapshot.last);
+        let after = kept.chain(pinned).filter(|last| last.index > sound);
+        let mut doubtful: Vec<LogId> = after.chain(self.writing).collect();
+        doubtful.sort_unstable_by_key(|last| std::cmp::Reverse(*last));
+        doubtful.dedup();
+        self.kept.retain(|snapshot| snapshot.last.index <= sound);
         self.void = self.writing.is_some();
+        doubtful
+    }
+
+    /// Whether one is being written.
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing.is_some()
     }
 
     /// One was received, and everything begins with it.
@@ -182,7 +199,7 @@ impl Shelf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use raft::{Index, Term};
+    use raft::Term;
     use std::iter::empty;
 
     fn at(index: u64, bytes: u64) -> KeptSnapshot {
@@ -233,6 +250,24 @@ mod tests {
         let mut shelf = Shelf::new(options(), vec![at(3, 10)]);
         shelf.begin(at(5, 0).last);
         assert_eq!(shelf.retain(empty(), empty()), [at(3, 0).last, at(5, 0).last]);
+    }
+
+    #[test]
+    fn what_came_after_the_last_sound_index_is_in_doubt_and_what_is_being_written() {
+        let mut shelf = Shelf::new(options(), vec![at(5, 10), at(9, 10)]);
+        shelf.begin(at(12, 0).last);
+        let pinned = [at(3, 0).last, at(9, 0).last, at(7, 0).last];
+        let doubtful = shelf.doubt(Index(5), pinned.into_iter());
+        assert_eq!(doubtful, [at(12, 0).last, at(9, 0).last, at(7, 0).last]);
+        assert!(!shelf.written(at(12, 10)));
+        assert_eq!(shelf.newest(), Some(at(5, 10)));
+    }
+
+    #[test]
+    fn without_a_sound_index_all_are_in_doubt() {
+        let mut shelf = Shelf::new(options(), vec![at(5, 10), at(9, 10)]);
+        assert_eq!(shelf.doubt(Index(0), empty()), [at(9, 0).last, at(5, 0).last]);
+        assert_eq!(shelf.newest(), None);
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum SnapshotWork {
     Send,
     /// Writes and verifies one that the leader sends.
     Receive,
+    /// Sets aside what may hold a wrong state.
+    SetAside,
 }
 
 impl SnapshotWork {
@@ -26,6 +28,7 @@ impl SnapshotWork {
             SnapshotWork::Write => "write",
             SnapshotWork::Send => "send",
             SnapshotWork::Receive => "receive",
+            SnapshotWork::SetAside => "set_aside",
         }
     }
 }

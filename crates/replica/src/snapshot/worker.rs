@@ -67,6 +67,13 @@ pub enum SnapshotRequest {
         /// By the last entries that they stand for.
         keep: Vec<LogId>,
     },
+    /// The state in these may be wrong: give them other names, under which they never count.
+    SetAside {
+        /// By the last entries that they stand for. Those that are not there are passed over.
+        doubtful: Vec<LogId>,
+    },
+    /// The state is right again: remove what was set aside.
+    RemoveAside,
     /// Free the state that another one took the place of.
     Free(Retired),
 }
@@ -131,6 +138,13 @@ pub enum SnapshotReply {
         /// Its state.
         store: Box<Store>,
     },
+    /// What was in doubt does not count any more, not at the next start either.
+    SetAside,
+    /// At the next start some of it may count again.
+    SetAsideFailed {
+        /// Why.
+        reason: String,
+    },
     /// It could not be received, or does not check. Nothing of it is left.
     ReceiveFailed {
         /// The sender.
@@ -157,6 +171,8 @@ impl fmt::Debug for SnapshotRequest {
             }
             SnapshotRequest::Finish { from, id, .. } => write!(f, "Finish {} from {from}", id.last),
             SnapshotRequest::Retain { keep } => write!(f, "Retain {keep:?}"),
+            SnapshotRequest::SetAside { doubtful } => write!(f, "SetAside {doubtful:?}"),
+            SnapshotRequest::RemoveAside => write!(f, "RemoveAside"),
             SnapshotRequest::Free(_) => write!(f, "Free"),
         }
     }
@@ -183,6 +199,8 @@ impl fmt::Debug for SnapshotReply {
             SnapshotReply::Received { from, id, bytes, .. } => {
                 write!(f, "Received {} of {bytes} bytes from {from}", id.last)
             }
+            SnapshotReply::SetAside => write!(f, "SetAside"),
+            SnapshotReply::SetAsideFailed { reason } => write!(f, "SetAsideFailed: {reason}"),
             SnapshotReply::ReceiveFailed { from, id, reason } => {
                 write!(f, "ReceiveFailed {} from {from}: {reason}", id.last)
             }

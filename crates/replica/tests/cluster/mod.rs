@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use disk::{Disk, SimDisk};
-use raft::{Config, MemberId, Now, RoleName};
+use raft::{Config, EntryKind, MemberId, Now, RoleName};
 use replica::{
-    Agreement, Answer, CODEC, Configuration, Done, Failure, LogReply, LogRequest, LogWorker, Member,
-    PeerMessage, Replica, Request, Room, SnapshotMessage, SnapshotOptions, SnapshotRequest,
-    SnapshotWorker, Stop, Submission, Ticket, open_log, open_snapshots,
+    Agreement, Answer, CODEC, Configuration, Done, Failure, LogReply, LogRequest, LogWorker,
+    Member, PeerMessage, Purpose, Replica, Request, Room, SnapshotMessage, SnapshotOptions,
+    SnapshotRequest, SnapshotWorker, Stop, Submission, Ticket, open_log, open_snapshots,
 };
 use store::{Command, Store};
 
@@ -35,6 +35,10 @@ pub(crate) struct Cluster {
     pub(crate) isolated: Vec<u64>,
     /// Members whose log thread does nothing for now.
     pub(crate) stalled_disks: Vec<u64>,
+    /// Members of whose log the next put that is read to be applied has another value there.
+    pub(crate) altered: Vec<u64>,
+    /// Members whose snapshot thread does nothing for now.
+    pub(crate) stalled_snapshots: Vec<u64>,
     starts: u64,
 }
 
@@ -70,6 +74,8 @@ impl Cluster {
             tickets: 0,
             isolated: Vec::new(),
             stalled_disks: Vec::new(),
+            altered: Vec::new(),
+            stalled_snapshots: Vec::new(),
             starts: 0,
         };
         for id in 1..=size {
@@ -196,12 +202,17 @@ impl Cluster {
         let running = self.members.get_mut(&id).expect("it runs");
         moved |= running.replica.apply_turn();
         if !self.stalled_disks.contains(&id) && !running.log.is_empty() {
-            for reply in running.worker.handle(std::mem::take(&mut running.log)) {
+            for mut reply in running.worker.handle(std::mem::take(&mut running.log)) {
+                if self.altered.contains(&id) && alter(&mut reply) {
+                    self.altered.retain(|altered| *altered != id);
+                }
                 running.replica.log_reply(self.now, reply);
             }
             moved = true;
         }
-        for request in std::mem::take(&mut running.snapshots) {
+        let stalled = self.stalled_snapshots.contains(&id);
+        let waiting = if stalled { 0 } else { running.snapshots.len() };
+        for request in running.snapshots.drain(..waiting) {
             // Without files nothing is ever written; to remove what there is not is done at once.
             let Some(files) = running.files.as_mut() else { continue };
             if let Some(reply) = files.handle(request) {
@@ -358,6 +369,20 @@ impl Cluster {
         let now = self.now;
         self.running(id).replica.stream_closed(now, MemberId(from));
     }
+}
+
+/// Gives the first put that was read to be applied another value. Whether there was one.
+fn alter(reply: &mut LogReply) -> bool {
+    let LogReply::Entries { purpose: Purpose::Apply, entries } = reply else { return false };
+    let altered = entries.iter_mut().filter(|entry| entry.kind == EntryKind::Command);
+    altered.into_iter().any(|entry| match Command::decode(entry.payload.clone()) {
+        Ok(Command::Put { key, prev_kv, condition, .. }) => {
+            let value = Bytes::from_static(b"wrong");
+            entry.payload = Command::Put { key, value, prev_kv, condition }.encode();
+            true
+        }
+        _ => false,
+    })
 }
 
 pub(crate) fn put(key: &str, value: &str) -> Request {

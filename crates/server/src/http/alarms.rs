@@ -93,7 +93,7 @@ impl Alarm {
             Alarm::SnapshotFailed(SnapshotFailure { work, reason, ago_ms }) => format!(
                 "the last attempt to {} a snapshot failed {} s ago: {reason}; it is tried again, \
                  and the log grows meanwhile: look at the disk",
-                work.as_str(),
+                work.as_str().replace('_', " "),
                 ago_ms / 1_000
             ),
         }

@@ -81,6 +81,12 @@ fn announce(asked: &str, reply: &SnapshotReply) {
         | SnapshotReply::ReceiveFailed { reason, .. } => {
             warn!(asked, reason, "a snapshot failed; the member goes on without");
         }
+        SnapshotReply::SetAside => {
+            warn!(asked, "snapshots that may hold a wrong state are set aside");
+        }
+        SnapshotReply::SetAsideFailed { reason } => {
+            warn!(asked, reason, "what may hold a wrong state is not set aside: it is tried again");
+        }
         SnapshotReply::Read { .. } | SnapshotReply::Receiving { .. } => {}
     }
 }
