@@ -10,7 +10,7 @@ mod support;
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use disk::{Disk, Fault, File, Mode, SimDisk};
