@@ -108,7 +108,7 @@ fn wrong_values(cluster: &Cluster, id: u64) -> usize {
 fn reads(cluster: &mut Cluster, id: u64) -> bool {
     let ticket = cluster.submit(id, Request::ReadBarrier, 1_000);
     cluster.pass(1_100);
-    matches!(cluster.answer(ticket), Some(Ok(Done::ReadReady)))
+    matches!(cluster.answer(ticket), Some(Ok(Done::ReadReady { .. })))
 }
 
 /// Everything can happen, and a write makes the members compare their states.
