@@ -10,7 +10,7 @@
 mod support;
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use disk::{Disk, Fault, File, Mode, SimDisk};
