@@ -176,7 +176,7 @@ fn a_write_that_comes_to_a_deposed_leader_of_a_split_cluster_is_not_called_corru
     cluster.deliver_all();
     cluster.emit(1);
     let answers = cluster.wire().iter().filter_map(|(_, _, message)| match message {
-        PeerMessage::ForwardAnswer { result, .. } => Some(result.clone()),
+        PeerMessage::ForwardAnswer { result, .. } => Some(*result),
         _ => None,
     });
     assert_eq!(answers.collect::<Vec<_>>(), [Err(ForwardRefusal::NotLeader)]);
