@@ -6,6 +6,7 @@ pub mod http;
 pub mod node;
 mod peer;
 mod start;
+pub mod watch;
 
 pub use node::Expelled;
 pub use peer::{Refusal, gateway};

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use replica::Failure;
+use replica::{Failure, Unserved, WatchEnd, WatchRefusal};
 use serde_json::{Map, Value};
 use store::{CommandError, Origin, ReadError, Revision};
 
@@ -18,6 +18,7 @@ use super::alarms::serves_nothing;
 use super::escape::BrokenEscape;
 use super::reply;
 use crate::node::{NodeStatus, Phase};
+use crate::watch::{NotWatching, WATCHERS_PER_CONNECTION_MAX};
 
 /// Says who leads, as `host:port`, with a `not_leader` refusal.
 pub(super) const LEADER_HEADER: HeaderName = HeaderName::from_static("raftkv-leader");
@@ -101,6 +102,7 @@ codes! {
     Superseded "superseded" SERVICE_UNAVAILABLE,
     TableFull "table_full" SERVICE_UNAVAILABLE,
     TooDeep "too_deep" BAD_REQUEST,
+    TooManyWatches "too_many_watches" SERVICE_UNAVAILABLE,
     TooManyMembers "too_many_members" CONFLICT,
     TooManyOperations "too_many_operations" BAD_REQUEST,
     TransferFailed "transfer_failed" GATEWAY_TIMEOUT,
@@ -325,6 +327,49 @@ impl From<ReadError> for Refusal {
     }
 }
 
+impl From<NotWatching> for Refusal {
+    fn from(not_watching: NotWatching) -> Refusal {
+        let too_many = |watchers_max: usize, who: &str| {
+            let message = format!("{who} has {watchers_max} watches, which is all it may have");
+            let refusal = Refusal::new(Code::TooManyWatches, message);
+            refusal.with("watchers_max", watchers_max).with_header(RETRY_AFTER, RETRY_AFTER_S)
+        };
+        match not_watching {
+            NotWatching::TooManyOnConnection => {
+                too_many(WATCHERS_PER_CONNECTION_MAX, "this connection")
+            }
+            NotWatching::Refused(WatchRefusal::TooManyWatchers { watchers_max }) => {
+                too_many(watchers_max, "this member")
+            }
+            NotWatching::Refused(WatchRefusal::EmptyRange) => {
+                Refusal::new(Code::BadParameter, "no key can be in this range")
+            }
+            NotWatching::Refused(WatchRefusal::Compacted { requested, compact_revision }) => {
+                WatchEnd::Compacted { requested, compact_revision }.into()
+            }
+            NotWatching::Refused(WatchRefusal::Unserved(why)) => WatchEnd::Unserved(why).into(),
+        }
+    }
+}
+
+impl From<WatchEnd> for Refusal {
+    fn from(end: WatchEnd) -> Refusal {
+        match end {
+            WatchEnd::Compacted { requested, compact_revision: oldest } => {
+                ReadError::Compacted { requested, oldest }.into()
+            }
+            WatchEnd::Unserved(why) => {
+                let code = match why {
+                    Unserved::NoState | Unserved::WrongState => Code::Unavailable,
+                    Unserved::NoLeader => Code::NoLeader,
+                    Unserved::Removed | Unserved::Stopped => Code::Stopped,
+                };
+                Refusal::new(code, format!("{why}: go on after the last revision at another one"))
+            }
+        }
+    }
+}
+
 impl From<BrokenEscape> for Refusal {
     fn from(BrokenEscape { at }: BrokenEscape) -> Refusal {
         let message =
@@ -333,15 +378,24 @@ impl From<BrokenEscape> for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let Parts { code, message, data, headers } = *self.0;
-        let (name, status) = code.row();
+impl Refusal {
+    /// The body of the answer.
+    pub(super) fn into_body(self) -> Map<String, Value> {
+        let Parts { code, message, data, .. } = *self.0;
+        let (name, _) = code.row();
         let mut body = Map::new();
         body.insert("error".to_owned(), name.into());
         body.insert("message".to_owned(), message.into());
         body.extend(data);
-        let mut response = reply::json(status, &body);
+        body
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(mut self) -> Response {
+        let (_, status) = self.0.code.row();
+        let headers = std::mem::take(&mut self.0.headers);
+        let mut response = reply::json(status, &self.into_body());
         response.headers_mut().extend(headers);
         response
     }

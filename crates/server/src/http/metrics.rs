@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use raft::{FollowerStatus, Replication, RoleName};
-use replica::{Configuration, SnapshotStatus, Standing};
+use replica::{Configuration, DispatchCounts, SnapshotStatus, Standing};
 
 use super::alarms::{NAMES as ALARMS, alarms};
 use super::kv::wall_ms;
@@ -121,7 +121,8 @@ impl Collector for Member {
                 gauge.encode(family.encode_family(&[label])?)?;
             }
         }
-        for (name, help, value) in gauges(&status) {
+        let watches = self.0.watches().counts();
+        for (name, help, value) in gauges(&status).into_iter().chain(watch_gauges(&watches)) {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(
                 name,
@@ -130,8 +131,10 @@ impl Collector for Member {
                 gauge.metric_type(),
             )?)?;
         }
-        for (name, help, counter) in counters(self.0.counters()) {
-            let counter = ConstCounter::new(counter.load(Ordering::Relaxed));
+        let counters = counters(self.0.counters())
+            .map(|(name, help, counter)| (name, help, counter.load(Ordering::Relaxed)));
+        for (name, help, value) in counters.into_iter().chain(watch_counters(&watches)) {
+            let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(
                 name,
                 help,
@@ -185,6 +188,26 @@ fn gauges(status: &NodeStatus) -> Vec<Row<u64>> {
         ]
     }));
     rows
+}
+
+fn watch_gauges(watches: &DispatchCounts) -> [Row<u64>; 3] {
+    [
+        ("watchers", "Watches that are open", watches.watchers as u64),
+        ("watchers_behind", "Of these, those that have to catch up", watches.behind as u64),
+        (
+            "watch_waiting_bytes",
+            "Bytes of keys and values that wait to be taken by watchers",
+            watches.waiting_bytes as u64,
+        ),
+    ]
+}
+
+fn watch_counters(watches: &DispatchCounts) -> [Row<u64>; 3] {
+    [
+        ("watch_events", "Events that were looked at for watchers", watches.events),
+        ("watch_offers", "Revisions that were offered to watchers", watches.offers),
+        ("watch_fallen_behind", "Watchers that were not fast enough", watches.fallen_behind),
+    ]
 }
 
 fn snapshot_gauges(snapshots: &SnapshotStatus) -> Vec<Row<u64>> {

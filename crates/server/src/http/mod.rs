@@ -43,6 +43,7 @@ mod status;
 mod tests;
 mod time;
 mod txn;
+mod watch;
 mod wire;
 
 use std::sync::Arc;
@@ -87,6 +88,7 @@ pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Rou
         ("/history/", get(history::history)),
         ("/history/{*key}", get(history::history)),
         ("/txn", post(txn::txn)),
+        ("/watch", get(watch::watch)),
         ("/session", post(session::open)),
         ("/session/{id}", delete(session::close)),
         ("/cluster/status", get(status::status)),

@@ -16,7 +16,7 @@ pub(super) const TIMEOUT_MS_DEFAULT: u64 = 5_000;
 pub(super) const TIMEOUT_MS_MAX: u64 = 60_000;
 
 /// Parameters that have a meaning in the published contract which this version does not have yet.
-const LATER_PARAMETERS: [&str; 3] = ["ttl", "lease", "from_revision"];
+const LATER_PARAMETERS: [&str; 2] = ["ttl", "lease"];
 
 /// Whether a read must see every acknowledged write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -53,7 +53,7 @@ impl Selection {
     }
 }
 
-fn range_of(
+pub(super) fn range_of(
     prefix: Option<Bytes>,
     from: Option<Bytes>,
     to: Option<Bytes>,

@@ -21,6 +21,7 @@ use tower::ServiceExt as _;
 
 use super::error::Refusal;
 use super::wire::Wire;
+use crate::watch::ConnectionWatches;
 
 /// What a client may take. `Limits::default()` is the published contract.
 #[derive(Clone, Copy, Debug)]
@@ -123,8 +124,11 @@ fn spawn_connection(
     graceful: &GracefulShutdown,
 ) {
     let patience = if crowded.0 { CROWDED_TIMEOUT } else { limits.header_timeout };
-    let router = router.clone();
-    let service = service_fn(move |request| answer(router.clone(), request, crowded));
+    let (router, watches) = (router.clone(), ConnectionWatches::default());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(watches.clone());
+        answer(router.clone(), request, crowded)
+    });
     let wire = TokioIo::new(Wire::new(socket, patience));
     let connection =
         builder(&limits, patience).serve_connection_with_upgrades(wire, service).into_owned();

@@ -19,6 +19,7 @@ use super::spare_thread::RoomBoard;
 use super::status::{Counters, StatusBoard};
 use super::waiters::Waiters;
 use crate::peer::{Peers, Roster};
+use crate::watch::Watches;
 
 /// From one tick to the next.
 const TICK: Duration = Duration::from_millis(10);
@@ -60,6 +61,7 @@ pub(crate) struct Driver {
     pub(crate) peers: Peers,
     pub(crate) roster: Roster,
     pub(crate) status: Arc<StatusBoard>,
+    pub(crate) watches: Arc<Watches>,
 }
 
 /// How a driver ended.
@@ -74,12 +76,13 @@ pub(crate) enum Ended {
 }
 
 /// However the thread ends, by a panic too, nobody may go on waiting for it: neither the log thread
-/// nor a request.
+/// nor a request or a watch.
 struct Closing {
     inbox: Arc<Inbox>,
     log: Arc<LogQueue>,
     snapshots: Arc<SnapshotQueue>,
     room: Arc<RoomBoard>,
+    watches: Arc<Watches>,
 }
 
 impl Drop for Closing {
@@ -88,6 +91,7 @@ impl Drop for Closing {
         self.log.close();
         self.snapshots.close();
         self.room.close();
+        self.watches.close();
     }
 }
 
@@ -112,7 +116,8 @@ impl Driver {
     pub(crate) fn run(mut self) -> Ended {
         let (inbox, log) = (Arc::clone(&self.inbox), Arc::clone(&self.log));
         let (snapshots, room) = (Arc::clone(&self.snapshots), Arc::clone(&self.room));
-        let _closing = Closing { inbox, log, snapshots, room };
+        let watches = Arc::clone(&self.watches);
+        let _closing = Closing { inbox, log, snapshots, room, watches };
         let now = Instant::now();
         let mut turn = Turn {
             waiters: Waiters::default(),
@@ -234,6 +239,9 @@ impl Driver {
         turn.answered += effects.answers.len();
         for answer in effects.answers {
             turn.waiters.answer(answer.ticket, answer.result);
+        }
+        if effects.published {
+            self.watches.published();
         }
         for (peer, refusal) in effects.refused {
             warn!(%peer, ?refusal, "refused a message of a peer");

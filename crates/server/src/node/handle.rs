@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::inbox::Inbox;
 use super::status::{Counters, NodeStatus, Phase, StatusBoard};
+use crate::watch::Watches;
 
 /// The replica answers by a request's own deadline; past it and this much more its thread is
 /// taken to be stuck, and the handle answers in its place.
@@ -25,6 +26,7 @@ struct Shared {
     inbox: Arc<Inbox>,
     status: Arc<StatusBoard>,
     store: Reader,
+    watches: Arc<Watches>,
 }
 
 /// How a write is to be treated.
@@ -50,7 +52,8 @@ pub struct Written {
 impl Node {
     /// The handle of the member that reads `inbox`, reports to `status` and publishes to `store`.
     pub(crate) fn new(inbox: Arc<Inbox>, status: Arc<StatusBoard>, store: Reader) -> Node {
-        Node { shared: Arc::new(Shared { inbox, status, store }) }
+        let watches = Arc::default();
+        Node { shared: Arc::new(Shared { inbox, status, store, watches }) }
     }
 
     /// Has `command` applied. The command must have passed `Command::validate`.
@@ -108,6 +111,12 @@ impl Node {
     /// What this member has applied. Linearizable only right after `read_barrier`.
     pub fn store(&self) -> &Reader {
         &self.shared.store
+    }
+
+    /// Who watches what this member applies. A watch that begins right after `read_barrier` misses
+    /// nothing that was acknowledged later.
+    pub fn watches(&self) -> &Arc<Watches> {
+        &self.shared.watches
     }
 
     /// The member's state, at most about 100 ms old.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use raft::{Index, LogId, MemberId, RoleName, Term};
-use replica::{Change, Configuration, Done, Failure, Member, Request, Status};
+use replica::{Change, Configuration, Dispatcher, Done, Failure, Member, Request, Status};
 use store::{Apply, Budget, LogEntry, Store};
 
 use super::Node;
 use super::inbox::{Inbox, Input};
 use super::status::{About, NodeStatus, Phase, StatusBoard};
+use crate::watch::Watches;
 
 const ID: MemberId = MemberId(0x5157);
 
@@ -24,7 +25,9 @@ pub fn single() -> Node {
     board.running();
     let node = Node::new(Arc::clone(&inbox), Arc::clone(&board), store.reader());
     let configuration = Arc::new(configuration());
-    let mut single = Single { store, index: 1, configuration };
+    let watches = Arc::clone(node.watches());
+    watches.serve(Dispatcher::new(store.reader()));
+    let mut single = Single { store, index: 1, configuration, watches };
     board.refresh(single.status());
     std::thread::spawn(move || single.run(&inbox, &board));
     node
@@ -56,7 +59,8 @@ pub fn showing(change: impl FnOnce(&mut NodeStatus)) -> Node {
     let mut store = Store::new();
     found(&mut store);
     let reader = store.reader();
-    let single = Single { store, index: 1, configuration: Arc::new(configuration()) };
+    let (configuration, watches) = (Arc::new(configuration()), Arc::default());
+    let single = Single { store, index: 1, configuration, watches };
     let mut status = NodeStatus {
         about: Arc::new(about()),
         phase: Phase::Running,
@@ -93,6 +97,7 @@ struct Single {
     store: Store,
     index: u64,
     configuration: Arc<Configuration>,
+    watches: Arc<Watches>,
 }
 
 impl Single {
@@ -147,6 +152,7 @@ impl Single {
             }
         };
         self.store.publish();
+        self.watches.published();
         let log_id = LogId::new(Term(1), Index(self.index));
         Done::Written { log_id, stamp_ms: entry.stamp_ms, outcome }
     }

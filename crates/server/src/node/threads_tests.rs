@@ -77,7 +77,9 @@ async fn founded(disk: SimDisk) -> (Node, Threads) {
         runtime: tokio::runtime::Handle::current(),
     });
     let room = Arc::default();
-    let driver = Driver { replica, clock, inbox, log, snapshots, room, peers, roster, status };
+    let watches = Arc::clone(node.watches());
+    let driver =
+        Driver { replica, clock, inbox, log, snapshots, room, peers, roster, status, watches };
     let threads = start(driver, worker, files).unwrap();
     let deadline = Instant::now() + DEADLINE;
     while node.status().leader() != Some(ID) {

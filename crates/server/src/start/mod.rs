@@ -109,6 +109,7 @@ impl Server {
             member.status.stopped(reason.to_string());
             // First of all, so that the peers notice at once.
             let stopped = running.stop(&inbound).await;
+            member.node.watches().close();
             doors.close().await;
             info!("stopped");
             // What ended it says more than what came of that.
@@ -116,6 +117,7 @@ impl Server {
             return outcome;
         }
         member.hand_over().await;
+        member.node.watches().close();
         doors.close().await;
         running.stop(&inbound).await?;
         info!("stopped");
@@ -229,6 +231,7 @@ impl Member {
         let options =
             SnapshotOptions { bytes_min: self.config.snapshot_bytes, ..SnapshotOptions::default() };
         replica.keep_snapshots(options, found.kept, found.configuration);
+        self.node.watches().serve(Arc::clone(replica.dispatcher()));
         let me = self.introduce(configuration.cluster_id);
         let mut peers = Peers::new(self.dialler(&me));
         peers.follow(&configuration);
@@ -249,6 +252,7 @@ impl Member {
             peers,
             roster,
             status: Arc::clone(&self.status),
+            watches: Arc::clone(self.node.watches()),
         };
         let threads = start(driver, worker, snapshots).map_err(StartError::System)?;
         self.status.running();

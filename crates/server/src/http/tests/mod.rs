@@ -15,4 +15,5 @@ mod published;
 mod record;
 mod status;
 mod txn;
+mod watch;
 mod world;

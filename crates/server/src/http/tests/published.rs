@@ -30,6 +30,8 @@ fn every_limit_is_published() {
         ("request line and headers", limits.header_bytes_max),
         ("connections", limits.connections_max),
         ("requests at once on an HTTP/2 connection", limits.streams_max as usize),
+        ("watches of a member", replica::WATCHERS_MAX),
+        ("watches of a connection", crate::watch::WATCHERS_PER_CONNECTION_MAX),
         ("page", list::LIMIT_MAX as usize),
     ] {
         let shown = with_commas(limit);

@@ -126,16 +126,40 @@ impl Client {
         let _ = timeout(DEADLINE, self.socket.write_all(bytes)).await.expect("sent in time");
     }
 
+    /// The head of the next answer.
+    pub(super) async fn head(&mut self) -> Answer {
+        let head = self.until(b"\r\n\r\n").await;
+        let head = head.unwrap_or_else(|| panic!("closed before an answer: {:?}", self.read));
+        Answer::of_head(&String::from_utf8(head).unwrap())
+    }
+
+    /// The next piece of an answer that comes in chunks; none after the last.
+    pub(super) async fn chunk(&mut self) -> Option<Vec<u8>> {
+        let size = self.until(b"\r\n").await.expect("closed within an answer");
+        let size = usize::from_str_radix(str::from_utf8(&size).unwrap().trim(), 16).unwrap();
+        while self.read.len() < size + 2 {
+            assert!(self.fill().await > 0, "closed within an answer");
+        }
+        let mut chunk: Vec<u8> = self.read.drain(..size + 2).collect();
+        chunk.truncate(size);
+        (size > 0).then_some(chunk)
+    }
+
+    /// Everything up to `end`, with it; none if it is closed before.
+    async fn until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
+        loop {
+            if let Some(at) = self.read.windows(end.len()).position(|window| window == end) {
+                return Some(self.read.drain(..at + end.len()).collect());
+            }
+            if self.fill().await == 0 {
+                return None;
+            }
+        }
+    }
+
     /// The next answer.
     pub(super) async fn answer(&mut self) -> Answer {
-        let head_end = loop {
-            if let Some(at) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
-                break at + 4;
-            }
-            assert!(self.fill().await > 0, "closed before an answer: {:?}", self.read);
-        };
-        let head = String::from_utf8(self.read.drain(..head_end).collect()).unwrap();
-        let mut answer = Answer::of_head(&head);
+        let mut answer = self.head().await;
         let length = answer.header("content-length").map_or(0, |text| text.parse().unwrap());
         while self.read.len() < length {
             assert!(self.fill().await > 0, "closed within an answer");
