@@ -58,12 +58,12 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    fn waiting(self) -> Call {
+    pub(crate) fn waiting(self) -> Call {
         Call { waits: true, ..self }
     }
 
     /// The same, done only if the condition holds.
-    fn under(mut self, condition: Option<Condition>) -> Call {
+    pub(crate) fn under(mut self, condition: Option<Condition>) -> Call {
         self.message.headers.extend(condition.map(Condition::header));
         self
     }
@@ -297,7 +297,7 @@ impl Client {
     }
 
     /// Sends a put or delete, under a name if it may have one.
-    async fn send_change(&self, call: Call) -> Result<Answer, Error> {
+    pub(crate) async fn send_change(&self, call: Call) -> Result<Answer, Error> {
         let deadline = self.deadline();
         match self.options.exactly_once {
             ExactlyOnce::Session => self.change_in_session(call, deadline).await,
@@ -462,11 +462,11 @@ impl Doubt {
         self.0 = Some(format!("{endpoint}: {reason}"));
     }
 
-    /// What a call comes to that ends with this error. A condition that failed was answered by the
-    /// store, which knows every sending.
+    /// What a call comes to that ends with this error. That a condition failed, or that there was
+    /// nothing to be changed, was answered by the store, which knows every sending.
     fn of(self, error: Error) -> Error {
         match self.0 {
-            Some(doubt) if error.code() != Some("condition_failed") => {
+            Some(doubt) if !matches!(error.code(), Some("condition_failed" | "not_found")) => {
                 Error::Unknown { reason: format!("{doubt}; sent again: {error}") }
             }
             _ => error,
@@ -497,8 +497,12 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    fn new(path: String) -> Query {
+    pub(crate) fn new(path: String) -> Query {
         Query { text: path }
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.text
     }
 
     pub(crate) fn add(&mut self, name: &str, value: impl AsRef<[u8]>) {

@@ -57,6 +57,7 @@ mod listing;
 mod membership;
 mod options;
 mod pace;
+mod record;
 mod session;
 mod transport;
 mod types;
@@ -69,6 +70,7 @@ pub use history::{History, HistoryOptions, HistoryPage, PastVersion};
 pub use listing::{ListOptions, Listing, Page};
 pub use membership::{Changed, Cluster, ClusterMember};
 pub use options::{Condition, Consistency, ExactlyOnce, GetOptions, Moment, Options, WriteOptions};
+pub use record::{FieldListing, FieldValue, FieldWritten, FieldsOptions, FieldsPage};
 pub use types::{
     Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Part, Revision, Staleness, Status,
     Written,

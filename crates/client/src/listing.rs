@@ -9,7 +9,7 @@ use crate::options::{Consistency, Moment};
 use crate::types::{EncodedKeyValue, KeyValue, Revision, Staleness};
 
 /// The most keys that members put on one page.
-const PAGE_KEYS_MAX: u64 = 1_000;
+pub(crate) const PAGE_KEYS_MAX: u64 = 1_000;
 
 /// What to list.
 #[derive(Debug, Clone, Default)]

@@ -217,12 +217,16 @@ impl EncodedConflict {
 pub(crate) fn decode_bytes(text: Option<String>, base64: Option<String>) -> Result<Bytes, Error> {
     match (text, base64) {
         (Some(text), _) => Ok(Bytes::from(text)),
-        (None, Some(encoded)) => BASE64
-            .decode(encoded)
-            .map(Bytes::from)
-            .map_err(|error| Error::Malformed { reason: format!("base64: {error}") }),
+        (None, Some(encoded)) => decode_base64(&encoded),
         (None, None) => Ok(Bytes::new()),
     }
+}
+
+pub(crate) fn decode_base64(encoded: &str) -> Result<Bytes, Error> {
+    let decoded = BASE64.decode(encoded);
+    decoded
+        .map(Bytes::from)
+        .map_err(|error| Error::Malformed { reason: format!("base64: {error}") })
 }
 
 /// A member whose name is not known yet is named by its id alone.

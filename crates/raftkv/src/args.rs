@@ -1,6 +1,8 @@
 //! The command line as written. Nothing here is checked beyond its shape; `--help` is the text of
 //! this file.
 
+mod record;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,6 +10,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::Endpoint;
 use server::config::{LogFormat, parse_byte_size};
+
+pub(crate) use self::record::{
+    RecordCommand, RecordDeleteArgs, RecordGetArgs, RecordScanArgs, RecordSetArgs,
+};
 
 /// Where `raftkv dev` puts its members, and so where a client looks unless it is told otherwise.
 const ENDPOINTS_DEFAULT: &str = "http://localhost:8001,http://localhost:8002,http://localhost:8003";
@@ -42,6 +48,9 @@ pub(crate) enum Command {
     /// Print keys and values, in order
     #[command(visible_alias = "ls")]
     List(ListArgs),
+    /// Set, print and remove the fields of records
+    #[command(subcommand)]
+    Record(RecordCommand),
     /// Show every member, and say in words what is wrong
     Status(StatusArgs),
     /// Print who leads
@@ -513,6 +522,11 @@ mod tests {
             "raftkv member",
             "raftkv member add",
             "raftkv member replace node-1",
+            "raftkv record",
+            "raftkv record set k f",
+            "raftkv record get k",
+            "raftkv record delete",
+            "raftkv record set k f v --if-absent --if-revision 1",
             "raftkv dev --slow 0",
             "raftkv check",
             "raftkv wal",

@@ -28,7 +28,7 @@ pub(crate) fn connect(connect: &ConnectArgs) -> Client {
 }
 
 pub(crate) async fn put(args: PutArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let value = value_of(&args)?;
+    let value = value_of(&args.value, args.base64)?;
     let revision = args.if_revision.map(|revision| Condition::Revision(Revision(revision)));
     let options =
         WriteOptions { condition: revision.or(args.if_absent.then_some(Condition::Absent)) };
@@ -101,7 +101,12 @@ pub(crate) async fn history(args: HistoryArgs, out: &mut impl Write) -> Result<(
 }
 
 /// A condition that failed is an answer: the key as it is instead is printed.
-fn told(key: &str, error: Error, output: Option<Format>, out: &mut impl Write) -> Failure {
+pub(crate) fn told(
+    key: &str,
+    error: Error,
+    output: Option<Format>,
+    out: &mut impl Write,
+) -> Failure {
     let Error::ConditionFailed { current, revision } = &error else { return error.into() };
     match render::conflict(key, current.as_deref(), *revision, output, out) {
         Ok(()) => error.into(),
@@ -109,12 +114,13 @@ fn told(key: &str, error: Error, output: Option<Format>, out: &mut impl Write) -
     }
 }
 
-fn value_of(args: &PutArgs) -> Result<Bytes, Failure> {
-    let written = match args.value.as_str() {
+/// The value as it was given: as text, in base64, or on standard input.
+pub(crate) fn value_of(written: &str, base64: bool) -> Result<Bytes, Failure> {
+    let written = match written {
         "-" => read_stdin()?,
         text => text.as_bytes().to_vec(),
     };
-    if !args.base64 {
+    if !base64 {
         return Ok(Bytes::from(written));
     }
     let decoded = text::decode_base64(&written);
@@ -132,7 +138,7 @@ fn read_stdin() -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn get_options(read: &ReadArgs) -> GetOptions {
+pub(crate) fn get_options(read: &ReadArgs) -> GetOptions {
     GetOptions { consistency: consistency(read.stale), moment: moment(read) }
 }
 
@@ -146,7 +152,7 @@ fn list_options(args: &ListArgs) -> ListOptions {
     }
 }
 
-fn moment(read: &ReadArgs) -> Moment {
+pub(crate) fn moment(read: &ReadArgs) -> Moment {
     match (read.revision, &read.at) {
         (Some(revision), _) => Moment::Revision(Revision(revision)),
         (None, Some(time)) => Moment::Time(time.clone()),
@@ -154,7 +160,7 @@ fn moment(read: &ReadArgs) -> Moment {
     }
 }
 
-fn consistency(stale: bool) -> Consistency {
+pub(crate) fn consistency(stale: bool) -> Consistency {
     if stale { Consistency::Stale } else { Consistency::Linearizable }
 }
 

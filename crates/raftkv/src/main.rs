@@ -7,6 +7,7 @@
 //! | `start.rs` | one member; everything else about members is in the crate `server` |
 //! | `dev/` | a cluster of child processes on this machine |
 //! | `kv.rs`, `render.rs`, `past.rs`, `text.rs` | keys and values, and how they are printed |
+//! | `record.rs` | records and their fields |
 //! | `cluster.rs`, `diagnosis.rs` | the cluster, and what is wrong with it in words |
 //! | `member.rs` | who is in the cluster, and changes of that |
 //! | `offline/` | `check`, `wal dump`, `recover`: a directory in which no member runs |
@@ -26,6 +27,7 @@ mod log;
 mod member;
 mod offline;
 mod past;
+mod record;
 mod render;
 mod signals;
 mod start;
@@ -62,6 +64,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Delete(args) => kv::delete(args, &mut out).await,
         Command::History(args) => kv::history(args, &mut out).await,
         Command::List(args) => kv::list(args, &mut out).await,
+        Command::Record(command) => record::run(command, &mut out).await,
         Command::Status(args) => cluster::status(args, &mut out).await,
         Command::Leader(args) => cluster::leader(args, &mut out).await,
         Command::Health(args) => cluster::health(args, &mut out).await,

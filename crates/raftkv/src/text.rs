@@ -96,7 +96,8 @@ impl<'a> JsonKeyValue<'a> {
     }
 }
 
-fn text_or_base64(bytes: &[u8]) -> (Option<Cow<'_, str>>, Option<String>) {
+/// Bytes as JSON carries them: as text, or if they are none in base64. One of the two is there.
+pub(crate) fn text_or_base64(bytes: &[u8]) -> (Option<Cow<'_, str>>, Option<String>) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (Some(Cow::Borrowed(text)), None),
         Err(_) => (None, Some(encode_base64(bytes))),
