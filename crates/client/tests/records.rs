@@ -37,7 +37,9 @@ async fn a_field_is_set_as_text_or_in_base64() {
     assert_eq!(member.asked(), ["POST /kv-store", "POST /kv-store"]);
     let expected = [
         json!({"type": "set", "key": "user1", "field": "name", "value": "Ada"}),
-        json!({"type": "set", "key_base64": "/w==", "field_base64": "/g==", "value_base64": "AP8="}),
+        json!({
+            "type": "set", "key_base64": "/w==", "field_base64": "/g==", "value_base64": "AP8=",
+        }),
     ];
     assert_eq!(bodies(&member), expected);
     assert!(member.requests()[1].headers.contains("if-none-match: *"));
