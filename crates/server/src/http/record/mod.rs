@@ -22,7 +22,8 @@ use self::answer::Place;
 use self::request::{Change, Reading, Which};
 use super::cursor::Cursor;
 use super::error::{Code, Refusal};
-use super::kv::{Item, ready_to_read, write};
+use super::kv::{Item, write};
+use super::past::Ready;
 use super::query::{Query, may_forward};
 use super::{Doors, body, once};
 use crate::node::{WriteOptions, Written};
@@ -167,8 +168,8 @@ fn first_outcome(outcome: FirstOutcome) -> Result<Settled, Refusal> {
 async fn read(doors: &Doors, query: Option<&str>) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(query, &request::reading_parameters())?;
     let reading = Reading::of(&query)?;
-    let stale = ready_to_read(&doors.node, query.consistency()?, query.timeout()?).await?;
-    let pinned = doors.node.store().pin(reading.at)?;
+    let Ready { stale, at } = reading.moment.ready(&doors.node, &query).await?;
+    let pinned = doors.node.store().pin(at)?;
     let Reading { which, page, .. } = &reading;
     match &which.field {
         Some((_, key)) => {

@@ -3,19 +3,20 @@
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use serde_json::Value;
-use store::{FieldsRequest, Record, Revision};
+use store::{FieldsRequest, Record};
 
 use crate::http::body::{self, Format};
 use crate::http::cursor::Cursor;
 use crate::http::error::{Code, Refusal};
 use crate::http::list::{LIMIT_DEFAULT, LIMIT_MAX, PAGE_BYTES_MAX, cursor_of};
+use crate::http::past::Moment;
 use crate::http::query::{Query, bad};
 
 /// The parameters that name a field, or a record.
 pub(super) const NAMES: [&str; 2] = ["key", "field"];
 
-const READING_PARAMETERS: [&str; 6] =
-    ["prefix", "limit", "after", "consistency", "revision", "timeout_ms"];
+const READING_PARAMETERS: [&str; 8] =
+    ["prefix", "limit", "after", "consistency", "revision", "at", "timestamp", "timeout_ms"];
 
 const EXAMPLE: &str = r#"{"type": "set", "key": "user1", "field": "name", "value": "Ada"}"#;
 
@@ -139,7 +140,7 @@ fn once<T>(place: &mut Option<T>, field: &str, value: T) -> Result<(), Refusal> 
 /// What is to be read.
 pub(super) struct Reading {
     pub(super) which: Which,
-    pub(super) at: Option<Revision>,
+    pub(super) moment: Moment,
     /// Which fields, if it is not one.
     pub(super) page: FieldsRequest,
     /// What a cursor is bound to.
@@ -161,13 +162,8 @@ impl Reading {
         let prefix = query.bytes("prefix").unwrap_or_default();
         let scope = scope(&which.name, &prefix);
         let after = query.bytes("after").map(|text| cursor_of(&text, &scope)).transpose()?;
-        let revision = query.revision()?;
-        let other = |cursor: &Cursor| revision.is_some_and(|given| given != cursor.revision);
-        if after.as_ref().is_some_and(other) {
-            return Err(bad("revision", "is another than the one of the page before"));
-        }
+        let moment = moment(query, after.as_ref())?;
         let limit = query.number("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
-        let at = after.as_ref().map(|cursor| cursor.revision).or(revision);
         let (from, skip) = after.map(|cursor| (cursor.start, cursor.skip)).unwrap_or_default();
         let page = FieldsRequest {
             prefix,
@@ -177,7 +173,25 @@ impl Reading {
             told_bytes_max: PAGE_BYTES_MAX,
             ..any_field()
         };
-        Ok(Reading { which, at, page, scope })
+        Ok(Reading { which, moment, page, scope })
+    }
+}
+
+/// Which moment is meant: that of the page before, if there was one.
+fn moment(query: &Query, after: Option<&Cursor>) -> Result<Moment, Refusal> {
+    let moment = match query.number("timestamp", 0..=u64::MAX)? {
+        None => Moment::of(query)?,
+        Some(_) if Moment::of(query)? != Moment::Now => {
+            return Err(bad("timestamp", "excludes revision and at"));
+        }
+        Some(since_1970_us) => Moment::Time { at_ms: since_1970_us / 1_000 },
+    };
+    let Some(cursor) = after else { return Ok(moment) };
+    let of_cursor = Moment::Revision(cursor.revision);
+    match moment {
+        Moment::Now => Ok(of_cursor),
+        moment if moment == of_cursor => Ok(of_cursor),
+        _ => Err(bad("after", "says which moment is meant: leave timestamp, at and revision out")),
     }
 }
 

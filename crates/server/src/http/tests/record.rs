@@ -294,3 +294,39 @@ async fn a_stale_read_says_how_stale_it_may_be() {
     let page = world.get("/kv-store?key=r&consistency=stale").await;
     assert!(page["age_ms"].is_u64(), "{page}");
 }
+
+#[tokio::test]
+async fn a_record_as_it_was_at_a_time() {
+    let world = World::new().await;
+    // Entry n has the stamp 1000 + n ms.
+    set(&world, "r", "a", "1").await;
+    set(&world, "r", "a", "2").await;
+    set(&world, "r", "b", "3").await;
+    world.put("other", "so that the time of the last field is over").await;
+    let then = world.get("/kv-store?key=r&field=a&timestamp=1002999").await;
+    assert_eq!((&then["value"], &then["timestamp"]), (&json!("1"), &json!(1_002_000)));
+    let then = world.get("/kv-store?key=r&field=a&timestamp=1003000").await;
+    assert_eq!(then["value"], "2");
+    let page = world.get("/kv-store?key=r&timestamp=1003000").await;
+    assert_eq!((&page["fields"], &page["revision"]), (&json!({"a": "2"}), &json!(3)));
+    assert_eq!(world.get("/kv-store?key=r&at=1003000").await, page);
+    let page = world.get("/kv-store?key=r&timestamp=1004000&limit=1").await;
+    let next = page["next"].as_str().unwrap();
+    let last = world.get(&format!("/kv-store?key=r&after={next}")).await;
+    assert_eq!((&last["fields"], &last["revision"]), (&json!({"b": "3"}), &json!(4)));
+
+    assert_missing(&world.ask("GET", "/kv-store?key=r&timestamp=0").await);
+    assert_missing(&world.ask("GET", "/kv-store?key=r&field=b&timestamp=1003000").await);
+    let future = world.ask("GET", "/kv-store?key=r&timestamp=99999999999999999").await;
+    assert_eq!(future.assert_refused(400, "future_time")["success"], false);
+    for query in [
+        "timestamp=1003000&revision=2".to_owned(),
+        "timestamp=1003000&at=1003000".to_owned(),
+        "timestamp=2026-08-04T12:00:00Z".to_owned(),
+        "timestamp=-1".to_owned(),
+        format!("timestamp=1003000&after={next}"),
+    ] {
+        let answer = world.ask("GET", &format!("/kv-store?key=r&{query}")).await;
+        answer.assert_refused(400, "bad_parameter");
+    }
+}
