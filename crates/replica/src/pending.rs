@@ -2,13 +2,27 @@
 //!
 //! ```text
 //!   Held ──────▶ Proposed(log id) ──▶ decided when that index is applied (rule 7.1)
-//!    │  │            ▲
-//!    │  └─▶ Forwarded┘ (the leader answers where it stands in the log)
+//!    │ ▲ │           ▲
+//!    │ │ └─▶ Forwarded┘ (the leader answers where it stands in the log)
+//!    │ └─────────┘ never left, was refused; or its stream broke, and it has a name
 //!    └────▶ Unavailable (nothing was tried)       past the deadline: Unknown
 //! ```
 //!
 //! A request that was only held certainly had no effect; once it was proposed or forwarded, a
-//! missed deadline means "unknown". Everything here is bounded by [`PENDING_MAX`], and the commands
+//! missed deadline means "unknown".
+//!
+//! # What is sent again
+//!
+//! A forwarded write whose stream broke may stand in the log or not. If it has a *name* (a number
+//! in a session, or a key), the store does it once however often it stands there: so it is sent
+//! again until its deadline, to whoever leads then (rule 7.2). The newest copy decides. An earlier
+//! one can only stand before it or nowhere: a leader takes a sender's copies in their order, and
+//! the terms of a log never go back. So when the newest copy is applied its outcome is the answer,
+//! but for an outcome that depends on what the client did in between (its session was closed). But
+//! when the newest copy was refused, or lost its place, that says nothing of those before it, and
+//! the answer is "unknown".
+//!
+//! Everything here is bounded by [`PENDING_MAX`], and the commands
 //! of writes that are held or forwarded by [`COMMAND_BYTES_MAX`] (raft bounds what is proposed).
 
 use std::collections::{BTreeMap, VecDeque};
@@ -17,6 +31,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use raft::{Index, LogId, MemberId, ReadId, ReadReady, Term};
+use store::{Command, Outcome};
 
 use crate::Configuration;
 use crate::api::{Answer, Done, Failure, ForwardRefusal, Ticket};
@@ -36,6 +51,8 @@ pub(crate) struct HeldWrite {
     pub(crate) forward: bool,
     pub(crate) patience: Patience,
     pub(crate) refused: Refused,
+    /// An earlier copy of it was forwarded, and nobody knows what became of that.
+    pub(crate) resent: bool,
 }
 
 /// The term in which the leader refused a request, since the last tick. The same leader is not
@@ -54,10 +71,18 @@ pub(crate) struct Patience {
 
 #[derive(Debug)]
 struct Forwarded {
-    ticket: Ticket,
     /// To whom, in which term.
     to: (MemberId, Term),
-    write: (Bytes, Patience),
+    write: HeldWrite,
+}
+
+/// A write that stands in a log.
+#[derive(Debug)]
+struct Proposed {
+    ticket: Ticket,
+    deadline_ms: u64,
+    /// As in [`HeldWrite`].
+    resent: bool,
 }
 
 /// A change of members.
@@ -89,8 +114,10 @@ struct Read {
 pub(crate) struct Pending {
     held: VecDeque<HeldWrite>,
     /// By place in the log. Two may share an index, in different terms: at most one is done.
-    proposed: BTreeMap<(Index, Term), (Ticket, u64)>,
+    proposed: BTreeMap<(Index, Term), Proposed>,
     forwarded: BTreeMap<u64, Forwarded>,
+    /// The newest term in which a leader was known.
+    led_in: Term,
     /// Of the commands in `held` and `forwarded`.
     command_bytes: usize,
     reads: BTreeMap<Ticket, Read>,
@@ -132,6 +159,11 @@ impl Pending {
         self.answer(ticket, Err(failure));
     }
 
+    /// Whatever keeps this copy of a write out of the log tells nothing of an earlier one.
+    pub(crate) fn refuse(&mut self, write: &HeldWrite, failure: Failure) {
+        self.fail(write.ticket, if write.resent { Failure::Unknown } else { failure });
+    }
+
     // Writes.
 
     pub(crate) fn hold(&mut self, write: HeldWrite) {
@@ -160,26 +192,26 @@ impl Pending {
         }
     }
 
-    /// `ticket` stands in the log at `id`.
-    pub(crate) fn proposed(&mut self, id: LogId, ticket: Ticket, deadline_ms: u64) {
+    /// `write` stands in the log at `id`.
+    pub(crate) fn proposed(&mut self, id: LogId, write: &HeldWrite) {
+        let HeldWrite { ticket, resent, patience: Patience { deadline_ms, .. }, .. } = *write;
         self.expect_by(deadline_ms);
-        let earlier = self.proposed.insert((id.index, id.term), (ticket, deadline_ms));
+        let proposed = Proposed { ticket, deadline_ms, resent };
+        let earlier = self.proposed.insert((id.index, id.term), proposed);
         assert!(earlier.is_none(), "a place in the log is given out once");
     }
 
     /// `write` was handed as `number` to that leader of that term.
     pub(crate) fn forwarded(&mut self, number: u64, to: (MemberId, Term), write: HeldWrite) {
         self.expect_by(write.patience.deadline_ms);
-        let HeldWrite { ticket, command, patience, .. } = write;
-        self.command_bytes += command.len();
-        let forwarded = Forwarded { ticket, to, write: (command, patience) };
-        let earlier = self.forwarded.insert(number, forwarded);
+        self.command_bytes += write.command.len();
+        let earlier = self.forwarded.insert(number, Forwarded { to, write });
         assert!(earlier.is_none(), "a number is used once");
     }
 
     fn take_forwarded(&mut self, number: u64) -> Option<Forwarded> {
         let forwarded = self.forwarded.remove(&number)?;
-        self.command_bytes -= forwarded.write.0.len();
+        self.command_bytes -= forwarded.write.command.len();
         Some(forwarded)
     }
 
@@ -203,9 +235,9 @@ impl Pending {
         let is_late = id.index <= applied;
         let is_taken = self.proposed.contains_key(&(id.index, id.term));
         if is_late || is_taken || id.term != forwarded.to.1 {
-            self.fail(forwarded.ticket, Failure::Unknown);
+            self.fail(forwarded.write.ticket, Failure::Unknown);
         } else {
-            self.proposed(id, forwarded.ticket, forwarded.write.1.deadline_ms);
+            self.proposed(id, &forwarded.write);
         }
     }
 
@@ -224,28 +256,56 @@ impl Pending {
     }
 
     fn not_forwarded(&mut self, forwarded: Forwarded, refusal: ForwardRefusal) {
-        let Forwarded { ticket, to: (_, term), write: (command, patience) } = forwarded;
+        let Forwarded { to: (_, term), write } = forwarded;
         match refusal {
-            ForwardRefusal::NotLeader => {
-                let refused = Some(term);
-                self.hold(HeldWrite { ticket, command, forward: true, patience, refused });
-            }
-            ForwardRefusal::Overloaded => self.fail(ticket, Failure::Overloaded),
-            ForwardRefusal::Corrupt => self.fail(ticket, Failure::Corrupt),
-            ForwardRefusal::NoSpace => self.fail(ticket, Failure::NoSpace),
-            ForwardRefusal::UnknownCommand => self.fail(ticket, Failure::Unavailable),
+            ForwardRefusal::NotLeader => self.hold(HeldWrite { refused: Some(term), ..write }),
+            ForwardRefusal::Overloaded => self.refuse(&write, Failure::Overloaded),
+            ForwardRefusal::Corrupt => self.refuse(&write, Failure::Corrupt),
+            ForwardRefusal::NoSpace => self.refuse(&write, Failure::NoSpace),
+            ForwardRefusal::UnknownCommand => self.refuse(&write, Failure::Unavailable),
         }
     }
 
-    /// The stream from `leader` broke: what was forwarded to it and not answered is unknown
-    /// (rule 7.2).
-    pub(crate) fn stream_broke(&mut self, leader: MemberId) {
-        let all = self.forwarded.iter();
-        let lost = all.filter(|(_, forwarded)| forwarded.to.0 == leader).map(|(&number, _)| number);
-        for number in lost.collect::<Vec<u64>>() {
-            let forwarded = self.take_forwarded(number).expect("it was found above");
-            self.fail(forwarded.ticket, Failure::Unknown);
+    /// The process of `leader` is gone: what was forwarded to it and not answered is sent again if
+    /// it has a name, and unknown otherwise (rule 7.2).
+    pub(crate) fn leader_died(&mut self, leader: MemberId) {
+        self.send_again(|forwarded| forwarded.to.0 == leader);
+        for write in self.take_forwarded_if(|forwarded| forwarded.to.0 == leader) {
+            self.fail(write.ticket, Failure::Unknown);
         }
+    }
+
+    /// A stream between this member and `leader` broke, and `leader` may well live: what was
+    /// forwarded to it may be lost, or its answer. What has a name is sent again; the rest waits.
+    pub(crate) fn stream_broke(&mut self, leader: MemberId) {
+        self.send_again(|forwarded| forwarded.to.0 == leader);
+    }
+
+    /// There is a leader in `term`: what was forwarded in an earlier one and has a name is sent
+    /// again. Its answer may never come, as long as nobody notices that a leader fell silent.
+    pub(crate) fn led_in(&mut self, term: Term) {
+        if term > self.led_in {
+            self.led_in = term;
+            self.send_again(|forwarded| forwarded.to.1 < term);
+        }
+    }
+
+    /// Holds those that have a name again, up to their deadlines: only then nothing definite can
+    /// be said of them.
+    fn send_again(&mut self, lost: impl Fn(&Forwarded) -> bool) {
+        let named = |forwarded: &Forwarded| lost(forwarded) && has_name(&forwarded.write.command);
+        for write in self.take_forwarded_if(named) {
+            let held_until_ms = write.patience.deadline_ms;
+            let patience = Patience { held_until_ms, ..write.patience };
+            self.hold(HeldWrite { patience, refused: None, resent: true, ..write });
+        }
+    }
+
+    fn take_forwarded_if(&mut self, wanted: impl Fn(&Forwarded) -> bool) -> Vec<HeldWrite> {
+        let taken = self.forwarded.extract_if(.., |_, forwarded| wanted(forwarded));
+        let taken: Vec<HeldWrite> = taken.map(|(_, forwarded)| forwarded.write).collect();
+        self.command_bytes -= taken.iter().map(|write| write.command.len()).sum::<usize>();
+        taken
     }
 
     /// An index is applied: whoever waited for it knows now. Same term, done; another term,
@@ -259,10 +319,12 @@ impl Pending {
             if index > id.index {
                 break;
             }
-            let (ticket, _) = first.remove();
+            let Proposed { ticket, resent, .. } = first.remove();
             assert_eq!(index, id.index, "indexes are decided one after the other");
             let result = match outcome.take_if(|_| term == id.term) {
+                Some(outcome) if resent && is_of_its_time(&outcome) => Err(Failure::Unknown),
                 Some(outcome) => Ok(Done::Written { log_id: id, stamp_ms, outcome }),
+                None if resent => Err(Failure::Unknown),
                 None => Err(Failure::Superseded),
             };
             self.answer(ticket, result);
@@ -276,7 +338,7 @@ impl Pending {
             if first.key().0 > index {
                 break;
             }
-            let (ticket, _) = first.remove();
+            let Proposed { ticket, .. } = first.remove();
             self.fail(ticket, Failure::Unknown);
         }
         let passed = |change: &mut Changing| change.place.is_none_or(|place| place.index <= index);
@@ -414,19 +476,19 @@ impl Pending {
         if now_ms < self.earliest_ms {
             return;
         }
+        let held = std::mem::take(&mut self.held).into_iter();
+        let (kept, expired): (_, VecDeque<HeldWrite>) =
+            held.partition(|write| now_ms < write.patience.held_until_ms);
+        self.held = kept;
+        for write in expired {
+            self.refuse(&write, Failure::Unavailable);
+        }
         let mut failed: Vec<(Ticket, Failure)> = Vec::new();
-        self.held.retain(|write| {
-            let keep = now_ms < write.patience.held_until_ms;
-            if !keep {
-                failed.push((write.ticket, Failure::Unavailable));
-            }
-            keep
-        });
-        let proposed = self.proposed.extract_if(.., |_, (_, deadline_ms)| *deadline_ms <= now_ms);
-        failed.extend(proposed.map(|(_, (ticket, _))| (ticket, Failure::Unknown)));
-        let late = |forwarded: &Forwarded| forwarded.write.1.deadline_ms <= now_ms;
+        let proposed = self.proposed.extract_if(.., |_, proposed| proposed.deadline_ms <= now_ms);
+        failed.extend(proposed.map(|(_, proposed)| (proposed.ticket, Failure::Unknown)));
+        let late = |forwarded: &Forwarded| forwarded.write.patience.deadline_ms <= now_ms;
         let forwarded = self.forwarded.extract_if(.., |_, forwarded| late(forwarded));
-        failed.extend(forwarded.map(|(_, forwarded)| (forwarded.ticket, Failure::Unknown)));
+        failed.extend(forwarded.map(|(_, forwarded)| (forwarded.write.ticket, Failure::Unknown)));
         let reads = self.reads.extract_if(.., |_, read| read.due_ms <= now_ms);
         failed.extend(reads.map(|(ticket, _)| (ticket, Failure::Unavailable)));
         let late = |change: &mut Changing| change.deadline_ms <= now_ms;
@@ -447,15 +509,16 @@ impl Pending {
         self.held_reads.retain(|(ticket, _)| reads.contains_key(ticket));
         self.waiting_reads.retain(|(_, ticket), _| reads.contains_key(ticket));
         let held = self.held.iter().map(|write| write.command.len());
-        let forwarded = self.forwarded.values().map(|forwarded| forwarded.write.0.len());
+        let forwarded = self.forwarded.values().map(|forwarded| forwarded.write.command.len());
         self.command_bytes = held.chain(forwarded).sum();
         self.earliest_ms = self.earliest_left_ms();
     }
 
     fn earliest_left_ms(&self) -> u64 {
         let held = self.held.iter().map(|write| write.patience.held_until_ms);
-        let proposed = self.proposed.values().map(|&(_, deadline_ms)| deadline_ms);
-        let forwarded = self.forwarded.values().map(|forwarded| forwarded.write.1.deadline_ms);
+        let proposed = self.proposed.values().map(|proposed| proposed.deadline_ms);
+        let forwarded = self.forwarded.values();
+        let forwarded = forwarded.map(|forwarded| forwarded.write.patience.deadline_ms);
         let reads = self.reads.values().map(|read| read.due_ms);
         let transfer = self.transfer.iter().map(|transfer| transfer.deadline_ms);
         let all = held.chain(proposed).chain(forwarded).chain(reads).chain(transfer);
@@ -466,22 +529,33 @@ impl Pending {
     /// The member stops, or its state turns out to be wrong: what was handed to raft is unknown,
     /// the rest certainly not done.
     pub(crate) fn stop(&mut self) {
-        let held = std::mem::take(&mut self.held).into_iter().map(|write| write.ticket);
-        let reads = std::mem::take(&mut self.reads).into_keys();
-        let definite: Vec<Ticket> = held.chain(reads).collect();
-        let proposed = std::mem::take(&mut self.proposed).into_values().map(|(ticket, _)| ticket);
-        let forwarded = std::mem::take(&mut self.forwarded).into_values().map(|f| f.ticket);
-        let changes = std::mem::take(&mut self.changing).into_iter().map(|change| change.ticket);
-        let unknown: Vec<Ticket> = proposed.chain(forwarded).chain(changes).collect();
-        for ticket in definite {
+        for write in std::mem::take(&mut self.held) {
+            self.refuse(&write, Failure::Unavailable);
+        }
+        for ticket in std::mem::take(&mut self.reads).into_keys() {
             self.fail(ticket, Failure::Unavailable);
         }
+        let proposed = std::mem::take(&mut self.proposed).into_values().map(|p| p.ticket);
+        let forwarded = std::mem::take(&mut self.forwarded).into_values().map(|f| f.write.ticket);
+        let changes = std::mem::take(&mut self.changing).into_iter().map(|change| change.ticket);
+        let unknown: Vec<Ticket> = proposed.chain(forwarded).chain(changes).collect();
         for ticket in unknown {
             self.fail(ticket, Failure::Unknown);
         }
         self.transfer_ended(None);
         self.settle_accounts();
     }
+}
+
+/// Whether the store knows a second copy of the command for one.
+fn has_name(command: &Bytes) -> bool {
+    matches!(Command::decode(command.clone()), Ok(Command::Once { .. }))
+}
+
+/// Whether a copy of a write may come to this although an earlier copy was done: its session was
+/// closed in between, or has said that it knows the answer.
+fn is_of_its_time(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::SessionExpired | Outcome::Stale)
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ const LEADERLESS_TIMEOUTS: u64 = 4;
 /// *Inputs*: [`tick`](Replica::tick), [`measured`](Replica::measured),
 /// [`receive`](Replica::receive), [`submit`](Replica::submit),
 /// [`stream_opened`](Replica::stream_opened), [`stream_closed`](Replica::stream_closed),
-/// [`log_reply`](Replica::log_reply),
+/// [`stream_broke`](Replica::stream_broke), [`log_reply`](Replica::log_reply),
 /// [`receive_snapshot`](Replica::receive_snapshot),
 /// [`snapshot_reply`](Replica::snapshot_reply) and [`apply_turn`](Replica::apply_turn). *Output*:
 /// [`take_effects`](Replica::take_effects), after each batch of inputs. The rest are getters.
@@ -186,7 +186,8 @@ impl Replica {
                 self.pending.answer(ticket, Err(Failure::Unavailable));
             }
             Request::Write { command, forward } => {
-                self.write(HeldWrite { ticket, command, forward, patience, refused: None });
+                let (refused, resent) = (None, false);
+                self.write(HeldWrite { ticket, command, forward, patience, refused, resent });
             }
             // Nothing here can be read for a while; another member can be asked at once.
             Request::ReadBarrier if self.snapshots.is_stateless() => {
@@ -198,9 +199,9 @@ impl Replica {
         }
     }
 
-    /// The peer opened a stream to this member.
+    /// The peer opened a stream to this member, in place of the one before, if there was one.
     pub fn stream_opened(&mut self, now: Now, peer: MemberId) {
-        self.now = now;
+        self.stream_broke(now, peer);
         self.raft.stream_opened(peer);
     }
 
@@ -209,6 +210,14 @@ impl Replica {
     pub fn stream_closed(&mut self, now: Now, peer: MemberId) {
         self.now = now;
         self.raft.stream_closed(peer);
+        self.pending.leader_died(peer);
+    }
+
+    /// A stream between this member and the peer, in either direction, broke, and nobody knows what
+    /// became of the peer or of what was on its way. What certainly never left is told by
+    /// [`unsent`](Replica::unsent), before this.
+    pub fn stream_broke(&mut self, now: Now, peer: MemberId) {
+        self.now = now;
         self.pending.stream_broke(peer);
     }
 
@@ -225,25 +234,22 @@ impl Replica {
 
     /// Proposes, forwards, holds or refuses, by what is known of the leader.
     fn write(&mut self, write: HeldWrite) {
-        let (ticket, now) = (write.ticket, self.now);
         if self.watch.is_split() && self.raft.is_leader() {
-            self.pending.answer(ticket, Err(Failure::Corrupt));
+            self.pending.refuse(&write, Failure::Corrupt);
             return;
         }
         if self.raft.is_leader() && self.lacks_room_for(&write.command) {
-            self.pending.answer(ticket, Err(Failure::NoSpace));
+            self.pending.refuse(&write, Failure::NoSpace);
             return;
         }
-        match self.raft.propose(now, EntryKind::Command, write.command.clone()) {
-            Ok(id) => self.pending.proposed(id, ticket, write.patience.deadline_ms),
-            Err(ProposeError::Overloaded) => {
-                self.pending.answer(ticket, Err(Failure::Overloaded));
-            }
+        match self.raft.propose(self.now, EntryKind::Command, write.command.clone()) {
+            Ok(id) => self.pending.proposed(id, &write),
+            Err(ProposeError::Overloaded) => self.pending.refuse(&write, Failure::Overloaded),
             Err(ProposeError::Transferring) => self.pending.hold(write),
             Err(ProposeError::NotLeader) => match self.raft.leader() {
                 None => self.pending.hold(write),
                 Some(leader) if write.forward => self.forward(leader, write),
-                leader => self.pending.answer(ticket, Err(Failure::NotLeader { leader })),
+                leader => self.pending.refuse(&write, Failure::NotLeader { leader }),
             },
         }
     }
@@ -285,6 +291,10 @@ impl Replica {
             return;
         }
         let term = self.raft.term();
+        self.pending.led_in(term);
+        // After a pause what waits may be overdue, and a name is known for a time only: what is
+        // sent again after its deadline might be done again.
+        self.pending.expire(self.now.monotonic_ms);
         for write in self.pending.take_held(term) {
             self.write(write);
         }

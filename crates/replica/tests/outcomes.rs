@@ -5,10 +5,10 @@
 mod cluster;
 
 use bytes::Bytes;
-use cluster::{Cluster, put};
+use cluster::{Cluster, put, put_once};
 use raft::{Body, LogId, MemberId, Message};
 use replica::{Done, Failure, ForwardRefusal, PeerMessage, Request, Stop};
-use store::{ApplyError, Command, KeyRange, Txn, TxnOp, TxnPut};
+use store::{ApplyError, Command, FirstOutcome, KeyRange, Origin, Outcome, Txn, TxnOp, TxnPut};
 
 /// What a read that was served was told to be settled.
 fn settled_ms(cluster: &Cluster, ticket: u64) -> u64 {
@@ -274,6 +274,158 @@ fn a_forwarded_write_is_unknown_once_the_leaders_stream_broke() {
     cluster.close_stream(2, 1);
     cluster.settle();
     assert_eq!(cluster.failure(ticket), Some(Failure::Unknown));
+}
+
+/// The name of a write, drawn by whoever wrote it.
+fn key_name() -> Origin {
+    Origin::Key(Bytes::from_static(b"drawn by the client"))
+}
+
+/// The number of a write in a session, which is opened first.
+fn session_name(cluster: &mut Cluster) -> Origin {
+    let command = Command::OpenSession.encode();
+    let ticket = cluster.submit(1, Request::Write { command, forward: true }, 5_000);
+    cluster.settle();
+    let Some(Ok(Done::Written { outcome, .. })) = cluster.answer(ticket) else {
+        panic!("{:?}", cluster.answer(ticket));
+    };
+    let Outcome::SessionOpened { session } = *outcome else { panic!("{outcome:?}") };
+    Origin::Session { session, seq: 1, acked_below: 1 }
+}
+
+/// How often the key was written, on this member.
+fn version(cluster: &Cluster, id: u64, key: &str) -> u64 {
+    let (found, _) = cluster.replica(id).reader().get(key.as_bytes(), None).expect("readable");
+    found.map_or(0, |found| found.version)
+}
+
+fn outcome(cluster: &Cluster, ticket: u64) -> &Outcome {
+    match cluster.answer(ticket) {
+        Some(Ok(Done::Written { outcome, .. })) => outcome,
+        other => panic!("written: {other:?}"),
+    }
+}
+
+/// The leader's process dies, and the others notice.
+fn leader_dies(cluster: &mut Cluster) {
+    cluster.kill(1);
+    cluster.close_stream(2, 1);
+    cluster.close_stream(3, 1);
+}
+
+#[test]
+fn a_forwarded_write_with_a_name_is_sent_again_once_the_leader_died() {
+    for in_session in [false, true] {
+        let mut cluster = Cluster::led();
+        let origin = if in_session { session_name(&mut cluster) } else { key_name() };
+        let ticket = cluster.submit(2, put_once(origin, "k", "v"), 5_000);
+        cluster.emit(2);
+        cluster.wire().clear();
+        leader_dies(&mut cluster);
+        cluster.settle();
+        assert_eq!(cluster.answer(ticket), None, "the next leader is waited for");
+        cluster.pass(200);
+        assert!(matches!(outcome(&cluster, ticket), Outcome::Put { .. }));
+        assert_eq!(version(&cluster, 2, "k"), 1);
+    }
+}
+
+#[test]
+fn a_write_with_a_name_that_was_done_before_the_leader_died_is_done_once() {
+    for in_session in [false, true] {
+        let mut cluster = Cluster::led();
+        let origin = if in_session { session_name(&mut cluster) } else { key_name() };
+        let ticket = cluster.submit(2, put_once(origin, "k", "v"), 5_000);
+        cluster.emit(2);
+        cluster.deliver_all();
+        // The others commit it, and neither that nor the answer reaches 2.
+        cluster.isolated = vec![2];
+        cluster.settle();
+        assert_eq!(version(&cluster, 1, "k"), 1);
+        cluster.isolated.clear();
+        leader_dies(&mut cluster);
+        cluster.pass(300);
+        let Outcome::Repeated(first) = outcome(&cluster, ticket) else {
+            panic!("{:?}", cluster.answer(ticket));
+        };
+        assert!(matches!(first.outcome, FirstOutcome::Kept(Outcome::Put { .. })));
+        assert_eq!((version(&cluster, 2, "k"), version(&cluster, 3, "k")), (1, 1));
+    }
+}
+
+#[test]
+fn a_write_with_a_name_is_sent_again_when_the_stream_to_the_leader_broke() {
+    let mut cluster = Cluster::led();
+    let last = cluster.replica(1).raft().log().last().index.0;
+    let named = cluster.submit(2, put_once(key_name(), "k", "v"), 5_000);
+    let other = cluster.put(2, "l", "v");
+    cluster.emit(2);
+    cluster.break_stream(2, 1);
+    cluster.settle();
+    assert!(cluster.is_done(named), "{:?}", cluster.answer(named));
+    assert_eq!(cluster.replica(1).raft().log().last().index.0, last + 1);
+    assert_eq!(cluster.answer(other), None, "its answer might yet come on the other stream");
+    cluster.pass(5_000);
+    assert_eq!(cluster.failure(other), Some(Failure::Unknown));
+}
+
+#[test]
+fn two_copies_of_a_write_with_a_name_that_both_arrive_are_done_once() {
+    let mut cluster = Cluster::led();
+    let last = cluster.replica(1).raft().log().last().index.0;
+    let ticket = cluster.submit(2, put_once(key_name(), "k", "v"), 5_000);
+    cluster.emit(2);
+    let first = cluster.wire().pop_front().expect("the forward");
+    cluster.break_stream(2, 1);
+    cluster.wire().push_back(first);
+    cluster.settle();
+    assert!(matches!(outcome(&cluster, ticket), Outcome::Repeated(_)));
+    assert_eq!(cluster.replica(1).raft().log().last().index.0, last + 2, "both stand in the log");
+    assert_eq!(version(&cluster, 3, "k"), 1);
+}
+
+#[test]
+fn a_write_with_a_name_is_sent_to_the_next_leader_though_the_last_one_only_fell_silent() {
+    let mut cluster = Cluster::led();
+    let named = cluster.submit(2, put_once(key_name(), "k", "v"), 20_000);
+    let other = cluster.submit(2, put("l", "v"), 20_000);
+    cluster.emit(2);
+    cluster.wire().clear();
+    cluster.isolated = vec![1];
+    cluster.pass(5_000);
+    assert!(cluster.is_done(named), "{:?}", cluster.answer(named));
+    assert_eq!(cluster.answer(other), None, "nobody knows what became of it");
+    cluster.pass(15_000);
+    assert_eq!(cluster.failure(other), Some(Failure::Unknown));
+}
+
+#[test]
+fn a_write_that_was_sent_again_waits_until_its_deadline_and_is_unknown_then() {
+    let mut cluster = Cluster::led();
+    let ticket = cluster.submit(2, put_once(key_name(), "k", "v"), 4_000);
+    cluster.emit(2);
+    cluster.wire().clear();
+    cluster.isolated = vec![1, 2, 3];
+    cluster.close_stream(2, 1);
+    // Longer than any write waits for a leader that was not sent to one before.
+    cluster.pass(3_990);
+    assert_eq!(cluster.answer(ticket), None);
+    cluster.pass(20);
+    assert_eq!(cluster.failure(ticket), Some(Failure::Unknown), "a copy may lie somewhere");
+}
+
+/// A name is known for minutes, and whoever stood still may have slept for longer.
+#[test]
+fn nothing_is_sent_again_after_its_deadline() {
+    let mut cluster = Cluster::led();
+    let ticket = cluster.submit(2, put_once(key_name(), "k", "v"), 1_000);
+    cluster.emit(2);
+    cluster.freeze(20 * 60 * 1_000);
+    cluster.break_stream(2, 1);
+    cluster.emit(2);
+    assert_eq!(cluster.failure(ticket), Some(Failure::Unknown));
+    let forwards = |(_, _, message): &(_, _, _)| matches!(message, PeerMessage::Forward { .. });
+    assert!(!cluster.wire().iter().any(forwards));
 }
 
 #[test]

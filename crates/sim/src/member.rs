@@ -43,6 +43,8 @@ pub(crate) enum Input {
     Message(MemberId, PeerMessage),
     Opened(MemberId),
     Closed(MemberId),
+    /// The member's own stream to the other one broke.
+    Broke(MemberId),
     Unsent(PeerMessage),
     Log(LogReply),
     AboutSnapshot(MemberId, SnapshotMessage),
@@ -364,6 +366,7 @@ impl Process {
             Input::Message(from, message) => self.replica.receive(now, from, message),
             Input::Opened(peer) => self.replica.stream_opened(now, peer),
             Input::Closed(peer) => self.replica.stream_closed(now, peer),
+            Input::Broke(peer) => self.replica.stream_broke(now, peer),
             Input::Unsent(message) => self.replica.unsent(now, &message),
             Input::Log(reply) => self.replica.log_reply(now, reply),
             Input::AboutSnapshot(from, message) => {

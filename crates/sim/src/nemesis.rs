@@ -278,7 +278,7 @@ impl Life {
 
     fn reset_half_open(&mut self, breaks: u64, direction: Direction) {
         self.network.mend(breaks);
-        self.network.abandon(direction);
+        self.break_stream(direction);
         self.queue.plan_in(Span(0), Happening::Dial(direction));
     }
 

@@ -12,8 +12,9 @@
 //! - so does a stale one, which need not be new, but never goes back on one process;
 //! - order respects real time: whatever began after something was answered comes after it.
 //!
-//! - what has a session and a number, or a name, may stand in the log as often as it was asked for;
-//!   the model does it once, and every copy's answer must say what the first did.
+//! - what has a session and a number, or a name, may stand in the log as often as it was asked for,
+//!   and oftener, for members send it again: but not after it was answered as done. The model does
+//!   it once, and every copy's answer must say what the first did.
 //!
 //! Other payloads are unique, so an entry names its request.
 
@@ -82,8 +83,21 @@ struct Request {
     /// What had been answered when it was made.
     after: Floor,
     state: State,
-    /// Where it stands in the committed log.
-    committed: Option<Index>,
+    /// Members may send it again of their own accord.
+    resent: bool,
+    /// Where it stands in the committed log; at one place at most, unless it was sent again.
+    committed: Vec<Index>,
+    /// The place that it was answered with.
+    done_at: Option<Index>,
+}
+
+impl Request {
+    /// It may stand at this place too, for all that is known.
+    fn may_be(&self, place: Index) -> bool {
+        let has_room = self.resent || self.committed.is_empty();
+        let in_time = self.done_at.is_none_or(|done_at| place < done_at);
+        has_room && in_time && self.state != State::Failed
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,14 +111,17 @@ enum State {
 impl Oracle {
     /// A client asks.
     pub(crate) fn asked(&mut self, ticket: Ticket, asked: Asked) {
+        let mut resent = false;
         if let Asked::Write(payload) = &asked {
+            resent = is_resent(payload);
             let alike = self.by_payload.entry(payload.clone()).or_default();
             let is_first = alike.is_empty();
             alike.push(ticket);
             assert!(is_first || may_be_repeated(payload), "the workload makes no two alike");
         }
         let after = self.answered;
-        let request = Request { asked, after, state: State::Waiting, committed: None };
+        let (state, committed, done_at) = (State::Waiting, Vec::new(), None);
+        let request = Request { asked, after, state, resent, committed, done_at };
         let earlier = self.requests.insert(ticket, request);
         assert!(earlier.is_none(), "tickets are used once");
     }
@@ -117,38 +134,57 @@ impl Oracle {
         }
         let (id, alike) = (entry.id, self.by_payload.get(&entry.payload));
         let alike = alike.unwrap_or_else(|| panic!("oracle: nobody asked for entry {id}"));
-        let open = |ticket: &&Ticket| self.requests[ticket].committed.is_none();
-        let Some(first) = alike.iter().find(open) else {
-            panic!("oracle: {alike:?} was committed twice, again at {id}");
+        let new = |ticket: &&Ticket| self.requests[ticket].committed.is_empty();
+        let may = |ticket: &&Ticket| self.requests[ticket].may_be(id.index);
+        let ticket = alike.iter().find(|ticket| new(ticket) && may(ticket));
+        let Some(ticket) = ticket.or_else(|| alike.iter().find(may)) else {
+            match alike.iter().find(new) {
+                Some(first) => panic!("oracle: {first:?} failed definitely, yet is {id}"),
+                None => panic!("oracle: {:?} was committed twice, again at {id}", alike[0]),
+            }
         };
-        let may = |ticket: &&Ticket| open(ticket) && self.requests[ticket].state != State::Failed;
-        let ticket = alike.iter().find(may);
-        let ticket =
-            ticket.unwrap_or_else(|| panic!("oracle: {first:?} failed definitely, yet is {id}"));
         let request = self.requests.get_mut(ticket).expect("every payload is a request's");
         assert!(
             id.index > request.after.index,
             "oracle: {ticket:?} took effect before it was asked"
         );
-        request.committed = Some(id.index);
+        request.committed.push(id.index);
     }
 
     /// Among requests that are alike nobody can tell whose an entry is, until an answer tells:
-    /// `ticket` gets the place `wanted`, if another that may give it up has it.
-    fn trade(&mut self, ticket: Ticket, wanted: Option<Index>) {
-        let Asked::Write(payload) = &self.requests[&ticket].asked else { return };
-        let may = |request: &Request| match wanted {
-            Some(_) => request.state != State::Done,
-            None => !matches!(request.state, State::Done | State::Failed),
-        };
-        let other = self.by_payload[payload].iter().copied().find(|other| {
+    /// `ticket` gets the place `wanted` of another that may give it up, for its own if it has one.
+    fn claim(&mut self, ticket: Ticket, wanted: Index) {
+        let alike = self.alike(ticket).find(|other| {
             let request = &self.requests[other];
-            *other != ticket && request.committed == wanted && may(request)
+            request.committed.contains(&wanted) && request.done_at != Some(wanted)
         });
-        let Some(other) = other else { return };
-        let own = self.requests[&ticket].committed;
-        self.requests.get_mut(&other).expect("it was found").committed = own;
-        self.requests.get_mut(&ticket).expect("it was found").committed = wanted;
+        let Some(other) = alike else { return };
+        let own = self.request(ticket).committed.pop();
+        self.request(ticket).committed.push(wanted);
+        let other = self.request(other);
+        other.committed.retain(|place| *place != wanted);
+        other.committed.extend(own);
+    }
+
+    /// `ticket` is in no log: what was taken for it is others', if it can be.
+    fn disown(&mut self, ticket: Ticket) {
+        for place in std::mem::take(&mut self.request(ticket).committed) {
+            let other = self.alike(ticket).find(|other| self.requests[other].may_be(place));
+            self.request(other.unwrap_or(ticket)).committed.push(place);
+        }
+    }
+
+    /// The other requests that ask for the same change.
+    fn alike(&self, ticket: Ticket) -> impl Iterator<Item = Ticket> {
+        let alike = match &self.requests[&ticket].asked {
+            Asked::Write(payload) => self.by_payload.get(payload),
+            Asked::Read(_) => None,
+        };
+        alike.into_iter().flatten().copied().filter(move |other| *other != ticket)
+    }
+
+    fn request(&mut self, ticket: Ticket) -> &mut Request {
+        self.requests.get_mut(&ticket).expect("only requests are spoken of")
     }
 
     /// A write was answered.
@@ -164,23 +200,24 @@ impl Oracle {
                 let committed = committed.unwrap_or_else(|| {
                     panic!("acknowledged, never lost: {ticket:?} is {log_id}, not committed")
                 });
-                if self.requests[&ticket].committed != Some(log_id.index) {
-                    self.trade(ticket, Some(log_id.index));
+                if !self.requests[&ticket].committed.contains(&log_id.index) {
+                    self.claim(ticket, log_id.index);
                 }
                 self.check_done(ticket, outcome, committed);
+                self.request(ticket).done_at = Some(log_id.index);
                 State::Done
             }
             Ok(other) => panic!("oracle: a write was answered {other:?}"),
             Err(Failure::Unknown) => State::Unknown,
             Err(_) => State::Failed,
         };
-        if state == State::Failed && self.requests[&ticket].committed.is_some() {
-            self.trade(ticket, None);
+        if state == State::Failed {
+            self.disown(ticket);
         }
         let without_room = *result == Err(Failure::NoSpace);
         self.outcomes.writes_without_room += u64::from(without_room);
         let request = self.end(ticket, state);
-        let is_committed = request.committed.is_some();
+        let is_committed = !request.committed.is_empty();
         assert!(state != State::Failed || !is_committed, "oracle: {ticket:?} failed, yet happened");
         *match state {
             State::Done => &mut self.outcomes.writes_done,
@@ -192,11 +229,8 @@ impl Oracle {
     fn check_done(&mut self, ticket: Ticket, outcome: &Outcome, committed: &Committed) {
         let request = &self.requests[&ticket];
         let id = committed.entry.id;
-        assert_eq!(
-            request.committed,
-            Some(id.index),
-            "oracle: {ticket:?} is not the write at {id}"
-        );
+        let is_it = request.committed.contains(&id.index);
+        assert!(is_it, "oracle: {ticket:?} is not the write at {id}");
         assert_eq!(*outcome, committed.outcome, "oracle: the answer of the write at {id}");
         let (revision, changes) = match outcome {
             Outcome::Put { revision, .. } => (*revision, true),
@@ -278,7 +312,7 @@ impl Oracle {
     }
 
     fn end(&mut self, ticket: Ticket, state: State) -> &Request {
-        let request = self.requests.get_mut(&ticket).expect("only requests are answered");
+        let request = self.request(ticket);
         assert_eq!(request.state, State::Waiting, "oracle: {ticket:?} was answered twice");
         request.state = state;
         request
@@ -305,6 +339,11 @@ impl Oracle {
 pub(crate) fn may_be_repeated(payload: &Bytes) -> bool {
     let command = Command::decode(payload.clone()).expect("only valid commands are asked for");
     matches!(command, Command::Once { .. } | Command::OpenSession | Command::CloseSession { .. })
+}
+
+/// Whether members send the command again whose answer they lost (rule 7.2).
+fn is_resent(payload: &Bytes) -> bool {
+    matches!(Command::decode(payload.clone()), Ok(Command::Once { .. }))
 }
 
 impl Floor {

@@ -10,7 +10,7 @@ use crate::canary::Canary;
 use crate::faults::Fault;
 use crate::life::{Happening, Life};
 use crate::member::{Armed, Death, Input, is_failure};
-use crate::network::{Flight, Packet};
+use crate::network::{Direction, Flight, Packet};
 use crate::time::Span;
 
 /// A stream that could not be opened is tried again after this time.
@@ -47,7 +47,7 @@ impl Life {
         self.trace_arrival(&flight, delivered);
         if !delivered {
             if matches!(flight.packet, Packet::Opened) {
-                self.network.abandon(flight.direction);
+                self.break_stream(flight.direction);
                 self.queue.plan_in(REOPEN, Happening::Dial(flight.direction));
             }
             return;
@@ -61,6 +61,14 @@ impl Life {
                 Packet::Closed => Input::Closed(from),
             },
         );
+    }
+
+    /// A stream is gone, and its sender notices.
+    pub(crate) fn break_stream(&mut self, (from, to): Direction) {
+        self.network.abandon((from, to));
+        if self.runs(from) {
+            self.give(from, Input::Broke(to));
+        }
     }
 
     /// Puts something into a running member's inbox.

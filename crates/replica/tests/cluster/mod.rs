@@ -13,7 +13,7 @@ use replica::{
     Member, PeerMessage, Purpose, Replica, Request, Room, SnapshotMessage, SnapshotOptions,
     SnapshotRequest, SnapshotWorker, Stop, Submission, Ticket, open_log, open_snapshots,
 };
-use store::{Command, Store};
+use store::{Command, Origin, Store};
 
 /// Small enough that older entries are soon read from the log.
 const TAIL_BYTES_MAX: usize = 2_000;
@@ -369,6 +369,28 @@ impl Cluster {
         let now = self.now;
         self.running(id).replica.stream_closed(now, MemberId(from));
     }
+
+    /// The member's stream to another one broke, and with it what was on its way.
+    pub(crate) fn break_stream(&mut self, id: u64, to: u64) {
+        self.wire.retain(|&(from, at, _)| (from, at) != (id, to));
+        let now = self.now;
+        self.running(id).replica.stream_broke(now, MemberId(to));
+    }
+
+    /// All members stand still for so long: nobody takes a tick.
+    pub(crate) fn freeze(&mut self, ms: u64) {
+        self.now.monotonic_ms += ms;
+        self.now.wall_ms += ms;
+    }
+}
+
+/// A put with a name: the store knows a second copy of it for one.
+pub(crate) fn put_once(origin: Origin, key: &str, value: &str) -> Request {
+    let (key, value) = (Bytes::copy_from_slice(key.as_bytes()), value.as_bytes());
+    let command =
+        Command::Put { key, value: Bytes::copy_from_slice(value), prev_kv: false, condition: None };
+    let command = Command::Once { origin, command: Box::new(command) };
+    Request::Write { command: command.encode(), forward: true }
 }
 
 /// Gives the first put that was read to be applied another value. Whether there was one.

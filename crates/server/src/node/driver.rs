@@ -154,9 +154,7 @@ impl Driver {
         for input in batch.drain(..) {
             self.feed_one(now, input, turn);
         }
-        for message in self.peers.take_unsent() {
-            self.replica.unsent(now, &message);
-        }
+        self.take_back(now);
         let instant = Instant::now();
         if instant >= turn.tick_due {
             if let Some(room) = self.room.take() {
@@ -164,6 +162,13 @@ impl Driver {
             }
             self.replica.tick(self.clock.now());
             turn.tick_due = instant + TICK;
+        }
+    }
+
+    /// Tells the replica what never left.
+    fn take_back(&mut self, now: Now) {
+        for message in self.peers.take_unsent() {
+            self.replica.unsent(now, &message);
         }
     }
 
@@ -209,7 +214,15 @@ impl Driver {
                 self.peers.unheard(peer);
                 self.replica.stream_closed(now, peer);
             }
-            Input::StreamLost(peer) => self.peers.unheard(peer),
+            Input::StreamLost(peer) => {
+                self.peers.unheard(peer);
+                self.replica.stream_broke(now, peer);
+            }
+            Input::OwnStreamBroke(peer) => {
+                // What never left is known to be nowhere.
+                self.take_back(now);
+                self.replica.stream_broke(now, peer);
+            }
             Input::Greeted { by, greeting } => {
                 let membership = self.replica.configuration().membership();
                 let expelled = turn.reception.greeted(by, greeting, &membership);

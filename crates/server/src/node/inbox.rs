@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | requests | `REQUESTS_MAX` unanswered, `REQUEST_BYTES_MAX` | `Overloaded`, at once |
 //! | messages of peers | `PEER_BYTES_MAX` not yet taken | TCP holds the peer back |
-//! | log replies, news of streams | one a log request, three a stream | can not happen |
+//! | log replies, news of streams | one a log request, four a stream | can not happen |
 //! | snapshot replies | one a request, which the replica bounds | can not happen |
 
 use std::sync::Arc;
@@ -57,6 +57,8 @@ pub(crate) enum Input {
     StreamClosed(MemberId),
     /// A peer's stream is gone, and nobody knows what became of the peer.
     StreamLost(MemberId),
+    /// This member's own stream to the peer broke, and what was on its way with it.
+    OwnStreamBroke(MemberId),
     /// A peer has answered this member's own handshake.
     Greeted {
         /// Who.

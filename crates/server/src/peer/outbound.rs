@@ -123,7 +123,10 @@ impl Outbound {
         Counters::add(&self.status.counters().peer_messages_dropped, dropped as u64);
         match end {
             Ok(()) => info!(peer = %self.peer, "closed the stream to a former peer"),
-            Err(end) => warn!(peer = %self.peer, %end, dropped, "the stream to a peer has ended"),
+            Err(end) => {
+                self.inbox.notify(Input::OwnStreamBroke(self.peer));
+                warn!(peer = %self.peer, %end, dropped, "the stream to a peer has ended");
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use std::panic::catch_unwind;
 
 use raft::{LogId, Term};
-use store::{Command, KeyValue, Store};
+use store::{Command, KeyValue, Origin, Store};
 
 use super::*;
 use crate::history::History;
@@ -31,6 +31,23 @@ impl World {
         let payload = command.encode();
         self.ask(ticket, Asked::Write(payload.clone()));
         payload
+    }
+
+    /// A put under a name, which members may send again of their own accord.
+    fn ask_named(&mut self, ticket: u64) -> Bytes {
+        let command =
+            Command::Put { key: "k".into(), value: "v".into(), prev_kv: false, condition: None };
+        let origin = Origin::Key("a name".into());
+        let payload = Command::Once { origin, command: Box::new(command) }.encode();
+        self.ask(ticket, Asked::Write(payload.clone()));
+        payload
+    }
+
+    /// "Done" to the write at `index`, with what came of it there.
+    fn answer_truly(&mut self, ticket: u64, index: u64) {
+        let log_id = LogId::new(Term(1), Index(index));
+        let outcome = self.ledger.get(Index(index)).expect("it is committed").outcome.clone();
+        self.answer(ticket, &Ok(Done::Written { log_id, stamp_ms: 0, outcome }));
     }
 
     fn ask_read(&mut self, ticket: u64) {
@@ -248,6 +265,48 @@ fn a_write_that_happens_twice_is_found() {
     let write = world.ask_put(1, "one");
     world.commit(&write);
     world.commit(&write);
+}
+
+#[test]
+fn a_named_write_may_stand_in_the_log_more_often_than_it_was_asked_for() {
+    let mut world = World::new();
+    let write = world.ask_named(1);
+    world.commit(&write);
+    world.commit(&write);
+    world.ask_named(2);
+    world.answer_failure(2, Failure::Unavailable);
+    world.answer_truly(1, 2);
+    assert_eq!(world.oracle.outcomes().writes_done, 1);
+}
+
+#[test]
+fn copies_of_a_named_write_are_whose_the_answers_say() {
+    let mut world = World::new();
+    let write = world.ask_named(1);
+    world.ask_named(2);
+    (0..3).for_each(|_| world.commit(&write));
+    world.answer_truly(2, 1);
+    world.answer_truly(1, 3);
+    assert_eq!(world.oracle.outcomes().writes_done, 2);
+}
+
+#[test]
+#[should_panic(expected = "committed twice")]
+fn a_named_write_that_stands_in_the_log_again_after_its_answer_is_found() {
+    let mut world = World::new();
+    let write = world.ask_named(1);
+    world.commit(&write);
+    world.answer_truly(1, 1);
+    world.commit(&write);
+}
+
+#[test]
+#[should_panic(expected = "failed, yet happened")]
+fn a_failure_of_a_named_write_whose_earlier_copy_happened_is_found() {
+    let mut world = World::new();
+    let write = world.ask_named(1);
+    world.commit(&write);
+    world.answer_failure(1, Failure::Superseded);
 }
 
 #[test]
