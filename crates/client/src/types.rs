@@ -45,8 +45,9 @@ pub struct KeyValue {
 pub struct Staleness {
     /// The last log entry that the answering member had applied.
     pub applied_index: u64,
-    /// How long ago that entry was written, by the wall clocks of two members, in ms.
-    pub age_ms: u64,
+    /// The answer holds everything that was committed so long ago, in ms, as far as the member can
+    /// tell; `None` if it has not heard since it started how far the cluster is.
+    pub age_ms: Option<u64>,
 }
 
 /// A write that is done.
@@ -320,7 +321,10 @@ mod tests {
         let answer = r#"{"key":"k","value_base64":"/w==","version":1,"create_revision":2,
             "mod_revision":2,"applied_index":9,"age_ms":12}"#;
         let item = serde_json::from_str::<EncodedKeyValue>(answer).unwrap().decode().unwrap();
-        assert_eq!(item.stale, Some(Staleness { applied_index: 9, age_ms: 12 }));
+        assert_eq!(item.stale, Some(Staleness { applied_index: 9, age_ms: Some(12) }));
         assert_eq!(&item.value[..], [255]);
+        let answer = answer.replace("12}", "null}");
+        let item = serde_json::from_str::<EncodedKeyValue>(&answer).unwrap().decode().unwrap();
+        assert_eq!(item.stale, Some(Staleness { applied_index: 9, age_ms: None }));
     }
 }

@@ -32,12 +32,15 @@ impl Raft {
         let checked = Index(previous.index.0 + entries.len() as u64);
         let heartbeat = entries.is_empty();
         self.take_entries(entries)?;
-        let durable = self.durable();
+        let (durable, now_ms) = (self.durable(), self.now.monotonic_ms);
         let Role::Follower(follower) = &mut self.role else {
             unreachable!("taking entries changes no role");
         };
         follower.checked = follower.checked.max(checked);
-        follower.leader_commit = follower.leader_commit.max(leader_commit);
+        // A lower one was overtaken on its way, and is no news.
+        if leader_commit >= follower.leader_commit {
+            (follower.leader_commit, follower.heard_ms) = (leader_commit, now_ms);
+        }
         // New entries are answered once they are durable; what waits for no disk, at once.
         let nothing_to_wait_for = durable >= follower.checked;
         if heartbeat || nothing_to_wait_for || follower.round > follower.round_answered {

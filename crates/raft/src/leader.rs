@@ -94,7 +94,7 @@ impl Raft {
         round: u64,
         result: AppendResult,
     ) -> Result<(), Refusal> {
-        let clock_ms = self.clock_ms;
+        let (clock_ms, now_ms) = (self.clock_ms, self.now.monotonic_ms);
         let (start, last) = (self.log.start().index, self.log.last().index);
         let Role::Leader(leader) = &mut self.role else { return Ok(()) };
         let Some(progress) = leader.progress.get_mut(&from) else { return Ok(()) };
@@ -106,7 +106,7 @@ impl Raft {
         if round > leader.reads.round {
             return Err(Refusal::AnswersUnaskedRound(round));
         }
-        progress.answered_ms = clock_ms;
+        (progress.answered_ms, progress.heard_ms) = (clock_ms, now_ms);
         progress.has_answered = true;
         progress.round_answered = progress.round_answered.max(round);
         match result {

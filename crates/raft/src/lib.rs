@@ -26,7 +26,7 @@
 //! | `snapshot.rs` | cutting the log, sending and installing snapshots |
 //! | `transfer.rs`, `change.rs` | handing over; changing the members |
 //! | `log.rs`, `membership.rs`, `persistence.rs`, `progress.rs` | the parts |
-//! | `quorum.rs`, `reads.rs`, `role.rs` | more of them |
+//! | `quorum.rs`, `reads.rs`, `role.rs`, `freshness.rs` | more of them |
 //! | `invariants.rs` | what must always hold |
 //!
 //! docs/figure-2.md maps each rule of the paper's Figure 2 to its function and to the golden
@@ -44,6 +44,7 @@ mod entry;
 mod error;
 mod event;
 mod follower;
+mod freshness;
 mod invariants;
 mod leader;
 mod log;

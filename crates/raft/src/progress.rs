@@ -26,6 +26,8 @@ pub(crate) struct Progress {
     pub(crate) state: State,
     /// Clock time of its last answer in this term; before the first, of when it was asked first.
     pub(crate) answered_ms: u64,
+    /// Monotonic time of its last answer in this term; before the first, 0.
+    pub(crate) heard_ms: u64,
     /// Clock time of its last acceptance in this term; before the first, of when it was asked.
     pub(crate) accepted_ms: u64,
     /// It has answered in this term.
@@ -76,6 +78,7 @@ impl Progress {
             next,
             state: State::Probe { waiting: None },
             answered_ms: clock_ms,
+            heard_ms: 0,
             accepted_ms: clock_ms,
             has_answered: false,
             sent_ms: clock_ms,

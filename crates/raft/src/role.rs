@@ -21,6 +21,8 @@ pub(crate) struct Follower {
     pub(crate) checked: Index,
     /// The leader's commit index as last heard; ours follows as far as we are checked and durable.
     pub(crate) leader_commit: Index,
+    /// When that was, on the caller's monotonic clock.
+    pub(crate) heard_ms: u64,
     /// The newest read round heard of.
     pub(crate) round: u64,
     /// The newest round answered, and the largest index acknowledged, in this term.

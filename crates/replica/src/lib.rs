@@ -27,6 +27,7 @@
 //! | `snapshot.rs`, `snapshot/` | the state as files: made, sent, received, taken over |
 //! | `state_check.rs`, `quarantine.rs` | whether the members' states agree, and what if not |
 //! | `watch.rs`, `watch/` | events to whoever watches keys |
+//! | `freshness.rs` | as of when the state is the cluster's |
 //! | `room.rs` | whether the disks have room, and what is refused if not |
 //! | `offline.rs` | what a log holds, in words |
 //! | `alone.rs` | after the loss of a majority: a member goes on alone |
@@ -44,6 +45,7 @@ mod change;
 mod configuration;
 mod entry;
 mod forwards;
+mod freshness;
 mod log_worker;
 mod members;
 mod offline;

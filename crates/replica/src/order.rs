@@ -71,6 +71,7 @@ impl Replica {
             let output = self.raft.take_output();
             self.carry_out(output);
             self.watch_transfer();
+            self.freshness.note(self.raft.heard_commit(), self.applier.applied());
         }
         self.effects.answers.append(&mut self.pending.answers);
         std::mem::take(&mut self.effects)

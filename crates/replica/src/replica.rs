@@ -13,6 +13,7 @@ use crate::api::{
 use crate::applier::Applier;
 use crate::entry::detach;
 use crate::forwards::Forwards;
+use crate::freshness::Freshness;
 use crate::order::Gate;
 use crate::pending::{HeldWrite, Patience, Pending};
 use crate::quarantine::Watch;
@@ -52,6 +53,7 @@ pub struct Replica {
     led_ms: u64,
     /// That was too long ago, by what the dispatcher was told.
     leaderless: bool,
+    pub(crate) freshness: Freshness,
     configuration: Arc<Configuration>,
     /// The newest configuration in the log is not committed.
     pub(crate) configuration_unsettled: bool,
@@ -79,6 +81,7 @@ impl Replica {
             dispatcher: Dispatcher::new(store.reader()),
             led_ms: now.monotonic_ms,
             leaderless: false,
+            freshness: Freshness::default(),
             forwards: Forwards::new(recovered.restored.hard_state.term),
             life: config.seed,
             forward_number: 0,
@@ -388,6 +391,13 @@ impl Replica {
     /// Hands out the events of its store to whoever watches.
     pub fn dispatcher(&self) -> &Arc<Dispatcher> {
         &self.dispatcher
+    }
+
+    /// When, in ms of the inputs' monotonic clock, the published state was the newest there was, as
+    /// far as this member can tell: it holds everything that was committed by then. None if it
+    /// never was since the process started. See `Raft::heard_commit` for what that leaves out.
+    pub fn as_of_ms(&self) -> Option<u64> {
+        self.freshness.as_of_ms()
     }
 
     /// The members of the cluster, by the newest configuration in the log; with those that it

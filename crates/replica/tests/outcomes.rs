@@ -369,6 +369,20 @@ fn a_write_with_a_name_is_sent_again_when_the_stream_to_the_leader_broke() {
     assert_eq!(cluster.failure(other), Some(Failure::Unknown));
 }
 
+/// The answer may have been on the leader's stream that the new one takes the place of.
+#[test]
+fn a_write_with_a_name_is_sent_again_when_the_leader_opens_its_stream_anew() {
+    let mut cluster = Cluster::led();
+    let named = cluster.submit(2, put_once(key_name(), "k", "v"), 5_000);
+    cluster.emit(2);
+    cluster.wire().clear();
+    cluster.settle();
+    assert_eq!(cluster.answer(named), None);
+    cluster.open_stream(2, 1);
+    cluster.settle();
+    assert!(cluster.is_done(named), "{:?}", cluster.answer(named));
+}
+
 #[test]
 fn two_copies_of_a_write_with_a_name_that_both_arrive_are_done_once() {
     let mut cluster = Cluster::led();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use disk::{Disk, SimDisk};
-use raft::{Config, EntryKind, MemberId, Now, RoleName};
+use raft::{Config, EntryKind, Index, MemberId, Now, RoleName};
 use replica::{
     Agreement, Answer, CODEC, Configuration, Done, Failure, LogReply, LogRequest, LogWorker,
     Member, PeerMessage, Purpose, Replica, Request, Room, SnapshotMessage, SnapshotOptions,
@@ -370,11 +370,35 @@ impl Cluster {
         self.running(id).replica.stream_closed(now, MemberId(from));
     }
 
+    pub(crate) fn open_stream(&mut self, id: u64, from: u64) {
+        let now = self.now;
+        self.running(id).replica.stream_opened(now, MemberId(from));
+    }
+
     /// The member's stream to another one broke, and with it what was on its way.
     pub(crate) fn break_stream(&mut self, id: u64, to: u64) {
         self.wire.retain(|&(from, at, _)| (from, at) != (id, to));
         let now = self.now;
         self.running(id).replica.stream_broke(now, MemberId(to));
+    }
+
+    /// One member does what it can do at once: a turn of apply, and its disk's work.
+    pub(crate) fn work_once(&mut self, id: u64) {
+        self.work(id);
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.now
+    }
+
+    /// What is visible on this member.
+    pub(crate) fn applied(&self, id: u64) -> Index {
+        Index(self.replica(id).reader().published().applied_index)
+    }
+
+    /// How old the member says that its state may be.
+    pub(crate) fn age_ms(&self, id: u64) -> Option<u64> {
+        self.replica(id).as_of_ms().map(|as_of_ms| self.now.monotonic_ms - as_of_ms)
     }
 
     /// All members stand still for so long: nobody takes a tick.

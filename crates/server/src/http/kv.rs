@@ -80,10 +80,10 @@ impl<'a> Item<'a> {
 /// How old a stale answer may be.
 #[derive(Serialize)]
 pub(super) struct Staleness {
-    /// The last log entry that the answer knows of.
+    /// A log entry that the answer knows of, with all before it.
     applied_index: u64,
-    /// Since the leader stamped that entry, ms.
-    age_ms: u64,
+    /// It knows of all that was committed so long ago, ms; none if the member can not tell.
+    age_ms: Option<u64>,
 }
 
 /// Waits until this member's store may be read with this consistency; for a stale read that is at
@@ -118,8 +118,9 @@ pub(super) async fn await_store(
             if status.replica.is_none() || serves_nothing(&status).is_some() {
                 return Err(unavailable(&status));
             }
+            // The age first: what is read after it is no older.
+            let age_ms = node.store_age().map(millis);
             let published = node.store().published();
-            let age_ms = wall_ms().saturating_sub(published.stamp_ms);
             let stale = Staleness { applied_index: published.applied_index, age_ms };
             // Stamps do not go back along the log.
             Ok((Some(stale), published.stamp_ms))
@@ -128,8 +129,11 @@ pub(super) async fn await_store(
 }
 
 pub(super) fn wall_ms() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+    millis(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `GET /kv/{key}`.

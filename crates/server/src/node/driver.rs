@@ -39,6 +39,11 @@ impl Clock {
         Clock { started: Instant::now() }
     }
 
+    /// The moment at which the monotonic half showed so many ms.
+    fn moment(&self, monotonic_ms: u64) -> Instant {
+        self.started + Duration::from_millis(monotonic_ms)
+    }
+
     /// What they say now.
     pub(crate) fn now(&self) -> Now {
         // A wall clock before 1970 is none; stamps never go back, whatever it says.
@@ -240,6 +245,9 @@ impl Driver {
     /// Does what the replica wants done.
     fn hand_out(&mut self, turn: &mut Turn) {
         let effects = self.replica.take_effects();
+        // Before anybody is answered: an answer is no newer than that.
+        let as_of = self.replica.as_of_ms().map(|as_of_ms| self.clock.moment(as_of_ms));
+        self.status.show_as_of(as_of);
         self.log.put(effects.log);
         self.snapshots.put(effects.snapshot);
         self.peers.send(effects.send);

@@ -119,6 +119,13 @@ impl Node {
         &self.shared.watches
     }
 
+    /// How old what `store()` shows may be: it holds everything that was committed so long ago, as
+    /// far as this member can tell. To be asked before the store is read. None if it has not heard
+    /// since it started how far the cluster is, or never had as much.
+    pub fn store_age(&self) -> Option<Duration> {
+        self.shared.status.as_of().map(|as_of| as_of.elapsed())
+    }
+
     /// The member's state, at most about 100 ms old.
     pub fn status(&self) -> Arc<NodeStatus> {
         self.shared.status.current()

@@ -97,6 +97,8 @@ impl Counters {
 pub(crate) struct StatusBoard {
     started: Instant,
     current: RwLock<Arc<NodeStatus>>,
+    /// When the published state was the newest there was.
+    as_of: RwLock<Option<Instant>>,
     counters: Counters,
 }
 
@@ -113,6 +115,7 @@ impl StatusBoard {
         StatusBoard {
             started: Instant::now(),
             current: RwLock::new(Arc::new(status)),
+            as_of: RwLock::new(None),
             counters: Counters::default(),
         }
     }
@@ -123,6 +126,17 @@ impl StatusBoard {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// When the published state was the newest there was, as far as the replica can tell; none if
+    /// it never was.
+    pub(crate) fn as_of(&self) -> Option<Instant> {
+        *self.as_of.read()
+    }
+
+    /// The published state is at least as new as that.
+    pub(crate) fn show_as_of(&self, as_of: Option<Instant>) {
+        *self.as_of.write() = as_of;
     }
 
     /// Still no cluster; says what is missing.

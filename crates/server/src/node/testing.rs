@@ -29,6 +29,7 @@ pub fn single() -> Node {
     watches.serve(Dispatcher::new(store.reader()));
     let mut single = Single { store, index: 1, configuration, watches };
     board.refresh(single.status());
+    board.show_as_of(Some(Instant::now()));
     std::thread::spawn(move || single.run(&inbox, &board));
     node
 }
@@ -112,6 +113,7 @@ impl Single {
                 let result = self.serve(request);
                 board.configured(Arc::clone(&self.configuration));
                 board.refresh(self.status());
+                board.show_as_of(Some(Instant::now()));
                 // The client may have gone; then nobody wants the answer.
                 let _ = answer.send(result);
             }

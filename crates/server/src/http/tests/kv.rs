@@ -1,8 +1,13 @@
 //! Reading and writing one key.
 
-use serde_json::json;
+use std::time::Instant;
+
+use serde_json::{Value, json};
 
 use super::world::World;
+use crate::config::Raw;
+use crate::http::Limits;
+use crate::node::testing;
 
 #[tokio::test]
 async fn what_is_put_can_be_read_and_deleted() {
@@ -124,15 +129,25 @@ async fn the_past_can_be_read_by_revision() {
 
 #[tokio::test]
 async fn a_stale_read_says_how_stale_it_may_be() {
+    let began = Instant::now();
     let world = World::new().await;
     world.put("k", "v").await;
     for target in ["/kv/k?consistency=stale", "/kv?consistency=stale"] {
         let stale = world.get(target).await;
         assert_eq!(stale["applied_index"], 2, "{stale}");
-        assert!(stale["age_ms"].as_u64().is_some_and(|age_ms| age_ms > 0), "{stale}");
+        let age_ms = stale["age_ms"].as_u64().expect("it has heard of itself");
+        assert!(u128::from(age_ms) <= began.elapsed().as_millis(), "{stale}");
     }
     let fresh = world.get("/kv/k?consistency=linearizable").await;
     assert!(fresh.get("applied_index").is_none(), "{fresh}");
+}
+
+#[tokio::test]
+async fn a_stale_read_of_a_member_that_has_heard_no_leader_says_that_nobody_knows() {
+    let node = testing::showing(|status| status.replica.as_mut().unwrap().leader = None);
+    let world = World::with(node, Raw::default(), Limits::default()).await;
+    let stale = world.get("/kv?consistency=stale").await;
+    assert_eq!((&stale["applied_index"], &stale["age_ms"]), (&1.into(), &Value::Null), "{stale}");
 }
 
 #[tokio::test]
