@@ -36,7 +36,7 @@ pub(super) const KEY_PREFIX: &str = "/kv/";
 pub(super) const REVISION_HEADER: HeaderName = HeaderName::from_static("raftkv-revision");
 
 const READ_PARAMETERS: [&str; 4] = ["consistency", "revision", "at", "timeout_ms"];
-const WRITE_PARAMETERS: [&str; 1] = ["timeout_ms"];
+const WRITE_PARAMETERS: [&str; 2] = ["prev", "timeout_ms"];
 
 /// A key and its value as answers show them. Of each pair of fields one is there, and values may
 /// be left out of a listing.
@@ -187,6 +187,9 @@ struct Committed<'a> {
     key_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<u64>,
+    /// The key before the write, `null` if it was not there; only if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev: Option<Option<Item<'a>>>,
     revision: u64,
     log_index: u64,
     term: u64,
@@ -197,13 +200,13 @@ pub(super) async fn put(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let Change { key, options, condition, origin } = change_of(&doors.node, &request)?;
+    let Change { key, prev_kv, options, condition, origin } = change_of(&doors.node, &request)?;
     let format = Format::of(request.headers())?;
     let body = body::read(request, doors.limits.body_timeout).await?;
     let value = format.value(body)?;
-    let put = Command::Put { key: key.clone(), value, prev_kv: false, condition };
+    let put = Command::Put { key: key.clone(), value, prev_kv, condition };
     let written = write(&doors.node, put, options, origin.as_ref()).await?;
-    answer(&key, written, origin.as_ref())
+    answer(Asked { key: &key, prev_kv }, written, origin.as_ref())
 }
 
 /// `DELETE /kv/{key}`.
@@ -211,16 +214,18 @@ pub(super) async fn delete(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let Change { key, options, condition, origin } = change_of(&doors.node, &request)?;
+    let Change { key, prev_kv, options, condition, origin } = change_of(&doors.node, &request)?;
     let range = KeyRange::Single(key.clone());
-    let delete = Command::Delete { range, prev_kv: false, condition };
+    let delete = Command::Delete { range, prev_kv, condition };
     let written = write(&doors.node, delete, options, origin.as_ref()).await?;
-    answer(&key, written, origin.as_ref())
+    answer(Asked { key: &key, prev_kv }, written, origin.as_ref())
 }
 
 /// What both kinds of write have in common: the key, and how the client wants it treated.
 struct Change {
     key: Bytes,
+    /// Whether the answer tells what the key was before.
+    prev_kv: bool,
     options: WriteOptions,
     condition: Option<Condition>,
     origin: Option<Origin>,
@@ -232,6 +237,7 @@ fn change_of(node: &Node, request: &Request<Body>) -> Result<Change, Refusal> {
     let forward = may_forward(request.headers())?;
     Ok(Change {
         key,
+        prev_kv: query.flag("prev")?,
         options: WriteOptions { timeout: query.timeout()?, forward },
         condition: once::condition(request.headers())?,
         origin: once::origin(request.headers(), node)?,
@@ -254,9 +260,16 @@ pub(super) async fn write(
     })
 }
 
+/// What an answer to a write is about.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    key: &'a [u8],
+    prev_kv: bool,
+}
+
 /// Shows what a write came to, now or when it was sent for the first time.
 fn answer(
-    key: &[u8],
+    asked: Asked<'_>,
     written: Written,
     origin: Option<&Origin>,
 ) -> Result<Response<Body>, Refusal> {
@@ -265,25 +278,33 @@ fn answer(
         Outcome::Repeated(first) => {
             let place = (first.index, first.term);
             let answer = match first.outcome {
-                FirstOutcome::Kept(outcome) => shown(key, outcome, place),
-                FirstOutcome::Done { revision } => Ok(committed(key, None, revision, place)),
+                FirstOutcome::Kept(outcome) => shown(asked, outcome, place),
+                // What the key was before was too large to be kept.
+                FirstOutcome::Done { revision } => {
+                    let asked = Asked { prev_kv: false, ..asked };
+                    Ok(committed(asked, None, None, revision, place))
+                }
                 FirstOutcome::Conflict { revision } => Err(Refusal::conflict(revision)),
                 // The client gave the number to something else before.
                 FirstOutcome::TxnDone { .. } => Err(Refusal::key_reused()),
             };
             (answer.unwrap_or_else(IntoResponse::into_response), true)
         }
-        outcome => (shown(key, outcome, place).unwrap_or_else(IntoResponse::into_response), false),
+        outcome => {
+            (shown(asked, outcome, place).unwrap_or_else(IntoResponse::into_response), false)
+        }
     };
     once::mark(&mut answer, origin, replay);
     Ok(answer)
 }
 
-fn shown(key: &[u8], outcome: Outcome, place: (u64, u64)) -> Result<Response<Body>, Refusal> {
+fn shown(asked: Asked<'_>, outcome: Outcome, place: (u64, u64)) -> Result<Response<Body>, Refusal> {
     match outcome {
-        Outcome::Put { revision, .. } => Ok(committed(key, None, revision, place)),
-        Outcome::Deleted { revision, count, .. } => {
-            Ok(committed(key, Some(count), revision, place))
+        Outcome::Put { revision, prev } => {
+            Ok(committed(asked, None, prev.as_ref(), revision, place))
+        }
+        Outcome::Deleted { revision, count, prev } => {
+            Ok(committed(asked, Some(count), prev.first(), revision, place))
         }
         Outcome::Conflict { revision, current } => {
             let current = current.as_ref().map(Item::new);
@@ -301,15 +322,23 @@ fn shown(key: &[u8], outcome: Outcome, place: (u64, u64)) -> Result<Response<Bod
 }
 
 fn committed(
-    key: &[u8],
+    Asked { key, prev_kv }: Asked<'_>,
     deleted: Option<u64>,
+    prev: Option<&KeyValue>,
     revision: Revision,
     (log_index, term): (u64, u64),
 ) -> Response<Body> {
     let (key, key_base64) = text_or_base64(key);
-    let revision = revision.0;
-    let body =
-        Committed { status: "committed", key, key_base64, deleted, revision, log_index, term };
+    let body = Committed {
+        status: "committed",
+        key,
+        key_base64,
+        deleted,
+        prev: prev_kv.then(|| prev.map(Item::new)),
+        revision: revision.0,
+        log_index,
+        term,
+    };
     reply::json(StatusCode::OK, &body)
 }
 

@@ -144,3 +144,32 @@ async fn odd_conditions_keys_and_sessions_are_refused() {
     put(&world, &[&unknown]).await.assert_refused(410, "session_expired");
     world.ask("GET", "/kv/k").await.assert_refused(404, "not_found");
 }
+
+#[tokio::test]
+async fn a_write_tells_what_was_there_before_if_it_is_asked_to() {
+    let world = World::new().await;
+    let put = async |target: &str, headers: &[&str], value: &str| {
+        let body = serde_json::json!({ "value": value }).to_string();
+        world.request("PUT", target, headers, body.as_bytes()).await.json()
+    };
+    let first = put("/kv/k?prev=true", &[], "1").await;
+    assert_eq!(first.get("prev"), Some(&serde_json::Value::Null), "{first}");
+    assert_eq!(put("/kv/k", &[], "2").await.get("prev"), None, "it was not asked to");
+    let third = put("/kv/k?prev", &["Idempotency-Key: three"], "3").await;
+    assert_eq!((&third["prev"]["value"], &third["prev"]["version"]), (&"2".into(), &2.into()));
+    let again = put("/kv/k?prev", &["Idempotency-Key: three"], "3").await;
+    assert_eq!(again, third, "a repeated write tells the same");
+
+    let large = "x".repeat(10_000);
+    put("/kv/k", &[], &large).await;
+    let done = put("/kv/k?prev", &["Idempotency-Key: five"], "5").await;
+    assert_eq!(done["prev"]["value"], large);
+    let again = put("/kv/k?prev", &["Idempotency-Key: five"], "5").await;
+    assert_eq!((&again["revision"], again.get("prev")), (&done["revision"], None), "{again}");
+
+    let deleted = world.ask("DELETE", "/kv/k?prev=true").await.json();
+    assert_eq!((&deleted["deleted"], &deleted["prev"]["value"]), (&1.into(), &"5".into()));
+    let nothing = world.ask("DELETE", "/kv/k?prev=true").await.json();
+    assert_eq!((&nothing["deleted"], nothing.get("prev")), (&0.into(), Some(&().into())));
+    world.ask("DELETE", "/kv/k?prev=maybe").await.assert_refused(400, "bad_parameter");
+}
