@@ -18,8 +18,8 @@ use crate::pace::Pace;
 use crate::session::{KEY_HEADER, Number, Numbered, SESSION_HEADER, Sessions, random_key};
 use crate::transport::{Message, Transport};
 use crate::types::{
-    Deleted, EncodedKeyValue, EncodedLeader, EncodedMembers, EncodedSession, EncodedTransfer,
-    KeyValue, Leader, Member, Revision, Status, Written,
+    Deleted, EncodedDeleted, EncodedKeyValue, EncodedLeader, EncodedMembers, EncodedSession,
+    EncodedTransfer, EncodedWritten, KeyValue, Leader, Member, Revision, Status, Written,
 };
 use crate::verdict::{Again, Answer, Attempt, Effect, Verdict, judge};
 use crate::{Endpoint, Error, escape};
@@ -152,8 +152,9 @@ impl Client {
         options: WriteOptions,
     ) -> Result<Written, Error> {
         let body = Some((value.into(), RAW));
-        let put = write(Method::PUT, key_path(key.as_ref())?, body).under(options.condition);
-        understand_write(&self.send_change(put).await?)
+        let path = change_path(key.as_ref(), options)?;
+        let put = write(Method::PUT, path, body).under(options.condition);
+        understand_write::<EncodedWritten>(&self.send_change(put).await?)?.decode().map_err(strange)
     }
 
     /// The value of `key`, or `None` if there is none. Linearizable.
@@ -193,9 +194,10 @@ impl Client {
         key: impl AsRef<[u8]>,
         options: WriteOptions,
     ) -> Result<Deleted, Error> {
-        let delete = write(Method::DELETE, key_path(key.as_ref())?, None).under(options.condition);
+        let path = change_path(key.as_ref(), options)?;
+        let delete = write(Method::DELETE, path, None).under(options.condition);
         match self.send_change(delete).await {
-            Ok(answer) => understand_write(&answer),
+            Ok(answer) => understand_write::<EncodedDeleted>(&answer)?.decode().map_err(strange),
             Err(error) if error.code() == Some("not_found") => Ok(Deleted::NOTHING),
             Err(error) => Err(error),
         }
@@ -532,6 +534,14 @@ fn path(prefix: &str, key: &[u8]) -> Result<String, Error> {
     if key.is_empty() { Err(Error::EmptyKey) } else { Ok(format!("{prefix}{}", escape::path(key))) }
 }
 
+fn change_path(key: &[u8], options: WriteOptions) -> Result<String, Error> {
+    let mut query = Query::new(key_path(key)?);
+    if options.prev {
+        query.add("prev", "true");
+    }
+    Ok(query.into_text())
+}
+
 /// A read that the member answers out of what it has.
 pub(crate) fn read(path_and_query: String) -> Call {
     let (method, headers) = (Method::GET, Vec::new());
@@ -555,5 +565,10 @@ pub(crate) fn understand<T: DeserializeOwned>(answer: &Answer) -> Result<T, Erro
 
 /// A write that was answered with something strange has happened, as far as we can tell, or not.
 pub(crate) fn understand_write<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
-    understand(answer).map_err(|error| Error::Unknown { reason: error.to_string() })
+    understand(answer).map_err(strange)
+}
+
+/// What it means for a write that its answer is not understood.
+pub(crate) fn strange(error: Error) -> Error {
+    Error::Unknown { reason: error.to_string() }
 }

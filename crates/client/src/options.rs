@@ -52,6 +52,8 @@ impl Default for Options {
 pub struct WriteOptions {
     /// Do it only if this holds at that moment; otherwise [`crate::Error::ConditionFailed`].
     pub condition: Option<Condition>,
+    /// Tell what the key was before.
+    pub prev: bool,
 }
 
 /// What a write of a key may depend on.

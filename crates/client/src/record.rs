@@ -9,10 +9,10 @@ use hyper::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::client::{JSON, Query, read, understand, understand_write, write};
+use crate::client::{JSON, Query, read, strange, understand, understand_write, write};
 use crate::listing::PAGE_KEYS_MAX;
-use crate::options::{Consistency, GetOptions, Moment, WriteOptions};
-use crate::types::{Revision, Staleness, decode_base64, decode_bytes};
+use crate::options::{Condition, Consistency, GetOptions, Moment};
+use crate::types::{EncodedDeleted, Revision, Staleness, decode_base64, decode_bytes};
 use crate::{Client, Deleted, Error};
 
 /// The value of a field, and when it came to be.
@@ -87,12 +87,12 @@ impl Client {
         record: impl AsRef<[u8]>,
         field: impl AsRef<[u8]>,
         value: impl AsRef<[u8]>,
-        options: WriteOptions,
+        condition: Option<Condition>,
     ) -> Result<FieldWritten, Error> {
         let value = Some(value.as_ref());
         let body = body("set", record.as_ref(), Some(field.as_ref()), value);
-        let set = write(Method::POST, STORE.to_owned(), Some(body)).under(options.condition);
-        let done: EncodedWritten = understand_write(&self.send_change(set).await?)?;
+        let set = write(Method::POST, STORE.to_owned(), Some(body)).under(condition);
+        let done: EncodedFieldWritten = understand_write(&self.send_change(set).await?)?;
         Ok(FieldWritten { revision: done.revision, written: Duration::from_micros(done.timestamp) })
     }
 
@@ -122,9 +122,9 @@ impl Client {
         &self,
         record: impl AsRef<[u8]>,
         field: impl AsRef<[u8]>,
-        options: WriteOptions,
+        condition: Option<Condition>,
     ) -> Result<Deleted, Error> {
-        self.delete_in_record(record.as_ref(), Some(field.as_ref()), options).await
+        self.delete_in_record(record.as_ref(), Some(field.as_ref()), condition).await
     }
 
     /// Removes all fields of a record, in one revision.
@@ -132,7 +132,7 @@ impl Client {
     /// # Errors
     /// [`Error::Unknown`] if it may have happened all the same; otherwise it did not.
     pub async fn delete_record(&self, record: impl AsRef<[u8]>) -> Result<Deleted, Error> {
-        self.delete_in_record(record.as_ref(), None, WriteOptions::default()).await
+        self.delete_in_record(record.as_ref(), None, None).await
     }
 
     /// The fields of a record in the order of their names, page by page, all at one revision.
@@ -145,12 +145,12 @@ impl Client {
         &self,
         record: &[u8],
         field: Option<&[u8]>,
-        options: WriteOptions,
+        condition: Option<Condition>,
     ) -> Result<Deleted, Error> {
         let body = body("delete", record, field, None);
-        let delete = write(Method::POST, STORE.to_owned(), Some(body)).under(options.condition);
+        let delete = write(Method::POST, STORE.to_owned(), Some(body)).under(condition);
         match self.send_change(delete).await {
-            Ok(answer) => understand_write(&answer),
+            Ok(answer) => understand_write::<EncodedDeleted>(&answer)?.decode().map_err(strange),
             Err(error) if error.code() == Some("not_found") => Ok(Deleted::NOTHING),
             Err(error) => Err(error),
         }
@@ -225,7 +225,7 @@ fn body(
 }
 
 #[derive(Deserialize)]
-struct EncodedWritten {
+struct EncodedFieldWritten {
     revision: Revision,
     timestamp: u64,
 }

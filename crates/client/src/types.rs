@@ -51,21 +51,60 @@ pub struct Staleness {
 }
 
 /// A write that is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// The revision it made.
     pub revision: Revision,
+    /// What the key was before, if that was asked for and it existed. Of a write that was sent
+    /// more than once it may be missing where it is larger than the store keeps (4 KiB).
+    pub prev: Option<KeyValue>,
 }
 
 /// A removal that is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {
-    /// How many keys were there to be removed: 0 or 1.
+    /// How many keys were there to be removed: 0 or 1; of a record, how many fields.
     pub deleted: u64,
+    /// What the key was before, as in [`Written::prev`].
+    pub prev: Option<KeyValue>,
 }
 
 impl Deleted {
-    pub(crate) const NOTHING: Deleted = Deleted { deleted: 0 };
+    pub(crate) const NOTHING: Deleted = Deleted { deleted: 0, prev: None };
+}
+
+/// The answer to a put.
+#[derive(Deserialize)]
+pub(crate) struct EncodedWritten {
+    revision: Revision,
+    prev: Option<EncodedKeyValue>,
+}
+
+impl EncodedWritten {
+    pub(crate) fn decode(self) -> Result<Written, Error> {
+        let prev = self.prev.map(EncodedKeyValue::decode).transpose()?;
+        Ok(Written { revision: self.revision, prev })
+    }
+}
+
+/// The answer to a delete. How many went may be missing of one that was sent more than once; then
+/// some did.
+#[derive(Deserialize)]
+pub(crate) struct EncodedDeleted {
+    #[serde(default = "some")]
+    deleted: u64,
+    prev: Option<EncodedKeyValue>,
+}
+
+fn some() -> u64 {
+    1
+}
+
+impl EncodedDeleted {
+    pub(crate) fn decode(self) -> Result<Deleted, Error> {
+        let prev = self.prev.map(EncodedKeyValue::decode).transpose()?;
+        Ok(Deleted { deleted: self.deleted, prev })
+    }
 }
 
 /// One member of the cluster.

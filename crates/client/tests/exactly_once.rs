@@ -148,7 +148,7 @@ async fn a_key_is_the_same_for_all_sendings_and_another_for_each_write() {
 }
 
 fn under(condition: Condition) -> WriteOptions {
-    WriteOptions { condition: Some(condition) }
+    WriteOptions { condition: Some(condition), ..WriteOptions::default() }
 }
 
 #[tokio::test]
@@ -185,4 +185,26 @@ async fn a_condition_that_failed_tells_the_key_as_it_is_and_is_definite() {
     assert_eq!(revision, Revision(9));
     let failed = client.delete_with("k", under(Condition::Exists)).await.unwrap_err();
     assert_eq!(failed, Error::ConditionFailed { current: None, revision });
+}
+
+#[tokio::test]
+async fn what_was_there_before_comes_with_the_answer_if_it_was_asked_for() {
+    let before = r#"{"key":"k","value_base64":"/w==","version":2,"create_revision":3,
+        "mod_revision":5}"#;
+    let put = format!(r#"{{"status":"committed","key":"k","prev":{before},"revision":7}}"#);
+    let gone = r#"{"status":"committed","key":"k","deleted":0,"prev":null,"revision":7}"#;
+    let broken = r#"{"status":"committed","key":"k","revision":8,
+        "prev":{"key":"k","value_base64":"?","version":1,"create_revision":7,"mod_revision":7}}"#;
+    let member = Member::start([ok(&put), ok(gone), ok(broken)]).await;
+    let client = client(&[&member], named(ExactlyOnce::Key, Duration::from_secs(20)));
+    let options = WriteOptions { prev: true, ..WriteOptions::default() };
+    let written = client.put_with("k", "v", options).await.unwrap();
+    let prev = written.prev.unwrap();
+    assert_eq!((&prev.value[..], prev.mod_revision), (&b"\xff"[..], Revision(5)));
+    let deleted = client.delete_with("k", options).await.unwrap();
+    assert_eq!((deleted.deleted, deleted.prev), (0, None));
+    assert_eq!(member.asked(), ["PUT /kv/k", "DELETE /kv/k"]);
+    assert!(member.requests()[0].line.starts_with("PUT /kv/k?prev=true&timeout_ms="));
+    let strange = client.put_with("k", "v", options).await.unwrap_err();
+    assert!(matches!(strange, Error::Unknown { .. }), "it was done, perhaps: {strange}");
 }

@@ -6,10 +6,7 @@ mod fake;
 
 use std::time::Duration;
 
-use client::{
-    Client, Condition, Error, ExactlyOnce, FieldsOptions, GetOptions, Options, Revision,
-    WriteOptions,
-};
+use client::{Client, Condition, Error, ExactlyOnce, FieldsOptions, GetOptions, Options, Revision};
 use fake::{Act, Member, client, ok, refuse};
 use serde_json::{Value, json};
 
@@ -29,11 +26,11 @@ fn bodies(member: &Member) -> Vec<Value> {
 async fn a_field_is_set_as_text_or_in_base64() {
     let member = Member::start([ok(SET), ok(SET)]).await;
     let client = keyed(&member);
-    let written = client.set_field("user1", "name", "Ada", WriteOptions::default()).await.unwrap();
+    let written = client.set_field("user1", "name", "Ada", None).await.unwrap();
     assert_eq!(written.written, Duration::from_millis(1_760_000_000_123));
     assert_eq!(written.revision, Revision(7));
     let condition = Some(Condition::Absent);
-    client.set_field(b"\xff", b"\xfe", b"\x00\xff", WriteOptions { condition }).await.unwrap();
+    client.set_field(b"\xff", b"\xfe", b"\x00\xff", condition).await.unwrap();
     assert_eq!(member.asked(), ["POST /kv-store", "POST /kv-store"]);
     let expected = [
         json!({"type": "set", "key": "user1", "field": "name", "value": "Ada"}),
@@ -68,7 +65,7 @@ async fn what_is_not_there_to_be_deleted_is_no_failure_even_after_doubt() {
     let member = Member::start(script).await;
     let client = keyed(&member);
     assert_eq!(client.delete_record("r").await.unwrap().deleted, 12);
-    let gone = client.delete_field("r", "f", WriteOptions::default()).await.unwrap();
+    let gone = client.delete_field("r", "f", None).await.unwrap();
     assert_eq!(gone.deleted, 0, "the store knows the first sending, and had nothing to delete");
     let expected = [
         json!({"type": "delete", "key": "r"}),
@@ -84,8 +81,8 @@ async fn a_condition_that_fails_tells_the_field_as_it_is() {
         "current":{"key":"r/f","value":"v","version":1,"create_revision":4,"mod_revision":4}}"#;
     let conflict = Act::Answer { status: 412, headers: Vec::new(), body: body.to_owned() };
     let member = Member::start([conflict]).await;
-    let options = WriteOptions { condition: Some(Condition::Revision(Revision(3))) };
-    let error = keyed(&member).set_field("r", "f", "w", options).await.unwrap_err();
+    let condition = Some(Condition::Revision(Revision(3)));
+    let error = keyed(&member).set_field("r", "f", "w", condition).await.unwrap_err();
     let Error::ConditionFailed { current, .. } = error else { panic!("{error}") };
     assert_eq!(current.unwrap().mod_revision, Revision(4));
 }

@@ -187,6 +187,9 @@ pub(crate) struct PutArgs {
     /// Write only if there is no such key
     #[arg(long)]
     pub(crate) if_absent: bool,
+    /// Print what the key was before, too
+    #[arg(long)]
+    pub(crate) prev: bool,
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 }
@@ -240,6 +243,9 @@ pub(crate) struct DeleteArgs {
     /// Remove only if the key, which is the only one, was last written at this revision
     #[arg(long, value_name = "N")]
     pub(crate) if_revision: Option<u64>,
+    /// Print what the keys were before, too
+    #[arg(long)]
+    pub(crate) prev: bool,
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 }

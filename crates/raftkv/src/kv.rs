@@ -30,11 +30,12 @@ pub(crate) fn connect(connect: &ConnectArgs) -> Client {
 pub(crate) async fn put(args: PutArgs, out: &mut impl Write) -> Result<(), Failure> {
     let value = value_of(&args.value, args.base64)?;
     let revision = args.if_revision.map(|revision| Condition::Revision(Revision(revision)));
-    let options =
-        WriteOptions { condition: revision.or(args.if_absent.then_some(Condition::Absent)) };
+    let condition = revision.or(args.if_absent.then_some(Condition::Absent));
+    let options = WriteOptions { condition, prev: args.prev };
     let written = connect(&args.connect).put_with(&args.key, value, options).await;
     let written = written.map_err(|error| told(&args.key, error, args.connect.output, out))?;
-    Ok(render::put(&args.key, &written, args.connect.output, out)?)
+    let prev = args.prev.then_some(written.prev.as_ref());
+    Ok(render::put(&args.key, &written, prev, args.connect.output, out)?)
 }
 
 pub(crate) async fn get(args: GetArgs, out: &mut impl Write) -> Result<(), Failure> {
@@ -54,9 +55,10 @@ pub(crate) async fn delete(args: DeleteArgs, out: &mut impl Write) -> Result<(),
     let client = connect(&args.connect);
     let mut missing = Vec::new();
     for key in &args.keys {
-        let deleted = client.delete_with(key, WriteOptions { condition }).await;
+        let deleted = client.delete_with(key, WriteOptions { condition, prev: args.prev }).await;
         let deleted = deleted.map_err(|error| told(key, error, args.connect.output, out))?;
-        render::delete(key, &deleted, args.connect.output, out)?;
+        let prev = args.prev.then_some(deleted.prev.as_ref());
+        render::delete(key, &deleted, prev, args.connect.output, out)?;
         if deleted.deleted == 0 {
             missing.push(key.as_str());
         }

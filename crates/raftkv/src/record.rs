@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use client::{Condition, Deleted, FieldValue, FieldWritten, FieldsOptions, Revision, WriteOptions};
+use client::{Condition, Deleted, FieldValue, FieldWritten, FieldsOptions, Revision};
 use comfy_table::Table;
 use serde_json::{Map, Value, json};
 
@@ -28,7 +28,7 @@ async fn set(args: &RecordSetArgs, out: &mut impl Write) -> Result<(), Failure> 
     let revision = args.if_revision.map(|revision| Condition::Revision(Revision(revision)));
     let condition = revision.or(args.if_absent.then_some(Condition::Absent));
     let (client, output) = (connect(&args.connect), args.connect.output);
-    let written = client.set_field(&args.key, &args.field, value, WriteOptions { condition }).await;
+    let written = client.set_field(&args.key, &args.field, value, condition).await;
     let written = written.map_err(|error| told(&args.field, error, output, out))?;
     Ok(write_set(args, &written, output, out)?)
 }
@@ -50,7 +50,7 @@ async fn delete(args: &RecordDeleteArgs, out: &mut impl Write) -> Result<(), Fai
     }
     let mut missing = Vec::new();
     for field in &args.fields {
-        let deleted = client.delete_field(&args.key, field, WriteOptions::default()).await?;
+        let deleted = client.delete_field(&args.key, field, None).await?;
         write_deleted(&args.key, Some(field), &deleted, output, out)?;
         if deleted.deleted == 0 {
             missing.push(field.as_str());

@@ -6,47 +6,73 @@ use client::{Deleted, KeyValue, Revision, Written};
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::Format;
 use crate::text::{self, JsonKeyValue, Values};
 
 type Output = Option<Format>;
 
+/// What a key was before a write: outside whether that was asked for, inside whether it existed.
+pub(crate) type Prev<'a> = Option<Option<&'a KeyValue>>;
+
 pub(crate) fn put(
     key: &str,
     written: &Written,
+    prev: Prev<'_>,
     output: Output,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let revision = written.revision.0;
     match output {
-        None | Some(Format::Plain) => writeln!(out, "OK"),
+        None | Some(Format::Plain) => writeln!(out, "OK")?,
         Some(Format::Json) => {
-            json_line(&json!({"status": "committed", "key": key, "revision": revision}), out)
+            let body = json!({"status": "committed", "key": key, "revision": revision});
+            return json_line(&with_prev(body, prev), out);
         }
         Some(Format::Table) => {
             let mut table = table(&["KEY", "REVISION"]);
             table.add_row([text::cell(key.as_bytes()), revision.to_string()]);
-            writeln!(out, "{table}")
+            writeln!(out, "{table}")?;
         }
+    }
+    write_prev(prev, output, out)
+}
+
+fn with_prev(mut body: Value, prev: Prev<'_>) -> Value {
+    if let Some(prev) = prev {
+        body["prev"] = json!(prev.map(|item| JsonKeyValue::new(item, Values::AsText)));
+    }
+    body
+}
+
+/// As `get` would have printed it before.
+fn write_prev(prev: Prev<'_>, output: Output, out: &mut impl Write) -> io::Result<()> {
+    match prev.flatten() {
+        Some(item) => get(item, Values::AsText, output, out),
+        None => Ok(()),
     }
 }
 
 pub(crate) fn delete(
     key: &str,
     deleted: &Deleted,
+    prev: Prev<'_>,
     output: Output,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let count = deleted.deleted;
     match output {
         Some(Format::Json) => {
-            json_line(&json!({"status": "committed", "key": key, "deleted": count}), out)
+            let body = json!({"status": "committed", "key": key, "deleted": count});
+            json_line(&with_prev(body, prev), out)
         }
         // What was not there is told on standard error.
         None | Some(Format::Plain | Format::Table) if count == 0 => Ok(()),
-        None | Some(Format::Plain | Format::Table) => writeln!(out, "OK"),
+        None | Some(Format::Plain | Format::Table) => {
+            writeln!(out, "OK")?;
+            write_prev(prev, output, out)
+        }
     }
 }
 
@@ -310,9 +336,9 @@ mod tests {
 
     #[test]
     fn writes_in_every_format() {
-        let written = Written { revision: Revision(9) };
+        let written = Written { revision: Revision(9), prev: None };
         let [pretty, plain, json, table] =
-            FORMATS.map(|output| shown(|out| put("k", &written, output, out)));
+            FORMATS.map(|output| shown(|out| put("k", &written, None, output, out)));
         assert_eq!((pretty.as_str(), plain.as_str()), ("OK\n", "OK\n"));
         assert_eq!(json, "{\"key\":\"k\",\"revision\":9,\"status\":\"committed\"}\n");
         assert!(table.contains("REVISION") && table.contains('9'), "{table}");
@@ -321,9 +347,28 @@ mod tests {
     #[test]
     fn only_json_speaks_of_a_key_that_was_not_there() {
         let [pretty, plain, json, table] =
-            FORMATS.map(|output| shown(|out| delete("k", &Deleted { deleted: 0 }, output, out)));
+            FORMATS.map(|output| shown(|out| delete("k", &gone(0), None, output, out)));
         assert_eq!((pretty, plain, table), Default::default());
         assert!(json.contains(r#""deleted":0"#), "{json}");
-        assert_eq!(shown(|out| delete("k", &Deleted { deleted: 1 }, None, out)), "OK\n");
+        assert_eq!(shown(|out| delete("k", &gone(1), None, None, out)), "OK\n");
+    }
+
+    fn gone(deleted: u64) -> Deleted {
+        Deleted { deleted, prev: None }
+    }
+
+    #[test]
+    fn what_was_there_before_is_printed_as_a_read_would_have() {
+        let written = Written { revision: Revision(9), prev: None };
+        let item = item(b"k", b"old");
+        let [pretty, plain, json, _] =
+            FORMATS.map(|output| shown(|out| put("k", &written, Some(Some(&item)), output, out)));
+        assert_eq!((pretty.as_str(), plain.as_str()), ("OK\nk = old\n", "OK\nold\n"));
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["prev"]["value"], "old");
+        let new = shown(|out| put("k", &written, Some(None), Some(Format::Json), out));
+        assert!(new.contains(r#""prev":null"#), "{new}");
+        let pretty = shown(|out| delete("k", &gone(1), Some(Some(&item)), None, out));
+        assert_eq!(pretty, "OK\nk = old\n");
     }
 }
