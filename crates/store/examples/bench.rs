@@ -4,11 +4,11 @@
 //!
 //! One writer applies puts of 256 incompressible bytes to random keys out of a million, in batches
 //! of 200 with a publication each; alone first, then beside a reader that asks for random keys as
-//! fast as it can; then reads alone; then beside a snapshot that is read out on another thread,
-//! and loaded into a new store afterwards. Beside each rate stands the time one of it takes, once
-//! by the clock and once in processor time (Linux only): on a busy machine only the latter says
-//! much. The figures of record, and what they decided, are in
-//! `docs/decisions/001-store-concurrency.md`.
+//! fast as it can; then reads alone; then the removal of all that was overwritten; then puts beside
+//! a snapshot that is read out on another thread, and loaded into a new store afterwards. Beside
+//! each rate stands the time one of it takes, once by the clock and once in processor time (Linux
+//! only): on a busy machine only the latter says much. The figures of record, and what they
+//! decided, are in `docs/decisions/001-store-concurrency.md`.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +49,9 @@ fn main() {
     println!("count of all keys         {:?}", count(&reader));
     println!("state hash                {:016x}", bench.store.state_hash());
 
-    bench.forget_history();
+    let (took, longest) = bench.forget_history();
+    println!("old versions removed      {}", took.per(2 * PUTS));
+    println!("  longest turn of that    {longest:?}");
     let beside = bench.random_entries();
     let (took, stalled, chunks) = bench.apply_beside_snapshot(&beside);
     println!("puts beside a snapshot    {}", took.per(PUTS));
@@ -127,13 +129,21 @@ impl Bench {
     }
 
     /// Compacts to the present, and gives all of the memory back: what is then captured is a
-    /// million keys and little else.
-    fn forget_history(&mut self) {
+    /// million keys and little else. Gives back how long the removal took, and its longest turn.
+    fn forget_history(&mut self) -> (Took, Duration) {
         let command = Some(Command::Compact { revision: self.store.revision() }.encode());
         self.index += 1;
         let (index, stamp_ms) = (self.index, self.index);
         self.apply(&[LogEntry { index, term: 1, stamp_ms, age_ms: 0, command }]);
-        while !self.store.sweep(&mut Budget::default()) {}
+        let (start, mut longest) = (Stopwatch::start(), Duration::ZERO);
+        loop {
+            let turn = Instant::now();
+            let over = self.store.sweep(&mut Budget::default());
+            longest = longest.max(turn.elapsed());
+            if over {
+                return (start.stop(), longest);
+            }
+        }
     }
 
     /// Gives back how long the puts took, how long the longest batch of them did until the snapshot

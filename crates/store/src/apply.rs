@@ -334,6 +334,12 @@ impl Store {
         self.state.revision
     }
 
+    /// How many bytes the past takes now: old versions, tombstones, the event log; what compaction
+    /// gave up as long as it is not removed.
+    pub fn history_bytes(&self) -> u64 {
+        self.state.history_bytes()
+    }
+
     /// The state hash after that entry; defined by `docs/format/state-hash.md`.
     pub fn state_hash(&self) -> u64 {
         self.state.hash()

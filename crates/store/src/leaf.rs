@@ -17,7 +17,7 @@ use crate::budget::{Budget, KEY_COST_UNITS, VERSION_COST_UNITS};
 use crate::key_range::Span;
 use crate::tally::Tally;
 use crate::types::{KeyValue, Revision};
-use crate::version::{Version, Versions, With, Write};
+use crate::version::{Trimmed, Version, Versions, With, Write};
 
 /// A leaf with so many keys is split.
 const LEAF_KEYS_MAX: usize = 128;
@@ -31,6 +31,9 @@ const LEAF_GROWTH_KEYS: usize = 16;
 
 /// How many bytes of keys it makes room for at a time.
 const LEAF_GROWTH_KEY_BYTES: usize = 512;
+
+/// So many versions of a key are removed at once: what holds up readers of the leaf and the turn.
+const TRIM_VERSIONS_MAX: usize = 64;
 
 /// Neighbouring keys, in order, with what lets a count pass over them.
 #[derive(Debug, Default)]
@@ -165,24 +168,25 @@ impl Leaf {
         None
     }
 
-    /// Removes what of a key is superfluous at `compact_revision`; gives back how many versions.
+    /// Removes what of a key is superfluous at `compact_revision`, at most [`TRIM_VERSIONS_MAX`]
+    /// versions.
     pub(crate) fn trim(
         &mut self,
         key: &[u8],
         compact_revision: Revision,
         tally: &mut Tally,
-    ) -> usize {
-        let Ok(at) = self.position(key) else { return 0 };
+    ) -> Trimmed {
+        let Ok(at) = self.position(key) else { return Trimmed::default() };
         let versions = &mut self.entries[at].versions;
-        let removed = versions.trim(compact_revision, tally);
-        if versions.is_superfluous(compact_revision) {
+        let mut trimmed = versions.trim(compact_revision, TRIM_VERSIONS_MAX, tally);
+        if !trimmed.more && versions.is_superfluous(compact_revision) {
             tally.forget(versions.newest());
             self.entries.remove(at);
             self.heads.remove(at);
             self.drop_dead_keys();
-            return removed + 1;
+            trimmed.removed += 1;
         }
-        removed
+        trimmed
     }
 
     /// Makes the buffer of keys anew once less than half of it is in use.
@@ -353,7 +357,8 @@ mod tests {
     #[test]
     fn a_leaf_that_lost_its_last_key_is_asked_for_any_key() {
         let mut leaf = leaf_of(&[b"abc1"], 3);
-        assert_eq!(leaf.trim(b"abc1", Revision(5), &mut Tally::default()), 1);
+        let gone = Trimmed { removed: 1, more: false };
+        assert_eq!(leaf.trim(b"abc1", Revision(5), &mut Tally::default()), gone);
         assert!(leaf.is_empty());
         for key in [&b""[..], b"a", b"abc1", b"abd", b"z"] {
             assert_eq!(leaf.position(key), Err(0), "{key:?}");

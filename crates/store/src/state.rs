@@ -76,6 +76,10 @@ impl State {
         counters.wrapping_add(self.tally.hash).wrapping_add(self.once.tally().hash)
     }
 
+    pub(crate) fn history_bytes(&self) -> u64 {
+        self.tally.history_bytes.wrapping_add(self.event_bytes)
+    }
+
     pub(crate) fn published(&self) -> Published {
         Published {
             applied_index: self.applied_index,
@@ -87,7 +91,7 @@ impl State {
             state_hash: self.hash(),
             keys: self.tally.keys,
             live_bytes: self.tally.bytes,
-            history_bytes: self.tally.history_bytes + self.event_bytes,
+            history_bytes: self.history_bytes(),
             sessions: self.once.session_count() as u64,
             once_keys: self.once.key_count() as u64,
         }

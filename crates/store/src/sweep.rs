@@ -12,6 +12,7 @@ use crate::budget::{Budget, KEY_COST_UNITS, VERSION_COST_UNITS};
 use crate::tally::Tally;
 use crate::tree::Tree;
 use crate::types::Revision;
+use crate::version::Trimmed;
 
 /// How far the removal came.
 #[derive(Debug, Default)]
@@ -60,11 +61,16 @@ impl Sweep {
             if event.mark.revision > self.target {
                 return true;
             }
-            if budget.is_spent() {
-                return false;
+            loop {
+                if budget.is_spent() {
+                    return false;
+                }
+                let Trimmed { removed, more } = tree.trim(event.key, self.target, tally);
+                budget.spend(KEY_COST_UNITS + removed as u64 * VERSION_COST_UNITS);
+                if !more {
+                    break;
+                }
             }
-            let removed = tree.trim(event.key, self.target, tally);
-            budget.spend(KEY_COST_UNITS + removed as u64 * VERSION_COST_UNITS);
             self.skip = event.end;
         }
         (self.chunk, self.skip) = (self.chunk + 1, 0);

@@ -31,7 +31,7 @@ use crate::leaf::{Burial, Leaf};
 use crate::pins::Pins;
 use crate::tally::Tally;
 use crate::types::{KeyValue, Revision};
-use crate::version::{Version, Versions, With, Write};
+use crate::version::{Trimmed, Version, Versions, With, Write};
 
 /// How many keys a walk looks at before it lets waiting writers in.
 pub(crate) const HOLD_KEYS_MAX: usize = 1_000;
@@ -177,9 +177,14 @@ impl Tree {
         leaf.versions(key).map(look)
     }
 
-    /// Removes what of a key is superfluous at `compact_revision`; gives back how many versions.
-    pub(crate) fn trim(&self, key: &[u8], compact_revision: Revision, tally: &mut Tally) -> usize {
-        let (removed, empty) = {
+    /// Removes some of what of a key is superfluous at `compact_revision`.
+    pub(crate) fn trim(
+        &self,
+        key: &[u8],
+        compact_revision: Revision,
+        tally: &mut Tally,
+    ) -> Trimmed {
+        let (trimmed, empty) = {
             let leaves = self.leaves.read();
             let mut leaf = leaf_of(&leaves, key).1.write();
             (leaf.trim(key, compact_revision, tally), leaf.is_empty())
@@ -187,7 +192,7 @@ impl Tree {
         if empty {
             self.remove_leaf(key);
         }
-        removed
+        trimmed
     }
 
     /// Takes the empty leaf of `key` out, whose keys belong to the leaf before it from then on;

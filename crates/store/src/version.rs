@@ -1,5 +1,7 @@
 //! The versions of one key.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use crate::hash;
@@ -100,6 +102,15 @@ impl<'a> Write<'a> {
     }
 }
 
+/// What a trim removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trimmed {
+    /// So many versions.
+    pub(crate) removed: usize,
+    /// And there are more to go.
+    pub(crate) more: bool,
+}
+
 /// All versions of a key. Most keys have one, which costs no allocation of its own.
 #[derive(Debug)]
 pub(crate) struct Versions {
@@ -110,7 +121,7 @@ pub(crate) struct Versions {
 /// The versions before the newest, oldest first. A type of its own so that [`Versions`] holds one
 /// thin pointer to it.
 #[derive(Debug, Default)]
-struct Older(Vec<Version>);
+struct Older(VecDeque<Version>);
 
 impl Versions {
     pub(crate) fn new(first: Version) -> Versions {
@@ -136,19 +147,25 @@ impl Versions {
         }
     }
 
-    /// Removes what is superfluous at `compact_revision`, but for the newest version; gives back
-    /// how many.
-    pub(crate) fn trim(&mut self, compact_revision: Revision, tally: &mut Tally) -> usize {
+    /// Removes what is superfluous at `compact_revision`, but for the newest version, and at most
+    /// so many at once.
+    pub(crate) fn trim(
+        &mut self,
+        compact_revision: Revision,
+        versions_max: usize,
+        tally: &mut Tally,
+    ) -> Trimmed {
         let oldest = self.oldest_kept(compact_revision);
-        let Some(older) = &mut self.older else { return 0 };
-        let removed = older.0.partition_point(|version| version.mod_revision < oldest);
+        let Some(older) = &mut self.older else { return Trimmed::default() };
+        let superfluous = older.0.partition_point(|version| version.mod_revision < oldest);
+        let removed = superfluous.min(versions_max);
         older.0.drain(..removed).for_each(|version| tally.forget(&version));
         if older.0.is_empty() {
             self.older = None;
         } else if older.0.len() < older.0.capacity() / 2 {
             older.0.shrink_to_fit();
         }
-        removed
+        Trimmed { removed, more: superfluous > removed }
     }
 
     /// Whether even the newest version is superfluous there.
@@ -188,12 +205,14 @@ impl Versions {
         after: Revision,
         upto: Revision,
     ) -> impl DoubleEndedIterator<Item = &Version> {
-        let older = self.older.as_ref().map_or(&[][..], |older| &older.0);
-        let first = older.partition_point(|version| version.mod_revision <= after);
-        let end = older.partition_point(|version| version.mod_revision <= upto);
+        let older = self.older.iter().flat_map(move |older| {
+            let older = &older.0;
+            let first = older.partition_point(|version| version.mod_revision <= after);
+            let end = older.partition_point(|version| version.mod_revision <= upto);
+            older.range(first..end.max(first))
+        });
         let revision = self.newest.mod_revision;
-        let newest = (after < revision && revision <= upto).then_some(&self.newest);
-        older[first..end.max(first)].iter().chain(newest)
+        older.chain((after < revision && revision <= upto).then_some(&self.newest))
     }
 
     fn version_at(&self, revision: Revision) -> Option<&Version> {
@@ -202,7 +221,7 @@ impl Versions {
         }
         let older = &self.older.as_ref()?.0;
         let after = older.partition_point(|version| version.mod_revision <= revision);
-        older[..after].last()
+        older.get(after.checked_sub(1)?)
     }
 }
 
@@ -212,6 +231,6 @@ impl Older {
         if self.0.len() == self.0.capacity() {
             self.0.reserve_exact(self.0.len() / 2 + 1);
         }
-        self.0.push(version);
+        self.0.push_back(version);
     }
 }

@@ -117,7 +117,7 @@ impl Builder {
         for old in versions.kept(Revision(0), Revision(0), Revision(u64::MAX)) {
             self.tally.keep(old);
         }
-        versions.trim(compacted, &mut self.tally);
+        versions.trim(compacted, usize::MAX, &mut self.tally);
         if versions.is_superfluous(compacted) {
             self.tally.forget(versions.newest());
         } else {
