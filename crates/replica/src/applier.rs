@@ -132,6 +132,20 @@ impl Applier {
         Ok(applied)
     }
 
+    /// Removes some of what compaction gave up; whether there is more that may go now.
+    pub(crate) fn sweep(&mut self, units: u64) -> bool {
+        if self.paused {
+            return false;
+        }
+        let before = self.store.history_bytes();
+        let over = self.store.sweep(&mut Budget::new(units));
+        if self.store.history_bytes() != before {
+            // Nobody can read of it, but everybody may see how much there is.
+            self.store.publish();
+        }
+        !over
+    }
+
     fn applied_one(&mut self, entry: Entry, outcome: Outcome) -> Applied {
         let bytes = entry.size_bytes();
         let is_configuration = entry.kind == EntryKind::Configuration;

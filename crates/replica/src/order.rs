@@ -178,6 +178,17 @@ impl Replica {
         }
     }
 
+    /// Removes some of what compaction gave up, for one turn of bounded work. Whether there is more
+    /// to do. Answers go out before.
+    ///
+    /// A version costs as much to remove as to write, so a member that applies without a pause may
+    /// remove as much as it applies, or it would keep ever more. Otherwise turns are short: the
+    /// next one follows at once, and whatever arrives waits for one at most.
+    pub fn sweep_turn(&mut self) -> bool {
+        let units = if self.applier.has_work() { self.turn_units } else { self.turn_units / 4 };
+        !self.stopped && self.applier.sweep(units)
+    }
+
     fn serve_reads(&mut self) {
         self.pending.serve_reads(self.applier.applied());
     }

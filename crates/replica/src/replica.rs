@@ -32,7 +32,8 @@ const LEADERLESS_TIMEOUTS: u64 = 4;
 /// [`stream_opened`](Replica::stream_opened), [`stream_closed`](Replica::stream_closed),
 /// [`stream_broke`](Replica::stream_broke), [`log_reply`](Replica::log_reply),
 /// [`receive_snapshot`](Replica::receive_snapshot),
-/// [`snapshot_reply`](Replica::snapshot_reply) and [`apply_turn`](Replica::apply_turn). *Output*:
+/// [`snapshot_reply`](Replica::snapshot_reply), [`apply_turn`](Replica::apply_turn) and
+/// [`sweep_turn`](Replica::sweep_turn). *Output*:
 /// [`take_effects`](Replica::take_effects), after each batch of inputs. The rest are getters.
 pub struct Replica {
     pub(crate) raft: Raft,

@@ -108,7 +108,9 @@ impl Life {
         let Some(process) = self.member(id).process_of(life) else { return };
         let more = process.replica.apply_turn();
         self.hand_out(id);
-        if more {
+        let process = self.member(id).process_of(life);
+        let sweeps = process.is_some_and(|process| process.replica.sweep_turn());
+        if more || sweeps {
             self.wake(id);
         }
         let replicas = self.members.values().filter_map(|member| member.process.as_ref());

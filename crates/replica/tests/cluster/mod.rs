@@ -39,6 +39,8 @@ pub(crate) struct Cluster {
     pub(crate) altered: Vec<u64>,
     /// Members whose snapshot thread does nothing for now.
     pub(crate) stalled_snapshots: Vec<u64>,
+    /// What compaction gave up is removed in between.
+    pub(crate) sweeps: bool,
     starts: u64,
 }
 
@@ -76,6 +78,7 @@ impl Cluster {
             stalled_disks: Vec::new(),
             altered: Vec::new(),
             stalled_snapshots: Vec::new(),
+            sweeps: true,
             starts: 0,
         };
         for id in 1..=size {
@@ -201,6 +204,9 @@ impl Cluster {
         let mut moved = self.collect(id);
         let running = self.members.get_mut(&id).expect("it runs");
         moved |= running.replica.apply_turn();
+        if self.sweeps {
+            moved |= running.replica.sweep_turn();
+        }
         if !self.stalled_disks.contains(&id) && !running.log.is_empty() {
             for mut reply in running.worker.handle(std::mem::take(&mut running.log)) {
                 if self.altered.contains(&id) && alter(&mut reply) {

@@ -2,7 +2,8 @@
 //!
 //! One turn: take what has gathered in the inbox; feed it to the replica, then the tick if one is
 //! due (messages first, rule 5.1); hand out what the replica wants done; let it apply for a bounded
-//! time (rule 6.2); hand out again. Nothing in a turn waits for anybody.
+//! time (rule 6.2); hand out again; let it remove what compaction gave up, for a bounded time.
+//! Nothing in a turn waits for anybody.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -143,6 +144,7 @@ impl Driver {
             self.hand_out(&mut turn);
             applying = self.replica.apply_turn();
             self.hand_out(&mut turn);
+            applying |= self.replica.sweep_turn();
             self.show_status(&mut turn);
             if let Some(ended) = turn.ended.take() {
                 return ended;

@@ -1,0 +1,117 @@
+//! How much of the past is kept: compaction, and the removal of what it gave up.
+
+#[expect(dead_code, reason = "the other tests use the rest of it")]
+mod cluster;
+
+use cluster::Cluster;
+use replica::{Done, Request};
+use store::{Command, Outcome, ReadError, Refused, Revision};
+
+/// Three members led by 1, in which `k` was written so often, at revisions from 2 on.
+fn written(times: u64) -> Cluster {
+    written_to(1, times)
+}
+
+/// The same with so many keys, `k` and others, one after the other.
+fn written_to(keys: u64, times: u64) -> Cluster {
+    let mut cluster = Cluster::led();
+    let key = |n: u64| match n % keys {
+        0 => "k".to_owned(),
+        other => format!("k{other}"),
+    };
+    let writes: Vec<u64> = (0..times).map(|n| cluster.put(1, &key(n), &format!("{n}"))).collect();
+    cluster.pass(200);
+    assert!(writes.iter().all(|&ticket| cluster.is_done(ticket)));
+    cluster
+}
+
+fn compact(cluster: &mut Cluster, id: u64, revision: u64) -> Outcome {
+    let command = Command::Compact { revision: Revision(revision) }.encode();
+    let ticket = cluster.submit(id, Request::Write { command, forward: true }, 5_000);
+    cluster.pass(200);
+    match cluster.answer(ticket) {
+        Some(Ok(Done::Written { outcome, .. })) => outcome.clone(),
+        other => panic!("a compaction came to {other:?}"),
+    }
+}
+
+fn history_bytes(cluster: &Cluster, id: u64) -> u64 {
+    cluster.replica(id).reader().published().history_bytes
+}
+
+#[test]
+fn what_is_given_up_is_removed_on_every_member() {
+    let mut cluster = written(500);
+    let before = history_bytes(&cluster, 1);
+    let outcome = compact(&mut cluster, 2, 500);
+    let expected = Outcome::Compacted { revision: Revision(501), compact_revision: Revision(500) };
+    assert_eq!(outcome, expected);
+    for id in 1..=3 {
+        let left = history_bytes(&cluster, id);
+        assert!(left < before / 10, "{id} keeps {left} bytes of {before}");
+        let reader = cluster.replica(id).reader();
+        assert_eq!(reader.get(b"k", Some(Revision(500))).unwrap().0.unwrap().value, "498");
+        let error = ReadError::Compacted { requested: Revision(499), oldest: Revision(500) };
+        assert_eq!(reader.get(b"k", Some(Revision(499))), Err(error));
+    }
+}
+
+#[test]
+fn the_future_and_what_is_compacted_already_are_refused_without_effect() {
+    let mut cluster = written(9);
+    let refused =
+        |error| Outcome::Refused { revision: Revision(10), reason: Refused::Unreadable(error) };
+    let future = ReadError::FutureRevision { requested: Revision(11), newest: Revision(10) };
+    assert_eq!(compact(&mut cluster, 1, 11), refused(future));
+    compact(&mut cluster, 1, 5);
+    for requested in [4, 5].map(Revision) {
+        let compacted = ReadError::Compacted { requested, oldest: Revision(5) };
+        assert_eq!(compact(&mut cluster, 3, requested.0), refused(compacted));
+    }
+    assert_eq!(cluster.replica(2).reader().published().compact_revision, Revision(5));
+}
+
+#[test]
+fn the_removal_takes_many_small_turns_and_writes_go_on_between_them() {
+    let mut cluster = written_to(50, 500);
+    let before = history_bytes(&cluster, 1);
+    cluster.sweeps = false;
+    compact(&mut cluster, 1, 500);
+    assert_eq!(history_bytes(&cluster, 1), before, "at first it can not be read any more");
+    let replica = &mut cluster.running(1).replica;
+    // The versions of one key a turn.
+    replica.set_turn_units(4_000);
+    let mut turns = 0;
+    for half in [true, false] {
+        let mut last = history_bytes(&cluster, 1);
+        while cluster.running(1).replica.sweep_turn() {
+            turns += 1;
+            let left = history_bytes(&cluster, 1);
+            assert!(last - left <= before / 40, "a turn removed {} of {before}", last - left);
+            last = left;
+            if half && left < before / 2 {
+                break;
+            }
+        }
+        let put = cluster.put(1, "k", "another");
+        cluster.pass(100);
+        assert!(cluster.is_done(put));
+    }
+    assert!(turns >= 50, "{turns} turns for 50 keys");
+    assert!(history_bytes(&cluster, 1) < before / 5);
+}
+
+#[test]
+fn a_revision_that_is_read_stays_until_it_is_let_go() {
+    let mut cluster = written(100);
+    let pinned = cluster.replica(2).reader().pin(Some(Revision(50))).unwrap();
+    let before = history_bytes(&cluster, 2);
+    compact(&mut cluster, 1, 100);
+    assert!(history_bytes(&cluster, 1) < before / 10, "nobody reads there");
+    let kept = history_bytes(&cluster, 2);
+    assert!(kept > before / 3, "{kept} of {before} bytes are kept for the reader");
+    assert_eq!(pinned.get(b"k").unwrap().value, "48");
+    drop(pinned);
+    cluster.pass(100);
+    assert!(history_bytes(&cluster, 2) < before / 10, "it is let go");
+}
