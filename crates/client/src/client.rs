@@ -18,8 +18,9 @@ use crate::pace::Pace;
 use crate::session::{KEY_HEADER, Number, Numbered, SESSION_HEADER, Sessions, random_key};
 use crate::transport::{Message, Transport};
 use crate::types::{
-    Deleted, EncodedDeleted, EncodedKeyValue, EncodedLeader, EncodedMembers, EncodedSession,
-    EncodedTransfer, EncodedWritten, KeyValue, Leader, Member, Revision, Status, Written,
+    Compacted, Deleted, EncodedDeleted, EncodedKeyValue, EncodedLeader, EncodedMembers,
+    EncodedSession, EncodedTransfer, EncodedWritten, KeyValue, Leader, Member, Revision, Status,
+    Written,
 };
 use crate::verdict::{Again, Answer, Attempt, Effect, Verdict, judge};
 use crate::{Endpoint, Error, escape};
@@ -211,6 +212,17 @@ impl Client {
     /// Keys and values in the order of their keys, page by page, all at one revision.
     pub fn list(&self, options: ListOptions) -> Listing {
         Listing::new(self.clone(), options)
+    }
+
+    /// Gives up the past before `revision`, which is the oldest that can be read from then on.
+    ///
+    /// # Errors
+    /// The refusals `future_revision` and `compacted`; [`Error::Unknown`] if it may have happened
+    /// all the same: asked for again, it does no harm.
+    pub async fn compact(&self, revision: Revision) -> Result<Compacted, Error> {
+        let body = json!({ "revision": revision.0 }).to_string();
+        let call = write(Method::POST, "/compact".to_owned(), Some((body.into(), JSON)));
+        understand_write(&self.call(call).await?)
     }
 
     /// What a member says of itself and of what it knows. Answered without a majority.

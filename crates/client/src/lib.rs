@@ -72,6 +72,6 @@ pub use membership::{Changed, Cluster, ClusterMember};
 pub use options::{Condition, Consistency, ExactlyOnce, GetOptions, Moment, Options, WriteOptions};
 pub use record::{FieldListing, FieldValue, FieldWritten, FieldsOptions, FieldsPage};
 pub use types::{
-    Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Part, Revision, Staleness, Status,
-    Written,
+    Compacted, Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Part, Revision,
+    Staleness, Status, Written,
 };

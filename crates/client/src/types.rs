@@ -60,6 +60,15 @@ pub struct Written {
     pub prev: Option<KeyValue>,
 }
 
+/// A compaction that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Compacted {
+    /// The oldest revision that can be read from now on.
+    pub compact_revision: Revision,
+    /// The newest one.
+    pub revision: Revision,
+}
+
 /// A removal that is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {

@@ -51,6 +51,8 @@ pub(crate) enum Command {
     /// Set, print and remove the fields of records
     #[command(subcommand)]
     Record(RecordCommand),
+    /// Give up the past before a revision
+    Compact(CompactArgs),
     /// Show every member, and say in words what is wrong
     Status(StatusArgs),
     /// Print who leads
@@ -263,6 +265,14 @@ pub(crate) struct ListArgs {
     pub(crate) keys_only: bool,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompactArgs {
+    /// The oldest revision that can be read from then on
+    pub(crate) revision: u64,
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 }

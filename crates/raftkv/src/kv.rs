@@ -9,7 +9,7 @@ use client::{
 };
 
 use crate::args::{
-    ConnectArgs, DeleteArgs, Format, GetArgs, HistoryArgs, ListArgs, PutArgs, ReadArgs,
+    CompactArgs, ConnectArgs, DeleteArgs, Format, GetArgs, HistoryArgs, ListArgs, PutArgs, ReadArgs,
 };
 use crate::failure::Failure;
 use crate::past::Versions;
@@ -100,6 +100,12 @@ pub(crate) async fn history(args: HistoryArgs, out: &mut impl Write) -> Result<(
         return Err(not_found(&args.key));
     }
     Ok(versions.finish(out)?)
+}
+
+/// Gives up the past before a revision.
+pub(crate) async fn compact(args: CompactArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let compacted = connect(&args.connect).compact(Revision(args.revision)).await?;
+    Ok(render::compacted(&compacted, args.connect.output, out)?)
 }
 
 /// A condition that failed is an answer: the key as it is instead is printed.

@@ -65,6 +65,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::History(args) => kv::history(args, &mut out).await,
         Command::List(args) => kv::list(args, &mut out).await,
         Command::Record(command) => record::run(command, &mut out).await,
+        Command::Compact(args) => kv::compact(args, &mut out).await,
         Command::Status(args) => cluster::status(args, &mut out).await,
         Command::Leader(args) => cluster::leader(args, &mut out).await,
         Command::Health(args) => cluster::health(args, &mut out).await,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use client::{Deleted, KeyValue, Revision, Written};
+use client::{Compacted, Deleted, KeyValue, Revision, Written};
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
@@ -72,6 +72,31 @@ pub(crate) fn delete(
         None | Some(Format::Plain | Format::Table) => {
             writeln!(out, "OK")?;
             write_prev(prev, output, out)
+        }
+    }
+}
+
+pub(crate) fn compacted(
+    compacted: &Compacted,
+    output: Output,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let Compacted { compact_revision, revision } = compacted;
+    match output {
+        None => writeln!(out, "the past begins at revision {compact_revision}"),
+        Some(Format::Plain) => writeln!(out, "{compact_revision}"),
+        Some(Format::Json) => json_line(
+            &json!({
+                "status": "compacted",
+                "compact_revision": compact_revision,
+                "revision": revision,
+            }),
+            out,
+        ),
+        Some(Format::Table) => {
+            let mut table = table(&["OLDEST", "NEWEST"]);
+            table.add_row([compact_revision.to_string(), revision.to_string()]);
+            writeln!(out, "{table}")
         }
     }
 }
@@ -223,9 +248,9 @@ pub(crate) fn json_list_end(is_empty: bool, out: &mut impl Write) -> io::Result<
 
 /// An empty table. Columns of numbers are recognised by their headings, and aligned to the right.
 pub(crate) fn table(headings: &[&str]) -> Table {
-    const NUMBERS: [&str; 11] = [
+    const NUMBERS: [&str; 13] = [
         "VERSION", "CREATED", "MODIFIED", "REVISION", "TERM", "LAST", "DURABLE", "COMMIT",
-        "APPLIED", "KEYS", "LAG",
+        "APPLIED", "KEYS", "LAG", "OLDEST", "NEWEST",
     ];
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY).set_header(headings.iter().copied());

@@ -1,5 +1,6 @@
 //! Reading the body of a request, under a limit and a deadline.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -202,6 +203,21 @@ impl TextFields {
     pub(super) fn get(&self, field: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == field).map(|(_, text)| text.as_str())
     }
+}
+
+/// An object whose values are whole numbers, by the names of its fields, each at most once.
+pub(super) fn numbers(body: &[u8], example: &str) -> Result<BTreeMap<String, u64>, Refusal> {
+    let mut numbers = BTreeMap::new();
+    for (field, written) in object(body, example)? {
+        let Some(number) = written.as_u64() else {
+            let message = format!("{field} is a whole number from 0 to {}", u64::MAX);
+            return Err(Refusal::new(Code::BadParameter, message).with("parameter", field));
+        };
+        if numbers.insert(field.clone(), number).is_some() {
+            return Err(Refusal::new(Code::MalformedJson, format!("{field} is there twice")));
+        }
+    }
+    Ok(numbers)
 }
 
 /// The fields of an object in the order in which they are written, repeated ones too.

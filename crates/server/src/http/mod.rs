@@ -20,6 +20,7 @@
 mod alarms;
 mod body;
 mod cluster;
+mod compact;
 mod cursor;
 mod error;
 mod escape;
@@ -89,6 +90,7 @@ pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Rou
         ("/history/{*key}", get(history::history)),
         ("/txn", post(txn::txn)),
         ("/watch", get(watch::watch)),
+        ("/compact", post(compact::compact)),
         ("/session", post(session::open)),
         ("/session/{id}", delete(session::close)),
         ("/cluster/status", get(status::status)),

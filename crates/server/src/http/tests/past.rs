@@ -153,3 +153,71 @@ async fn a_member_without_a_cluster_shows_no_past() {
         world.ask("GET", target).await.assert_refused(503, "unavailable");
     }
 }
+
+/// `POST /compact` to a revision.
+async fn compact(world: &World, revision: u64) -> crate::http::tests::world::Answer {
+    let body = json!({ "revision": revision }).to_string();
+    world.request("POST", "/compact", &[], body.as_bytes()).await
+}
+
+#[tokio::test]
+async fn what_is_compacted_is_refused_from_then_on() {
+    let world = world().await;
+    let answer = compact(&world, 3).await;
+    let expected = json!({
+        "status": "compacted", "compact_revision": 3, "revision": 5, "log_index": 6, "term": 1,
+    });
+    assert_eq!((answer.status, answer.json()), (200, expected));
+    assert_eq!(world.get("/kv/k?revision=3").await["value"], "2");
+    for target in ["/kv/k?revision=2", "/kv?revision=2"] {
+        assert_eq!(world.ask("GET", target).await.assert_refused(410, "compacted")["oldest"], 3);
+    }
+    for target in [format!("/kv/k?at={}", us(2)), format!("/kv?at={}", us(2)), "/kv?at=0".into()] {
+        let body = world.ask("GET", &target).await.assert_refused(410, "before_history");
+        assert_eq!(body["oldest"], 3, "{target}");
+    }
+    assert_eq!(world.get(&format!("/kv/k?at={}", us(3))).await["value"], "2");
+    let history = world.get("/history/k").await;
+    assert_eq!((&history["oldest"], &history["versions"][2]["revision"]), (&json!(3), &json!(3)));
+    assert_eq!(history["versions"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_compaction_of_the_future_or_of_the_compacted_does_nothing() {
+    let world = world().await;
+    assert_eq!(compact(&world, 6).await.assert_refused(400, "future_revision")["newest"], 5);
+    assert_eq!(compact(&world, 4).await.status, 200);
+    for revision in [3, 4] {
+        let body = compact(&world, revision).await.assert_refused(410, "compacted");
+        assert_eq!(body["oldest"], 4);
+    }
+    let status = world.get("/cluster/status").await;
+    assert_eq!((&status["compact_revision"], &status["revision"]), (&json!(4), &json!(5)));
+}
+
+#[tokio::test]
+async fn a_compaction_that_makes_no_sense_is_refused() {
+    let world = world().await;
+    for (body, status, code) in [
+        ("", 400, "malformed_json"),
+        ("{}", 400, "missing_field"),
+        (r#"{"revision":0}"#, 400, "bad_parameter"),
+        (r#"{"revision":-1}"#, 400, "bad_parameter"),
+        (r#"{"revision":"3"}"#, 400, "bad_parameter"),
+        (r#"{"revision":1.5}"#, 400, "bad_parameter"),
+        (r#"{"revision":3,"revision":4}"#, 400, "malformed_json"),
+        (r#"{"revision":3,"physical":1}"#, 400, "unknown_field"),
+        ("[3]", 400, "malformed_json"),
+    ] {
+        let answer = world.request("POST", "/compact", &[], body.as_bytes()).await;
+        answer.assert_refused(status, code);
+    }
+    let body = br#"{"revision":3}"#;
+    let named = world.request("POST", "/compact", &["Idempotency-Key: n"], body).await;
+    named.assert_refused(400, "bad_header");
+    world
+        .request("POST", "/compact?revision=3", &[], body)
+        .await
+        .assert_refused(400, "bad_parameter");
+    assert_eq!(world.get("/cluster/status").await["compact_revision"], 0);
+}
