@@ -23,6 +23,7 @@ use crate::types::{
     Written,
 };
 use crate::verdict::{Again, Answer, Attempt, Effect, Verdict, judge};
+use crate::watch::{Watch, WatchOptions};
 use crate::{Endpoint, Error, escape};
 
 /// Values travel as they are: no escaping, no copying.
@@ -225,6 +226,17 @@ impl Client {
         understand_write(&self.call(call).await?)
     }
 
+    /// Watches keys. What is acknowledged after this returns is told, if the options do not name
+    /// another revision to begin with.
+    ///
+    /// # Errors
+    ///
+    /// The refusal `compacted` if that revision is no longer kept; [`Error::Unavailable`] if no
+    /// member serves in time.
+    pub async fn watch(&self, options: WatchOptions) -> Result<Watch, Error> {
+        Watch::open(self.clone(), options).await
+    }
+
     /// What a member says of itself and of what it knows. Answered without a majority.
     pub async fn status(&self) -> Result<Status, Error> {
         understand(&self.call(read("/cluster/status".to_owned())).await?)
@@ -268,6 +280,26 @@ impl Client {
             self.directory.lock().learn_leader(endpoint.clone());
         }
         Ok(leader)
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    pub(crate) fn candidates(&self, effect: Effect) -> Vec<Endpoint> {
+        self.directory.lock().candidates(effect)
+    }
+
+    pub(crate) fn served(&self, endpoint: &Endpoint) {
+        self.directory.lock().note_served(endpoint);
+    }
+
+    pub(crate) fn failed(&self, endpoint: &Endpoint) {
+        self.directory.lock().note_failed(endpoint);
     }
 
     pub(crate) async fn page(
@@ -489,25 +521,25 @@ impl Doubt {
 }
 
 /// The last thing that each member had to say.
-#[derive(Default)]
-struct Reasons(Vec<(Endpoint, String)>);
+#[derive(Debug, Default)]
+pub(crate) struct Reasons(Vec<(Endpoint, String)>);
 
 impl Reasons {
-    fn add(&mut self, endpoint: &Endpoint, reason: &str) {
+    pub(crate) fn add(&mut self, endpoint: &Endpoint, reason: &str) {
         match self.0.iter_mut().find(|(known, _)| known == endpoint) {
             Some((_, last)) => reason.clone_into(last),
             None => self.0.push((endpoint.clone(), reason.to_owned())),
         }
     }
 
-    fn unavailable(self, timeout: Duration) -> Error {
+    pub(crate) fn unavailable(self, timeout: Duration) -> Error {
         Error::Unavailable { timeout, reasons: self.0 }
     }
 }
 
 /// A path with a query that grows; every part is escaped here.
 pub(crate) struct Query {
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Query {
@@ -530,7 +562,7 @@ impl Query {
 
 /// Tells the member how long to try. It gets a little less time than we wait ourselves: its answer
 /// says more than our silence, so it must arrive first.
-fn with_timeout(path_and_query: &str, patience: Duration) -> String {
+pub(crate) fn with_timeout(path_and_query: &str, patience: Duration) -> String {
     let margin = (patience / 10).min(Duration::from_millis(200));
     let timeout_ms = (patience - margin).as_millis().max(1);
     let mut query = Query::new(path_and_query.to_owned());

@@ -43,6 +43,11 @@
 //! does not serve is passed over at once; when all known members were tried in vain the client
 //! pauses, at random and longer each time (`pace.rs`).
 //!
+//! # Watching
+//!
+//! A [`Watch`] outlives the member it comes from: the client goes on at another one, after the last
+//! revision that it told, so each change comes once and in order.
+//!
 //! # What this does not do
 //!
 //! It does not close its session, which ends by itself. No caching. No TLS.
@@ -59,9 +64,11 @@ mod options;
 mod pace;
 mod record;
 mod session;
+mod sse;
 mod transport;
 mod types;
 mod verdict;
+mod watch;
 
 pub use client::Client;
 pub use endpoint::Endpoint;
@@ -75,3 +82,4 @@ pub use types::{
     Compacted, Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Part, Revision,
     Staleness, Status, Written,
 };
+pub use watch::{Change, Changes, Keys, Update, Watch, WatchOptions};

@@ -40,6 +40,14 @@ pub(crate) struct Message {
     pub(crate) body: Option<(Bytes, &'static str)>,
 }
 
+/// What came of asking for a stream.
+pub(crate) enum Opened {
+    /// It comes.
+    Stream(Incoming),
+    /// It does not.
+    Not(Attempt),
+}
+
 /// The connections of a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
@@ -73,6 +81,28 @@ impl Transport {
             // The pool marks the request with its connection before it writes a byte of it.
             let has_connection = connection.connection_metadata().is_some();
             if has_connection { Attempt::Broken(reason) } else { Attempt::NotSent(reason) }
+        })
+    }
+
+    /// Sends `message` to `endpoint` and waits for the head of its answer, at most for `patience`:
+    /// the body of one that is served comes as it comes.
+    pub(crate) async fn open(
+        &self,
+        endpoint: &Endpoint,
+        message: &Message,
+        patience: Duration,
+    ) -> Opened {
+        let opening = async {
+            match self.http.request(request(endpoint, message)).await {
+                Ok(response) if response.status().is_success() => {
+                    Opened::Stream(response.into_body())
+                }
+                Ok(response) => Opened::Not(read(response).await),
+                Err(error) => Opened::Not(Attempt::Broken(root_cause(&error))),
+            }
+        };
+        timeout(patience, opening).await.unwrap_or_else(|_| {
+            Opened::Not(Attempt::Broken(format!("no answer within {patience:.1?}")))
         })
     }
 
@@ -122,7 +152,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// What lies at the bottom of a chain of errors, in words without numbers of the system.
-fn root_cause(error: &(dyn StdError + 'static)) -> String {
+pub(crate) fn root_cause(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

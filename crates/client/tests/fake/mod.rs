@@ -21,6 +21,8 @@ pub(crate) enum Act {
     Close,
     /// Sends half of an answer and closes the connection.
     CloseInTheMiddle,
+    /// Streams server-sent events; then goes on saying nothing, or closes the connection.
+    Stream { text: String, goes_on: bool },
 }
 
 pub(crate) fn ok(body: &str) -> Act {
@@ -126,6 +128,17 @@ async fn play(stream: &mut TcpStream, act: Act) -> bool {
             false
         }
         Act::Close => false,
+        Act::Stream { text, goes_on } => {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+                        Transfer-Encoding: chunked\r\n\r\n";
+            let chunk = format!("{head}{:x}\r\n{text}\r\n", text.len());
+            stream.write_all(chunk.as_bytes()).await.ok();
+            if goes_on {
+                let mut rest = Vec::new();
+                stream.read_to_end(&mut rest).await.ok();
+            }
+            false
+        }
         Act::CloseInTheMiddle => {
             let half = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"status\":\"comm";
             stream.write_all(half.as_bytes()).await.ok();
