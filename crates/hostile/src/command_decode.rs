@@ -8,9 +8,9 @@ use bytes::Bytes;
 use raft::MemberId;
 use replica::{Configuration, Member, Standing};
 use store::{
-    Apply, Budget, Command, Compare, Condition, Filter, KeyRange, Limits, LogEntry, Operand,
-    Origin, Outcome, RangeRequest, Relation, Revision, SessionId, Sort, SortBy, Store, Txn, TxnOp,
-    TxnPut,
+    Apply, Budget, Command, Compare, Condition, DueKey, Filter, Grant, KeyRange, LeaseId, Limits,
+    LogEntry, Operand, Origin, Outcome, Put, PutLifetime, RangeRequest, Relation, Revision,
+    SessionId, Sort, SortBy, Store, Txn, TxnOp,
 };
 
 use crate::Verdict;
@@ -54,7 +54,7 @@ fn apply_to_two_stores(commands: &[Bytes]) {
     let (mut whole, mut in_turns) = (Store::new(), Store::new());
     for (command, index) in commands.iter().zip(1..) {
         let command = Some(command.clone());
-        let entry = LogEntry { index, term: 1, stamp_ms: index * 7, age_ms: index * 5, command };
+        let entry = LogEntry { index, term: 1, stamp_ms: index * 7, age_ms: index * 500, command };
         let outcome = apply(&mut whole, &entry, u64::MAX);
         assert_eq!(apply(&mut in_turns, &entry, 1), outcome, "entry {index}");
     }
@@ -92,11 +92,8 @@ fn commands_seed(commands: &[Command]) -> Vec<u8> {
 
 /// A command of every kind.
 fn samples() -> Vec<Command> {
-    let put = |key: &'static str, value: &'static str| Command::Put {
-        key: key.into(),
-        value: value.into(),
-        prev_kv: true,
-        condition: None,
+    let put = |key: &'static str, value: &'static str| {
+        Command::from(Put { prev_kv: true, ..Put::new(key, value) })
     };
     let ranges = [
         KeyRange::Single("ab".into()),
@@ -107,12 +104,7 @@ fn samples() -> Vec<Command> {
     let delete = |range| Command::Delete { range, prev_kv: true, condition: None };
     let once = |origin| Command::Once { origin, command: Box::new(put("a", "4")) };
     let session = SessionId(1);
-    let unless_there = Command::Put {
-        key: "c".into(),
-        value: "5".into(),
-        prev_kv: false,
-        condition: Some(Condition::ABSENT),
-    };
+    let unless_there = Command::Put { put: Put::new("c", "5"), condition: Some(Condition::ABSENT) };
     // The session first: alone or with the others, its entry is the first one.
     let others = [
         Command::OpenSession,
@@ -129,6 +121,18 @@ fn samples() -> Vec<Command> {
             origin: Origin::Key("txn".into()),
             command: Box::new(Command::Txn(txn_sample())),
         },
+        Command::LeaseGrant { lease: LeaseId::NONE, ttl_s: 2 },
+        Command::LeaseGrant { lease: LeaseId(9), ttl_s: 60 },
+        Put { lifetime: PutLifetime::Lease(LeaseId(9)), ..Put::new("f", "8") }.into(),
+        Put { lifetime: PutLifetime::TtlMs(1), ..Put::new("g", "9") }.into(),
+        Put { lifetime: PutLifetime::AsBefore, ignore_value: true, ..Put::new("g", "") }.into(),
+        Command::Txn(lifetimes_sample()),
+        Command::Once {
+            origin: Origin::Key("lease".into()),
+            command: Box::new(Command::LeaseRevoke { lease: LeaseId(11) }),
+        },
+        expiry_sample(),
+        Command::LeaseRevoke { lease: LeaseId(9) },
         Command::Compact { revision: Revision(4) },
         Command::Check,
         Command::CloseSession { session },
@@ -140,7 +144,7 @@ fn samples() -> Vec<Command> {
 fn txn_sample() -> Txn {
     let put = |key: &'static str, ignore_value| {
         let value = if ignore_value { "" } else { "6" };
-        TxnOp::Put(TxnPut { key: key.into(), value: value.into(), prev_kv: true, ignore_value })
+        TxnOp::Put(Put { prev_kv: true, ignore_value, ..Put::new(key, value) })
     };
     let prefix = KeyRange::Prefix("a".into());
     let compare = |relation, operand| Compare { range: prefix.clone(), relation, operand };
@@ -164,6 +168,31 @@ fn txn_sample() -> Txn {
         ],
         success: vec![put("b", true), TxnOp::Txn(inner), TxnOp::Range(range)],
         failure: vec![put("e", false)],
+    }
+}
+
+/// A transaction whose puts say how long their keys live.
+fn lifetimes_sample() -> Txn {
+    let put = |key: &'static str, lifetime| TxnOp::Put(Put { lifetime, ..Put::new(key, "10") });
+    Txn {
+        compares: Vec::new(),
+        success: vec![
+            put("f", PutLifetime::AsBefore),
+            put("g", PutLifetime::Lease(LeaseId(9))),
+            put("h", PutLifetime::TtlMs(5)),
+        ],
+        failure: vec![put("f", PutLifetime::Unbounded)],
+    }
+}
+
+/// Some of what it names is there, if all samples come one after the other.
+fn expiry_sample() -> Command {
+    let lease = |lease, index| Grant { lease: LeaseId(lease), index };
+    let key =
+        |key: &'static str, revision| DueKey { key: key.into(), mod_revision: Revision(revision) };
+    Command::Expire {
+        leases: vec![lease(9, 12), lease(11, 11)],
+        keys: vec![key("h", 13), key("g", 12), key("z", 1)],
     }
 }
 

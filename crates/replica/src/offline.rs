@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use raft::{Entry, EntryKind, MemberId};
-use store::{Command, Condition, KeyRange, Origin};
+use store::{Command, Condition, KeyRange, Origin, PutLifetime};
 
 use crate::configuration::{Configuration, Member, Standing};
 use crate::entry;
@@ -45,9 +45,12 @@ pub fn explain(entry: &wal::Entry) -> Explained {
 
 fn command_fields(command: &Command) -> Vec<(&'static str, String)> {
     match command {
-        Command::Put { key, value, condition, .. } => {
-            let mut fields = vec![("do", "put".to_owned()), ("key", shown(key))];
-            fields.push(("value", shown(value)));
+        Command::Put { put, condition } => {
+            let mut fields = vec![("do", "put".to_owned()), ("key", shown(&put.key))];
+            if !put.ignore_value {
+                fields.push(("value", shown(&put.value)));
+            }
+            fields.extend(lifetime_field(put.lifetime));
             fields.extend(condition.map(condition_field));
             fields
         }
@@ -69,6 +72,22 @@ fn command_fields(command: &Command) -> Vec<(&'static str, String)> {
         Command::Compact { revision } => {
             vec![("do", "compact".to_owned()), ("revision", revision.0.to_string())]
         }
+        Command::LeaseGrant { lease, ttl_s } => vec![
+            ("do", "lease_grant".to_owned()),
+            ("lease", lease.to_string()),
+            ("ttl_s", ttl_s.to_string()),
+        ],
+        Command::LeaseRevoke { lease } => {
+            vec![("do", "lease_revoke".to_owned()), ("lease", lease.to_string())]
+        }
+        Command::Expire { leases, keys } => {
+            let leases: Vec<String> = leases.iter().map(|grant| grant.lease.to_string()).collect();
+            vec![
+                ("do", "expire".to_owned()),
+                ("leases", leases.join(" ")),
+                ("keys", keys.len().to_string()),
+            ]
+        }
         Command::OpenSession => vec![("do", "open_session".to_owned())],
         Command::CloseSession { session } => {
             vec![("do", "close_session".to_owned()), ("session", session.0.to_string())]
@@ -85,6 +104,15 @@ fn command_fields(command: &Command) -> Vec<(&'static str, String)> {
             fields
         }
         Command::Check => vec![("do", "check".to_owned())],
+    }
+}
+
+fn lifetime_field(lifetime: PutLifetime) -> Option<(&'static str, String)> {
+    match lifetime {
+        PutLifetime::Unbounded => None,
+        PutLifetime::Lease(lease) => Some(("lease", lease.to_string())),
+        PutLifetime::TtlMs(ttl_ms) => Some(("ttl_ms", ttl_ms.to_string())),
+        PutLifetime::AsBefore => Some(("lifetime", "as before".to_owned())),
     }
 }
 

@@ -14,7 +14,7 @@ use replica::{
     LogRequest, LogWorker, Member, Recovered, Replica, SnapshotOptions, SnapshotReply,
     SnapshotRequest, SnapshotWorker, forecast_alone, go_on_alone, open_log, open_snapshots,
 };
-use store::{Apply, Budget, Command, LogEntry, Store};
+use store::{Apply, Budget, Command, LogEntry, Put, Store};
 use wal::Options;
 use wal::snapshot::Snapshots;
 
@@ -48,8 +48,7 @@ fn key(index: u64) -> String {
 
 fn entry(index: u64, value: &[u8]) -> Entry {
     let id = LogId::new(Term(1), Index(index));
-    let (key, value) = (Bytes::from(key(index)), Bytes::copy_from_slice(value));
-    let payload = Command::Put { key, value, prev_kv: false, condition: None }.encode();
+    let payload = Command::from(Put::new(key(index), Bytes::copy_from_slice(value))).encode();
     Entry { id, kind: EntryKind::Command, stamp_ms: index, age_ms: index, payload }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cluster::{Cluster, put, put_once};
 use raft::{Body, LogId, MemberId, Message};
 use replica::{Done, Failure, ForwardRefusal, PeerMessage, Request, Stop};
-use store::{ApplyError, Command, FirstOutcome, KeyRange, Origin, Outcome, Txn, TxnOp, TxnPut};
+use store::{ApplyError, Command, FirstOutcome, KeyRange, Origin, Outcome, Put, Txn, TxnOp};
 
 /// What a read that was served was told to be settled.
 fn settled_ms(cluster: &Cluster, ticket: u64) -> u64 {
@@ -87,17 +87,9 @@ fn a_forwarded_write_that_arrives_twice_is_done_once() {
 /// A peer is faulty: it hands over what no gateway takes. In the log it would end every member.
 #[test]
 fn what_no_gateway_takes_is_not_taken_from_a_peer_either() {
-    let put = |key: &'static str| {
-        let (key, value) = (Bytes::from_static(key.as_bytes()), Bytes::from_static(b"v"));
-        TxnOp::Put(TxnPut { key, value, prev_kv: false, ignore_value: false })
-    };
+    let put = |key: &'static str| TxnOp::Put(Put::new(key, "v"));
     let twice = Txn { success: vec![put("k"), put("k")], ..Txn::default() };
-    let huge = Command::Put {
-        key: Bytes::from_static(b"k"),
-        value: Bytes::from(vec![0; 5 << 20]),
-        prev_kv: false,
-        condition: None,
-    };
+    let huge = Command::from(Put::new("k", vec![0; 5 << 20]));
     let mut cluster = Cluster::led();
     let (term, last) = (cluster.replica(1).raft().term(), cluster.replica(1).raft().log().last());
     for (number, command) in [(1, Command::Txn(twice).encode()), (2, huge.encode())] {

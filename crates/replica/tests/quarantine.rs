@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cluster::{Cluster, put};
 use raft::{Entry, EntryKind, Index};
 use replica::{CHECK_INTERVAL_MS, Done, Failure, ForwardRefusal, PeerMessage, Request};
-use store::{Apply, Budget, Command, LogEntry, Store};
+use store::{Apply, Budget, Command, LogEntry, Put, Store};
 
 /// Time for a check entry, the reports and the verdict.
 const FOUND_MS: u64 = 3 * CHECK_INTERVAL_MS;
@@ -32,9 +32,9 @@ fn rotten(salt: u8) -> impl Fn(&raft::Log) -> Store {
 
 fn altered(entry: &Entry, salt: u8) -> Bytes {
     match Command::decode(entry.payload.clone()).expect("known commands") {
-        Command::Put { key, prev_kv, condition, .. } => {
-            let value = Bytes::from(vec![salt]);
-            Command::Put { key, value, prev_kv, condition }.encode()
+        Command::Put { put, condition } => {
+            let put = Put { value: Bytes::from(vec![salt]), ..put };
+            Command::Put { put, condition }.encode()
         }
         _ => entry.payload.clone(),
     }

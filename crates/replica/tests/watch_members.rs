@@ -13,7 +13,7 @@ use replica::{
     CHECK_INTERVAL_MS, SnapshotOptions, Stop, Unserved, WatchEnd, WatchRefusal, WatchRequest,
     Watcher,
 };
-use store::{Budget, Command, KeyRange, LogEntry, Store};
+use store::{Budget, Command, KeyRange, LogEntry, Put, Store};
 use watching::told;
 
 /// Three members that make a snapshot every few writes, `1` leading.
@@ -75,8 +75,9 @@ fn rotten(log: &raft::Log) -> Store {
 
 fn altered(payload: Bytes) -> Bytes {
     match Command::decode(payload.clone()).unwrap() {
-        Command::Put { key, prev_kv, condition, .. } => {
-            Command::Put { key, value: "rotten".into(), prev_kv, condition }.encode()
+        Command::Put { put, condition } => {
+            let put = Put { value: "rotten".into(), ..put };
+            Command::Put { put, condition }.encode()
         }
         _ => payload,
     }

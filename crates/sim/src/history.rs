@@ -176,17 +176,18 @@ fn without_the_unseen(mut operations: Vec<Operation>) -> Vec<Operation> {
 /// Which keys a change is about, and what it leaves there; none if it is about none.
 fn touched(payload: &Bytes) -> Option<(KeyRange, Option<Bytes>)> {
     match decode(payload) {
-        Command::Put { key, value, .. } => Some((KeyRange::Single(key), Some(value))),
+        Command::Put { put, .. } => Some((KeyRange::Single(put.key), Some(put.value))),
         Command::Delete { range, .. } => Some((range, None)),
         _ => None,
     }
 }
 
 fn asks_prev(payload: &Bytes) -> bool {
-    matches!(
-        decode(payload),
-        Command::Put { prev_kv: true, .. } | Command::Delete { prev_kv: true, .. }
-    )
+    match decode(payload) {
+        Command::Put { put, .. } => put.prev_kv,
+        Command::Delete { prev_kv, .. } => prev_kv,
+        _ => false,
+    }
 }
 
 /// The change itself, whatever its name.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use raft::Entry;
 use store::{
-    Command, Condition, FirstAnswer, FirstOutcome, KeyRange, KeyValue, Origin, Outcome, Revision,
-    SessionId,
+    Command, Condition, FirstAnswer, FirstOutcome, KeyRange, KeyValue, Lifetime, Origin, Outcome,
+    Put, Revision, SessionId,
 };
 
 #[derive(Debug)]
@@ -114,9 +114,9 @@ impl Model {
     /// What the command does, and what its answer must be.
     pub(crate) fn apply(&mut self, command: Command) -> Outcome {
         match command {
-            Command::Put { key, value, prev_kv, condition } => {
-                let conflict = self.conflict(&key, condition);
-                conflict.unwrap_or_else(|| self.put(key, value, prev_kv))
+            Command::Put { put, condition } => {
+                let conflict = self.conflict(&put.key, condition);
+                conflict.unwrap_or_else(|| self.put(put))
             }
             Command::Delete { range, prev_kv, condition } => {
                 let conflict = match &range {
@@ -142,7 +142,8 @@ impl Model {
         (!holds).then_some(Outcome::Conflict { revision: self.revision, current })
     }
 
-    fn put(&mut self, key: Bytes, value: Bytes, prev_kv: bool) -> Outcome {
+    fn put(&mut self, put: Put) -> Outcome {
+        let Put { key, value, prev_kv, .. } = put;
         let before = self.one(&key, self.revision);
         let revision = self.next_revision();
         let (created, number) =
@@ -181,6 +182,7 @@ impl Model {
             create_revision: version.created,
             mod_revision: version.modified,
             version: version.number,
+            lifetime: Lifetime::Unbounded,
         })
     }
 
@@ -215,12 +217,7 @@ mod tests {
     use super::*;
 
     fn put(model: &mut Model, key: &'static str, value: &'static str) -> Outcome {
-        model.apply(Command::Put {
-            key: key.into(),
-            value: value.into(),
-            prev_kv: true,
-            condition: None,
-        })
+        model.apply(Put { prev_kv: true, ..Put::new(key, value) }.into())
     }
 
     #[test]

@@ -235,7 +235,10 @@ impl Oracle {
         let (revision, changes) = match outcome {
             Outcome::Put { revision, .. } => (*revision, true),
             Outcome::Deleted { revision, count, .. } => (*revision, *count > 0),
-            Outcome::Conflict { revision, .. } => (*revision, false),
+            Outcome::Conflict { revision, .. } | Outcome::LeaseGranted { revision, .. } => {
+                (*revision, false)
+            }
+            Outcome::LeaseRevoked { revision, count } => (*revision, *count > 0),
             Outcome::Txn(response) => (response.revision, false),
             Outcome::Refused { revision, .. } | Outcome::Compacted { revision, .. } => {
                 (*revision, false)
@@ -247,7 +250,10 @@ impl Oracle {
             | Outcome::SessionExpired
             | Outcome::Stale
             | Outcome::KeyReused => (committed.revision, false),
-            Outcome::Nothing | Outcome::TableFull | Outcome::Checked { .. } => {
+            Outcome::Nothing
+            | Outcome::TableFull
+            | Outcome::Checked { .. }
+            | Outcome::Expired { .. } => {
                 panic!("oracle: a write was answered with {outcome:?}")
             }
         };

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use replica::{Done, Failure};
-use store::{Command, Origin, Outcome, SessionId};
+use store::{Command, Origin, Outcome, Put, SessionId};
 
 use crate::random::Random;
 
@@ -87,12 +87,8 @@ impl Client {
         let acked_below = self.seq + 1;
         self.seq += 1;
         let origin = Origin::Session { session, seq: self.seq, acked_below };
-        let put = Command::Put {
-            key: format!("counter-{client}").into(),
-            value: format!("{session} {}", self.seq).into(),
-            prev_kv: random.coin(),
-            condition: None,
-        };
-        Command::Once { origin, command: Box::new(put) }.encode()
+        let (key, value) = (format!("counter-{client}"), format!("{session} {}", self.seq));
+        let put = Put { prev_kv: random.coin(), ..Put::new(key, value) };
+        Command::Once { origin, command: Box::new(put.into()) }.encode()
     }
 }

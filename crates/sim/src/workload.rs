@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use raft::MemberId;
 use replica::{Answer, Done, Failure, Request, Submission, Ticket};
-use store::{Command, Condition, KeyRange, Origin, RangeRequest, Revision};
+use store::{Command, Condition, KeyRange, Origin, Put, RangeRequest, Revision};
 
 use crate::canary::Canary;
 use crate::faults::Fault;
@@ -100,7 +100,7 @@ impl Clients {
         let width = if long { self.random.below(self.value_bytes_max) } else { 0 } as usize;
         let value = format!("{:>width$}", ticket.0);
         let prev_kv = self.random.coin();
-        Command::Put { key: key(number), value: value.into(), prev_kv, condition: None }.encode()
+        Command::from(Put { prev_kv, ..Put::new(key(number), value) }).encode()
     }
 
     /// A put or a delete under a condition that may hold, if nobody is faster.
@@ -113,17 +113,17 @@ impl Clients {
             1 => Condition::ABSENT,
             _ => Condition::ModRevision(guess),
         };
-        let value = format!("swapped by {}", ticket.0).into();
-        let (prev_kv, condition) = (self.random.coin(), Some(condition));
-        Command::Put { key, value, prev_kv, condition }.encode()
+        let value = format!("swapped by {}", ticket.0);
+        let put = Put { prev_kv: self.random.coin(), ..Put::new(key, value) };
+        Command::Put { put, condition: Some(condition) }.encode()
     }
 
     /// A put that carries a name of its own, so that copies of it are known for copies.
     fn put_by_name(&mut self, number: u64, ticket: Ticket) -> Bytes {
-        let (key, value) = (key(number), format!("by name {}", ticket.0).into());
-        let put = Command::Put { key, value, prev_kv: true, condition: None };
+        let value = format!("by name {}", ticket.0);
+        let put = Put { prev_kv: true, ..Put::new(key(number), value) };
         let origin = Origin::Key(format!("name {}", ticket.0).into());
-        Command::Once { origin, command: Box::new(put) }.encode()
+        Command::Once { origin, command: Box::new(put.into()) }.encode()
     }
 
     /// Removes the keys from the first to the last. The end of the range, between the last key

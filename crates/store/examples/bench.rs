@@ -16,7 +16,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use store::{Budget, Capture, Command, KeyRange, LogEntry, RangeRequest, Reader, Restore, Store};
+use store::{
+    Budget, Capture, Command, KeyRange, LogEntry, Put, RangeRequest, Reader, Restore, Store,
+};
 
 const KEYS: u64 = 1_000_000;
 const PUTS: u64 = 1_000_000;
@@ -97,8 +99,7 @@ impl Bench {
     fn entry(&mut self, number: u64) -> LogEntry {
         let value: Vec<u8> =
             (0..VALUE_BYTES / 8).flat_map(|_| self.random.next().to_le_bytes()).collect();
-        let command =
-            Command::Put { key: key(number), value: value.into(), prev_kv: false, condition: None };
+        let command = Command::from(Put::new(key(number), value));
         self.index += 1;
         let command = Some(command.encode());
         LogEntry { index: self.index, term: 1, stamp_ms: self.index, age_ms: 0, command }

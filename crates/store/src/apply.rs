@@ -8,18 +8,21 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use crate::budget::{Budget, VERSION_COST_UNITS};
-use crate::command::{Command, Condition, DecodeError};
+use crate::command::{Command, Condition, DecodeError, Put};
 use crate::delete::Delete;
+use crate::expiry::Removal;
 use crate::hash;
+use crate::lease::{GrantError, Lease};
 use crate::once::{Change, OnceLimits, Place};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refused};
+use crate::put;
 use crate::read::{Reader, View};
 use crate::snapshot::Capture;
 use crate::state::State;
 use crate::sweep::Sweep;
 use crate::tree::Tree;
 use crate::txn::Run;
-use crate::types::{Revision, SessionId};
+use crate::types::{LeaseId, Revision, SessionId};
 use crate::version::Write;
 
 /// A committed entry of the log, as far as the store is concerned.
@@ -103,7 +106,7 @@ impl Store {
     pub(crate) fn with(tree: Tree, state: State) -> Store {
         let tree = Arc::new(tree);
         let published = state.published();
-        let view = View { tree: Arc::clone(&tree), published };
+        let view = View { tree: Arc::clone(&tree), published, leases: state.ledger.leases.clone() };
         tree.pins.sweep_to(state.compact_revision);
         Store {
             sweep: Sweep::done(state.compact_revision),
@@ -157,7 +160,15 @@ impl Store {
             Command::Put { .. }
             | Command::Delete { .. }
             | Command::DeleteRecord { .. }
-            | Command::Txn(_) => self.change(command, None, entry, budget),
+            | Command::Txn(_)
+            | Command::LeaseGrant { .. }
+            | Command::LeaseRevoke { .. } => self.change(command, None, entry, budget),
+            Command::Expire { leases, keys } => {
+                let (ledger, revision) = (self.state.ledger.begin(), self.state.revision.next());
+                let removal = Removal::of_due(leases, keys, age_ms, ledger, revision);
+                let unfinished = Unfinished { work: Work::Expiry(removal), change: None };
+                self.work(unfinished, entry, budget)
+            }
             Command::Once { origin, command } => {
                 let fingerprint = hash::bytes(&command.encode());
                 let change = Change { origin, fingerprint, age_ms };
@@ -179,7 +190,7 @@ impl Store {
         })
     }
 
-    /// Does a change of keys, or begins it; an answer is kept for whoever named the change.
+    /// Does a change, or begins it; an answer is kept for whoever named it.
     fn change(
         &mut self,
         command: Command,
@@ -187,27 +198,67 @@ impl Store {
         entry: &LogEntry,
         budget: &mut Budget,
     ) -> Option<Outcome> {
-        let next = self.state.revision.next();
-        let work = match command {
-            Command::Put { key, value, prev_kv, condition } => {
-                let outcome = self
-                    .conflict(&key, condition)
-                    .unwrap_or_else(|| self.put(&key, &value, prev_kv, budget));
+        let work = match self.begin(command, entry, budget) {
+            Begun::Done(outcome) => {
                 self.keep(change.as_ref(), entry, &outcome);
                 return Some(outcome);
             }
-            Command::Delete { range, prev_kv, condition } => {
-                if let Some(conflict) = self.conflict(&range.span().start, condition) {
-                    self.keep(change.as_ref(), entry, &conflict);
-                    return Some(conflict);
-                }
-                Work::Delete(Delete::new(&range, prev_kv, next))
-            }
-            Command::DeleteRecord { record } => Work::Delete(Delete::of_record(&record, next)),
-            Command::Txn(txn) => Work::Txn(Box::new(Run::new(txn, self.state.kept()))),
-            other => panic!("{other:?} changes no key"),
+            Begun::Work(work) => work,
         };
         self.work(Unfinished { work, change }, entry, budget)
+    }
+
+    fn begin(&mut self, command: Command, entry: &LogEntry, budget: &mut Budget) -> Begun {
+        let next = self.state.revision.next();
+        match command {
+            Command::Put { put, condition } => {
+                let conflict = self.conflict(&put.key, condition);
+                Begun::Done(conflict.unwrap_or_else(|| self.put(&put, entry.age_ms, budget)))
+            }
+            Command::Delete { range, prev_kv, condition } => {
+                match self.conflict(&range.span().start, condition) {
+                    Some(conflict) => Begun::Done(conflict),
+                    None => {
+                        let ledger = self.state.ledger.begin();
+                        Begun::Work(Work::Delete(Delete::new(&range, prev_kv, ledger, next)))
+                    }
+                }
+            }
+            Command::DeleteRecord { record } => {
+                let ledger = self.state.ledger.begin();
+                Begun::Work(Work::Delete(Delete::of_record(&record, ledger, next)))
+            }
+            Command::Txn(txn) => {
+                let (kept, ledger) = (self.state.kept(), self.state.ledger.begin());
+                Begun::Work(Work::Txn(Box::new(Run::new(txn, kept, entry.age_ms, ledger))))
+            }
+            Command::LeaseGrant { lease, ttl_s } => Begun::Done(self.grant(lease, ttl_s, entry)),
+            Command::LeaseRevoke { lease } => match self.state.ledger.leases.check(lease) {
+                Err(reason) => Begun::Done(self.refused(reason)),
+                Ok(()) => {
+                    let ledger = self.state.ledger.begin();
+                    Begun::Work(Work::Revocation(Removal::of_lease(lease, ledger, next)))
+                }
+            },
+            other => panic!("{other:?} is no change"),
+        }
+    }
+
+    fn refused(&self, reason: Refused) -> Outcome {
+        Outcome::Refused { revision: self.state.revision, reason }
+    }
+
+    fn grant(&mut self, wanted: LeaseId, ttl_s: u64, entry: &LogEntry) -> Outcome {
+        let leases = &mut self.state.ledger.leases;
+        match leases.grant(wanted, ttl_s, entry.index, entry.age_ms) {
+            Ok(lease) => Outcome::LeaseGranted {
+                revision: self.state.revision,
+                lease: lease.id(),
+                ttl_s: lease.ttl_s(),
+            },
+            Err(GrantError::Exists) => self.refused(Refused::LeaseExists),
+            Err(GrantError::Full) => Outcome::TableFull,
+        }
     }
 
     /// What to answer if the condition does not hold.
@@ -219,11 +270,16 @@ impl Store {
         (!holds).then_some(Outcome::Conflict { revision, current })
     }
 
-    fn put(&mut self, key: &[u8], value: &[u8], prev_kv: bool, budget: &mut Budget) -> Outcome {
-        budget.spend((key.len() + value.len()) as u64);
-        let revision = self.state.revision.next();
-        let write = Write::new(key, value, revision, self.tree.events.stamp_ms());
-        let prev = self.tree.put(write, prev_kv, &mut self.state.tally);
+    fn put(&mut self, put: &Put, age_ms: u64, budget: &mut Budget) -> Outcome {
+        let before = self.state.revision;
+        if let Err(reason) = put::check(put, &self.tree, before, &self.state.ledger.leases) {
+            return self.refused(reason);
+        }
+        let (value, lifetime) = put::resolve(put, &self.tree, before, age_ms);
+        budget.spend((put.key.len() + value.len()) as u64);
+        let (revision, stamp_ms) = (before.next(), self.tree.events.stamp_ms());
+        let write = Write::new(&put.key, &value, revision, stamp_ms, lifetime);
+        let prev = self.tree.put(write, put.prev_kv, &mut self.state.ledger);
         self.state.revision = revision;
         Outcome::Put { revision, prev }
     }
@@ -238,20 +294,31 @@ impl Store {
         let advanced = match &mut unfinished.work {
             Work::Delete(delete) => Ok(delete.advance(&self.tree, budget)),
             Work::Txn(run) => run.advance(&self.tree, budget),
+            Work::Revocation(removal) | Work::Expiry(removal) => {
+                Ok(removal.advance(&self.tree, budget))
+            }
         };
         let outcome = match (advanced, unfinished.work) {
             (Ok(false), work) => {
                 self.unfinished = Some(Unfinished { work, ..unfinished });
                 return None;
             }
-            (Err(reason), _) => Outcome::Refused { revision: self.state.revision, reason },
+            (Err(reason), _) => self.refused(reason),
             (Ok(true), Work::Delete(delete)) => self.finish_delete(delete),
             (Ok(true), Work::Txn(run)) => {
-                let (response, tally) = run.finish();
-                if let Some(tally) = tally {
-                    self.state.wrote(response.revision, tally);
+                let (response, ledger) = run.finish();
+                if let Some(ledger) = ledger {
+                    self.state.wrote(response.revision, ledger);
                 }
                 Outcome::Txn(response)
+            }
+            (Ok(true), Work::Revocation(removal)) => {
+                let (revision, _, count) = self.finish_removal(removal);
+                Outcome::LeaseRevoked { revision, count }
+            }
+            (Ok(true), Work::Expiry(removal)) => {
+                let (revision, leases, keys) = self.finish_removal(removal);
+                Outcome::Expired { revision, leases, keys }
             }
         };
         self.keep(unfinished.change.as_ref(), entry, &outcome);
@@ -259,11 +326,19 @@ impl Store {
     }
 
     fn finish_delete(&mut self, delete: Delete) -> Outcome {
-        let Delete { count, prev, revision, tally, .. } = delete;
+        let Delete { count, prev, revision, ledger, .. } = delete;
         if count > 0 {
-            self.state.wrote(revision, tally);
+            self.state.wrote(revision, ledger);
         }
         Outcome::Deleted { revision: self.state.revision, count, prev }
+    }
+
+    /// The store's revision then, and how many leases and keys are gone.
+    fn finish_removal(&mut self, removal: Removal) -> (Revision, u64, u64) {
+        let Removal { revision, ledger, leases_gone, keys_gone, .. } = removal;
+        let now = if keys_gone > 0 { revision } else { self.state.revision };
+        self.state.wrote(now, ledger);
+        (now, leases_gone, keys_gone)
     }
 
     /// Keeps the answer to a change that has a name.
@@ -278,7 +353,8 @@ impl Store {
     /// An unfinished entry stays out of it.
     pub fn publish(&mut self) {
         let published = self.state.published();
-        let view = View { tree: Arc::clone(&self.tree), published };
+        let leases = self.state.ledger.leases.clone();
+        let view = View { tree: Arc::clone(&self.tree), published, leases };
         self.view.store(Arc::new(view));
     }
 
@@ -287,7 +363,10 @@ impl Store {
     /// often as there is time for it, and changes nothing that a reader can ask.
     pub fn sweep(&mut self, budget: &mut Budget) -> bool {
         let compact_revision = self.view.load().published.compact_revision;
-        let over = self.sweep.advance(&self.tree, compact_revision, &mut self.state.tally, budget);
+        let over = {
+            let tally = &mut self.state.ledger.tally;
+            self.sweep.advance(&self.tree, compact_revision, tally, budget)
+        };
         if self.unfinished.is_none() {
             self.state.event_bytes = self.tree.events.bytes();
         }
@@ -322,6 +401,28 @@ impl Store {
     /// A handle for reading what is published.
     pub fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.view))
+    }
+
+    /// Shows `take` the keys whose time to live is over at this age, the longest overdue first,
+    /// until it answers that it has enough: what the leader proposes to expire. They are as the
+    /// last command left them, published or not.
+    pub fn due_keys(&self, age_ms: u64, take: impl FnMut(&[u8], Revision) -> bool) {
+        self.state.ledger.deadlines.due(age_ms, take);
+    }
+
+    /// The age at which the next key with a time to live of its own is due, ms.
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.state.ledger.deadlines.next_ms()
+    }
+
+    /// A lease as it is applied, published or not.
+    pub fn lease(&self, id: LeaseId) -> Option<&Lease> {
+        self.state.ledger.leases.get(id).map(AsRef::as_ref)
+    }
+
+    /// The leases after this one as they are applied, all after `None`, by id.
+    pub fn leases_after(&self, id: Option<LeaseId>) -> impl Iterator<Item = &Lease> {
+        self.state.ledger.leases.after(id).map(AsRef::as_ref)
     }
 
     /// The last entry applied in full; 0 before the first.
@@ -373,4 +474,12 @@ struct Unfinished {
 enum Work {
     Delete(Delete),
     Txn(Box<Run>),
+    Revocation(Removal),
+    Expiry(Removal),
+}
+
+/// How a change begins.
+enum Begun {
+    Done(Outcome),
+    Work(Work),
 }

@@ -10,28 +10,28 @@ use std::fmt;
 use bytes::Bytes;
 use prost::Message;
 
+use crate::deadlines::DueKey;
 use crate::key_range::KeyRange;
-use crate::types::{Revision, SessionId};
+use crate::lease::Grant;
+use crate::types::{LeaseId, Revision, SessionId};
 
 mod limits;
+mod put;
 mod txn;
 mod txn_wire;
 mod wire;
 
-pub use limits::{CommandError, Limits, ONCE_KEY_BYTES_MAX};
-pub use txn::{Compare, Operand, Relation, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn, TxnOp, TxnPut};
+pub use limits::{CommandError, EXPIRED_MAX, Limits, ONCE_KEY_BYTES_MAX};
+pub use put::{Put, PutLifetime, TTL_MS_MAX};
+pub use txn::{Compare, Operand, Relation, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn, TxnOp};
 
 /// A change to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Gives a key a value, whether it exists or not.
     Put {
-        /// The key.
-        key: Bytes,
-        /// Its new value.
-        value: Bytes,
-        /// Whether the outcome tells what the key was before.
-        prev_kv: bool,
+        /// Which key, and what it gets.
+        put: Put,
         /// What must hold of the key, or else nothing is done.
         condition: Option<Condition>,
     },
@@ -56,6 +56,27 @@ pub enum Command {
         /// The oldest revision that can be read afterwards.
         revision: Revision,
     },
+    /// Grants a lease.
+    LeaseGrant {
+        /// Its id; [`LeaseId::NONE`] lets the store choose one.
+        lease: LeaseId,
+        /// Its time to live in seconds, 1 to [`crate::TTL_S_MAX`]; one below
+        /// [`crate::LEASE_TTL_S_MIN`] is raised to it.
+        ttl_s: u64,
+    },
+    /// Removes a lease and all keys that are attached to it.
+    LeaseRevoke {
+        /// Which one.
+        lease: LeaseId,
+    },
+    /// Removes leases, with their keys, and keys whose time is over; the leader proposes it. What
+    /// is not there any more as it is named here stays as it is. At most [`EXPIRED_MAX`] of each.
+    Expire {
+        /// The leases.
+        leases: Vec<Grant>,
+        /// The keys that had a time to live of their own.
+        keys: Vec<DueKey>,
+    },
     /// Opens a session; the entry's index is its id (rule 9.1).
     OpenSession,
     /// Closes a session, and forgets what it was answered.
@@ -63,13 +84,13 @@ pub enum Command {
         /// Which one; one that is not there is no error.
         session: SessionId,
     },
-    /// Does a change of keys, unless it was done before under the same origin: then the answer is
-    /// the first one's (rules 9).
+    /// Does a change, unless it was done before under the same origin: then the answer is the
+    /// first one's (rules 9).
     Once {
         /// What tells this change from all others.
         origin: Origin,
-        /// The change, which is [`Command::Put`], [`Command::Delete`], [`Command::DeleteRecord`] or
-        /// [`Command::Txn`].
+        /// The change: a put, a delete, of a record too, a transaction, the grant of a lease or its
+        /// revocation.
         command: Box<Command>,
     },
     /// Changes nothing: every member tells its state hash at exactly this entry (rule 10.1).
@@ -115,19 +136,46 @@ pub enum Origin {
     Key(Bytes),
 }
 
+impl From<Put> for Command {
+    /// The put, on no condition.
+    fn from(put: Put) -> Command {
+        Command::Put { put, condition: None }
+    }
+}
+
 impl Command {
     /// Whether it may make the state larger for good, so that it must wait while disks are full.
     /// Sessions do not count: they are bounded, and needed to delete once.
     pub fn grows(&self) -> bool {
         match self {
-            Command::Put { .. } => true,
+            Command::Put { .. } | Command::LeaseGrant { .. } => true,
             Command::Once { command, .. } => command.grows(),
             Command::Txn(txn) => txn.may_put(),
             Command::Delete { .. }
             | Command::DeleteRecord { .. }
             | Command::Compact { .. }
+            | Command::LeaseRevoke { .. }
+            | Command::Expire { .. }
             | Command::OpenSession
             | Command::CloseSession { .. }
+            | Command::Check => false,
+        }
+    }
+
+    /// Whether it may be done once under a name: whatever a client asks to be changed.
+    pub(crate) fn is_change(&self) -> bool {
+        match self {
+            Command::Put { .. }
+            | Command::Delete { .. }
+            | Command::DeleteRecord { .. }
+            | Command::Txn(_)
+            | Command::LeaseGrant { .. }
+            | Command::LeaseRevoke { .. } => true,
+            Command::Compact { .. }
+            | Command::Expire { .. }
+            | Command::OpenSession
+            | Command::CloseSession { .. }
+            | Command::Once { .. }
             | Command::Check => false,
         }
     }
@@ -157,7 +205,7 @@ pub enum DecodeError {
     UnknownKind,
     /// A known kind with a field that this version does not know.
     UnknownField,
-    /// A condition on more than one key, or something to be done once that changes no key.
+    /// A condition on more than one key, or something to be done once that is no change.
     Misplaced,
     /// A transaction that writes a key twice: no sound member proposes one, and a revision has no
     /// place for two versions of a key.

@@ -1,26 +1,31 @@
 //! The state hash: one 64-bit number that two members must share at the same applied index.
 //!
-//! It is a wrapping sum of one XXH3-64 for each live key, session, kept answer and key of a change,
-//! and one for the counters, so that a write updates it in constant time (take the old item out,
-//! put the new one in) and its order does not matter. History is left out: its physical removal
-//! differs by member. The bytes are specified, with test vectors, in `docs/format/state-hash.md`;
-//! changing them means a new [`STATE_HASH_VERSION`].
+//! It is a wrapping sum of one XXH3-64 for each live key, lease, session, kept answer and key of a
+//! change, and one for the counters, so that a write updates it in constant time (take the old item
+//! out, put the new one in) and its order does not matter. History is left out: its physical
+//! removal differs by member. The bytes are specified, with test vectors, in
+//! `docs/format/state-hash.md`; changing them means a new [`STATE_HASH_VERSION`].
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::types::{Revision, SessionId};
+use crate::types::{LeaseId, Lifetime, Revision, SessionId};
 
 /// Which definition of the state hash this is; hashes of different versions are not compared.
-pub const STATE_HASH_VERSION: u32 = 2;
+pub const STATE_HASH_VERSION: u32 = 3;
 
 /// "raftkv" and the version of the hash, so that no other XXH3 is taken for it.
-const SEED: u64 = u64::from_be_bytes(*b"raftkv\0\x02");
+const SEED: u64 = u64::from_be_bytes(*b"raftkv\0\x03");
 
 const KIND_COUNTERS: u64 = 0;
 const KIND_KEY: u64 = 1;
 const KIND_SESSION: u64 = 2;
 const KIND_REPLY: u64 = 3;
 const KIND_ONCE_KEY: u64 = 4;
+const KIND_LEASE: u64 = 5;
+
+const LIFETIME_UNBOUNDED: u64 = 0;
+const LIFETIME_LEASE: u64 = 1;
+const LIFETIME_UNTIL: u64 = 2;
 
 /// The hash of a key's or a value's bytes, which goes into its item in their place.
 pub(crate) fn bytes(bytes: &[u8]) -> u64 {
@@ -34,8 +39,19 @@ pub(crate) fn key_item(
     create: Revision,
     modified: Revision,
     version: u64,
+    lifetime: Lifetime,
 ) -> u64 {
-    item([KIND_KEY, key_hash, value_hash, create.0, modified.0, version])
+    let (kind, bound) = match lifetime {
+        Lifetime::Unbounded => (LIFETIME_UNBOUNDED, 0),
+        Lifetime::Lease(lease) => (LIFETIME_LEASE, lease.0.cast_unsigned()),
+        Lifetime::Until { age_ms } => (LIFETIME_UNTIL, age_ms),
+    };
+    item([KIND_KEY, key_hash, value_hash, create.0, modified.0, version, kind, bound])
+}
+
+/// The item of one lease. Its keys are told by their own items.
+pub(crate) fn lease_item(id: LeaseId, ttl_s: u64, granted_index: u64, granted_age_ms: u64) -> u64 {
+    item([KIND_LEASE, id.0.cast_unsigned(), ttl_s, granted_index, granted_age_ms])
 }
 
 /// The item of one session.

@@ -13,8 +13,9 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::budget::{Budget, KEY_COST_UNITS, VERSION_COST_UNITS};
+use crate::budget::{Budget, KEY_COST_UNITS};
 use crate::key_range::Span;
+use crate::ledger::Ledger;
 use crate::tally::Tally;
 use crate::types::{KeyValue, Revision};
 use crate::version::{Trimmed, Version, Versions, With, Write};
@@ -76,15 +77,15 @@ impl Leaf {
         &mut self,
         write: Write<'_>,
         prev_kv: bool,
-        tally: &mut Tally,
+        ledger: &mut Ledger,
     ) -> Option<KeyValue> {
         let key = write.key;
         self.newest = write.revision;
         match self.position(key) {
-            Ok(at) => self.put_over(at, write, prev_kv, tally),
+            Ok(at) => self.put_over(at, write, prev_kv, ledger),
             Err(at) => {
                 let first = Version::written(write, None);
-                tally.add(key, &first);
+                ledger.add(key, &first);
                 self.insert(at, key, Versions::new(first));
                 self.live += 1;
                 None
@@ -97,19 +98,19 @@ impl Leaf {
         at: usize,
         write: Write<'_>,
         prev_kv: bool,
-        tally: &mut Tally,
+        ledger: &mut Ledger,
     ) -> Option<KeyValue> {
         let key = write.key;
         let versions = &mut self.entries[at].versions;
         let before = versions.newest();
         let previous = prev_kv.then(|| before.key_value(key, With::Value)).flatten();
+        let version = Version::written(write, Some(before));
         if before.is_live() {
-            tally.remove(key, before);
+            ledger.replace(key, before, &version);
         } else {
             self.live += 1;
+            ledger.add(key, &version);
         }
-        let version = Version::written(write, Some(before));
-        tally.add(key, &version);
         versions.push(version);
         previous
     }
@@ -158,7 +159,7 @@ impl Leaf {
             }
             budget.spend(KEY_COST_UNITS);
             if entry.versions.newest().is_live() && (burial.is_meant)(key) {
-                budget.spend(VERSION_COST_UNITS + key.len() as u64);
+                budget.spend(entry.versions.newest().burial_units(key));
                 buried(key, entry.versions.newest());
                 entry.versions.push(Version::tombstone(revision));
                 self.live -= 1;

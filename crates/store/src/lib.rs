@@ -90,15 +90,20 @@
 mod apply;
 mod budget;
 mod command;
+mod deadlines;
 mod delete;
 mod events;
+mod expiry;
 mod hash;
 mod key_range;
 mod leaf;
+mod lease;
+mod ledger;
 mod once;
 mod outcome;
 mod past;
 mod pins;
+mod put;
 mod range;
 mod read;
 mod record;
@@ -117,11 +122,14 @@ mod watchers;
 pub use apply::{Apply, ApplyError, LogEntry, Retired, Store};
 pub use budget::{Budget, VERSION_COST_UNITS};
 pub use command::{
-    Command, CommandError, Compare, Condition, DecodeError, Limits, ONCE_KEY_BYTES_MAX, Operand,
-    Origin, Relation, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn, TxnOp, TxnPut,
+    Command, CommandError, Compare, Condition, DecodeError, EXPIRED_MAX, Limits,
+    ONCE_KEY_BYTES_MAX, Operand, Origin, Put, PutLifetime, Relation, TTL_MS_MAX, TXN_DEPTH_MAX,
+    TXN_OPERATIONS_MAX, Txn, TxnOp,
 };
+pub use deadlines::DueKey;
 pub use hash::STATE_HASH_VERSION;
 pub use key_range::KeyRange;
+pub use lease::{Grant, LEASE_TTL_S_MIN, Lease, TTL_S_MAX};
 pub use once::OnceLimits;
 pub use outcome::{FirstAnswer, FirstOutcome, Outcome, Refused, TxnResponse, TxnResult};
 pub use past::{History, HistoryRequest, PastVersion};
@@ -129,6 +137,6 @@ pub use range::{Filter, RangeRequest, RangeResponse, Sort, SortBy};
 pub use read::{Pinned, Published, ReadError, Reader};
 pub use record::{Field, Fields, FieldsRequest, Record};
 pub use snapshot::{Capture, Restore, SNAPSHOT_FORMAT, SnapshotError};
-pub use types::{KeyValue, Revision, SessionId};
+pub use types::{KeyValue, LeaseId, Lifetime, Revision, SessionId};
 pub use watch::{BeforeHistory, Event, EventKind, EventPosition, Events, EventsRequest};
 pub use watchers::Watchers;

@@ -2,7 +2,7 @@
 
 use crate::range::RangeResponse;
 use crate::read::ReadError;
-use crate::types::{KeyValue, Revision, SessionId};
+use crate::types::{KeyValue, LeaseId, Revision, SessionId};
 
 /// What an entry did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,31 @@ pub enum Outcome {
         /// The oldest revision that can be read from now on.
         compact_revision: Revision,
     },
+    /// A lease is granted.
+    LeaseGranted {
+        /// The store's revision, which a grant does not raise.
+        revision: Revision,
+        /// Its id.
+        lease: LeaseId,
+        /// Its time to live, in seconds.
+        ttl_s: u64,
+    },
+    /// A lease is gone, with its keys.
+    LeaseRevoked {
+        /// The revision of their removal, or the store's if it had none.
+        revision: Revision,
+        /// How many keys were removed.
+        count: u64,
+    },
+    /// Of what an expiry named, so much was still there, and is gone.
+    Expired {
+        /// The revision of the removal, or the store's if no key was removed.
+        revision: Revision,
+        /// How many leases.
+        leases: u64,
+        /// How many keys, those of the leases among them.
+        keys: u64,
+    },
     /// A session is open.
     SessionOpened {
         /// Its id.
@@ -69,7 +94,8 @@ pub enum Outcome {
     Stale,
     /// The key of the change was used for another change; nothing was done now.
     KeyReused,
-    /// There is no room for another session, key or unacknowledged answer; nothing was done.
+    /// There is no room for another session, lease, key of a change or unacknowledged answer;
+    /// nothing was done.
     TableFull,
     /// The state hash, exactly after this entry.
     Checked {
@@ -119,8 +145,12 @@ pub enum TxnResult {
 /// Why nothing was done, though the request was well formed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// A key whose value is to stay as it is does not exist.
+    /// A key whose value or lifetime is to stay as it is does not exist.
     KeyNotFound,
+    /// There is no such lease: it was never granted, was revoked, or has expired.
+    LeaseNotFound,
+    /// There is a lease of this id already.
+    LeaseExists,
     /// A revision can not be read.
     Unreadable(ReadError),
 }
@@ -142,7 +172,8 @@ pub struct FirstAnswer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirstOutcome {
     /// The outcome as it was: [`Outcome::Put`], [`Outcome::Deleted`], [`Outcome::Txn`],
-    /// [`Outcome::Conflict`] or [`Outcome::Refused`].
+    /// [`Outcome::LeaseGranted`], [`Outcome::LeaseRevoked`], [`Outcome::Conflict`] or
+    /// [`Outcome::Refused`].
     Kept(Outcome),
     /// It was done, and its result was too large to be kept.
     Done {

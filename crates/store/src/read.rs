@@ -9,12 +9,13 @@ use arc_swap::ArcSwap;
 
 use crate::budget::Budget;
 use crate::command::Txn;
+use crate::lease::{Lease, Leases};
 use crate::outcome::{Refused, TxnResponse};
 use crate::pins::Pin;
 use crate::range::{Bounds, Page, RangeRequest, RangeResponse};
 use crate::tree::Tree;
 use crate::txn::Run;
-use crate::types::{KeyValue, Revision};
+use crate::types::{KeyValue, LeaseId, Revision};
 use crate::version::{Versions, With};
 
 /// What readers see of the store, replaced as a whole by each publication (rule 6.1).
@@ -41,6 +42,12 @@ pub struct Published {
     /// How many bytes the past takes: old versions, tombstones, the event log. What compaction gave
     /// up counts until it is removed, so members may differ.
     pub history_bytes: u64,
+    /// How many keys have a time to live of their own.
+    pub ttl_keys: u64,
+    /// How many leases there are.
+    pub leases: u64,
+    /// What the leases and the names of their keys take in memory, about.
+    pub lease_bytes: u64,
     /// How many sessions are open.
     pub sessions: u64,
     /// How many changes with a key of their own are remembered.
@@ -53,6 +60,7 @@ pub struct Published {
 pub(crate) struct View {
     pub(crate) tree: Arc<Tree>,
     pub(crate) published: Published,
+    pub(crate) leases: Leases,
 }
 
 /// A handle for reading. Clones are cheap, and every thread may have its own. It follows the store
@@ -129,6 +137,16 @@ impl Reader {
             let revision = view.published.kept().readable(request.at)?;
             Ok(view.range(request, revision))
         })
+    }
+
+    /// A lease as it was granted, with the keys that are attached to it, if it is there.
+    pub fn lease(&self, id: LeaseId) -> Option<Arc<Lease>> {
+        self.view.load().leases.get(id).cloned()
+    }
+
+    /// The leases after this one, all after `None`, by id; at most so many.
+    pub fn leases(&self, after: Option<LeaseId>, limit: usize) -> Vec<Arc<Lease>> {
+        self.view.load().leases.after(after).take(limit).cloned().collect()
     }
 
     /// A transaction that only reads, all of it of one moment.

@@ -5,7 +5,7 @@
 //! records, specified in `docs/format/store-snapshot.md`:
 //!
 //! ```text
-//!   head: index, term, revision, hash … │ key, its versions │ key … │ events … │ end: counts …
+//!   head: index, hash … │ lease … │ key, its versions │ key … │ events … │ … │ end: counts …
 //! ```
 //!
 //! Chunks are cuts of that stream at any place, so whoever stores or sends them may choose their

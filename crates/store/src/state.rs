@@ -2,10 +2,10 @@
 
 use crate::apply::LogEntry;
 use crate::hash;
+use crate::ledger::Ledger;
 use crate::once::Once;
 use crate::outcome::{Outcome, Refused};
 use crate::read::{Kept, Published, ReadError};
-use crate::tally::Tally;
 use crate::types::Revision;
 
 /// What the entries applied so far add up to, beside the keys themselves.
@@ -17,7 +17,7 @@ pub(crate) struct State {
     pub(crate) age_ms: u64,
     pub(crate) revision: Revision,
     pub(crate) compact_revision: Revision,
-    pub(crate) tally: Tally,
+    pub(crate) ledger: Ledger,
     /// What the event log took after the last entry that was applied in full.
     pub(crate) event_bytes: u64,
     pub(crate) once: Once,
@@ -32,7 +32,7 @@ impl State {
             age_ms: 0,
             revision: Revision::FIRST,
             compact_revision: Revision(0),
-            tally: Tally::default(),
+            ledger: Ledger::default(),
             event_bytes: 0,
             once: Once::default(),
         }
@@ -45,10 +45,10 @@ impl State {
         self.age_ms = entry.age_ms;
     }
 
-    /// A command wrote at `revision`, and changed the sums by so much.
-    pub(crate) fn wrote(&mut self, revision: Revision, tally: Tally) {
+    /// A command wrote at `revision`, and leaves the books like this.
+    pub(crate) fn wrote(&mut self, revision: Revision, ledger: Ledger) {
         self.revision = revision;
-        self.tally.merge(tally);
+        self.ledger.finish(ledger);
     }
 
     /// Gives up what only revisions before this one need.
@@ -73,14 +73,16 @@ impl State {
 
     pub(crate) fn hash(&self) -> u64 {
         let counters = hash::counters_item(self.revision, self.compact_revision);
-        counters.wrapping_add(self.tally.hash).wrapping_add(self.once.tally().hash)
+        let parts = [self.ledger.tally.hash, self.ledger.leases.hash(), self.once.tally().hash];
+        parts.into_iter().fold(counters, u64::wrapping_add)
     }
 
     pub(crate) fn history_bytes(&self) -> u64 {
-        self.tally.history_bytes.wrapping_add(self.event_bytes)
+        self.ledger.tally.history_bytes.wrapping_add(self.event_bytes)
     }
 
     pub(crate) fn published(&self) -> Published {
+        let tally = &self.ledger.tally;
         Published {
             applied_index: self.applied_index,
             applied_term: self.applied_term,
@@ -89,9 +91,12 @@ impl State {
             revision: self.revision,
             compact_revision: self.compact_revision,
             state_hash: self.hash(),
-            keys: self.tally.keys,
-            live_bytes: self.tally.bytes,
+            keys: tally.keys,
+            live_bytes: tally.bytes,
             history_bytes: self.history_bytes(),
+            ttl_keys: tally.ttl_keys,
+            leases: self.ledger.leases.len() as u64,
+            lease_bytes: self.ledger.leases.bytes(),
             sessions: self.once.session_count() as u64,
             once_keys: self.once.key_count() as u64,
         }

@@ -28,6 +28,7 @@ use crate::budget::Budget;
 use crate::events::EventLog;
 use crate::key_range::{KeyRange, Span};
 use crate::leaf::{Burial, Leaf};
+use crate::ledger::Ledger;
 use crate::pins::Pins;
 use crate::tally::Tally;
 use crate::types::{KeyValue, Revision};
@@ -73,14 +74,14 @@ impl Tree {
         &self,
         write: Write<'_>,
         prev_kv: bool,
-        tally: &mut Tally,
+        ledger: &mut Ledger,
     ) -> Option<KeyValue> {
         let key = write.key;
         self.events.append(write.revision, key);
         let (previous, full) = {
             let leaves = self.leaves.read();
             let mut leaf = leaf_of(&leaves, key).1.write();
-            (leaf.put(write, prev_kv, tally), leaf.is_full())
+            (leaf.put(write, prev_kv, ledger), leaf.is_full())
         };
         if full {
             self.split(key);

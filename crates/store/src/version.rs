@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::budget::VERSION_COST_UNITS;
 use crate::hash;
 use crate::tally::Tally;
-use crate::types::{KeyValue, Revision};
+use crate::types::{KeyValue, Lifetime, Revision};
 use crate::value::Value;
 
 /// A key as one write left it. A delete leaves a tombstone: no value, and zero in every field but
@@ -15,7 +16,10 @@ use crate::value::Value;
 pub(crate) struct Version {
     pub(crate) mod_revision: Revision,
     pub(crate) create_revision: Revision,
-    pub(crate) version: u64,
+    /// How many writes since its creation, doubled, and odd if its lifetime is bounded: an entry of
+    /// a leaf is one cache line, and the value's memory is another one, which a write over it need
+    /// not touch.
+    numbered: u64,
     /// What this version adds to the state hash; kept, so that taking it out again reads no value.
     pub(crate) hash: u64,
     pub(crate) value: Option<Value>,
@@ -23,20 +27,22 @@ pub(crate) struct Version {
 
 impl Version {
     pub(crate) fn tombstone(mod_revision: Revision) -> Version {
-        Version { mod_revision, create_revision: Revision(0), version: 0, hash: 0, value: None }
+        Version { mod_revision, create_revision: Revision(0), numbered: 0, hash: 0, value: None }
     }
 
     /// A live version with all its numbers given.
     pub(crate) fn live(write: Write<'_>, create_revision: Revision, version: u64) -> Version {
-        let Write { revision, key_hash, value_hash, .. } = write;
-        let hash = hash::key_item(key_hash, value_hash, create_revision, revision, version);
-        Version { mod_revision: revision, create_revision, version, hash, value: Some(write.value) }
+        let Write { revision, key_hash, value_hash, lifetime, value, .. } = write;
+        let hash =
+            hash::key_item(key_hash, value_hash, create_revision, revision, version, lifetime);
+        let numbered = version << 1 | u64::from(lifetime != Lifetime::Unbounded);
+        Version { mod_revision: revision, create_revision, numbered, hash, value: Some(value) }
     }
 
     /// What a write makes of a key whose newest version is `newest`.
     pub(crate) fn written(write: Write<'_>, newest: Option<&Version>) -> Version {
         let (create_revision, version) = match newest.filter(|newest| newest.is_live()) {
-            Some(live) => (live.create_revision, live.version + 1),
+            Some(live) => (live.create_revision, live.version() + 1),
             None => (write.revision, 1),
         };
         Version::live(write, create_revision, version)
@@ -44,6 +50,33 @@ impl Version {
 
     pub(crate) fn is_live(&self) -> bool {
         self.value.is_some()
+    }
+
+    /// How many writes it has had since its creation; 0 of a tombstone.
+    pub(crate) fn version(&self) -> u64 {
+        self.numbered >> 1
+    }
+
+    /// Whether it lives at most as long as something else.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.numbered & 1 == 1
+    }
+
+    /// What burying it costs of a turn: the books of leases and deadlines are work too.
+    pub(crate) fn burial_units(&self, key: &[u8]) -> u64 {
+        let books = if self.is_bounded() { 2 } else { 1 };
+        VERSION_COST_UNITS * books + key.len() as u64
+    }
+
+    /// How long it lives.
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        let value = self.value.as_ref().filter(|_| self.is_bounded());
+        value.map_or(Lifetime::Unbounded, Value::lifetime)
+    }
+
+    /// How many bytes the value has.
+    pub(crate) fn value_len(&self) -> usize {
+        self.value.as_ref().map_or(0, |value| value.len(self.is_bounded()))
     }
 
     /// The value, shared; no bytes of a tombstone.
@@ -72,7 +105,8 @@ impl Version {
             value,
             create_revision: self.create_revision,
             mod_revision: self.mod_revision,
-            version: self.version,
+            version: self.version(),
+            lifetime: self.lifetime(),
         }
     }
 }
@@ -90,15 +124,23 @@ pub(crate) struct Write<'a> {
     pub(crate) key: &'a [u8],
     pub(crate) revision: Revision,
     pub(crate) value: Value,
+    pub(crate) lifetime: Lifetime,
     key_hash: u64,
     value_hash: u64,
 }
 
 impl<'a> Write<'a> {
     /// `stamp_ms` is the leader's wall clock in the entry that writes.
-    pub(crate) fn new(key: &'a [u8], value: &[u8], revision: Revision, stamp_ms: u64) -> Write<'a> {
+    pub(crate) fn new(
+        key: &'a [u8],
+        value: &[u8],
+        revision: Revision,
+        stamp_ms: u64,
+        lifetime: Lifetime,
+    ) -> Write<'a> {
         let (key_hash, value_hash) = (hash::bytes(key), hash::bytes(value));
-        Write { key, revision, value: Value::new(value, stamp_ms), key_hash, value_hash }
+        let value = Value::new(value, stamp_ms, lifetime);
+        Write { key, revision, value, lifetime, key_hash, value_hash }
     }
 }
 

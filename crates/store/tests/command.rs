@@ -5,9 +5,10 @@ mod support;
 use bytes::Bytes;
 use proptest::prelude::*;
 use store::{
-    Command, CommandError, Compare, Condition, DecodeError, KeyRange, Limits, ONCE_KEY_BYTES_MAX,
-    Operand, Origin, RangeRequest, Relation, Revision, SessionId, Sort, SortBy, TXN_DEPTH_MAX,
-    TXN_OPERATIONS_MAX, Txn, TxnOp, TxnPut,
+    Command, CommandError, Compare, Condition, DecodeError, DueKey, EXPIRED_MAX, Grant, KeyRange,
+    LeaseId, Limits, ONCE_KEY_BYTES_MAX, Operand, Origin, Put, PutLifetime, RangeRequest, Relation,
+    Revision, SessionId, Sort, SortBy, TTL_MS_MAX, TTL_S_MAX, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX,
+    Txn, TxnOp,
 };
 use support::logs::txn;
 use support::txn_text;
@@ -33,17 +34,36 @@ fn condition() -> impl Strategy<Value = Option<Condition>> {
     ]
 }
 
-/// A put or a delete, of a record too.
+fn lifetime() -> impl Strategy<Value = PutLifetime> {
+    prop_oneof![
+        Just(PutLifetime::Unbounded),
+        Just(PutLifetime::AsBefore),
+        any::<i64>().prop_map(|lease| PutLifetime::Lease(LeaseId(lease))),
+        any::<u64>().prop_map(PutLifetime::TtlMs),
+    ]
+}
+
+fn expiry() -> impl Strategy<Value = Command> {
+    let lease =
+        any::<(i64, u64)>().prop_map(|(lease, index)| Grant { lease: LeaseId(lease), index });
+    let key = (bytes(), any::<u64>())
+        .prop_map(|(key, revision)| DueKey { key, mod_revision: Revision(revision) });
+    let (leases, keys) = (prop::collection::vec(lease, 0..4), prop::collection::vec(key, 0..4));
+    (leases, keys).prop_map(|(leases, keys)| Command::Expire { leases, keys })
+}
+
+/// A change but for transactions.
 fn change() -> impl Strategy<Value = Command> {
-    let put = (bytes(), bytes(), any::<bool>(), condition());
+    let put = (bytes(), bytes(), any::<[bool; 2]>(), condition(), lifetime());
     let delete = (range(), any::<bool>(), condition());
     prop_oneof![
-        put.prop_map(|(key, value, prev_kv, condition)| Command::Put {
-            key,
-            value,
-            prev_kv,
-            condition
+        put.prop_map(|(key, value, [prev_kv, ignore_value], condition, lifetime)| {
+            let put = Put { key, value, prev_kv, ignore_value, lifetime };
+            Command::Put { put, condition }
         }),
+        any::<(i64, u64)>()
+            .prop_map(|(lease, ttl_s)| Command::LeaseGrant { lease: LeaseId(lease), ttl_s }),
+        any::<i64>().prop_map(|lease| Command::LeaseRevoke { lease: LeaseId(lease) }),
         delete.prop_map(|(range, prev_kv, condition)| {
             let condition = condition.filter(|_| matches!(range, KeyRange::Single(_)));
             Command::Delete { range, prev_kv, condition }
@@ -75,6 +95,7 @@ fn command() -> impl Strategy<Value = Command> {
             origin,
             command: Box::new(Command::Txn(txn))
         }),
+        1 => expiry(),
         1 => any::<u64>().prop_map(|number| Command::Compact { revision: Revision(number) }),
         1 => Just(Command::OpenSession),
         1 => any::<u64>().prop_map(|id| Command::CloseSession { session: SessionId(id) }),
@@ -139,7 +160,7 @@ fn check_hostile(bytes: Vec<u8>) -> Result<(), TestCaseError> {
 fn the_documented_bytes_are_the_encoding() {
     let put = |prev_kv, condition| {
         let (key, value) = if prev_kv { ("name", "RaftKV") } else { ("a", "1") };
-        Command::Put { key: key.into(), value: value.into(), prev_kv, condition }
+        Command::Put { put: Put { prev_kv, ..Put::new(key, value) }, condition }
     };
     let delete = |range, condition| Command::Delete { range, prev_kv: false, condition };
     let between = KeyRange::Between { start: "a".into(), end: "c".into() };
@@ -151,11 +172,7 @@ fn the_documented_bytes_are_the_encoding() {
             relation: Relation::Less,
             operand: Operand::Version(2),
         }],
-        success: vec![TxnOp::Put(TxnPut {
-            key: "a".into(),
-            value: "1".into(),
-            ..TxnPut::default()
-        })],
+        success: vec![TxnOp::Put(Put::new("a", "1"))],
         failure: vec![TxnOp::Range(RangeRequest {
             limit: Some(1),
             sort: Sort { by: SortBy::ModRevision, descending: true },
@@ -186,15 +203,32 @@ fn the_documented_bytes_are_the_encoding() {
               \x1a\x0b\x1a\x09\x12\x01b\x28\x01\x48\x03\x50\x01",
         ),
     ];
-    for (command, bytes) in vectors {
+    for (command, bytes) in vectors.into_iter().chain(lease_vectors()) {
         assert_eq!(command.encode()[..], *bytes, "{command:?}");
         assert_eq!(Command::decode(Bytes::from_static(bytes)), Ok(command));
     }
 }
 
+fn lease_vectors() -> Vec<(Command, &'static [u8])> {
+    let put = |lifetime| Command::from(Put { lifetime, ..Put::new("a", "1") });
+    let anew = Put { ignore_value: true, lifetime: PutLifetime::AsBefore, ..Put::new("a", "") };
+    let lease = LeaseId(7);
+    let expiry = Command::Expire {
+        leases: vec![Grant { lease, index: 3 }],
+        keys: vec![DueKey { key: "a".into(), mod_revision: Revision(5) }],
+    };
+    vec![
+        (put(PutLifetime::Lease(lease)), b"\x0a\x08\x0a\x01a\x12\x011\x30\x0e"),
+        (put(PutLifetime::TtlMs(500)), b"\x0a\x09\x0a\x01a\x12\x011\x38\xf4\x03"),
+        (anew.into(), b"\x0a\x07\x0a\x01a\x28\x01\x42\x00"),
+        (Command::LeaseGrant { lease, ttl_s: 60 }, b"\x4a\x04\x08\x0e\x10\x3c"),
+        (Command::LeaseRevoke { lease }, b"\x52\x02\x08\x0e"),
+        (expiry, b"\x5a\x0d\x0a\x04\x08\x0e\x10\x03\x12\x05\x0a\x01a\x10\x05"),
+    ]
+}
+
 fn put(key_bytes: usize, value_bytes: usize) -> Command {
-    let (key, value) = (vec![b'k'; key_bytes].into(), vec![b'v'; value_bytes].into());
-    Command::Put { key, value, prev_kv: false, condition: None }
+    Put::new(vec![b'k'; key_bytes], vec![b'v'; value_bytes]).into()
 }
 
 fn delete(range: KeyRange) -> Command {
@@ -353,8 +387,57 @@ fn a_transaction_writes_a_key_once() {
 }
 
 #[test]
+fn a_time_to_live_is_more_than_nothing_and_less_than_for_ever() {
+    let verdict = |command: Command| command.validate(&Limits::default());
+    let put = |ttl_ms| {
+        let put = Put { lifetime: PutLifetime::TtlMs(ttl_ms), ..Put::new("a", "1") };
+        verdict(put.into())
+    };
+    let grant = |ttl_s| verdict(Command::LeaseGrant { lease: LeaseId(7), ttl_s });
+    for fits in [put(1), put(TTL_MS_MAX), grant(1), grant(TTL_S_MAX)] {
+        assert_eq!(fits, Ok(()));
+    }
+    for odd in [put(0), put(TTL_MS_MAX + 1), put(u64::MAX), grant(0), grant(TTL_S_MAX + 1)] {
+        assert_eq!(odd, Err(CommandError::WrongTtl));
+    }
+    let within = Put { lifetime: PutLifetime::TtlMs(0), ..Put::new("a", "1") };
+    let txn = Txn { failure: vec![TxnOp::Put(within)], ..Txn::default() };
+    assert_eq!(verdict(Command::Txn(txn)), Err(CommandError::WrongTtl));
+}
+
+#[test]
+fn an_expiry_names_a_bounded_number() {
+    let lease = Grant { lease: LeaseId(7), index: 1 };
+    let key = DueKey { key: "a".into(), mod_revision: Revision(2) };
+    let verdict = |leases: usize, keys: usize| {
+        let (leases, keys) = (vec![lease; leases], vec![key.clone(); keys]);
+        Command::Expire { leases, keys }.validate(&Limits::default())
+    };
+    assert_eq!(verdict(EXPIRED_MAX, EXPIRED_MAX), Ok(()));
+    assert_eq!(verdict(EXPIRED_MAX + 1, 0), Err(CommandError::TooManyExpired));
+    assert_eq!(verdict(0, EXPIRED_MAX + 1), Err(CommandError::TooManyExpired));
+}
+
+/// What no client asks for, or does not change anything, is not done under a name.
+#[test]
+fn only_a_change_is_done_once() {
+    let once =
+        |command| Command::Once { origin: Origin::Key("n".into()), command: Box::new(command) };
+    let expiry = Command::Expire { leases: Vec::new(), keys: Vec::new() };
+    for odd in [expiry, Command::Check, Command::OpenSession, once(put(1, 1))] {
+        assert_eq!(Command::decode(once(odd).encode()), Err(DecodeError::Misplaced));
+    }
+    let grant = once(Command::LeaseGrant { lease: LeaseId(7), ttl_s: 5 });
+    assert_eq!(Command::decode(grant.encode()), Ok(grant));
+}
+
+#[test]
 fn a_put_that_keeps_the_value_gives_none() {
-    let put = TxnPut { key: "a".into(), value: "1".into(), ignore_value: true, prev_kv: false };
+    let put = Put { ignore_value: true, ..Put::new("a", "1") };
+    assert_eq!(
+        Command::from(put.clone()).validate(&Limits::default()),
+        Err(CommandError::ValueGiven)
+    );
     let txn = Txn { success: vec![TxnOp::Put(put)], ..Txn::default() };
     assert_eq!(txn.validate(&Limits::default()), Err(CommandError::ValueGiven));
     let empty = TxnOp::Range(RangeRequest::new(KeyRange::Single(Bytes::new())));
@@ -364,16 +447,16 @@ fn a_put_that_keeps_the_value_gives_none() {
 
 #[test]
 fn whatever_may_put_grows_and_nothing_else_does() {
-    let (key, value) = (Bytes::from("k"), Bytes::from("v"));
-    let range = KeyRange::Single(key.clone());
-    let put = TxnPut { key: key.clone(), value: value.clone(), ..TxnPut::default() };
+    let range = KeyRange::Single("k".into());
+    let put = Put::new("k", "v");
     let delete = TxnOp::Delete { range: range.clone(), prev_kv: false };
     let within = |op| TxnOp::Txn(Txn { failure: vec![op], ..Txn::default() });
     let txn = |op| Command::Txn(Txn { success: vec![op], ..Txn::default() });
     let once =
         |command| Command::Once { origin: Origin::Key("n".into()), command: Box::new(command) };
     for grows in [
-        Command::Put { key, value, prev_kv: false, condition: None },
+        put.clone().into(),
+        Command::LeaseGrant { lease: LeaseId::NONE, ttl_s: 1 },
         txn(TxnOp::Put(put.clone())),
         once(txn(within(TxnOp::Put(put)))),
     ] {
@@ -383,6 +466,8 @@ fn whatever_may_put_grows_and_nothing_else_does() {
         Command::Delete { range, prev_kv: false, condition: None },
         once(txn(within(delete))),
         once(Command::DeleteRecord { record: "k".into() }),
+        Command::LeaseRevoke { lease: LeaseId(1) },
+        Command::Expire { leases: Vec::new(), keys: Vec::new() },
         Command::OpenSession,
         Command::CloseSession { session: SessionId(1) },
         Command::Check,

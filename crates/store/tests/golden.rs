@@ -11,11 +11,13 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use store::{
-    Apply, BeforeHistory, Budget, Command, Condition, EventKind, EventPosition, Events,
-    EventsRequest, Fields, FieldsRequest, Filter, FirstAnswer, FirstOutcome, History,
-    HistoryRequest, KeyRange, KeyValue, Limits, LogEntry, OnceLimits, Origin, Outcome, Pinned,
-    RangeRequest, RangeResponse, Reader, Record, Refused, Restore, Revision, SessionId, Sort,
-    Store, TxnResponse, TxnResult,
+    Apply, BeforeHistory, Budget, Command, Condition, DueKey, EventPosition, EventsRequest,
+    FieldsRequest, Filter, Grant, HistoryRequest, KeyRange, LeaseId, Limits, LogEntry, OnceLimits,
+    Origin, Pinned, Put, PutLifetime, RangeRequest, Reader, Record, Restore, Revision, SessionId,
+    Sort, Store,
+};
+use support::show::{
+    show, show_events, show_fields, show_history, show_lease, show_outcome, show_range, show_txn,
 };
 use support::txn_text;
 
@@ -27,7 +29,7 @@ fn scripts() {
         .map(|entry| entry.expect("a directory lists its entries").path())
         .collect();
     paths.sort();
-    assert!(paths.len() >= 85, "scripts are missing from {}", scripts.display());
+    assert!(paths.len() >= 116, "scripts are missing from {}", scripts.display());
     for path in paths {
         goldenscript::run(&mut World::new(), &path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -36,8 +38,9 @@ fn scripts() {
 
 #[derive(goldenscript::Command)]
 enum Verb {
-    /// Gives a key a value; with `revision` (0: it must not be there) or `exists` under a
-    /// condition; with `session`, `seq` and `acked`, or with `once`, at most once.
+    /// Gives a key a value, which goes with `lease`, or after `ttl` ms; with `as_before` its
+    /// lifetime stays, with `keep` its value. With `revision` (0: it must not be there) or `exists`
+    /// under a condition; with `session`, `seq` and `acked`, or with `once`, at most once.
     Put {
         key: String,
         value: String,
@@ -57,6 +60,51 @@ enum Verb {
         acked: Option<u64>,
         #[arg(key)]
         once: Option<String>,
+        #[arg(key)]
+        lease: Option<i64>,
+        #[arg(key)]
+        ttl: Option<u64>,
+        #[arg(key, optional)]
+        as_before: bool,
+        #[arg(key, optional)]
+        keep: bool,
+    },
+    /// Grants a lease of so many seconds, of this id or of the store's choice.
+    Grant {
+        ttl_s: u64,
+        #[arg(key)]
+        id: Option<i64>,
+        #[arg(key)]
+        once: Option<String>,
+    },
+    /// Revokes a lease; with `units`, as far as a turn of that budget goes.
+    Revoke {
+        id: i64,
+        #[arg(key)]
+        units: Option<u64>,
+        #[arg(key)]
+        once: Option<String>,
+    },
+    /// Expires leases, each `id@index of its grant`, and keys, each `key@mod_revision`; with
+    /// `units`, as far as a turn of that budget goes.
+    Expire {
+        #[arg(key)]
+        leases: Option<String>,
+        #[arg(key)]
+        keys: Option<String>,
+        #[arg(key)]
+        units: Option<u64>,
+    },
+    /// The keys whose time is over, and when the next is due.
+    Due,
+    /// A lease with its keys.
+    Lease { id: i64 },
+    /// All leases; with `after` those after that one.
+    Leases {
+        #[arg(key)]
+        after: Option<i64>,
+        #[arg(key)]
+        limit: Option<usize>,
     },
     /// Gives `count` keys, `{prefix}000` and so on, the value `x`.
     Fill { prefix: String, count: u64 },
@@ -318,10 +366,7 @@ impl World {
     fn fill(&mut self, prefix: &str, count: u64) -> Result<String, Box<dyn Error>> {
         for number in 0..count {
             let key = bytes(&format!("{prefix}{number:03}"))?;
-            self.write(
-                &Command::Put { key, value: "x".into(), prev_kv: false, condition: None },
-                None,
-            )?;
+            self.write(&Put::new(key, "x").into(), None)?;
         }
         self.store.publish();
         Ok(format!("{count} keys, revision {}\n", self.store.revision()))
@@ -329,13 +374,17 @@ impl World {
 
     fn published(&self) -> String {
         let published = self.reader.published();
+        let leases = match (published.leases, published.ttl_keys) {
+            (0, 0) => String::new(),
+            (leases, keys) => format!(" leases {leases} ttl {keys}"),
+        };
         let once = match (published.sessions, published.once_keys) {
             (0, 0) => String::new(),
             (sessions, keys) => format!(" sessions {sessions} changes {keys}"),
         };
         format!(
             "index {} term {} stamp {} age {} revision {} compacted {} \
-             keys {} bytes {}{} hash {:016x}\n",
+             keys {} bytes {}{}{} hash {:016x}\n",
             published.applied_index,
             published.applied_term,
             published.stamp_ms,
@@ -344,6 +393,7 @@ impl World {
             published.compact_revision,
             published.keys,
             published.live_bytes,
+            leases,
             once,
             published.state_hash,
         )
@@ -366,11 +416,60 @@ impl goldenscript::Runner for World {
                 seq,
                 acked,
                 once,
+                lease,
+                ttl,
+                as_before,
+                keep,
             } => {
                 let (key, value) = (bytes(key)?, bytes(value)?);
                 let condition = condition(*revision, *exists);
-                let put = Command::Put { key, value, prev_kv: *prev_kv, condition };
+                let lifetime = match (lease, ttl, as_before) {
+                    (None, None, false) => PutLifetime::Unbounded,
+                    (Some(lease), None, false) => PutLifetime::Lease(LeaseId(*lease)),
+                    (None, Some(ttl_ms), false) => PutLifetime::TtlMs(*ttl_ms),
+                    (None, None, true) => PutLifetime::AsBefore,
+                    _ => return Err("a put has lease= or ttl= or as_before=, or none".into()),
+                };
+                let put = Put { key, value, prev_kv: *prev_kv, ignore_value: *keep, lifetime };
+                let put = Command::Put { put, condition };
                 self.change(put, origin(*session, *seq, *acked, once)?, None, *publish)
+            }
+            Verb::Grant { ttl_s, id, once } => {
+                let (lease, ttl_s) = (LeaseId(id.unwrap_or(0)), *ttl_s);
+                let grant = Command::LeaseGrant { lease, ttl_s };
+                self.change(grant, origin(None, None, None, once)?, None, None)
+            }
+            Verb::Revoke { id, units, once } => {
+                let revoke = Command::LeaseRevoke { lease: LeaseId(*id) };
+                self.change(revoke, origin(None, None, None, once)?, *units, None)
+            }
+            Verb::Expire { leases, keys, units } => {
+                let leases = named(leases)?
+                    .map(|(id, index)| Ok(Grant { lease: LeaseId(id.parse()?), index }));
+                let keys = named(keys)?.map(|(key, revision)| {
+                    Ok(DueKey { key: bytes(&key)?, mod_revision: Revision(revision) })
+                });
+                let leases = leases.collect::<Result<_, Box<dyn Error>>>()?;
+                let keys = keys.collect::<Result<_, Box<dyn Error>>>()?;
+                self.change(Command::Expire { leases, keys }, None, *units, None)
+            }
+            Verb::Due => {
+                let mut due = String::new();
+                self.store.due_keys(self.next.age_ms, |key, revision| {
+                    due += &format!("{}@{revision}\n", key.escape_ascii());
+                    true
+                });
+                let next = self.store.next_due_ms();
+                Ok(next.map_or(due.clone(), |next| format!("{due}next at {next} ms\n")))
+            }
+            Verb::Lease { id } => {
+                let lease = self.reader.lease(LeaseId(*id));
+                Ok(lease.map_or("not there\n".into(), |lease| show_lease(&lease)))
+            }
+            Verb::Leases { after, limit } => {
+                let limit = limit.unwrap_or(usize::MAX);
+                let leases = self.reader.leases(after.map(LeaseId), limit);
+                Ok(leases.iter().map(|lease| show_lease(lease)).collect())
             }
             Verb::Fill { prefix, count } => self.fill(prefix, *count),
             Verb::Delete {
@@ -616,126 +715,14 @@ fn key_range(
     })
 }
 
-fn show_range(response: &RangeResponse) -> String {
-    let items: String = response.items.iter().map(show).collect();
-    let more = if response.more { ", more" } else { "" };
-    format!("{items}at {}: {} in all{more}\n", response.revision, response.count)
-}
-
-fn show_outcome(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Nothing => "nothing\n".into(),
-        Outcome::Put { revision, prev } => {
-            let prev = prev.as_ref().map(|prev| format!("before: {}", show(prev)));
-            format!("put at {revision}\n{}", prev.unwrap_or_default())
-        }
-        Outcome::Deleted { revision, count, prev } => {
-            let prev: String = prev.iter().map(|prev| format!("before: {}", show(prev))).collect();
-            format!("deleted {count} at {revision}\n{prev}")
-        }
-        Outcome::Conflict { revision, current } => {
-            let current = current.as_ref().map_or("not there\n".into(), show);
-            format!("conflict at {revision}: {current}")
-        }
-        Outcome::Txn(response) => show_txn(response),
-        Outcome::Refused { revision, reason } => match reason {
-            Refused::KeyNotFound => format!("refused at {revision}: key not found\n"),
-            Refused::Unreadable(error) => format!("refused at {revision}: {error}\n"),
-        },
-        Outcome::Compacted { revision, compact_revision } => {
-            format!("compacted to {compact_revision} at {revision}\n")
-        }
-        Outcome::SessionOpened { session } => format!("session {session} is open\n"),
-        Outcome::SessionClosed { existed } => {
-            format!("session {}\n", if *existed { "closed" } else { "was not there" })
-        }
-        Outcome::Repeated(first) => show_first(first),
-        Outcome::SessionExpired => "session expired\n".into(),
-        Outcome::Stale => "stale: the answer was acknowledged\n".into(),
-        Outcome::KeyReused => "the key was used for another change\n".into(),
-        Outcome::TableFull => "table full\n".into(),
-        Outcome::Checked { state_hash } => format!("hash {state_hash:016x}\n"),
-    }
-}
-
-fn show_events(events: &Events) -> String {
-    let shown = events.events.iter().map(|event| {
-        let kind = match &event.kind {
-            EventKind::Put(live) => format!("put {}", show(live)),
-            EventKind::Delete { key } => format!("delete {}\n", key.escape_ascii()),
-        };
-        let prev = event.prev.as_ref().map(|prev| format!("  before: {}", show(prev)));
-        format!("{} ({} ms): {kind}{}", event.revision, event.stamp_ms, prev.unwrap_or_default())
-    });
-    let EventPosition { revision, offset } = events.next;
-    let next = if offset > 0 { format!("{revision}, skip {offset}") } else { revision.to_string() };
-    format!("{}next from {next}; newest {}\n", shown.collect::<String>(), events.newest)
-}
-
-fn show_history(history: &History) -> String {
-    let shown = history.versions.iter().map(|version| {
-        let time = version.stamp_ms.map_or("time unknown".into(), |ms| format!("{ms} ms"));
-        let left = version.live.as_ref().map_or("removed\n".into(), show);
-        format!("{} ({time}): {left}", version.revision)
-    });
-    let more = if history.more { ", more" } else { "" };
-    let History { revision, oldest, .. } = history;
-    format!("{}at {revision}, oldest {oldest}{more}\n", shown.collect::<String>())
-}
-
-fn show_txn(response: &TxnResponse) -> String {
-    let TxnResponse { revision, succeeded, results } = response;
-    format!("{} at {revision}\n{}", branch(*succeeded), show_results(results))
-}
-
-fn branch(succeeded: bool) -> &'static str {
-    if succeeded { "then" } else { "else" }
-}
-
-fn show_results(results: &[TxnResult]) -> String {
-    let shown = results.iter().map(|result| match result {
-        TxnResult::Put { prev } => {
-            let prev = prev.as_ref().map(|prev| format!("before: {}", show(prev)));
-            format!("put\n{}", prev.unwrap_or_default())
-        }
-        TxnResult::Deleted { count, prev } => {
-            let prev: String = prev.iter().map(|prev| format!("before: {}", show(prev))).collect();
-            format!("deleted {count}\n{prev}")
-        }
-        TxnResult::Range(response) => show_range(response),
-        TxnResult::Txn { succeeded, results } => {
-            format!("{}\n{}", branch(*succeeded), show_results(results))
-        }
-    });
-    let lines: String = shown.collect();
-    lines.lines().map(|line| format!("  {line}\n")).collect()
-}
-
-fn show_first(first: &FirstAnswer) -> String {
-    let outcome = match &first.outcome {
-        FirstOutcome::Kept(outcome) => show_outcome(outcome),
-        FirstOutcome::Done { revision } => format!("done at {revision}\n"),
-        FirstOutcome::TxnDone { revision, succeeded } => {
-            format!("{} done at {revision}\n", branch(*succeeded))
-        }
-        FirstOutcome::Conflict { revision } => format!("conflict at {revision}\n"),
+/// The parts of `a@1 b@2`.
+fn named(text: &Option<String>) -> Result<impl Iterator<Item = (String, u64)>, Box<dyn Error>> {
+    let part = |part: &str| -> Result<(String, u64), Box<dyn Error>> {
+        let (name, number) = part.split_once('@').ok_or("a part is name@number")?;
+        Ok((name.to_owned(), number.parse()?))
     };
-    format!("as entry {} answered: {outcome}", first.index)
-}
-
-fn show_fields(read: &Fields) -> String {
-    let shown = |name: &Bytes| format!("{}", name.escape_ascii());
-    let lines =
-        read.fields.iter().map(|field| format!("{}: {}", shown(&field.name), show(&field.item)));
-    let next = read.next.as_ref().map(|next| format!("next from {}\n", shown(next)));
-    lines.chain(next).collect()
-}
-
-fn show(found: &KeyValue) -> String {
-    let KeyValue { key, value, create_revision, mod_revision, version } = found;
-    let (key, value) = (key.escape_ascii(), value.escape_ascii());
-    let revisions = format!("created {create_revision}, modified {mod_revision}");
-    format!("{key} = \"{value}\" ({revisions}, version {version})\n")
+    let parts = text.as_deref().unwrap_or_default().split_whitespace().map(part);
+    Ok(parts.collect::<Result<Vec<_>, _>>()?.into_iter())
 }
 
 fn bytes(text: &str) -> Result<Bytes, Box<dyn Error>> {

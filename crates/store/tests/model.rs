@@ -5,14 +5,16 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use store::{
-    Apply, Budget, EventKind, EventsRequest, HistoryRequest, KeyRange, KeyValue, LogEntry, Outcome,
-    RangeRequest, Reader, Revision, Store, Txn,
+    Apply, Budget, EventKind, EventsRequest, Grant, HistoryRequest, KeyRange, KeyValue, LogEntry,
+    Outcome, RangeRequest, Reader, Revision, Store, Txn,
 };
+use support::leases::{Granted, Leases};
 use support::logs::{logs, plain_logs, request, txn};
 use support::model::Model;
-use support::{LIMITS, apply, entry, everything, hash_of};
+use support::{LIMITS, apply, entry, everything, hash_of, lease_item};
 
 fn requests() -> impl Strategy<Value = Vec<(RangeRequest, prop::sample::Index)>> {
     prop::collection::vec((request(), any::<prop::sample::Index>()), 30)
@@ -46,6 +48,7 @@ proptest! {
         prop_assert_eq!(published.revision, model.revision());
         prop_assert_eq!(published.sessions, model.once.sessions.len() as u64);
         prop_assert_eq!(published.once_keys, model.once.keys.len() as u64);
+        check_leases(&store, &reader, &model)?;
         while !store.sweep(&mut Budget::new(10_000)) {}
         let oldest = model.compacted.0.max(1);
         if let Some(before) = oldest.checked_sub(1).filter(|_| model.compacted.0 > 0) {
@@ -106,8 +109,36 @@ proptest! {
         let bytes = live.iter().map(|live| live.key.len() + live.value.len()).sum::<usize>();
         prop_assert_eq!(published.keys, live.len() as u64);
         prop_assert_eq!(published.live_bytes, bytes as u64);
-        prop_assert_eq!(published.state_hash, hash_of(&live, published.revision));
+        let leases = store.leases_after(None).map(lease_item).fold(0, u64::wrapping_add);
+        let expected = hash_of(&live, published.revision).wrapping_add(leases);
+        prop_assert_eq!(published.state_hash, expected);
     }
+}
+
+/// The leases with their keys, and what is due at the end and later.
+fn check_leases(store: &Store, reader: &Reader, model: &Model) -> Result<(), TestCaseError> {
+    let leases = reader.leases(None, usize::MAX);
+    let granted = leases.iter().map(|lease| {
+        let Grant { lease: id, index } = lease.grant();
+        (id, Granted { ttl_s: lease.ttl_s(), index, age_ms: lease.granted_age_ms() })
+    });
+    prop_assert_eq!(granted.collect::<Leases>(), model.leases.clone());
+    prop_assert_eq!(reader.published().leases, model.leases.len() as u64);
+    for lease in leases {
+        let keys: Vec<Bytes> = lease.keys().cloned().collect();
+        prop_assert_eq!(keys, model.keys_of(lease.id()));
+    }
+    let now_ms = reader.published().age_ms;
+    for age_ms in [now_ms, now_ms + 1_500, u64::MAX] {
+        let mut due = Vec::new();
+        store.due_keys(age_ms, |key, revision| {
+            due.push((Bytes::copy_from_slice(key), revision));
+            true
+        });
+        prop_assert_eq!(due, model.due(age_ms));
+    }
+    prop_assert_eq!(reader.published().ttl_keys, model.due(u64::MAX).len() as u64);
+    Ok(())
 }
 
 /// Events in pages of so many, from the oldest that is kept on, with what was before.

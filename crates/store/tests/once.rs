@@ -2,13 +2,12 @@
 
 mod support;
 
-use store::{Command, Origin, Outcome, Store};
+use store::{Command, Origin, Outcome, Put, Store};
 use support::{apply, entry};
 
 fn keyed_put(number: u64) -> Command {
-    let put = Command::Put { key: "k".into(), value: "v".into(), prev_kv: false, condition: None };
     let origin = Origin::Key(number.to_string().into());
-    Command::Once { origin, command: Box::new(put) }
+    Command::Once { origin, command: Box::new(Put::new("k", "v").into()) }
 }
 
 /// The store as published after one more entry without a command, so many ms later.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use store::{Command, FieldsRequest, KeyRange, Record, Revision, Store};
+use store::{Command, FieldsRequest, KeyRange, Put, Record, Revision, Store};
 use support::{apply, entry};
 
 const RECORD: &[u8] = b"k";
@@ -51,28 +51,20 @@ fn world(keys: &[(Vec<u8>, bool)]) -> (Store, BTreeMap<Bytes, Bytes>) {
     };
     for (number, (rest, stays)) in keys.iter().enumerate() {
         let key: Bytes = [RECORD, b"/", rest].concat().into();
-        let (value, condition) = (Bytes::from(number.to_string()), None);
-        let put =
-            Command::Put { key: key.clone(), value: value.clone(), prev_kv: false, condition };
-        log(&mut store, put);
+        let value = Bytes::from(number.to_string());
+        log(&mut store, Put::new(key.clone(), value.clone()).into());
         let name = record().field_of(&key);
         if *stays {
             fields.extend(name.map(|name| (name, value)));
         } else {
             let range = KeyRange::Single(key);
-            log(&mut store, Command::Delete { range, prev_kv: false, condition });
+            log(&mut store, Command::Delete { range, prev_kv: false, condition: None });
             name.map(|name| fields.remove(&name));
         }
     }
     // Neighbours that belong to others.
     for key in ["k", "k.", "k0", "k%2F/a", "l/a"] {
-        let put = Command::Put {
-            key: key.into(),
-            value: "other".into(),
-            prev_kv: false,
-            condition: None,
-        };
-        log(&mut store, put);
+        log(&mut store, Put::new(key, "other").into());
     }
     store.publish();
     (store, fields)
@@ -141,9 +133,7 @@ fn what_is_no_field_is_passed_at_once() {
     let (mut store, mut index) = (Store::new(), 0);
     let mut put = |store: &mut Store, key: String| {
         index += 1;
-        let (key, value) = (key.into(), "v".into());
-        let put = Command::Put { key, value, prev_kv: false, condition: None };
-        apply(store, &entry(index, Some(&put)));
+        apply(store, &entry(index, Some(&Put::new(key, "v").into())));
     };
     for number in 0..100_000 {
         put(&mut store, format!("k/a/{number:06}"));

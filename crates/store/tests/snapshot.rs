@@ -27,10 +27,22 @@ fn restore(chunks: &[Bytes]) -> Result<Store, SnapshotError> {
     restore.finish()
 }
 
+/// The leases with their keys, and the keys with a deadline.
+fn expiring(store: &Store) -> String {
+    let mut due = Vec::new();
+    store.due_keys(u64::MAX, |key, revision| {
+        due.push((Bytes::copy_from_slice(key), revision));
+        true
+    });
+    let leases: Vec<_> = store.leases_after(None).collect();
+    format!("{leases:?} {due:?}")
+}
+
 /// Both stores answer alike: numbers, hash, and all keys at every revision.
 fn assert_equal(left: &mut Store, right: &mut Store) {
     left.publish();
     right.publish();
+    assert_eq!(expiring(left), expiring(right));
     let (left, right) = (left.reader(), right.reader());
     // How far each got with removing what was given up is its own affair.
     let numbers = |reader: &Reader| Published { history_bytes: 0, ..reader.published() };

@@ -8,6 +8,7 @@ use crate::input::Input;
 
 const KEYS_MAX: usize = 8;
 const VERSIONS_MAX: usize = 4;
+const LEASES_MAX: usize = 3;
 const SESSIONS_MAX: usize = 3;
 const REPLIES_MAX: usize = 3;
 
@@ -30,6 +31,7 @@ pub(super) fn restore(input: &mut Input<'_>) -> Result<Store, SnapshotError> {
 struct Forged {
     /// The head's fields 1 to 8.
     head: [u64; 8],
+    leases: Vec<Vec<u8>>,
     keys: Vec<Vec<u8>>,
     sessions: Vec<Vec<u8>>,
     once_keys: Vec<Vec<u8>>,
@@ -41,12 +43,14 @@ impl Forged {
         let mut revision = 1;
         let mut versions = 0;
         let mut keys = Vec::new();
+        let leases: Vec<_> =
+            (1..=input.below(LEASES_MAX + 1) as u64).map(|id| lease(input, id)).collect();
         let mut name = 0_u64;
         for _ in 0..input.below(KEYS_MAX + 1) {
             name = name.wrapping_add(made_up(input, 1));
             let count = 1 + input.below(VERSIONS_MAX);
             versions += count as u64;
-            keys.push(key(input, &[name as u8], count, &mut revision));
+            keys.push(key(input, &[name as u8], count, &mut revision, leases.len()));
         }
         let hash_version = u64::from(STATE_HASH_VERSION);
         let head = [1, revision, 2, 3, 4, revision, 0, hash_version];
@@ -54,7 +58,7 @@ impl Forged {
         let sessions = (1..=input.below(SESSIONS_MAX + 1) as u64).map(|id| session(input, id));
         let sessions = sessions.collect();
         let once_keys = (0..input.below(SESSIONS_MAX + 1)).map(|at| once_key(input, at)).collect();
-        Forged { head, keys, sessions, once_keys, versions: made_up(input, versions) }
+        Forged { head, leases, keys, sessions, once_keys, versions: made_up(input, versions) }
     }
 
     fn stream(&self, state_hash: u64) -> Vec<u8> {
@@ -63,6 +67,7 @@ impl Forged {
         put_fixed(&mut head, 9, state_hash);
         let mut stream = Vec::new();
         put_record(&mut stream, 1, &head);
+        self.leases.iter().for_each(|lease| put_record(&mut stream, 7, lease));
         self.keys.iter().for_each(|key| put_record(&mut stream, 2, key));
         self.sessions.iter().for_each(|session| put_record(&mut stream, 4, session));
         self.once_keys.iter().for_each(|key| put_record(&mut stream, 5, key));
@@ -71,13 +76,31 @@ impl Forged {
         put_fixed(&mut end, 2, xxh3_64(&stream));
         put_number(&mut end, 3, self.sessions.len() as u64);
         put_number(&mut end, 4, self.once_keys.len() as u64);
+        put_number(&mut end, 6, self.leases.len() as u64);
         put_record(&mut stream, 3, &end);
         stream
     }
 }
 
+/// A lease that lives; its id, index and time are small.
+fn lease(input: &mut Input<'_>, id: u64) -> Vec<u8> {
+    let mut lease = Vec::new();
+    // Twice the number, as signed numbers are written.
+    put_number(&mut lease, 1, made_up(input, 2 * id));
+    put_number(&mut lease, 2, made_up(input, 60));
+    put_number(&mut lease, 3, made_up(input, 1));
+    put_number(&mut lease, 4, made_up(input, 4));
+    lease
+}
+
 /// A key with versions that follow each other, each the newest of all so far.
-fn key(input: &mut Input<'_>, name: &[u8], count: usize, revision: &mut u64) -> Vec<u8> {
+fn key(
+    input: &mut Input<'_>,
+    name: &[u8],
+    count: usize,
+    revision: &mut u64,
+    leases: usize,
+) -> Vec<u8> {
     let mut key = Vec::new();
     put_bytes(&mut key, 1, name);
     let (mut created, mut number) = (0, 0);
@@ -96,9 +119,24 @@ fn key(input: &mut Input<'_>, name: &[u8], count: usize, revision: &mut u64) -> 
         put_number(&mut version, 2, made_up(input, created));
         put_number(&mut version, 3, made_up(input, number));
         put_bytes(&mut version, 4, &value);
+        if !dies {
+            put_lifetime(input, &mut version, leases);
+        }
         put_bytes(&mut key, 2, &version);
     }
     key
+}
+
+/// None, one of so many leases, or a deadline.
+fn put_lifetime(input: &mut Input<'_>, version: &mut Vec<u8>, leases: usize) {
+    match input.below(3) {
+        0 if leases > 0 => {
+            let id = 1 + input.below(leases) as u64;
+            put_number(version, 6, made_up(input, 2 * id));
+        }
+        1 => put_number(version, 7, made_up(input, 9)),
+        _ => {}
+    }
 }
 
 fn session(input: &mut Input<'_>, id: u64) -> Vec<u8> {
@@ -128,7 +166,7 @@ fn once_key(input: &mut Input<'_>, at: usize) -> Vec<u8> {
 fn reply(input: &mut Input<'_>) -> Vec<u8> {
     let mut reply = Vec::new();
     (1..=3).for_each(|tag| put_number(&mut reply, tag, made_up(input, 2)));
-    let tag = 4 + input.below(8) as u8;
+    let tag = 4 + input.below(10) as u8;
     if tag >= 9 {
         put_message(&mut reply, tag, &of_txn(input, tag));
         return reply;
@@ -150,7 +188,8 @@ fn reply(input: &mut Input<'_>) -> Vec<u8> {
     reply
 }
 
-/// What came of a transaction (9), of one that was too large to keep (10), or why it was not done.
+/// What came of a transaction (9), of one that was too large to keep (10), of a lease's grant (12)
+/// or revocation (13), or why it was not done (11).
 fn of_txn(input: &mut Input<'_>, tag: u8) -> Vec<u8> {
     let mut told = Vec::new();
     put_number(&mut told, 1, made_up(input, 2));
@@ -163,8 +202,8 @@ fn of_txn(input: &mut Input<'_>, tag: u8) -> Vec<u8> {
                 put_message(&mut told, 3, &result);
             }
         }
-        10 => put_number(&mut told, 2, made_up(input, 1)),
-        _ => put_message(&mut told, 2 + input.below(4) as u8, b""),
+        10 | 12 | 13 => put_number(&mut told, 2, made_up(input, 1)),
+        _ => put_message(&mut told, 2 + input.below(6) as u8, b""),
     }
     told
 }

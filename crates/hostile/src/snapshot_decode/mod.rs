@@ -8,8 +8,8 @@ mod forged;
 
 use bytes::Bytes;
 use store::{
-    Apply, Budget, Capture, Command, KeyRange, LogEntry, Origin, Published, Restore, SessionId,
-    SnapshotError, Store,
+    Apply, Budget, Capture, Command, DueKey, Grant, KeyRange, LeaseId, LogEntry, Origin, Published,
+    Put, PutLifetime, Restore, Revision, SessionId, SnapshotError, Store,
 };
 
 use crate::Verdict;
@@ -92,8 +92,8 @@ fn go_on(store: &mut Store) {
     store.publish();
 }
 
-fn next_commands() -> [Command; 8] {
-    let put = Command::Put { key: "k".into(), value: "v".into(), prev_kv: true, condition: None };
+fn next_commands() -> [Command; 12] {
+    let put = Command::from(Put { prev_kv: true, ..Put::new("k", "v") });
     let range = KeyRange::From("".into());
     let delete = Command::Delete { range, prev_kv: true, condition: None };
     let once = |origin| Command::Once { origin, command: Box::new(put.clone()) };
@@ -107,6 +107,10 @@ fn next_commands() -> [Command; 8] {
         Command::CloseSession { session: SessionId(1) },
         Command::OpenSession,
         put,
+        Put { lifetime: PutLifetime::Lease(LeaseId(1)), ..Put::new("l", "v") }.into(),
+        Command::LeaseGrant { lease: LeaseId::NONE, ttl_s: 5 },
+        any_expiry(),
+        Command::LeaseRevoke { lease: LeaseId(1) },
         delete,
         Command::Check,
     ]
@@ -156,7 +160,7 @@ fn written_store(input: &mut Input<'_>) -> Store {
 fn any_command(input: &mut Input<'_>) -> Command {
     let key = Bytes::from(vec![b'a' + input.byte() % 6; 1 + input.below(2)]);
     let delete = |range| Command::Delete { range, prev_kv: true, condition: None };
-    match input.below(9) {
+    match input.below(13) {
         0 => delete(KeyRange::Single(key)),
         1 => delete(KeyRange::Prefix(key)),
         2 => Command::OpenSession,
@@ -167,8 +171,29 @@ fn any_command(input: &mut Input<'_>) -> Command {
             let seq = u64::from(input.byte() % 16);
             any_once(input, Origin::Session { session, seq, acked_below: seq.min(3) })
         }
+        6 | 7 => Command::LeaseGrant { lease: any_lease(input), ttl_s: 1 + input.below(90) as u64 },
+        8 => Command::LeaseRevoke { lease: any_lease(input) },
+        9 => any_expiry(),
         _ => any_put(input, key),
     }
+}
+
+/// One that a grant may have had, or 0: the store names leases after their entries.
+fn any_lease(input: &mut Input<'_>) -> LeaseId {
+    LeaseId(i64::from(input.byte() % 10))
+}
+
+/// Names whatever may be there, if only few things happened before.
+fn any_expiry() -> Command {
+    let names = (b'a'..=b'f').flat_map(|letter| [vec![letter], vec![letter; 2]]);
+    let key = |name: Vec<u8>| {
+        (2..12).map(move |revision| DueKey {
+            key: name.clone().into(),
+            mod_revision: Revision(revision),
+        })
+    };
+    let leases = (1..10).map(|number| Grant { lease: LeaseId(number), index: number as u64 });
+    Command::Expire { leases: leases.collect(), keys: names.flat_map(key).collect() }
 }
 
 fn any_once(input: &mut Input<'_>, origin: Origin) -> Command {
@@ -177,8 +202,14 @@ fn any_once(input: &mut Input<'_>, origin: Origin) -> Command {
 }
 
 fn any_put(input: &mut Input<'_>, key: Bytes) -> Command {
-    let value = vec![input.byte(); input.below(200)].into();
-    Command::Put { key, value, prev_kv: true, condition: None }
+    let value = vec![input.byte(); input.below(200)];
+    let lifetime = match input.byte() % 6 {
+        0 => PutLifetime::Lease(any_lease(input)),
+        1 => PutLifetime::TtlMs(1 + input.below(50_000) as u64),
+        2 => PutLifetime::AsBefore,
+        _ => PutLifetime::Unbounded,
+    };
+    Put { prev_kv: true, lifetime, ..Put::new(key, value) }.into()
 }
 
 fn strike(input: &mut Input<'_>, stream: &mut Vec<u8>) {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
 use disk::{Disk, SimDisk};
 use raft::{Config, EntryKind, Index, MemberId, Now, RoleName};
 use replica::{
@@ -13,7 +12,7 @@ use replica::{
     Member, PeerMessage, Purpose, Replica, Request, Room, SnapshotMessage, SnapshotOptions,
     SnapshotRequest, SnapshotWorker, Stop, Submission, Ticket, open_log, open_snapshots,
 };
-use store::{Command, Origin, Store};
+use store::{Command, Origin, Put, Store};
 
 /// Small enough that older entries are soon read from the log.
 const TAIL_BYTES_MAX: usize = 2_000;
@@ -416,10 +415,8 @@ impl Cluster {
 
 /// A put with a name: the store knows a second copy of it for one.
 pub(crate) fn put_once(origin: Origin, key: &str, value: &str) -> Request {
-    let (key, value) = (Bytes::copy_from_slice(key.as_bytes()), value.as_bytes());
-    let command =
-        Command::Put { key, value: Bytes::copy_from_slice(value), prev_kv: false, condition: None };
-    let command = Command::Once { origin, command: Box::new(command) };
+    let put = Put::new(key.to_owned(), value.to_owned());
+    let command = Command::Once { origin, command: Box::new(put.into()) };
     Request::Write { command: command.encode(), forward: true }
 }
 
@@ -428,9 +425,9 @@ fn alter(reply: &mut LogReply) -> bool {
     let LogReply::Entries { purpose: Purpose::Apply, entries } = reply else { return false };
     let altered = entries.iter_mut().filter(|entry| entry.kind == EntryKind::Command);
     altered.into_iter().any(|entry| match Command::decode(entry.payload.clone()) {
-        Ok(Command::Put { key, prev_kv, condition, .. }) => {
-            let value = Bytes::from_static(b"wrong");
-            entry.payload = Command::Put { key, value, prev_kv, condition }.encode();
+        Ok(Command::Put { put, condition }) => {
+            let put = Put { value: "wrong".into(), ..put };
+            entry.payload = Command::Put { put, condition }.encode();
             true
         }
         _ => false,
@@ -438,8 +435,6 @@ fn alter(reply: &mut LogReply) -> bool {
 }
 
 pub(crate) fn put(key: &str, value: &str) -> Request {
-    let (key, value) = (Bytes::copy_from_slice(key.as_bytes()), value.as_bytes());
-    let command =
-        Command::Put { key, value: Bytes::copy_from_slice(value), prev_kv: false, condition: None };
+    let command = Command::from(Put::new(key.to_owned(), value.to_owned()));
     Request::Write { command: command.encode(), forward: true }
 }

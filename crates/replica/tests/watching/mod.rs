@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use replica::{Batch, Dispatcher, Step, WatchEnd, WatchRequest, Watcher};
 use store::{
-    Apply, Budget, Command, EventKind, KeyRange, LogEntry, Outcome, Reader, Revision, Store, Txn,
-    TxnOp, TxnPut,
+    Apply, Budget, Command, EventKind, KeyRange, LogEntry, Outcome, Put, Reader, Revision, Store,
+    Txn, TxnOp,
 };
 
 pub(crate) struct World {
@@ -79,8 +79,7 @@ impl World {
 }
 
 pub(crate) fn put(key: &str, value: &str) -> Command {
-    let (key, value) = (Bytes::from(key.to_owned()), Bytes::from(value.to_owned()));
-    Command::Put { key, value, prev_kv: false, condition: None }
+    Put::new(key.to_owned(), value.to_owned()).into()
 }
 
 pub(crate) fn delete(range: KeyRange) -> Command {
@@ -89,14 +88,7 @@ pub(crate) fn delete(range: KeyRange) -> Command {
 
 /// One transaction that puts all of these.
 pub(crate) fn put_all(items: impl IntoIterator<Item = (String, String)>) -> Command {
-    let put = |(key, value): (String, String)| {
-        TxnOp::Put(TxnPut {
-            key: key.into(),
-            value: value.into(),
-            prev_kv: false,
-            ignore_value: false,
-        })
-    };
+    let put = |(key, value): (String, String)| TxnOp::Put(Put::new(key, value));
     let then = items.into_iter().map(put).collect();
     Command::Txn(Txn { compares: Vec::new(), success: then, failure: Vec::new() })
 }

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use replica::{Failure, Unserved, WatchEnd, WatchRefusal};
 use serde_json::{Map, Value};
-use store::{CommandError, Origin, ReadError, Revision};
+use store::{CommandError, Origin, ReadError, Refused, Revision};
 
 use super::alarms::serves_nothing;
 use super::escape::BrokenEscape;
@@ -58,6 +58,7 @@ codes! {
     BadHeader "bad_header" BAD_REQUEST,
     BadParameter "bad_parameter" BAD_REQUEST,
     BadMember "bad_member" BAD_REQUEST,
+    BadTtl "bad_ttl" BAD_REQUEST,
     ChangeInProgress "change_in_progress" CONFLICT,
     BeforeHistory "before_history" GONE,
     BodyTimeout "body_timeout" REQUEST_TIMEOUT,
@@ -78,6 +79,8 @@ codes! {
     KeyTooLarge "key_too_large" PAYLOAD_TOO_LARGE,
     LastVoter "last_voter" CONFLICT,
     LearnerBehind "learner_behind" CONFLICT,
+    LeaseExists "lease_exists" CONFLICT,
+    LeaseNotFound "lease_not_found" NOT_FOUND,
     MalformedJson "malformed_json" BAD_REQUEST,
     MemberRemoved "member_removed" CONFLICT,
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED,
@@ -312,7 +315,30 @@ impl From<CommandError> for Refusal {
                 Code::DuplicateKey,
                 format!("{error}: a key has one new value or none"),
             ),
-            CommandError::ValueGiven => Refusal::new(Code::BadParameter, error.to_string()),
+            CommandError::WrongTtl => Refusal::new(Code::BadTtl, error.to_string()),
+            CommandError::TooManyExpired | CommandError::ValueGiven => {
+                Refusal::new(Code::BadParameter, error.to_string())
+            }
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(reason: Refused) -> Refusal {
+        match reason {
+            Refused::KeyNotFound => Refusal::new(
+                Code::NotFound,
+                "a put that keeps the value needs a key that exists; nothing of it was done",
+            ),
+            Refused::LeaseNotFound => Refusal::new(
+                Code::LeaseNotFound,
+                "there is no such lease (any more), so it was not done. Grant one first",
+            ),
+            Refused::LeaseExists => Refusal::new(
+                Code::LeaseExists,
+                "there is a lease of this id; it was not done. Choose another id, or none",
+            ),
+            Refused::Unreadable(error) => error.into(),
         }
     }
 }

@@ -17,7 +17,7 @@ use replica::Failure;
 use serde::Serialize;
 use store::{
     Command, CommandError, Condition, FirstOutcome, KeyRange, KeyValue, Limits, Origin, Outcome,
-    Revision,
+    Put, Revision,
 };
 
 use super::alarms::serves_nothing;
@@ -204,7 +204,8 @@ pub(super) async fn put(
     let format = Format::of(request.headers())?;
     let body = body::read(request, doors.limits.body_timeout).await?;
     let value = format.value(body)?;
-    let put = Command::Put { key: key.clone(), value, prev_kv, condition };
+    let put = Put { prev_kv, ..Put::new(key.clone(), value) };
+    let put = Command::Put { put, condition };
     let written = write(&doors.node, put, options, origin.as_ref()).await?;
     answer(Asked { key: &key, prev_kv }, written, origin.as_ref())
 }
@@ -312,7 +313,10 @@ fn shown(asked: Asked<'_>, outcome: Outcome, place: (u64, u64)) -> Result<Respon
             Err(Refusal::conflict(revision).with("current", current))
         }
         // Only as the first answer to a number that was something else's.
-        Outcome::Txn(_) | Outcome::Refused { .. } => Err(Refusal::key_reused()),
+        Outcome::Txn(_)
+        | Outcome::Refused { .. }
+        | Outcome::LeaseGranted { .. }
+        | Outcome::LeaseRevoked { .. } => Err(Refusal::key_reused()),
         Outcome::SessionExpired => Err(Refusal::session_expired()),
         Outcome::Stale => Err(Refusal::stale_request()),
         Outcome::KeyReused => Err(Refusal::key_reused()),

@@ -11,7 +11,7 @@ use replica::{
     Configuration, Failure, LogOptions, Member, Recovered, Replica, Request, open_log,
     open_snapshots,
 };
-use store::{Command, Store};
+use store::{Command, Put, Store};
 
 use super::*;
 use crate::node::inbox::REQUESTS_MAX;
@@ -90,12 +90,7 @@ async fn founded(disk: SimDisk) -> (Node, Threads) {
 }
 
 fn put(key: &'static str) -> Command {
-    Command::Put {
-        key: Bytes::from(key),
-        value: Bytes::from("value"),
-        prev_kv: false,
-        condition: None,
-    }
+    Put::new(key, "value").into()
 }
 
 const PATIENT: WriteOptions = WriteOptions { timeout: DEADLINE, forward: true };

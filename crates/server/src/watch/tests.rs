@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use replica::{Unserved, WatchEnd, WatchRefusal, WatchRequest};
-use store::{Command, KeyRange, Revision};
+use store::{KeyRange, Put, Revision};
 use tokio::time::timeout;
 
 use super::{
@@ -18,10 +18,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const SILENT: Notices = Notices { quiet: DEADLINE, progress: false };
 
 async fn put(node: &Node, key: &str) {
-    let (key, value) = (key.to_owned().into(), "v".into());
-    let put = Command::Put { key, value, prev_kv: false, condition: None };
     let options = WriteOptions { timeout: DEADLINE, forward: true };
-    node.write(put, options).await.unwrap();
+    node.write(Put::new(key.to_owned(), "v").into(), options).await.unwrap();
 }
 
 fn watch(node: &Node, prefix: &str, notices: Notices) -> Subscription {

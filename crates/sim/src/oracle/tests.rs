@@ -4,7 +4,7 @@
 use std::panic::catch_unwind;
 
 use raft::{LogId, Term};
-use store::{Command, KeyValue, Origin, Store};
+use store::{Command, KeyValue, Lifetime, Origin, Put, Store};
 
 use super::*;
 use crate::history::History;
@@ -26,19 +26,15 @@ impl World {
     }
 
     fn ask_put(&mut self, ticket: u64, value: &'static str) -> Bytes {
-        let command =
-            Command::Put { key: "k".into(), value: value.into(), prev_kv: false, condition: None };
-        let payload = command.encode();
+        let payload = Command::from(Put::new("k", value)).encode();
         self.ask(ticket, Asked::Write(payload.clone()));
         payload
     }
 
     /// A put under a name, which members may send again of their own accord.
     fn ask_named(&mut self, ticket: u64) -> Bytes {
-        let command =
-            Command::Put { key: "k".into(), value: "v".into(), prev_kv: false, condition: None };
-        let origin = Origin::Key("a name".into());
-        let payload = Command::Once { origin, command: Box::new(command) }.encode();
+        let (origin, put) = (Origin::Key("a name".into()), Put::new("k", "v"));
+        let payload = Command::Once { origin, command: Box::new(put.into()) }.encode();
         self.ask(ticket, Asked::Write(payload.clone()));
         payload
     }
@@ -120,6 +116,7 @@ fn shown(index: u64, value: Option<&'static str>) -> (RangeResponse, Published) 
         create_revision: Revision(2),
         mod_revision: revision,
         version: index,
+        lifetime: Lifetime::Unbounded,
     };
     let items: Vec<KeyValue> = value.map(item).into_iter().collect();
     let count = items.len() as u64;

@@ -7,9 +7,13 @@ use prost::Message;
 
 use super::{Command, Origin, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, wire};
 use crate::key_range::KeyRange;
+use crate::lease::TTL_S_MAX;
 
 /// The longest name of a change, in bytes ([`Origin::Key`]).
 pub const ONCE_KEY_BYTES_MAX: usize = 128;
+
+/// An expiry names so many leases at most, and so many keys (rule 8.4).
+pub const EXPIRED_MAX: usize = 1_000;
 
 impl Command {
     /// Whether the store takes this command: what a gateway asks before it proposes.
@@ -25,7 +29,7 @@ impl Command {
 
     fn validate_parts(&self, limits: &Limits) -> Result<(), CommandError> {
         match self {
-            Command::Put { key, .. } => limits.check_key(key),
+            Command::Put { put, .. } => put.check(limits),
             Command::Delete { range, condition, .. } => {
                 if condition.is_some() && !matches!(range, KeyRange::Single(_)) {
                     return Err(CommandError::ConditionOnRange);
@@ -36,15 +40,23 @@ impl Command {
             Command::Txn(txn) => txn.validate(limits),
             Command::Once { origin, command } => {
                 origin.validate()?;
-                match **command {
-                    Command::Put { .. }
-                    | Command::Delete { .. }
-                    | Command::DeleteRecord { .. }
-                    | Command::Txn(_) => command.validate_parts(limits),
-                    _ => Err(CommandError::NotOnce),
+                if !command.is_change() {
+                    return Err(CommandError::NotOnce);
                 }
+                command.validate_parts(limits)
+            }
+            Command::LeaseGrant { ttl_s, .. } if !(1..=TTL_S_MAX).contains(ttl_s) => {
+                Err(CommandError::WrongTtl)
+            }
+            Command::Expire { leases, keys } => {
+                if leases.len() > EXPIRED_MAX || keys.len() > EXPIRED_MAX {
+                    return Err(CommandError::TooManyExpired);
+                }
+                keys.iter().try_for_each(|due| limits.check_key(&due.key))
             }
             Command::Compact { .. }
+            | Command::LeaseGrant { .. }
+            | Command::LeaseRevoke { .. }
             | Command::OpenSession
             | Command::CloseSession { .. }
             | Command::Check => Ok(()),
@@ -125,8 +137,12 @@ pub enum CommandError {
     },
     /// A condition is of one key.
     ConditionOnRange,
-    /// Only a change of keys is done once.
+    /// Only a change of keys or leases is done once.
     NotOnce,
+    /// A time to live is at least 1 ms, of a lease 1 s, and at most [`TTL_S_MAX`].
+    WrongTtl,
+    /// An expiry names more than [`EXPIRED_MAX`] leases or keys.
+    TooManyExpired,
     /// A transaction has more than [`TXN_OPERATIONS_MAX`] comparisons or operations.
     TooManyOperations,
     /// Transactions stand within each other deeper than [`TXN_DEPTH_MAX`].
@@ -162,7 +178,13 @@ impl fmt::Display for CommandError {
                 write!(f, "a condition is of one key, not of a range")
             }
             CommandError::NotOnce => {
-                write!(f, "only what changes keys is done once")
+                write!(f, "only a change of keys or leases is done once")
+            }
+            CommandError::WrongTtl => {
+                write!(f, "a time to live is more than nothing, and at most {TTL_S_MAX} seconds")
+            }
+            CommandError::TooManyExpired => {
+                write!(f, "an expiry names at most {EXPIRED_MAX} leases and {EXPIRED_MAX} keys")
             }
             CommandError::TooManyOperations => {
                 write!(f, "a transaction has at most {TXN_OPERATIONS_MAX} operations")

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::limits::{CommandError, Limits};
+use super::put::Put;
 use crate::key_range::{KeyRange, Span};
 use crate::range::RangeRequest;
 
@@ -74,7 +75,7 @@ pub enum Operand {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TxnOp {
     /// Gives a key a value.
-    Put(TxnPut),
+    Put(Put),
     /// Removes the keys of a range that exist.
     Delete {
         /// Which keys.
@@ -86,19 +87,6 @@ pub enum TxnOp {
     Range(RangeRequest),
     /// A transaction within the transaction.
     Txn(Txn),
-}
-
-/// A put within a transaction.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TxnPut {
-    /// The key.
-    pub key: Bytes,
-    /// Its new value.
-    pub value: Bytes,
-    /// Whether the result tells what the key was before.
-    pub prev_kv: bool,
-    /// Leaves the value as it is, and gives none; the key must exist.
-    pub ignore_value: bool,
 }
 
 impl Txn {
@@ -152,15 +140,6 @@ impl Txn {
             TxnOp::Range(request) => limits.check_range(&request.range),
             TxnOp::Txn(txn) => txn.check_shape(limits, left, depth + 1),
         })
-    }
-}
-
-impl TxnPut {
-    fn check(&self, limits: &Limits) -> Result<(), CommandError> {
-        if self.ignore_value && !self.value.is_empty() {
-            return Err(CommandError::ValueGiven);
-        }
-        limits.check_key(&self.key)
     }
 }
 

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::txn::{self, Operand, Relation};
-use super::wire::Range;
+use super::wire::{Lifetime, Range};
 use super::{DecodeError, TxnOp};
 use crate::key_range::KeyRange;
 use crate::range::{Filter, RangeRequest, Sort, SortBy};
@@ -72,6 +72,8 @@ struct Put {
     prev_kv: bool,
     #[prost(bool, tag = "4")]
     ignore_value: bool,
+    #[prost(oneof = "Lifetime", tags = "6, 7, 8")]
+    lifetime: Option<Lifetime>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -217,17 +219,17 @@ impl TryFrom<Op> for TxnOp {
     }
 }
 
-impl From<txn::TxnPut> for Put {
-    fn from(put: txn::TxnPut) -> Put {
-        let txn::TxnPut { key, value, prev_kv, ignore_value } = put;
-        Put { key, value, prev_kv, ignore_value }
+impl From<super::Put> for Put {
+    fn from(put: super::Put) -> Put {
+        let super::Put { key, value, prev_kv, ignore_value, lifetime } = put;
+        Put { key, value, prev_kv, ignore_value, lifetime: Lifetime::of(lifetime) }
     }
 }
 
-impl From<Put> for txn::TxnPut {
-    fn from(put: Put) -> txn::TxnPut {
-        let Put { key, value, prev_kv, ignore_value } = put;
-        txn::TxnPut { key, value, prev_kv, ignore_value }
+impl From<Put> for super::Put {
+    fn from(put: Put) -> super::Put {
+        let Put { key, value, prev_kv, ignore_value, lifetime } = put;
+        super::Put { key, value, prev_kv, ignore_value, lifetime: Lifetime::read(lifetime) }
     }
 }
 

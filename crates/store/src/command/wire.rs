@@ -3,13 +3,15 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{Condition, DecodeError, Origin, txn_wire};
+use super::{Condition, DecodeError, Origin, PutLifetime, txn_wire};
+use crate::deadlines::DueKey;
 use crate::key_range::KeyRange;
-use crate::types::{Revision, SessionId};
+use crate::lease::Grant;
+use crate::types::{LeaseId, Revision, SessionId};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Command {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     kind: Option<Kind>,
 }
 
@@ -31,12 +33,18 @@ enum Kind {
     Txn(txn_wire::Txn),
     #[prost(message, tag = "8")]
     Compact(Compact),
+    #[prost(message, tag = "9")]
+    LeaseGrant(LeaseGrant),
+    #[prost(message, tag = "10")]
+    LeaseRevoke(LeaseRevoke),
+    #[prost(message, tag = "11")]
+    Expire(Expire),
     #[prost(message, tag = "12")]
     DeleteRecord(DeleteRecord),
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
-struct Empty {}
+pub(super) struct Empty {}
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Put {
@@ -48,6 +56,21 @@ struct Put {
     prev_kv: bool,
     #[prost(message, optional, tag = "4")]
     condition: Option<WireCondition>,
+    #[prost(bool, tag = "5")]
+    ignore_value: bool,
+    #[prost(oneof = "Lifetime", tags = "6, 7, 8")]
+    lifetime: Option<Lifetime>,
+}
+
+/// How long a key is to live, in a put of either kind; none is until it is deleted.
+#[derive(Clone, Copy, PartialEq, prost::Oneof)]
+pub(super) enum Lifetime {
+    #[prost(sint64, tag = "6")]
+    Lease(i64),
+    #[prost(uint64, tag = "7")]
+    TtlMs(u64),
+    #[prost(message, tag = "8")]
+    AsBefore(Empty),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -107,6 +130,45 @@ struct Compact {
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
+struct LeaseGrant {
+    #[prost(sint64, tag = "1")]
+    lease: i64,
+    #[prost(uint64, tag = "2")]
+    ttl_s: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct LeaseRevoke {
+    #[prost(sint64, tag = "1")]
+    lease: i64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Expire {
+    #[prost(message, repeated, tag = "1")]
+    leases: Vec<DueLease>,
+    #[prost(message, repeated, tag = "2")]
+    keys: Vec<WireDueKey>,
+}
+
+/// A lease, and the index of the entry that granted it.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct DueLease {
+    #[prost(sint64, tag = "1")]
+    lease: i64,
+    #[prost(uint64, tag = "2")]
+    granted_index: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireDueKey {
+    #[prost(bytes = "bytes", tag = "1")]
+    key: Bytes,
+    #[prost(uint64, tag = "2")]
+    mod_revision: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
 struct CloseSession {
     #[prost(uint64, tag = "1")]
     session: u64,
@@ -142,8 +204,10 @@ struct OriginSession {
 impl From<&super::Command> for Command {
     fn from(command: &super::Command) -> Command {
         let kind = match command.clone() {
-            super::Command::Put { key, value, prev_kv, condition } => {
-                Kind::Put(Put { key, value, prev_kv, condition: condition.map(Into::into) })
+            super::Command::Put { put, condition } => {
+                let super::Put { key, value, prev_kv, ignore_value, lifetime } = put;
+                let (condition, lifetime) = (condition.map(Into::into), Lifetime::of(lifetime));
+                Kind::Put(Put { key, value, prev_kv, condition, ignore_value, lifetime })
             }
             super::Command::Delete { range, prev_kv, condition } => Kind::Delete(Delete {
                 range: Some(range.into()),
@@ -161,6 +225,16 @@ impl From<&super::Command> for Command {
                 Kind::Once(Once { origin: Some(origin.into()), command: command.encode() })
             }
             super::Command::Check => Kind::Check(Empty {}),
+            super::Command::LeaseGrant { lease, ttl_s } => {
+                Kind::LeaseGrant(LeaseGrant { lease: lease.0, ttl_s })
+            }
+            super::Command::LeaseRevoke { lease } => {
+                Kind::LeaseRevoke(LeaseRevoke { lease: lease.0 })
+            }
+            super::Command::Expire { leases, keys } => Kind::Expire(Expire {
+                leases: leases.into_iter().map(Into::into).collect(),
+                keys: keys.into_iter().map(Into::into).collect(),
+            }),
         };
         Command { kind: Some(kind) }
     }
@@ -183,6 +257,16 @@ impl TryFrom<Command> for super::Command {
             Kind::Compact(Compact { revision }) => {
                 super::Command::Compact { revision: Revision(revision) }
             }
+            Kind::LeaseGrant(LeaseGrant { lease, ttl_s }) => {
+                super::Command::LeaseGrant { lease: LeaseId(lease), ttl_s }
+            }
+            Kind::LeaseRevoke(LeaseRevoke { lease }) => {
+                super::Command::LeaseRevoke { lease: LeaseId(lease) }
+            }
+            Kind::Expire(Expire { leases, keys }) => super::Command::Expire {
+                leases: leases.into_iter().map(Into::into).collect(),
+                keys: keys.into_iter().map(Into::into).collect(),
+            },
             Kind::Txn(txn) => {
                 let txn = super::Txn::try_from(txn)?;
                 txn.check_keys().map_err(|_| DecodeError::DuplicateKey)?;
@@ -196,9 +280,11 @@ impl TryFrom<Put> for super::Command {
     type Error = DecodeError;
 
     fn try_from(put: Put) -> Result<super::Command, DecodeError> {
-        let Put { key, value, prev_kv, condition } = put;
+        let Put { key, value, prev_kv, condition, ignore_value, lifetime } = put;
         let condition = condition.map(Condition::try_from).transpose()?;
-        Ok(super::Command::Put { key, value, prev_kv, condition })
+        let put =
+            super::Put { key, value, prev_kv, ignore_value, lifetime: Lifetime::read(lifetime) };
+        Ok(super::Command::Put { put, condition })
     }
 }
 
@@ -223,12 +309,58 @@ impl TryFrom<Once> for super::Command {
         let origin = once.origin.ok_or(DecodeError::UnknownKind)?.into();
         // Told from the outside first: else a command within commands would recurse without end.
         let inner = Command::decode(once.command.clone()).map_err(|_| DecodeError::Malformed)?;
-        match inner.kind {
-            Some(Kind::Put(_) | Kind::Delete(_) | Kind::DeleteRecord(_) | Kind::Txn(_)) => {}
-            _ => return Err(DecodeError::Misplaced),
+        if matches!(inner.kind, Some(Kind::Once(_))) {
+            return Err(DecodeError::Misplaced);
         }
         let command = Box::new(super::Command::decode(once.command)?);
+        if !command.is_change() {
+            return Err(DecodeError::Misplaced);
+        }
         Ok(super::Command::Once { origin, command })
+    }
+}
+
+impl Lifetime {
+    pub(super) fn of(lifetime: PutLifetime) -> Option<Lifetime> {
+        match lifetime {
+            PutLifetime::Unbounded => None,
+            PutLifetime::Lease(lease) => Some(Lifetime::Lease(lease.0)),
+            PutLifetime::TtlMs(ttl_ms) => Some(Lifetime::TtlMs(ttl_ms)),
+            PutLifetime::AsBefore => Some(Lifetime::AsBefore(Empty {})),
+        }
+    }
+
+    pub(super) fn read(lifetime: Option<Lifetime>) -> PutLifetime {
+        match lifetime {
+            None => PutLifetime::Unbounded,
+            Some(Lifetime::Lease(lease)) => PutLifetime::Lease(LeaseId(lease)),
+            Some(Lifetime::TtlMs(ttl_ms)) => PutLifetime::TtlMs(ttl_ms),
+            Some(Lifetime::AsBefore(Empty {})) => PutLifetime::AsBefore,
+        }
+    }
+}
+
+impl From<Grant> for DueLease {
+    fn from(grant: Grant) -> DueLease {
+        DueLease { lease: grant.lease.0, granted_index: grant.index }
+    }
+}
+
+impl From<DueLease> for Grant {
+    fn from(due: DueLease) -> Grant {
+        Grant { lease: LeaseId(due.lease), index: due.granted_index }
+    }
+}
+
+impl From<DueKey> for WireDueKey {
+    fn from(due: DueKey) -> WireDueKey {
+        WireDueKey { key: due.key, mod_revision: due.mod_revision.0 }
+    }
+}
+
+impl From<WireDueKey> for DueKey {
+    fn from(due: WireDueKey) -> DueKey {
+        DueKey { key: due.key, mod_revision: Revision(due.mod_revision) }
     }
 }
 

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::result::{WireRefused, WireTxn, WireTxnDone};
 use crate::outcome::{FirstAnswer, FirstOutcome, Outcome};
-use crate::types::{KeyValue, Revision};
+use crate::types::{KeyValue, LeaseId, Lifetime, Revision};
 
 const READ: &str = "a reply is encoded here, or was read once";
 
@@ -42,6 +42,14 @@ impl Reply {
                 revision: response.revision.0,
                 succeeded: response.succeeded,
             }),
+            Outcome::LeaseGranted { revision, lease, ttl_s } => Kind::LeaseGranted(WireGranted {
+                revision: revision.0,
+                lease: lease.0,
+                ttl_s: *ttl_s,
+            }),
+            Outcome::LeaseRevoked { revision, count } => {
+                Kind::LeaseRevoked(WireRevoked { revision: revision.0, count: *count })
+            }
             Outcome::Refused { revision, reason } => {
                 Kind::Refused(WireRefused::new(*revision, *reason))
             }
@@ -112,7 +120,7 @@ struct WireReply {
     term: u64,
     #[prost(uint64, tag = "3")]
     stamp_ms: u64,
-    #[prost(oneof = "Kind", tags = "4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "Kind", tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     kind: Option<Kind>,
 }
 
@@ -134,6 +142,10 @@ enum Kind {
     TxnDone(WireTxnDone),
     #[prost(message, tag = "11")]
     Refused(WireRefused),
+    #[prost(message, tag = "12")]
+    LeaseGranted(WireGranted),
+    #[prost(message, tag = "13")]
+    LeaseRevoked(WireRevoked),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -152,6 +164,24 @@ pub(super) struct WireDeleted {
     pub(super) count: u64,
     #[prost(message, repeated, tag = "3")]
     pub(super) prev: Vec<WireKeyValue>,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct WireGranted {
+    #[prost(uint64, tag = "1")]
+    revision: u64,
+    #[prost(sint64, tag = "2")]
+    lease: i64,
+    #[prost(uint64, tag = "3")]
+    ttl_s: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct WireRevoked {
+    #[prost(uint64, tag = "1")]
+    revision: u64,
+    #[prost(uint64, tag = "2")]
+    count: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -174,6 +204,17 @@ pub(super) struct WireKeyValue {
     mod_revision: u64,
     #[prost(uint64, tag = "5")]
     version: u64,
+    #[prost(oneof = "WireLifetime", tags = "6, 7")]
+    lifetime: Option<WireLifetime>,
+}
+
+/// None is until it is deleted.
+#[derive(Clone, Copy, PartialEq, prost::Oneof)]
+enum WireLifetime {
+    #[prost(sint64, tag = "6")]
+    Lease(i64),
+    #[prost(uint64, tag = "7")]
+    UntilAgeMs(u64),
 }
 
 pub(super) fn told(known: &KeyValue) -> WireKeyValue {
@@ -183,6 +224,11 @@ pub(super) fn told(known: &KeyValue) -> WireKeyValue {
         create_revision: known.create_revision.0,
         mod_revision: known.mod_revision.0,
         version: known.version,
+        lifetime: match known.lifetime {
+            Lifetime::Unbounded => None,
+            Lifetime::Lease(lease) => Some(WireLifetime::Lease(lease.0)),
+            Lifetime::Until { age_ms } => Some(WireLifetime::UntilAgeMs(age_ms)),
+        },
     }
 }
 
@@ -194,6 +240,11 @@ impl From<WireKeyValue> for KeyValue {
             create_revision: Revision(wire.create_revision),
             mod_revision: Revision(wire.mod_revision),
             version: wire.version,
+            lifetime: match wire.lifetime {
+                None => Lifetime::Unbounded,
+                Some(WireLifetime::Lease(lease)) => Lifetime::Lease(LeaseId(lease)),
+                Some(WireLifetime::UntilAgeMs(age_ms)) => Lifetime::Until { age_ms },
+            },
         }
     }
 }
@@ -211,6 +262,12 @@ impl From<Kind> for FirstOutcome {
             },
             Kind::Conflict(WireConflict { revision, current }) => {
                 Outcome::Conflict { revision: Revision(revision), current: current.map(Into::into) }
+            }
+            Kind::LeaseGranted(WireGranted { revision, lease, ttl_s }) => {
+                Outcome::LeaseGranted { revision: Revision(revision), lease: LeaseId(lease), ttl_s }
+            }
+            Kind::LeaseRevoked(WireRevoked { revision, count }) => {
+                Outcome::LeaseRevoked { revision: Revision(revision), count }
             }
             Kind::Txn(txn) => Outcome::Txn(txn.into()),
             Kind::Refused(refused) => Outcome::Refused {

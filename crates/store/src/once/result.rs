@@ -59,7 +59,7 @@ pub(super) struct WireTxnDone {
 pub(super) struct WireRefused {
     #[prost(uint64, tag = "1")]
     pub(super) revision: u64,
-    #[prost(oneof = "Reason", tags = "2, 3, 4")]
+    #[prost(oneof = "Reason", tags = "2, 3, 4, 5, 6")]
     reason: Option<Reason>,
 }
 
@@ -71,6 +71,10 @@ enum Reason {
     Future(WireBeyond),
     #[prost(message, tag = "4")]
     Compacted(WireBeyond),
+    #[prost(message, tag = "5")]
+    LeaseNotFound(WireEmpty),
+    #[prost(message, tag = "6")]
+    LeaseExists(WireEmpty),
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -174,6 +178,8 @@ impl WireRefused {
         };
         let reason = match reason {
             Refused::KeyNotFound => Reason::KeyNotFound(WireEmpty {}),
+            Refused::LeaseNotFound => Reason::LeaseNotFound(WireEmpty {}),
+            Refused::LeaseExists => Reason::LeaseExists(WireEmpty {}),
             Refused::Unreadable(ReadError::FutureRevision { requested, newest }) => {
                 Reason::Future(beyond(requested, newest))
             }
@@ -188,6 +194,8 @@ impl WireRefused {
     pub(super) fn reason(&self) -> Option<Refused> {
         Some(match self.reason? {
             Reason::KeyNotFound(WireEmpty {}) => Refused::KeyNotFound,
+            Reason::LeaseNotFound(WireEmpty {}) => Refused::LeaseNotFound,
+            Reason::LeaseExists(WireEmpty {}) => Refused::LeaseExists,
             Reason::Future(WireBeyond { requested, bound }) => {
                 let (requested, newest) = (Revision(requested), Revision(bound));
                 Refused::Unreadable(ReadError::FutureRevision { requested, newest })

@@ -9,11 +9,12 @@ use super::wire;
 use super::{SNAPSHOT_FORMAT, SnapshotError};
 use crate::apply::Store;
 use crate::hash::STATE_HASH_VERSION;
+use crate::lease::{Grant, LEASE_TTL_S_MIN, Lease, TTL_S_MAX};
+use crate::ledger::Ledger;
 use crate::once::{KeyedReply, Once, Reply, Session};
 use crate::state::State;
-use crate::tally::Tally;
 use crate::tree::Tree;
-use crate::types::{Revision, SessionId};
+use crate::types::{AGE_MS_MAX, LeaseId, Lifetime, Revision, SessionId};
 use crate::version::{Version, Versions, Write};
 
 /// Counting on from a number up to this never overflows; a larger one was never counted up to.
@@ -23,7 +24,8 @@ pub(super) const NUMBER_MAX: u64 = 1 << 62;
 pub(super) struct Builder {
     head: wire::Head,
     tree: Tree,
-    tally: Tally,
+    ledger: Ledger,
+    last_lease: Option<LeaseId>,
     /// The key that was read last; the next record may bring more of its versions.
     open: Option<(Bytes, Versions)>,
     /// The key before it.
@@ -47,11 +49,11 @@ impl Builder {
         consistent(countable, "numbers are at most 2^62")?;
         let sound = head.revision >= Revision::FIRST.0 && head.compact_revision <= head.revision;
         consistent(sound, "revisions go from the compacted one to the newest")?;
-        let (tree, tally) = (Tree::new(), Tally::default());
         Ok(Builder {
             head,
-            tree,
-            tally,
+            tree: Tree::new(),
+            ledger: Ledger::default(),
+            last_lease: None,
             open: None,
             last: None,
             versions: 0,
@@ -63,13 +65,33 @@ impl Builder {
         })
     }
 
+    pub(super) fn read_lease(&mut self, record: wire::Lease) -> Result<(), SnapshotError> {
+        let wire::Lease { id, ttl_s, granted_index, granted_age_ms } = record;
+        let id = LeaseId(id);
+        in_order(self.versions == 0 && !self.keys_over, "leases come before keys")?;
+        in_order(self.last_lease.is_none_or(|last| last < id), "leases ascend")?;
+        self.last_lease = Some(id);
+        consistent(id != LeaseId::NONE, "a lease has a name")?;
+        let lives = (LEASE_TTL_S_MIN..=TTL_S_MAX).contains(&ttl_s);
+        consistent(lives, "a lease has a time to live within the bounds")?;
+        let granted = granted_index <= self.head.applied_index;
+        consistent(granted, "a lease was granted before the snapshot")?;
+        consistent(granted_age_ms <= NUMBER_MAX, "numbers are at most 2^62")?;
+        self.ledger.leases.load(Lease::new(
+            Grant { lease: id, index: granted_index },
+            ttl_s,
+            granted_age_ms,
+        ));
+        Ok(())
+    }
+
     pub(super) fn read_key(&mut self, record: wire::Key) -> Result<(), SnapshotError> {
         let wire::Key { key, versions } = record;
         in_order(!self.keys_over, "keys come first")?;
         consistent(!versions.is_empty(), "a key has versions")?;
         self.versions += versions.len() as u64;
         if self.open.as_ref().is_some_and(|(open, _)| *open != key) {
-            self.close_key();
+            self.close_key()?;
         }
         for version in versions {
             self.read_version(&key, version)?;
@@ -94,7 +116,8 @@ impl Builder {
     }
 
     fn checked(&self, key: &[u8], version: wire::Version) -> Result<Version, SnapshotError> {
-        let wire::Version { mod_revision, create_revision, version, value, stamp_ms } = version;
+        let wire::Version { mod_revision, create_revision, version, value, stamp_ms, lifetime } =
+            version;
         let countable = version <= NUMBER_MAX && stamp_ms <= NUMBER_MAX;
         consistent(countable, "numbers are at most 2^62")?;
         let known = Revision::FIRST.0 < mod_revision && mod_revision <= self.head.revision;
@@ -102,24 +125,32 @@ impl Builder {
         let revision = Revision(mod_revision);
         if version == 0 {
             let empty = create_revision == 0 && value.is_empty() && stamp_ms == 0;
-            consistent(empty, "a tombstone has no value")?;
+            consistent(empty && lifetime.is_none(), "a tombstone has no value")?;
             return Ok(Version::tombstone(revision));
         }
         let created = Revision::FIRST.0 < create_revision && create_revision <= mod_revision;
         consistent(created, "a key is created no later than written")?;
-        let write = Write::new(key, &value, revision, stamp_ms);
+        let lifetime = wire::Lifetime::read(lifetime);
+        let countable = !matches!(lifetime, Lifetime::Until { age_ms } if age_ms > AGE_MS_MAX);
+        consistent(countable, "numbers are at most 2^62")?;
+        let write = Write::new(key, &value, revision, stamp_ms, lifetime);
         Ok(Version::live(write, Revision(create_revision), version))
     }
 
-    fn close_key(&mut self) {
-        let Some((key, mut versions)) = self.open.take() else { return };
+    fn close_key(&mut self) -> Result<(), SnapshotError> {
+        let Some((key, mut versions)) = self.open.take() else { return Ok(()) };
+        if let Lifetime::Lease(lease) = versions.newest().lifetime() {
+            let known = self.ledger.leases.check(lease).is_ok();
+            consistent(known, "a key is attached to a lease that is there")?;
+        }
+        let tally = &mut self.ledger.tally;
         let compacted = Revision(self.head.compact_revision);
         for old in versions.kept(Revision(0), Revision(0), Revision(u64::MAX)) {
-            self.tally.keep(old);
+            tally.keep(old);
         }
-        versions.trim(compacted, usize::MAX, &mut self.tally);
+        versions.trim(compacted, usize::MAX, tally);
         if versions.is_superfluous(compacted) {
-            self.tally.forget(versions.newest());
+            tally.forget(versions.newest());
         } else {
             for version in versions.kept(compacted, Revision(0), Revision(u64::MAX)) {
                 if version.mod_revision >= compacted {
@@ -127,28 +158,29 @@ impl Builder {
                 }
             }
             if versions.newest().is_live() {
-                self.tally.forget(versions.newest());
-                self.tally.add(&key, versions.newest());
+                tally.forget(versions.newest());
+                self.ledger.add(&key, versions.newest());
             }
             self.tree.load(&key, versions);
         }
         self.last = Some(key);
+        Ok(())
     }
 
-    fn end_keys(&mut self) {
-        self.close_key();
+    fn end_keys(&mut self) -> Result<(), SnapshotError> {
         self.keys_over = true;
+        self.close_key()
     }
 
     pub(super) fn read_events(&mut self, record: wire::Events) -> Result<(), SnapshotError> {
-        self.end_keys();
+        self.end_keys()?;
         let early = self.last_session.is_none() && self.last_once_key.is_none();
         in_order(early, "events come before sessions")?;
         self.history.read(record, &self.tree)
     }
 
     pub(super) fn read_session(&mut self, record: wire::Session) -> Result<(), SnapshotError> {
-        self.end_keys();
+        self.end_keys()?;
         let wire::Session { id, last_used_ms, acked_below, replies } = record;
         let id = SessionId(id);
         in_order(self.last_once_key.is_none(), "sessions come before the keys of changes")?;
@@ -165,7 +197,7 @@ impl Builder {
     }
 
     pub(super) fn read_once_key(&mut self, record: wire::OnceKey) -> Result<(), SnapshotError> {
-        self.end_keys();
+        self.end_keys()?;
         let wire::OnceKey { key, done_ms, fingerprint, reply } = record;
         let ascends = self.last_once_key.as_ref().is_none_or(|last| *last < key);
         in_order(ascends, "keys of changes ascend")?;
@@ -176,12 +208,13 @@ impl Builder {
     }
 
     pub(super) fn end(&mut self, end: wire::End, digest: u64) -> Result<(), SnapshotError> {
-        self.end_keys();
+        self.end_keys()?;
         self.history.finish(&self.tree, self.head.stamp_ms)?;
         let sessions = self.once.session_count() as u64;
         let once_keys = self.once.key_count() as u64;
-        let counts = (self.versions, sessions, once_keys, self.history.events);
-        if (end.versions, end.sessions, end.once_keys, end.events) != counts {
+        let leases = self.ledger.leases.len() as u64;
+        let counts = (self.versions, sessions, once_keys, self.history.events, leases);
+        if (end.versions, end.sessions, end.once_keys, end.events, end.leases) != counts {
             return Err(SnapshotError::WrongCount);
         }
         if end.digest != digest {
@@ -200,7 +233,7 @@ impl Builder {
             age_ms: head.age_ms,
             revision: Revision(head.revision),
             compact_revision: Revision(head.compact_revision),
-            tally: self.tally,
+            ledger: self.ledger,
             event_bytes: self.tree.events.bytes(),
             once: self.once,
         };

@@ -12,12 +12,13 @@ use xxhash_rust::xxh3::Xxh3;
 use super::wire::{self, Kind, Record};
 use super::{LENGTH_BYTES, RECORD_BYTES_MAX, SNAPSHOT_FORMAT};
 use crate::hash::STATE_HASH_VERSION;
+use crate::lease::Lease;
 use crate::once::Reply;
 use crate::pins::Pin;
 use crate::read::Published;
 use crate::state::State;
 use crate::tree::Tree;
-use crate::types::{Revision, SessionId};
+use crate::types::{LeaseId, Revision, SessionId};
 use crate::value::Value;
 use crate::version::{Version, Versions};
 
@@ -56,6 +57,8 @@ pub struct Capture {
 #[derive(Debug)]
 enum Stage {
     Head,
+    /// Leases after this one; all of them at first.
+    Leases(Option<LeaseId>),
     Keys(Position),
     /// What this chunk of the event log and later ones hold.
     Events(u64),
@@ -133,8 +136,12 @@ impl Capture {
         match &self.stage {
             Stage::Head => {
                 self.write(Kind::Head(head(&self.state)));
+                self.stage = Stage::Leases(None);
+            }
+            Stage::Leases(after) => {
+                let next = self.write_lease(*after);
                 let first = Position { key: Box::default(), after: Revision(0) };
-                self.stage = Stage::Keys(first);
+                self.stage = next.map_or(Stage::Keys(first), |id| Stage::Leases(Some(id)));
             }
             Stage::Keys(position) => {
                 let position = position.clone();
@@ -162,6 +169,13 @@ impl Capture {
             Stage::Over => return false,
         }
         true
+    }
+
+    /// Writes the first lease after this one, and gives back which one that is.
+    fn write_lease(&mut self, after: Option<LeaseId>) -> Option<LeaseId> {
+        let lease = Arc::clone(self.state.ledger.leases.after(after).next()?);
+        self.write(Kind::Lease(granted(&lease)));
+        Some(lease.id())
     }
 
     /// Takes the next versions out of one leaf; gives back where to go on, if there is more.
@@ -251,6 +265,7 @@ impl Capture {
             sessions: self.state.once.session_count() as u64,
             once_keys: self.state.once.key_count() as u64,
             events: self.events,
+            leases: self.state.ledger.leases.len() as u64,
         }
     }
 
@@ -308,7 +323,7 @@ impl Hold {
         let mut bytes = 0;
         let mut run = Vec::new();
         for version in rest {
-            bytes += version.value.as_ref().map_or(0, Value::len);
+            bytes += version.value_len();
             run.push(version.clone());
             if run.len() >= self.room.versions || bytes >= RECORD_VALUE_BYTES_MAX {
                 break;
@@ -333,12 +348,22 @@ fn head(state: &State) -> wire::Head {
     }
 }
 
+fn granted(lease: &Lease) -> wire::Lease {
+    wire::Lease {
+        id: lease.id().0,
+        ttl_s: lease.ttl_s(),
+        granted_index: lease.grant().index,
+        granted_age_ms: lease.granted_age_ms(),
+    }
+}
+
 fn version(version: &Version) -> wire::Version {
     wire::Version {
         mod_revision: version.mod_revision.0,
         create_revision: version.create_revision.0,
-        version: version.version,
+        version: version.version(),
         value: version.value.as_ref().map(Value::to_bytes).unwrap_or_default(),
         stamp_ms: version.stamp_ms(),
+        lifetime: wire::Lifetime::of(version.lifetime()),
     }
 }

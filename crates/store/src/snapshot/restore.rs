@@ -94,6 +94,7 @@ impl Restore {
             (Some(_), Kind::Head(_)) => {
                 return Err(SnapshotError::OutOfOrder { rule: "there is one head" });
             }
+            (Some(builder), Kind::Lease(lease)) => builder.read_lease(lease)?,
             (Some(builder), Kind::Key(key)) => builder.read_key(key)?,
             (Some(builder), Kind::Events(events)) => builder.read_events(events)?,
             (Some(builder), Kind::Session(session)) => builder.read_session(session)?,

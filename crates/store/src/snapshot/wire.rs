@@ -4,10 +4,11 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::SnapshotError;
+use crate::types::LeaseId;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Record {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub(super) kind: Option<Kind>,
 }
 
@@ -25,6 +26,8 @@ pub(super) enum Kind {
     OnceKey(OnceKey),
     #[prost(message, tag = "6")]
     Events(Events),
+    #[prost(message, tag = "7")]
+    Lease(Lease),
 }
 
 /// The first record: the store's own numbers.
@@ -74,6 +77,30 @@ pub(super) struct Version {
     pub(super) value: Bytes,
     #[prost(uint64, tag = "5")]
     pub(super) stamp_ms: u64,
+    #[prost(oneof = "Lifetime", tags = "6, 7")]
+    pub(super) lifetime: Option<Lifetime>,
+}
+
+/// How long a version lives; none is until it is deleted.
+#[derive(Clone, Copy, PartialEq, prost::Oneof)]
+pub(super) enum Lifetime {
+    #[prost(sint64, tag = "6")]
+    Lease(i64),
+    #[prost(uint64, tag = "7")]
+    UntilAgeMs(u64),
+}
+
+/// A lease. Its keys are those whose newest version names it.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(super) struct Lease {
+    #[prost(sint64, tag = "1")]
+    pub(super) id: i64,
+    #[prost(uint64, tag = "2")]
+    pub(super) ttl_s: u64,
+    #[prost(uint64, tag = "3")]
+    pub(super) granted_index: u64,
+    #[prost(uint64, tag = "4")]
+    pub(super) granted_age_ms: u64,
 }
 
 /// What some revisions touched, in the order of the revisions. One that touched very many keys
@@ -146,6 +173,26 @@ pub(super) struct End {
     pub(super) once_keys: u64,
     #[prost(uint64, tag = "5")]
     pub(super) events: u64,
+    #[prost(uint64, tag = "6")]
+    pub(super) leases: u64,
+}
+
+impl Lifetime {
+    pub(super) fn of(lifetime: crate::types::Lifetime) -> Option<Lifetime> {
+        match lifetime {
+            crate::types::Lifetime::Unbounded => None,
+            crate::types::Lifetime::Lease(lease) => Some(Lifetime::Lease(lease.0)),
+            crate::types::Lifetime::Until { age_ms } => Some(Lifetime::UntilAgeMs(age_ms)),
+        }
+    }
+
+    pub(super) fn read(lifetime: Option<Lifetime>) -> crate::types::Lifetime {
+        match lifetime {
+            None => crate::types::Lifetime::Unbounded,
+            Some(Lifetime::Lease(lease)) => crate::types::Lifetime::Lease(LeaseId(lease)),
+            Some(Lifetime::UntilAgeMs(age_ms)) => crate::types::Lifetime::Until { age_ms },
+        }
+    }
 }
 
 impl From<Kind> for Record {

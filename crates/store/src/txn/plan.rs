@@ -3,17 +3,17 @@
 use std::cmp::Ordering;
 
 use crate::budget::{Budget, KEY_COST_UNITS};
-use crate::command::{Compare, Operand, Relation, Txn, TxnOp, TxnPut};
+use crate::command::{Compare, Operand, Put, Relation, Txn, TxnOp};
 use crate::key_range::KeyRange;
 use crate::range::RangeRequest;
 use crate::tree::{Tree, Work};
-use crate::types::Revision;
+use crate::types::{LeaseId, Revision};
 use crate::version::Version;
 
 /// One thing to be done, or where a branch begins.
 #[derive(Debug)]
 pub(super) enum Step {
-    Put(TxnPut),
+    Put(Put),
     Delete {
         range: KeyRange,
         prev_kv: bool,
@@ -116,14 +116,18 @@ impl Comparing {
 impl Compare {
     /// Whether it holds of a key as it is, or of one that does not exist.
     fn holds_of(&self, version: Option<&Version>) -> bool {
+        let lease = |given: &i64| {
+            let own = version.map_or(LeaseId::NONE, |version| version.lifetime().lease());
+            own.0.cmp(given)
+        };
         let number = |of: fn(&Version) -> u64, given: &i64| {
             i64::try_from(version.map_or(0, of)).unwrap_or(i64::MAX).cmp(given)
         };
         let ordering = match &self.operand {
-            Operand::Version(given) => number(|version| version.version, given),
+            Operand::Version(given) => number(Version::version, given),
             Operand::CreateRevision(given) => number(|version| version.create_revision.0, given),
             Operand::ModRevision(given) => number(|version| version.mod_revision.0, given),
-            Operand::Lease(given) => number(|_| 0, given),
+            Operand::Lease(given) => lease(given),
             Operand::Value(given) => {
                 let Some(value) = version.and_then(|version| version.value.as_ref()) else {
                     return false;

@@ -2,15 +2,16 @@
 
 use super::plan::{Plan, Step};
 use crate::budget::{Budget, KEY_COST_UNITS, VERSION_COST_UNITS};
-use crate::command::{Txn, TxnPut};
+use crate::command::{Put, Txn};
 use crate::delete::Delete;
+use crate::ledger::Ledger;
 use crate::outcome::{Refused, TxnResponse, TxnResult};
+use crate::put;
 use crate::range::{Bounds, Page};
 use crate::read::Kept;
-use crate::tally::Tally;
 use crate::tree::Tree;
 use crate::types::KeyValue;
-use crate::version::{Version, Write};
+use crate::version::Write;
 
 /// A transaction that is done by the log answers ranges with so many items at most, each, so that
 /// no member works for long at an answer that only one of them gives.
@@ -30,8 +31,10 @@ pub(crate) struct Run {
     bounds: Bounds,
     results: Vec<Flat>,
     wrote: bool,
-    /// What it changes in the sums.
-    tally: Tally,
+    /// The age of its entry, ms.
+    age_ms: u64,
+    /// What it changes in the books.
+    ledger: Ledger,
 }
 
 #[derive(Debug)]
@@ -59,9 +62,9 @@ enum Flat {
 
 impl Run {
     /// One that the log does.
-    pub(crate) fn new(txn: Txn, kept: Kept) -> Run {
+    pub(crate) fn new(txn: Txn, kept: Kept, age_ms: u64, ledger: Ledger) -> Run {
         let bounds = Bounds { items_max: RANGE_ITEMS_MAX, told_bytes_max: TOLD_BYTES_MAX };
-        Run::bounded(txn, kept, bounds)
+        Run { age_ms, ledger, ..Run::bounded(txn, kept, bounds) }
     }
 
     /// One that only reads, on its caller's own time.
@@ -72,8 +75,16 @@ impl Run {
 
     fn bounded(txn: Txn, kept: Kept, bounds: Bounds) -> Run {
         let plan = Plan::new(txn);
-        let (results, tally) = (Vec::new(), Tally::default());
-        Run { plan, stage: Stage::Plan, kept, bounds, results, wrote: false, tally }
+        Run {
+            plan,
+            stage: Stage::Plan,
+            kept,
+            bounds,
+            results: Vec::new(),
+            wrote: false,
+            age_ms: 0,
+            ledger: Ledger::default(),
+        }
     }
 
     /// Goes on until the budget is spent; true at the end. After an error nothing was done.
@@ -110,14 +121,11 @@ impl Run {
 
     fn check(&self, step: &Step, tree: &Tree) -> Result<(), Refused> {
         match step {
-            Step::Put(put) if put.ignore_value => {
-                let exists = tree.look(&put.key, self.kept.newest, |version| version.is_some());
-                if exists { Ok(()) } else { Err(Refused::KeyNotFound) }
-            }
+            Step::Put(put) => put::check(put, tree, self.kept.newest, &self.ledger.leases),
             Step::Range(request) => {
                 self.kept.readable(request.at).map(|_| ()).map_err(Refused::Unreadable)
             }
-            Step::Put(_) | Step::Delete { .. } | Step::Branch { .. } => Ok(()),
+            Step::Delete { .. } | Step::Branch { .. } => Ok(()),
         }
     }
 
@@ -127,7 +135,7 @@ impl Run {
         match &mut self.plan.steps[at] {
             Step::Put(put) => {
                 let put = std::mem::take(put);
-                self.put(put, tree, budget);
+                self.put(&put, tree, budget);
                 None
             }
             Step::Branch { succeeded, ops } => {
@@ -135,7 +143,8 @@ impl Run {
                 None
             }
             Step::Delete { range, prev_kv } => {
-                Some(Half::Delete(Delete::new(range, *prev_kv, writes_at)))
+                let ledger = self.ledger.begin();
+                Some(Half::Delete(Delete::new(range, *prev_kv, ledger, writes_at)))
             }
             Step::Range(request) => {
                 let own = if self.wrote { writes_at } else { self.kept.newest };
@@ -144,17 +153,12 @@ impl Run {
         }
     }
 
-    fn put(&mut self, put: TxnPut, tree: &Tree, budget: &mut Budget) {
-        let TxnPut { key, value, prev_kv, ignore_value } = put;
-        let value = match ignore_value {
-            true => tree
-                .look(&key, self.kept.newest, |version| version.map(Version::value_bytes))
-                .expect("it was checked that the key exists"),
-            false => value,
-        };
-        budget.spend(VERSION_COST_UNITS + (key.len() + value.len()) as u64);
-        let write = Write::new(&key, &value, self.kept.newest.next(), tree.events.stamp_ms());
-        let prev = tree.put(write, prev_kv, &mut self.tally);
+    fn put(&mut self, put: &Put, tree: &Tree, budget: &mut Budget) {
+        let (value, lifetime) = put::resolve(put, tree, self.kept.newest, self.age_ms);
+        budget.spend(VERSION_COST_UNITS + (put.key.len() + value.len()) as u64);
+        let (revision, stamp_ms) = (self.kept.newest.next(), tree.events.stamp_ms());
+        let write = Write::new(&put.key, &value, revision, stamp_ms, lifetime);
+        let prev = tree.put(write, put.prev_kv, &mut self.ledger);
         self.wrote = true;
         self.results.push(Flat::One(TxnResult::Put { prev }));
     }
@@ -165,9 +169,9 @@ impl Run {
                 if !delete.advance(tree, budget) {
                     return Some(Half::Delete(delete));
                 }
-                let Delete { count, prev, tally, .. } = delete;
+                let Delete { count, prev, ledger, .. } = delete;
                 self.wrote |= count > 0;
-                self.tally.merge(tally);
+                self.ledger.finish(ledger);
                 self.results.push(Flat::One(TxnResult::Deleted { count, prev }));
             }
             Half::Range(mut page) => {
@@ -183,8 +187,8 @@ impl Run {
         None
     }
 
-    /// What came of it, and what it changes in the sums if it wrote.
-    pub(crate) fn finish(self) -> (TxnResponse, Option<Tally>) {
+    /// What came of it, and what it changes in the books if it wrote.
+    pub(crate) fn finish(self) -> (TxnResponse, Option<Ledger>) {
         let wrote_at = self.kept.newest.next();
         let revision = if self.wrote { wrote_at } else { self.kept.newest };
         let mut flat = self.results.into_iter();
@@ -193,7 +197,7 @@ impl Run {
             other => panic!("a transaction begins with its branch, not {other:?}"),
         };
         let response = TxnResponse { revision, succeeded, results };
-        (response, self.wrote.then_some(self.tally))
+        (response, self.wrote.then_some(self.ledger))
     }
 }
 

@@ -4,17 +4,32 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use store::{
-    Command, Compare, Condition, Filter, KeyRange, Limits, Operand, Origin, RangeRequest, Relation,
-    Revision, SessionId, Sort, SortBy, Txn, TxnOp, TxnPut,
+    Command, Compare, Condition, DueKey, Filter, Grant, KeyRange, Lease, LeaseId, Limits, Operand,
+    Origin, Put, PutLifetime, RangeRequest, Relation, Revision, SessionId, Sort, SortBy, Store,
+    Txn, TxnOp,
 };
+
+use super::{LIMITS, apply, entry};
 
 /// What happens to the store.
 #[derive(Clone, Debug)]
 enum Step {
-    Put {
-        key: Bytes,
-        value: Bytes,
-        prev_kv: bool,
+    Put(Put),
+    /// Under an id, or of the store's choice.
+    Grant {
+        lease: LeaseId,
+        ttl_s: u64,
+    },
+    KeyedGrant {
+        key: u8,
+        ttl_s: u64,
+    },
+    Revoke(LeaseId),
+    /// What is due by then is named, some of it wrongly, and perhaps twice.
+    Expire {
+        early_ms: u64,
+        wrong: Index,
+        twice: bool,
     },
     /// Many keys in a row, so that leaves fill and split.
     Fill {
@@ -63,7 +78,7 @@ impl Change {
     fn into_command(self) -> Command {
         let Change { key, value, prev_kv, condition } = self;
         match value {
-            Some(value) => Command::Put { key, value, prev_kv, condition },
+            Some(value) => Command::Put { put: Put { prev_kv, ..Put::new(key, value) }, condition },
             None => Command::Delete { range: KeyRange::Single(key), prev_kv, condition },
         }
     }
@@ -136,16 +151,30 @@ pub(crate) fn txn() -> impl Strategy<Value = Txn> {
 /// One that holds no transaction.
 fn txn_op() -> impl Strategy<Value = TxnOp> {
     let value = prop::sample::select(vec!["", "v", "long value"]);
-    let put = (key(), value, any::<bool>(), prop::bool::weighted(0.1));
+    let put = (key(), value, any::<bool>(), prop::bool::weighted(0.1), lifetime());
     let at = prop::option::weighted(0.1, (0u64..30).prop_map(Revision));
     prop_oneof![
-        3 => put.prop_map(|(key, value, prev_kv, ignore_value)| {
+        3 => put.prop_map(|(key, value, prev_kv, ignore_value, lifetime)| {
             let value = if ignore_value { Bytes::new() } else { value.into() };
-            TxnOp::Put(TxnPut { key, value, prev_kv, ignore_value })
+            TxnOp::Put(Put { key, value, prev_kv, ignore_value, lifetime })
         }),
         1 => (range(), any::<bool>())
             .prop_map(|(range, prev_kv)| TxnOp::Delete { range, prev_kv }),
         2 => (request(), at).prop_map(|(request, at)| TxnOp::Range(RangeRequest { at, ..request })),
+    ]
+}
+
+/// One of few leases, so that they meet; no entry of a log has such an index.
+fn lease() -> impl Strategy<Value = LeaseId> {
+    prop::sample::select(vec![-3_000_001, 3_000_000]).prop_map(LeaseId)
+}
+
+fn lifetime() -> impl Strategy<Value = PutLifetime> {
+    prop_oneof![
+        5 => Just(PutLifetime::Unbounded),
+        3 => lease().prop_map(PutLifetime::Lease),
+        3 => (1u64..6_000).prop_map(PutLifetime::TtlMs),
+        1 => Just(PutLifetime::AsBefore),
     ]
 }
 
@@ -157,6 +186,7 @@ fn compare() -> impl Strategy<Value = Compare> {
         number.clone().prop_map(Operand::CreateRevision),
         number.clone().prop_map(Operand::ModRevision),
         number.prop_map(Operand::Lease),
+        lease().prop_map(|lease| Operand::Lease(lease.0)),
         prop::sample::select(vec!["", "v", "fill"]).prop_map(|value| Operand::Value(value.into())),
     ];
     (range(), prop::sample::select(relations), operand)
@@ -178,12 +208,25 @@ fn change() -> impl Strategy<Value = Change> {
     )
 }
 
+fn lease_step() -> impl Strategy<Value = Step> {
+    let early_ms = prop_oneof![Just(0), 0u64..3_000];
+    prop_oneof![
+        4 => (prop_oneof![6 => lease(), 1 => Just(LeaseId::NONE)], 1u64..5)
+            .prop_map(|(lease, ttl_s)| Step::Grant { lease, ttl_s }),
+        2 => lease().prop_map(Step::Revoke),
+        5 => (early_ms, any::<Index>(), any::<bool>())
+            .prop_map(|(early_ms, wrong, twice)| Step::Expire { early_ms, wrong, twice }),
+    ]
+}
+
 /// What needs no session and no key.
 fn plain_step() -> impl Strategy<Value = Step> {
     let value = prop::collection::vec(any::<u8>(), 0..4).prop_map(Bytes::from);
     prop_oneof![
-        12 => (key(), value, any::<bool>())
-            .prop_map(|(key, value, prev_kv)| Step::Put { key, value, prev_kv }),
+        12 => (key(), value, any::<bool>(), lifetime()).prop_map(|(key, value, prev_kv, lifetime)| {
+            Step::Put(Put { prev_kv, lifetime, ..Put::new(key, value) })
+        }),
+        6 => lease_step(),
         2 => (key(), any::<u8>()).prop_map(|(prefix, count)| Step::Fill { prefix, count }),
         4 => (range(), any::<bool>())
             .prop_map(|(range, prev_kv)| Step::Delete { range, prev_kv }),
@@ -196,7 +239,8 @@ fn plain_step() -> impl Strategy<Value = Step> {
 fn step() -> impl Strategy<Value = Step> {
     let in_session = (any::<Index>(), 1u64..7, any::<Index>(), change());
     prop_oneof![
-        4 => plain_step(),
+        8 => plain_step(),
+        2 => lease_step(),
         1 => (0u64..60).prop_map(Step::Compact),
         1 => Just(Step::Open),
         1 => any::<Index>().prop_map(Step::Close),
@@ -208,6 +252,7 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         4 => (0u8..7, change()).prop_map(|(key, change)| Step::Keyed { key, change }),
         1 => (0u8..7, txn()).prop_map(|(key, txn)| Step::KeyedTxn { key, txn }),
+        1 => (0u8..7, 1u64..5).prop_map(|(key, ttl_s)| Step::KeyedGrant { key, ttl_s }),
         1 => Just(Step::Check),
     ]
 }
@@ -217,16 +262,42 @@ fn log(steps: Vec<Step>) -> Vec<Option<Command>> {
     let mut log = Vec::new();
     // One that never was is among them, so that there always is one to choose.
     let mut opened = vec![SessionId(0)];
+    // It only tells what there is to expire: what comes of it is for the model to say.
+    let mut store = Store::with_limits(LIMITS);
     for step in steps {
         if matches!(step, Step::Open) {
             opened.push(SessionId(log.len() as u64 + 1));
         }
-        log.extend(commands(step, &opened));
+        for command in commands(step, &opened, &store) {
+            apply(&mut store, &entry(log.len() as u64 + 1, command.as_ref()));
+            log.push(command);
+        }
     }
     log
 }
 
-fn commands(step: Step, opened: &[SessionId]) -> Vec<Option<Command>> {
+/// Names all leases, and the keys that are due at this age; some of them not as they are.
+fn expiry(store: &Store, age_ms: u64, wrong: Index, twice: bool) -> Command {
+    let mut leases: Vec<Grant> = store.leases_after(None).map(Lease::grant).collect();
+    let mut keys = Vec::new();
+    store.due_keys(age_ms, |key, mod_revision| {
+        keys.push(DueKey { key: Bytes::copy_from_slice(key), mod_revision });
+        true
+    });
+    if twice {
+        leases.extend_from_within(..);
+        keys.extend_from_within(..);
+    }
+    let count = leases.len() + keys.len();
+    match wrong.index(count + 1) {
+        at if at < leases.len() => leases[at].index += 1,
+        at if at < count => keys[at - leases.len()].mod_revision.0 -= 1,
+        _ => {}
+    }
+    Command::Expire { leases, keys }
+}
+
+fn commands(step: Step, opened: &[SessionId], store: &Store) -> Vec<Option<Command>> {
     let once = |origin, change: Change| {
         vec![Some(Command::Once { origin, command: Box::new(change.into_command()) })]
     };
@@ -248,14 +319,20 @@ fn commands(step: Step, opened: &[SessionId]) -> Vec<Option<Command>> {
             vec![Some(Command::Compact { revision: Revision(revision) })]
         }
         Step::Check => vec![Some(Command::Check)],
-        Step::Put { key, value, prev_kv } => {
-            vec![Some(Command::Put { key, value, prev_kv, condition: None })]
+        Step::Put(put) => vec![Some(put.into())],
+        Step::Grant { lease, ttl_s } => vec![Some(Command::LeaseGrant { lease, ttl_s })],
+        Step::KeyedGrant { key, ttl_s } => {
+            let command = Box::new(Command::LeaseGrant { lease: LeaseId::NONE, ttl_s });
+            vec![Some(Command::Once { origin: Origin::Key(vec![key].into()), command })]
+        }
+        Step::Revoke(lease) => vec![Some(Command::LeaseRevoke { lease })],
+        Step::Expire { early_ms, wrong, twice } => {
+            let age_ms = entry(store.applied_index() + 1, None).age_ms + early_ms;
+            vec![Some(expiry(store, age_ms, wrong, twice))]
         }
         Step::Fill { prefix, count } => (0..count)
             .map(|number| [prefix.as_ref(), &[number]].concat().into())
-            .map(|key| {
-                Some(Command::Put { key, value: "fill".into(), prev_kv: false, condition: None })
-            })
+            .map(|key: Bytes| Some(Put::new(key, "fill").into()))
             .collect(),
         Step::Delete { range, prev_kv } => {
             vec![Some(Command::Delete { range, prev_kv, condition: None })]

@@ -1,16 +1,18 @@
 //! What the tests share: entries, answers, and the state hash from its definition.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod leases;
 pub(crate) mod logs;
 pub(crate) mod model;
 pub(crate) mod once;
+pub(crate) mod show;
 pub(crate) mod txn;
 pub(crate) mod txn_text;
 
 use bytes::Bytes;
 use store::{
-    Apply, Budget, Command, KeyRange, KeyValue, LogEntry, OnceLimits, Outcome, RangeRequest,
-    Reader, Revision, Store,
+    Apply, Budget, Command, Grant, KeyRange, KeyValue, Lease, Lifetime, LogEntry, OnceLimits,
+    Outcome, Put, RangeRequest, Reader, Revision, Store,
 };
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -34,9 +36,7 @@ pub(crate) fn entry(index: u64, command: Option<&Command>) -> LogEntry {
 
 /// A put, encoded.
 pub(crate) fn put(index: u64, key: impl Into<Bytes>, value: impl Into<Bytes>) -> LogEntry {
-    let command =
-        Command::Put { key: key.into(), value: value.into(), prev_kv: false, condition: None };
-    entry(index, Some(&command))
+    entry(index, Some(&Put::new(key, value).into()))
 }
 
 /// Applies an entry in one turn.
@@ -59,12 +59,24 @@ pub(crate) fn hash_of(live: &[KeyValue], revision: Revision) -> u64 {
     live.iter().map(key_item).fold(counters, u64::wrapping_add)
 }
 
+/// The part of the state hash that is a lease's.
+pub(crate) fn lease_item(lease: &Lease) -> u64 {
+    let Grant { lease: id, index } = lease.grant();
+    item(&[5, id.0.cast_unsigned(), lease.ttl_s(), index, lease.granted_age_ms()])
+}
+
 fn key_item(live: &KeyValue) -> u64 {
     let (key, value) = (xxh3_64(&live.key), xxh3_64(&live.value));
-    item(&[1, key, value, live.create_revision.0, live.mod_revision.0, live.version])
+    let (kind, bound) = match live.lifetime {
+        Lifetime::Unbounded => (0, 0),
+        Lifetime::Lease(lease) => (1, lease.0.cast_unsigned()),
+        Lifetime::Until { age_ms } => (2, age_ms),
+    };
+    let (created, modified) = (live.create_revision.0, live.mod_revision.0);
+    item(&[1, key, value, created, modified, live.version, kind, bound])
 }
 
 fn item(fields: &[u64]) -> u64 {
     let bytes: Vec<u8> = fields.iter().flat_map(|field| field.to_le_bytes()).collect();
-    xxh3_64_with_seed(&bytes, 0x7261_6674_6b76_0002)
+    xxh3_64_with_seed(&bytes, 0x7261_6674_6b76_0003)
 }

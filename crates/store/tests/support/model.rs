@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use store::{
-    Command, Condition, Filter, KeyRange, KeyValue, LogEntry, Outcome, RangeRequest, RangeResponse,
-    ReadError, Refused, Revision, SortBy,
+    Command, Condition, Filter, KeyRange, KeyValue, LogEntry, Outcome, Put, RangeRequest,
+    RangeResponse, ReadError, Refused, Revision, SortBy,
 };
 
+use super::leases::{Leases, lifetime};
 use super::once::Once;
 
 /// Every version of every key, oldest first; `None` is a delete.
@@ -19,6 +20,9 @@ pub(crate) struct Model {
     /// What was touched, in order.
     pub(crate) events: Vec<(Revision, Bytes)>,
     pub(crate) once: Once,
+    pub(crate) leases: Leases,
+    /// That of the last entry.
+    age_ms: u64,
     pub(crate) keys: BTreeMap<Bytes, Vec<(Revision, Option<KeyValue>)>>,
 }
 
@@ -26,6 +30,7 @@ impl Model {
     /// What the entry comes to; a check is answered with a hash of nothing.
     pub(crate) fn apply(&mut self, entry: &LogEntry, command: Option<&Command>) -> Outcome {
         let age_ms = entry.age_ms;
+        self.age_ms = age_ms;
         let outcome = match command {
             None => Outcome::Nothing,
             Some(Command::OpenSession) => self.once.open(entry),
@@ -35,12 +40,13 @@ impl Model {
             Some(Command::Once { origin, command }) => {
                 let known = self.once.ask(origin, command, age_ms);
                 known.unwrap_or_else(|| {
-                    let outcome = self.change(command);
+                    let outcome = self.change(command, entry);
                     self.once.keep(origin, command, entry, &outcome);
                     outcome
                 })
             }
-            Some(change) => self.change(change),
+            Some(Command::Expire { leases, keys }) => self.expire(leases, keys, age_ms),
+            Some(change) => self.change(change, entry),
         };
         self.once.expire(age_ms);
         outcome
@@ -64,16 +70,22 @@ impl Model {
         self.live_at(at).into_iter().find(|live| live.key == key)
     }
 
-    fn change(&mut self, command: &Command) -> Outcome {
+    fn change(&mut self, command: &Command, entry: &LogEntry) -> Outcome {
         match command {
             Command::Txn(txn) => self.txn(txn),
-            Command::Put { key, value, prev_kv, condition } => {
-                if let Some(conflict) = self.conflict(key, *condition) {
+            Command::LeaseGrant { lease, ttl_s } => self.grant(*lease, *ttl_s, entry),
+            Command::LeaseRevoke { lease } => self.revoke(*lease),
+            Command::Put { put, condition } => {
+                if let Some(conflict) = self.conflict(&put.key, *condition) {
                     return conflict;
+                }
+                let revision = self.revision();
+                if let Some(reason) = self.put_refusal(put, &self.live_at(revision)) {
+                    return Outcome::Refused { revision, reason };
                 }
                 self.writes += 1;
                 let revision = self.revision();
-                let prev = self.put(key, value, revision).filter(|_| *prev_kv);
+                let prev = self.put(put, revision).filter(|_| put.prev_kv);
                 Outcome::Put { revision, prev }
             }
             Command::Delete { range, prev_kv, condition } => {
@@ -111,19 +123,19 @@ impl Model {
         (!holds).then_some(Outcome::Conflict { revision, current })
     }
 
-    pub(super) fn put(
-        &mut self,
-        key: &Bytes,
-        value: &Bytes,
-        revision: Revision,
-    ) -> Option<KeyValue> {
+    pub(super) fn put(&mut self, put: &Put, revision: Revision) -> Option<KeyValue> {
+        let key = &put.key;
         let prev = self.keys.get(key).and_then(|versions| versions.last()?.1.clone());
         let written = KeyValue {
             key: key.clone(),
-            value: value.clone(),
+            value: match put.ignore_value {
+                true => prev.as_ref().expect("else it was refused").value.clone(),
+                false => put.value.clone(),
+            },
             create_revision: prev.as_ref().map_or(revision, |prev| prev.create_revision),
             mod_revision: revision,
             version: prev.as_ref().map_or(1, |prev| prev.version + 1),
+            lifetime: lifetime(put, prev.as_ref(), self.age_ms),
         };
         self.events.push((revision, key.clone()));
         self.keys.entry(key.clone()).or_default().push((revision, Some(written)));

@@ -169,7 +169,9 @@ fn kept(outcome: &Outcome) -> FirstOutcome {
             let cut = FirstOutcome::TxnDone { revision: *revision, succeeded: *succeeded };
             (results.iter().map(told).sum(), cut)
         }
-        Outcome::Refused { .. } => return FirstOutcome::Kept(outcome.clone()),
+        Outcome::Refused { .. } | Outcome::LeaseGranted { .. } | Outcome::LeaseRevoked { .. } => {
+            return FirstOutcome::Kept(outcome.clone());
+        }
         other => panic!("{other:?} is not kept"),
     };
     let told: usize = told;

@@ -12,7 +12,7 @@ use super::model::{Model, contains};
 impl Model {
     pub(super) fn txn(&mut self, txn: &Txn) -> Outcome {
         let (before, live) = (self.revision(), self.live_at(self.revision()));
-        if let Some(reason) = refusal(txn, before, self.compacted, &live) {
+        if let Some(reason) = self.refusal(txn, before, &live) {
             return Outcome::Refused { revision: before, reason };
         }
         let mut wrote = false;
@@ -44,13 +44,8 @@ impl Model {
         for op in ops {
             results.push(match op {
                 TxnOp::Put(put) => {
-                    let old = live.iter().find(|live| live.key == put.key);
-                    let value = match put.ignore_value {
-                        true => &old.expect("else it was refused").value,
-                        false => &put.value,
-                    };
                     *wrote = true;
-                    let prev = self.put(&put.key, value, write_at);
+                    let prev = self.put(put, write_at);
                     TxnResult::Put { prev: prev.filter(|_| put.prev_kv) }
                 }
                 TxnOp::Delete { range, prev_kv } => {
@@ -78,26 +73,25 @@ fn taken<'a>(txn: &'a Txn, live: &[KeyValue]) -> (bool, &'a [TxnOp]) {
     (succeeded, if succeeded { &txn.success } else { &txn.failure })
 }
 
-/// The first reason, in the order of the operations, not to do anything.
-fn refusal(txn: &Txn, newest: Revision, compacted: Revision, live: &[KeyValue]) -> Option<Refused> {
-    taken(txn, live).1.iter().find_map(|op| match op {
-        TxnOp::Put(put) => {
-            let exists = live.iter().any(|live| live.key == put.key);
-            (put.ignore_value && !exists).then_some(Refused::KeyNotFound)
-        }
-        TxnOp::Delete { .. } => None,
-        TxnOp::Range(request) => {
-            let requested = request.at?;
-            if requested > newest {
-                let error = ReadError::FutureRevision { requested, newest };
-                return Some(Refused::Unreadable(error));
+impl Model {
+    /// The first reason, in the order of the operations, not to do anything.
+    fn refusal(&self, txn: &Txn, newest: Revision, live: &[KeyValue]) -> Option<Refused> {
+        taken(txn, live).1.iter().find_map(|op| match op {
+            TxnOp::Put(put) => self.put_refusal(put, live),
+            TxnOp::Delete { .. } => None,
+            TxnOp::Range(request) => {
+                let requested = request.at?;
+                if requested > newest {
+                    let error = ReadError::FutureRevision { requested, newest };
+                    return Some(Refused::Unreadable(error));
+                }
+                let oldest = self.compacted.max(Revision(1));
+                let error = ReadError::Compacted { requested, oldest };
+                (requested < oldest).then_some(Refused::Unreadable(error))
             }
-            let oldest = compacted.max(Revision(1));
-            let error = ReadError::Compacted { requested, oldest };
-            (requested < oldest).then_some(Refused::Unreadable(error))
-        }
-        TxnOp::Txn(txn) => refusal(txn, newest, compacted, live),
-    })
+            TxnOp::Txn(txn) => self.refusal(txn, newest, live),
+        })
+    }
 }
 
 fn holds(compare: &Compare, live: &[KeyValue]) -> bool {
@@ -114,7 +108,7 @@ fn holds_of(compare: &Compare, live: Option<&KeyValue>) -> bool {
         Operand::Version(given) => number(|live| live.version).cmp(given),
         Operand::CreateRevision(given) => number(|live| live.create_revision.0).cmp(given),
         Operand::ModRevision(given) => number(|live| live.mod_revision.0).cmp(given),
-        Operand::Lease(given) => 0.cmp(given),
+        Operand::Lease(given) => live.map_or(0, |live| live.lifetime.lease().0).cmp(given),
         Operand::Value(given) => match live {
             Some(live) => live.value.cmp(given),
             None => return false,

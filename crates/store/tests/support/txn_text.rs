@@ -6,14 +6,16 @@
 //!
 //! A range is `a` (one key), `a*` (a prefix), `a..` (from there on) or `a..c`. What stands after an
 //! operation's key or range are its options: `prev`, `count`, `keys`, `limit=`, `at=`, `first=`
-//! (sorted by that, the least first) and `last=`. `keep a` is a put that leaves the value.
+//! (sorted by that, the least first) and `last=`; of a put `lease=`, `ttl=` in ms, and `as-before`,
+//! which leaves the lifetime. `keep a` is a put that leaves the value.
 
 use std::iter::Peekable;
 use std::str::SplitWhitespace;
 
 use bytes::Bytes;
 use store::{
-    Compare, KeyRange, Operand, RangeRequest, Relation, Revision, Sort, SortBy, Txn, TxnOp, TxnPut,
+    Compare, KeyRange, LeaseId, Operand, Put, PutLifetime, RangeRequest, Relation, Revision, Sort,
+    SortBy, Txn, TxnOp,
 };
 
 type Words<'a> = Peekable<SplitWhitespace<'a>>;
@@ -84,7 +86,8 @@ fn op(words: &mut Words<'_>) -> Result<TxnOp, String> {
             let ignore_value = verb == "keep";
             let value = if ignore_value { Bytes::new() } else { bytes(next(words)?) };
             let prev_kv = words.next_if_eq(&"prev").is_some();
-            TxnOp::Put(TxnPut { key: bytes(about), value, prev_kv, ignore_value })
+            let lifetime = lifetime(words)?;
+            TxnOp::Put(Put { key: bytes(about), value, prev_kv, ignore_value, lifetime })
         }
         "delete" => {
             TxnOp::Delete { range: range(about), prev_kv: words.next_if_eq(&"prev").is_some() }
@@ -92,6 +95,19 @@ fn op(words: &mut Words<'_>) -> Result<TxnOp, String> {
         "range" => TxnOp::Range(request(range(about), words)?),
         other => return Err(format!("{other} is no operation")),
     })
+}
+
+fn lifetime(words: &mut Words<'_>) -> Result<PutLifetime, String> {
+    let stated = |word: &&str| {
+        *word == "as-before" || word.starts_with("lease=") || word.starts_with("ttl=")
+    };
+    let Some(word) = words.next_if(stated) else { return Ok(PutLifetime::Unbounded) };
+    let number = |text: &str| text.parse::<i64>().map_err(|_| format!("{text} is no number"));
+    match word.split_once('=') {
+        Some(("lease", id)) => Ok(PutLifetime::Lease(LeaseId(number(id)?))),
+        Some((_, ms)) => Ok(PutLifetime::TtlMs(number(ms)?.unsigned_abs())),
+        None => Ok(PutLifetime::AsBefore),
+    }
 }
 
 fn request(range: KeyRange, words: &mut Words<'_>) -> Result<RangeRequest, String> {

@@ -14,8 +14,8 @@ use axum::http::{HeaderMap, Request, Response};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use store::{
-    Command, Condition, Fields, FieldsRequest, FirstOutcome, KeyRange, Outcome, Pinned, Record,
-    Revision,
+    Command, Condition, Fields, FieldsRequest, FirstOutcome, KeyRange, Outcome, Pinned, Put,
+    Record, Revision,
 };
 
 use self::answer::Place;
@@ -120,10 +120,7 @@ fn command(change: &Change, condition: Option<Condition>) -> Result<Command, Ref
     };
     debug_assert!(record.field_of(key).is_some(), "the key is made of the record and the field");
     Ok(match value {
-        Some(value) => {
-            let (key, value) = (key.clone(), value.clone());
-            Command::Put { key, value, prev_kv: false, condition }
-        }
+        Some(value) => Command::Put { put: Put::new(key.clone(), value.clone()), condition },
         None => Command::Delete { range: KeyRange::Single(key.clone()), prev_kv: false, condition },
     })
 }
@@ -145,9 +142,11 @@ fn settled(outcome: Outcome) -> Result<Settled, Refusal> {
             Err(Refusal::conflict(revision).with("current", current))
         }
         // Only as the first answer to a number that was something else's.
-        Outcome::Txn(_) | Outcome::Refused { .. } | Outcome::KeyReused => {
-            Err(Refusal::key_reused())
-        }
+        Outcome::Txn(_)
+        | Outcome::Refused { .. }
+        | Outcome::LeaseGranted { .. }
+        | Outcome::LeaseRevoked { .. }
+        | Outcome::KeyReused => Err(Refusal::key_reused()),
         Outcome::SessionExpired => Err(Refusal::session_expired()),
         Outcome::Stale => Err(Refusal::stale_request()),
         Outcome::TableFull => Err(Refusal::table_full()),

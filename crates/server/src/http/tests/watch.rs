@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use store::{Command, KeyRange, Revision};
+use store::{Command, KeyRange, Put, Revision};
 use tokio::net::TcpStream;
 
 use super::world::{Client, DEADLINE, World, request};
@@ -182,8 +182,8 @@ async fn a_revision_is_one_message_however_much_it_did() {
     let node = testing::single();
     let world = served(&node).await;
     for number in 0..KEYS {
-        let (key, value) = (format!("k{number:04}").into(), "v".repeat(300).into());
-        write(&node, Command::Put { key, value, prev_kv: false, condition: None }).await;
+        let put = Put::new(format!("k{number:04}"), "v".repeat(300));
+        write(&node, put.into()).await;
     }
     let mut events = Events::open(&world, "/watch?prev", &[]).await;
     events.next().await.unwrap();

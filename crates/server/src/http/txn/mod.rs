@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response};
 use axum::response::IntoResponse;
-use store::{Command, FirstOutcome, Limits, Origin, Outcome, Refused, Txn};
+use store::{Command, FirstOutcome, Limits, Origin, Outcome, Txn};
 
 use super::error::{Code, Refusal};
 use super::kv::{ready_to_read, write};
@@ -81,25 +81,17 @@ async fn proposed(
 fn of_outcome(txn: &Txn, outcome: Outcome, place: (u64, u64)) -> Result<Response<Body>, Refusal> {
     match outcome {
         Outcome::Txn(response) => Ok(answer::committed(txn, &response, place)),
-        Outcome::Refused { reason, .. } => Err(refused(reason)),
+        Outcome::Refused { reason, .. } => Err(reason.into()),
         // Only as the first answer to a name that was something else's.
-        Outcome::Put { .. } | Outcome::Deleted { .. } | Outcome::Conflict { .. } => {
-            Err(Refusal::key_reused())
-        }
+        Outcome::Put { .. }
+        | Outcome::Deleted { .. }
+        | Outcome::Conflict { .. }
+        | Outcome::LeaseGranted { .. }
+        | Outcome::LeaseRevoked { .. } => Err(Refusal::key_reused()),
         Outcome::SessionExpired => Err(Refusal::session_expired()),
         Outcome::Stale => Err(Refusal::stale_request()),
         Outcome::KeyReused => Err(Refusal::key_reused()),
         Outcome::TableFull => Err(Refusal::table_full()),
         other => panic!("a transaction came to {other:?}"),
-    }
-}
-
-fn refused(reason: Refused) -> Refusal {
-    match reason {
-        Refused::KeyNotFound => Refusal::new(
-            Code::NotFound,
-            "a put with keep_value needs a key that exists; nothing of the transaction was done",
-        ),
-        Refused::Unreadable(error) => error.into(),
     }
 }

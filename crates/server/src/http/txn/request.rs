@@ -9,8 +9,8 @@
 use bytes::Bytes;
 use serde::Deserialize;
 use store::{
-    Compare, Filter, KeyRange, Operand, RangeRequest, Relation, Revision, Sort, SortBy, Txn, TxnOp,
-    TxnPut,
+    Compare, Filter, KeyRange, Operand, Put, RangeRequest, Relation, Revision, Sort, SortBy, Txn,
+    TxnOp,
 };
 
 use crate::http::body;
@@ -194,17 +194,18 @@ impl WrittenOp {
 }
 
 impl WrittenPut {
-    fn into_put(self) -> Result<TxnPut, Refusal> {
+    fn into_put(self) -> Result<Put, Refusal> {
         let value = bytes("value", self.value, self.value_base64)?;
         if value.is_none() && !self.keep_value {
             return Err(missing("a put needs value or value_base64, or keep_value"));
         }
         let key = bytes("key", self.key, self.key_base64)?;
-        Ok(TxnPut {
+        Ok(Put {
             key: key.ok_or_else(|| missing("a put needs key or key_base64"))?,
             value: value.unwrap_or_default(),
             prev_kv: self.prev,
             ignore_value: self.keep_value,
+            ..Put::default()
         })
     }
 }
