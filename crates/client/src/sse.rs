@@ -95,8 +95,22 @@ impl Parser {
 mod tests {
     use super::*;
 
-    const STREAM: &str = ": a comment\n\nid: 6\nevent: open\ndata: {}\n\nid: 7\r\ndata: {\"a\":[1,\r\n\
-                          data: 2]}\r\n\r\n: nothing\n\nid: 8\ndata: cut off";
+    const STREAM: &str = ": a comment
+
+id: 6
+event: open
+data: {}
+
+\
+                          id: 7
+data: {\"a\":[1,
+data: 2]}
+
+\
+                          : nothing
+
+id: 8
+data: cut off";
 
     fn messages(parser: &mut Parser) -> Vec<(String, String)> {
         let next = || parser.next().unwrap().map(|message| (message.event, message.data));

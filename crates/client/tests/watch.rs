@@ -17,12 +17,10 @@ fn open(revision: u64, from: u64) -> String {
 }
 
 fn message(revision: u64) -> String {
-    let event = format!(
-        r#"{{"type":"put","key":"k","value":"v","version":1,"create_revision":{revision},"mod_revision":{revision}}}"#
-    );
-    format!(
-        "id: {revision}\ndata: {{\"revision\":{revision},\"time_ms\":5,\"events\":[{event}]}}\n\n"
-    )
+    let numbers = format!(r#""version":1,"create_revision":{revision},"mod_revision":{revision}"#);
+    let event = format!(r#"{{"type":"put","key":"k","value":"v",{numbers}}}"#);
+    let data = format!(r#"{{"revision":{revision},"time_ms":5,"events":[{event}]}}"#);
+    format!("id: {revision}\ndata: {data}\n\n")
 }
 
 fn progress(revision: u64) -> String {
@@ -67,7 +65,8 @@ fn asked_from(member: &Member) -> Vec<Option<String>> {
 #[tokio::test]
 async fn changes_come_as_they_are_told() {
     let delete = "id: 8\ndata: {\"revision\":8,\"time_ms\":6,\"events\":[\n\
-                  data: {\"type\":\"delete\",\"key_base64\":\"/w==\",\"prev\":{\"key_base64\":\"/w==\",\
+                  data: {\"type\":\"delete\",\"key_base64\":\"/w==\",\
+                  \"prev\":{\"key_base64\":\"/w==\",\
                   \"value\":\"was\",\"version\":1,\"create_revision\":3,\"mod_revision\":3}}]}\n\n";
     let member = Member::start([stream(&[open(6, 7), message(7), delete.to_owned()])]).await;
     let options = WatchOptions { prev: true, no_put: true, ..key() };

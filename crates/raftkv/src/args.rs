@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Delete(DeleteArgs),
     /// Print every kept version of a key, the newest first
     History(HistoryArgs),
+    /// Print changes of keys as they happen, until it is ended
+    Watch(WatchArgs),
     /// Print keys and values, in order
     #[command(visible_alias = "ls")]
     List(ListArgs),
@@ -220,6 +222,39 @@ pub(crate) struct ReadArgs {
     /// Read the store as it was at this time: 2026-08-04T12:00:00Z, or microseconds since 1970
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// One key
+    #[arg(required_unless_present_any = ["prefix", "from"])]
+    pub(crate) key: Option<String>,
+    /// Instead: every key that begins with this; "" for all
+    #[arg(long, value_name = "PREFIX", conflicts_with_all = ["key", "from"])]
+    pub(crate) prefix: Option<String>,
+    /// Instead: this key and all after it
+    #[arg(long, value_name = "KEY", conflicts_with = "key")]
+    pub(crate) from: Option<String>,
+    /// ... up to this one, without it
+    #[arg(long, value_name = "KEY", requires = "from")]
+    pub(crate) to: Option<String>,
+    /// Begin with this revision instead of now
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) from_revision: Option<u64>,
+    /// Print what each key was before
+    #[arg(long)]
+    pub(crate) prev: bool,
+    /// Leave out puts
+    #[arg(long, conflicts_with = "no_delete")]
+    pub(crate) no_put: bool,
+    /// Leave out deletes
+    #[arg(long)]
+    pub(crate) no_delete: bool,
+    /// Watch a member also while it has no leader, and perhaps not the newest
+    #[arg(long)]
+    pub(crate) stale: bool,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@
 //! | `dev/` | a cluster of child processes on this machine |
 //! | `kv.rs`, `render.rs`, `past.rs`, `text.rs` | keys and values, and how they are printed |
 //! | `record.rs` | records and their fields |
+//! | `watch.rs` | changes of keys as they happen |
 //! | `cluster.rs`, `diagnosis.rs` | the cluster, and what is wrong with it in words |
 //! | `member.rs` | who is in the cluster, and changes of that |
 //! | `offline/` | `check`, `wal dump`, `recover`: a directory in which no member runs |
@@ -32,6 +33,7 @@ mod render;
 mod signals;
 mod start;
 mod text;
+mod watch;
 
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
@@ -63,6 +65,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Get(args) => kv::get(args, &mut out).await,
         Command::Delete(args) => kv::delete(args, &mut out).await,
         Command::History(args) => kv::history(args, &mut out).await,
+        Command::Watch(args) => watch::run(args, &mut out).await,
         Command::List(args) => kv::list(args, &mut out).await,
         Command::Record(command) => record::run(command, &mut out).await,
         Command::Compact(args) => kv::compact(args, &mut out).await,
