@@ -156,7 +156,9 @@ impl Client {
         let body = Some((value.into(), RAW));
         let path = change_path(key.as_ref(), options)?;
         let put = write(Method::PUT, path, body).under(options.condition);
-        understand_write::<EncodedWritten>(&self.send_change(put).await?)?.decode().map_err(strange)
+        understand_write::<EncodedWritten>(&self.send_change(put).await?)?
+            .decode()
+            .map_err(|error| strange(&error))
     }
 
     /// The value of `key`, or `None` if there is none. Linearizable.
@@ -199,7 +201,9 @@ impl Client {
         let path = change_path(key.as_ref(), options)?;
         let delete = write(Method::DELETE, path, None).under(options.condition);
         match self.send_change(delete).await {
-            Ok(answer) => understand_write::<EncodedDeleted>(&answer)?.decode().map_err(strange),
+            Ok(answer) => understand_write::<EncodedDeleted>(&answer)?
+                .decode()
+                .map_err(|error| strange(&error)),
             Err(error) if error.code() == Some("not_found") => Ok(Deleted::NOTHING),
             Err(error) => Err(error),
         }
@@ -609,10 +613,10 @@ pub(crate) fn understand<T: DeserializeOwned>(answer: &Answer) -> Result<T, Erro
 
 /// A write that was answered with something strange has happened, as far as we can tell, or not.
 pub(crate) fn understand_write<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
-    understand(answer).map_err(strange)
+    understand(answer).map_err(|error| strange(&error))
 }
 
 /// What it means for a write that its answer is not understood.
-pub(crate) fn strange(error: Error) -> Error {
+pub(crate) fn strange(error: &Error) -> Error {
     Error::Unknown { reason: error.to_string() }
 }

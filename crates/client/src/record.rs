@@ -150,7 +150,9 @@ impl Client {
         let body = body("delete", record, field, None);
         let delete = write(Method::POST, STORE.to_owned(), Some(body)).under(condition);
         match self.send_change(delete).await {
-            Ok(answer) => understand_write::<EncodedDeleted>(&answer)?.decode().map_err(strange),
+            Ok(answer) => understand_write::<EncodedDeleted>(&answer)?
+                .decode()
+                .map_err(|error| strange(&error)),
             Err(error) if error.code() == Some("not_found") => Ok(Deleted::NOTHING),
             Err(error) => Err(error),
         }
