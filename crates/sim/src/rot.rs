@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 
 use disk::Harm;
-use raft::MemberId;
+use raft::{Index, MemberId};
 
 use crate::life::{Happening, Life};
 use crate::member::{Death, Found};
@@ -37,12 +37,29 @@ impl Life {
     }
 
     pub(crate) fn harm_one(&mut self, id: MemberId, harm: Harm) -> bool {
+        if !self.can_do_without(id) {
+            return false;
+        }
         let chance = self.random.next();
         let Some(harmed) = self.members[&id].disk.harm(harm, chance, is_log) else { return false };
         let member = self.member(id);
         (member.harmed, member.unsound) = (true, true);
         self.trace_harm(id, &harmed.path, harmed.offset);
         true
+    }
+
+    /// Whether a majority of the voters is left if this member is lost, and whoever else may be. A
+    /// cluster that was made smaller may need one that it could once do without.
+    fn can_do_without(&self, id: MemberId) -> bool {
+        let voters: Vec<MemberId> = match self.ledger.last() {
+            Index(0) => self.plan.members.iter().copied().collect(),
+            _ => self.ledger.membership().voters().collect(),
+        };
+        let stays = |voter: &&MemberId| {
+            let member = &self.members[*voter];
+            **voter != id && !member.lost && !member.unsound
+        };
+        voters.iter().filter(stays).count() > voters.len() / 2
     }
 
     pub(crate) fn start_anew(&mut self, id: MemberId, death: Death) {
