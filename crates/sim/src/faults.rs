@@ -79,13 +79,11 @@ pub enum Fault {
     LossAlone,
     /// A member dies when a snapshot is about to take the place of its log.
     InstallStruck,
-    /// A put is altered on its way from a member's log to its state.
-    WrongState,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 36] = [
+    pub const ALL: [Fault; 35] = [
         Fault::MessageLost,
         Fault::MessageDuplicated,
         Fault::MessageReordered,
@@ -121,7 +119,6 @@ impl Fault {
         Fault::LongTail,
         Fault::LossAlone,
         Fault::InstallStruck,
-        Fault::WrongState,
     ];
 
     /// Those that befall single messages, by chance; the others strike at times of their own.
@@ -136,7 +133,7 @@ impl Fault {
         use Fault::{PowerCutAll, PowerCutOne};
         let own = [CrashOne, CrashAll, PowerCutOne, PowerCutAll, CrashInDisk, DiskError, DiskSlow];
         let others = matches!(self, Pause | ClockJump | Fault::Membership | Fault::SnapshotRot);
-        let others = others || matches!(self, Fault::DiskFull | Fault::WrongState);
+        let others = others || self == Fault::DiskFull;
         !own.contains(&self) && !others && self.harm().is_none()
     }
 
@@ -174,7 +171,7 @@ impl Fault {
         let needed = match self {
             // At most a minority of the copies of anything may be harmed.
             _ if self.needs_another_leader() || self.harm().is_some() => 3,
-            Fault::Wipe | Fault::WrongState => 3,
+            Fault::Wipe => 3,
             _ if self.needs_peers() => 2,
             _ => 1,
         };
@@ -219,7 +216,6 @@ impl Fault {
             Fault::LongTail => "long tail, then a snapshot",
             Fault::LossAlone => "loss known, others behind",
             Fault::InstallStruck => "death in an install",
-            Fault::WrongState => "wrong state",
         }
     }
 }

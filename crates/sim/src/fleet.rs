@@ -12,7 +12,7 @@ use crate::canary::Canary;
 use crate::faults::{Fault, Tally};
 use crate::life::Life;
 use crate::oracle::Outcomes;
-use crate::report::{Report, SnapshotCounts, WrongStates};
+use crate::report::{Report, SnapshotCounts};
 use crate::trace::Trace;
 
 /// Finished lives that wait to be looked at.
@@ -119,8 +119,6 @@ pub struct Summary {
     pub faults: Tally,
     /// What became of snapshots.
     pub snapshots: SnapshotCounts,
-    /// What became of states that went wrong.
-    pub wrong_states: WrongStates,
     /// Of each fault: in how many lives it was on, and in how many of these it never happened.
     pub enabled: Vec<(Fault, u64, u64)>,
     /// What came of all requests.
@@ -153,7 +151,6 @@ impl Summary {
         self.passed += 1;
         self.faults.add(&report.faults);
         self.snapshots.add(report.snapshots);
-        self.wrong_states.add(report.wrong_states);
         self.outcomes.add(&report.outcomes);
         self.searched += report.searched;
         self.events += report.events;

@@ -108,20 +108,18 @@ impl Ledger {
         } else {
             Outcome::Nothing
         };
-        let applied = self.store.apply(&to_store(entry), &mut Budget::new(u64::MAX));
+        let applied = self.store.apply(
+            &LogEntry {
+                index: entry.id.index.0,
+                term: entry.id.term.0,
+                stamp_ms: entry.stamp_ms,
+                age_ms: entry.age_ms,
+                command: is_command.then(|| entry.payload.clone()),
+            },
+            &mut Budget::new(u64::MAX),
+        );
         let expected_apply = Apply::Done(expected.clone());
         assert_eq!(applied, Ok(expected_apply), "state machine: entry {} by the model", entry.id);
         expected
-    }
-}
-
-/// A committed entry as the store is told of it.
-pub(crate) fn to_store(entry: &Entry) -> LogEntry {
-    LogEntry {
-        index: entry.id.index.0,
-        term: entry.id.term.0,
-        stamp_ms: entry.stamp_ms,
-        age_ms: entry.age_ms,
-        command: (entry.kind == EntryKind::Command).then(|| entry.payload.clone()),
     }
 }

@@ -71,11 +71,10 @@ mod theme;
 mod time;
 mod trace;
 mod workload;
-mod wrong_state;
 
 pub use canary::Canary;
 pub use faults::{Fault, Tally};
 pub use fleet::{Broken, Fleet, Summary, live, try_live};
 pub use oracle::Outcomes;
-pub use report::{Report, SnapshotCounts, WrongStates};
+pub use report::{Report, SnapshotCounts};
 pub use trace::Trace;

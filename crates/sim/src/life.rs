@@ -24,7 +24,7 @@ use crate::network::{Direction, Flight, Network};
 use crate::oracle::Oracle;
 use crate::plan::Plan;
 use crate::random::Random;
-use crate::report::{Report, SnapshotCounts, WrongStates};
+use crate::report::{Report, SnapshotCounts};
 use crate::safety::Safety;
 use crate::time::{Queue, Span, Time};
 use crate::trace::Trace;
@@ -74,7 +74,6 @@ pub(crate) struct Life {
     pub(crate) safety: Safety,
     pub(crate) tally: Tally,
     pub(crate) snapshots: SnapshotCounts,
-    pub(crate) wrong_states: WrongStates,
     pub(crate) trace: Trace,
     pub(crate) canary: Option<Canary>,
     /// Leaders that nobody hears.
@@ -96,7 +95,7 @@ impl Life {
     /// The world before anything has happened: a founded cluster whose members are about to start.
     pub(crate) fn new(seed: u64, canary: Option<Canary>, trace: Trace) -> Life {
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random, seed);
+        let plan = Plan::draw(&mut random);
         let mut life = Life {
             members: plan.members.iter().map(|&id| (id, Member::new(id, &plan))).collect(),
             network: Network::new(&plan, random.fork()),
@@ -110,7 +109,6 @@ impl Life {
             history: History::default(),
             tally: Tally::default(),
             snapshots: SnapshotCounts::default(),
-            wrong_states: WrongStates::default(),
             healing: None,
             duel: Duel::default(),
             lull: None,
@@ -220,7 +218,6 @@ impl Life {
         }
         self.safety.recovered(id, &found.recovered, &self.ledger);
         self.check_state_found(id, &found);
-        let wrong = self.starts_wrong(id, &mut found);
         let member = self.members.get_mut(&id).expect("members are all known");
         member.start(now, &self.plan, seed, found);
         member.unsound = false;
@@ -228,7 +225,6 @@ impl Life {
         self.trace.event(now, "start", |line| {
             line.number("member", id.0).number("life", life);
         });
-        self.note_start(id, wrong);
         self.queue.plan_in(Span::ms(10), Happening::Tick { member: id, life });
         for other in self.others(id) {
             self.queue.plan_in(Span(0), Happening::Dial((id, other)));
@@ -336,7 +332,6 @@ impl Life {
             enabled: self.plan.enabled().collect(),
             faults: self.tally,
             snapshots: self.snapshots,
-            wrong_states: self.wrong_states,
             sectors_lost: disks.clone().map(|disk| disk.sectors_lost).sum(),
             sectors_torn: disks.map(|disk| disk.sectors_torn).sum(),
             recovery_ms: healing.took().0 / 1_000,

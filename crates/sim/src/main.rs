@@ -15,7 +15,7 @@ use std::io::BufWriter;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use sim::{Broken, Fleet, Report, SnapshotCounts, Summary, Trace, WrongStates, try_live};
+use sim::{Broken, Fleet, Report, SnapshotCounts, Summary, Trace, try_live};
 
 /// Lives run on so many threads.
 const THREADS: usize = 2;
@@ -172,11 +172,6 @@ fn summarize(summary: &Summary) {
     println!(
         "snapshots: {written} written, {received} received, {installed} in place of a log; \
          {cuts} logs cut"
-    );
-    let WrongStates { found, leaders, rebuilt, ended, answers } = summary.wrong_states;
-    println!(
-        "wrong states: {found} found, {leaders} of them leaders'; {answers} wrong answers before \
-         that, {rebuilt} states taken over after it; {ended} members ended before they gave it away"
     );
     let outcomes = &summary.outcomes;
     println!(

@@ -29,11 +29,10 @@ use replica::{
 };
 
 use crate::plan::{self, FOUNDED_MS, Plan};
-use crate::safety::{DiskWatch, Silence, Soundness};
+use crate::safety::{DiskWatch, Silence};
 use crate::snapshot_thread::SnapshotThread;
 use crate::spare_thread::SpareThread;
 use crate::time::{Span, Time};
-use crate::wrong_state::Wrong;
 
 /// The log thread has nothing to do for this long before it tidies up (rule 1.3).
 const IDLE: Span = Span(100_000);
@@ -86,8 +85,8 @@ pub(crate) struct Member {
     pub(crate) configured: Index,
     /// Its snapshot that was damaged last.
     pub(crate) damaged_snapshot: Option<PathBuf>,
-    /// What is wrong with its state.
-    pub(crate) wrong: Wrong,
+    /// Its state was altered.
+    pub(crate) wrong: bool,
     /// Where the newest snapshot ended that took the place of its log.
     pub(crate) installed: Index,
     /// Operations that had failed on the disk by then.
@@ -143,7 +142,6 @@ pub(crate) struct Process {
     pub(crate) spares: SpareThread,
     pub(crate) silence: Silence,
     pub(crate) disk_watch: DiskWatch,
-    pub(crate) soundness: Soundness,
     /// When it went on after a pause, or began.
     pub(crate) resumed: Time,
     /// Its monotonic clock shows the time since then.
@@ -190,7 +188,7 @@ impl Member {
             configured: Index(0),
             lost: false,
             damaged_snapshot: None,
-            wrong: Wrong::default(),
+            wrong: false,
             installed: Index(0),
             failed_before: 0,
             wall: WallClock {
@@ -245,7 +243,6 @@ impl Member {
         let store = store.unwrap_or_default();
         let mut replica = Replica::new(config, configuration, recovered, store, clocks);
         replica.keep_snapshots(plan.snapshot_options(self.id), kept, at_state);
-        replica.check_state_every(plan.check_ms);
         replica.set_turn_units(plan.turn_units(self.id));
         self.life += 1;
         let spares = SpareThread::new(worker.spare_keeper(), now);
@@ -267,7 +264,6 @@ impl Member {
             spares,
             silence: Silence::default(),
             disk_watch: DiskWatch::default(),
-            soundness: Soundness::default(),
             resumed: now,
             started: now,
             wall: self.wall,

@@ -137,7 +137,7 @@ impl Life {
     }
 
     /// Whether it happened. Faults of the disk are counted when the disk meets them, a leader that
-    /// sleeps when it wakes, a wrong state when it is.
+    /// sleeps when it wakes.
     fn happens_to(&mut self, member: MemberId, fault: Fault) -> bool {
         if let Some(harm) = fault.harm() {
             return self.harm(harm);
@@ -167,7 +167,6 @@ impl Life {
             Fault::LonelyChange => return self.lonely_change(),
             Fault::LongTail => return self.long_tail(),
             Fault::LossAlone => return self.loss_alone(),
-            Fault::WrongState => self.arm_wrong_state(member),
             _ if fault.is_provoked() => unreachable!("members provoke these"),
             Fault::MessageLost | Fault::MessageDuplicated | Fault::MessageReordered => {
                 unreachable!("these befall messages, and strike nobody")
@@ -175,7 +174,7 @@ impl Life {
             _ => unreachable!("harm was dealt with above"),
         }
         let later = [Fault::CrashInDisk, Fault::DiskError, Fault::LeaderAsleep, Fault::Membership];
-        !later.contains(&fault) && fault != Fault::WrongState
+        !later.contains(&fault)
     }
 
     /// Any member, the leader as often as not: that is where it hurts.
@@ -405,7 +404,6 @@ impl Life {
             let member = self.member(id);
             member.disarm();
             member.disk_slowness = 1;
-            member.wrong.armed = false;
             let life = member.life;
             self.resume(id, life);
             self.queue.plan_in(Span(0), Happening::Start(id));

@@ -21,7 +21,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use raft::{Entry, EntryKind, Index, LogId, MemberId};
+use raft::{Entry, EntryKind, Index, MemberId};
 use replica::{Done, Failure, Ticket};
 use store::{Command, KeyRange, Outcome, Published, RangeResponse, Revision};
 
@@ -196,7 +196,13 @@ impl Oracle {
     ) {
         let state = match result {
             Ok(Done::Written { log_id, outcome, .. }) => {
-                let committed = self.check_place(ticket, *log_id, ledger);
+                let committed = ledger.get(log_id.index).filter(|c| c.entry.id == *log_id);
+                let committed = committed.unwrap_or_else(|| {
+                    panic!("acknowledged, never lost: {ticket:?} is {log_id}, not committed")
+                });
+                if !self.requests[&ticket].committed.contains(&log_id.index) {
+                    self.claim(ticket, log_id.index);
+                }
                 self.check_done(ticket, outcome, committed);
                 self.request(ticket).done_at = Some(log_id.index);
                 State::Done
@@ -220,33 +226,11 @@ impl Oracle {
         } += 1;
     }
 
-    /// A write was answered by a member whose state was wrong when it was applied: it stands where
-    /// the answer says, and nothing follows from the rest.
-    pub(crate) fn write_answered_wrongly(&mut self, ticket: Ticket, id: LogId, ledger: &Ledger) {
-        let revision = self.check_place(ticket, id, ledger).revision;
-        self.request(ticket).done_at = Some(id.index);
-        self.end(ticket, State::Done);
-        self.answered.raise(id.index, revision);
-        self.outcomes.writes_done += 1;
-    }
-
-    /// The entry that an answer names is committed, and is this write.
-    fn check_place<'a>(&mut self, ticket: Ticket, id: LogId, ledger: &'a Ledger) -> &'a Committed {
-        let committed = ledger.get(id.index).filter(|committed| committed.entry.id == id);
-        let committed = committed.unwrap_or_else(|| {
-            panic!("acknowledged, never lost: {ticket:?} is {id}, not committed")
-        });
-        if !self.requests[&ticket].committed.contains(&id.index) {
-            self.claim(ticket, id.index);
-        }
-        let is_it = self.requests[&ticket].committed.contains(&id.index);
-        assert!(is_it, "oracle: {ticket:?} is not the write at {id}");
-        committed
-    }
-
     fn check_done(&mut self, ticket: Ticket, outcome: &Outcome, committed: &Committed) {
         let request = &self.requests[&ticket];
         let id = committed.entry.id;
+        let is_it = request.committed.contains(&id.index);
+        assert!(is_it, "oracle: {ticket:?} is not the write at {id}");
         assert_eq!(*outcome, committed.outcome, "oracle: the answer of the write at {id}");
         let (revision, changes) = match outcome {
             Outcome::Put { revision, .. } => (*revision, true),
@@ -325,22 +309,6 @@ impl Oracle {
         assert!(goes_on, "oracle: stale read of {member}: {index}, {revision} after {shown:?}");
         shown.raise(index, revision);
         self.outcomes.reads_stale += 1;
-    }
-
-    /// A read was answered by a member whose state is wrong: it may say anything, but not of long
-    /// ago.
-    pub(crate) fn read_answered_wrongly(&mut self, ticket: Ticket, published: Published) {
-        let (after, index) = (self.end(ticket, State::Done).after, Index(published.applied_index));
-        assert!(
-            index >= after.index,
-            "oracle: stale: {ticket:?} at index {index}, after {after:?}"
-        );
-        self.outcomes.reads_done += 1;
-    }
-
-    /// The process of that life of a member took over another's state, which may be older.
-    pub(crate) fn goes_back(&mut self, process: (MemberId, u64)) {
-        self.shown.remove(&process);
     }
 
     /// A read was not answered: whatever the reason, it read nothing.

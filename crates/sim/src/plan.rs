@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use raft::{Config, MemberId};
-use replica::{CHECK_INTERVAL_MS, Configuration, Member, SnapshotOptions};
+use replica::{Configuration, Member, SnapshotOptions};
 
 use crate::faults::Fault;
 use crate::random::Random;
@@ -21,11 +21,6 @@ pub(crate) const WALL_SKEW_MS_MAX: u64 = 10 * 365 * 24 * 3_600 * 1_000;
 const TICK: Span = Span(10_000);
 /// In so many of a thousand lives members have settings of their own.
 const MIXED_PER_MILLE: u64 = 150;
-
-/// Of a thousand lives in which states may go wrong so many have it.
-const WRONG_STATES_PER_MILLE: u64 = 400;
-/// Makes a generator of its own from the seed, so that all other lives are as they were without.
-const WRONG_STATES_SALT: u64 = 0x77_72_6f_6e_67;
 
 /// The time of faults, at least and at most.
 const CHAOS_MIN: Span = Span(6_000_000);
@@ -78,8 +73,6 @@ pub(crate) struct Plan {
     pub(crate) calm: bool,
     /// A new leader is struck so many times in a thousand, by one of the faults that are on.
     pub(crate) hunted: u64,
-    /// The leader has the states compared this often, in ms.
-    pub(crate) check_ms: u64,
     /// What each member's wall clock shows when the life begins, in ms.
     pub(crate) wall_ms: BTreeMap<MemberId, u64>,
 }
@@ -111,7 +104,7 @@ pub(crate) struct Limits {
 }
 
 impl Plan {
-    pub(crate) fn draw(random: &mut Random, seed: u64) -> Plan {
+    pub(crate) fn draw(random: &mut Random) -> Plan {
         let size = random.pick(&[1, 2, 3, 3, 3, 3, 3, 3, 3, 5, 5, 5]);
         let members: BTreeSet<MemberId> = (1..=size).map(MemberId).collect();
         let election_timeout_ms = random.pick(&[150, 300, 600, 1_000]);
@@ -119,8 +112,8 @@ impl Plan {
         let timers = Timers { heartbeat_ms, election_timeout_ms };
         let chaos =
             Span::ms(election_timeout_ms * random.between(20, 100)).clamp(CHAOS_MIN, CHAOS_MAX);
-        let may = |fault: &Fault| fault.is_possible_among(size) && *fault != Fault::WrongState;
-        let faults: Vec<Fault> = Fault::ALL.into_iter().filter(may).collect();
+        let faults: Vec<Fault> =
+            Fault::ALL.into_iter().filter(|fault| fault.is_possible_among(size)).collect();
         let Faults { ambient, mut strikes, provoked } = draw_faults(random, &faults, chaos);
         let hunted = random.pick(&[0, 0, 300, 1_000]);
         if hunted > 0 {
@@ -159,7 +152,6 @@ impl Plan {
             wake: Span(random.pick(&[0, 0, 200, 2_000])),
             tick_jitter: Span::ms(random.pick(&[0, 1, 5])),
             hunted,
-            check_ms: CHECK_INTERVAL_MS,
             wall_ms: draw_clocks(random, &members),
             members,
             chaos,
@@ -172,31 +164,7 @@ impl Plan {
         if random.chance(MIXED_PER_MILLE) {
             plan.mix(random);
         }
-        plan.draw_wrong_states(&mut Random::new(seed ^ WRONG_STATES_SALT));
         plan
-    }
-
-    /// States go wrong in some of the lives in which all founders stay: only then a minority of
-    /// wrong ones leaves a majority that agrees. What is applied is read from the log there.
-    fn draw_wrong_states(&mut self, random: &mut Random) {
-        let takes = |fault: Fault| {
-            let changes = matches!(fault, Fault::Membership | Fault::LonelyChange | Fault::Wipe);
-            changes || fault.harms_logs()
-        };
-        let possible = Fault::WrongState.is_possible_among(self.members.len() as u64);
-        if !possible || self.enabled().any(takes) || !random.chance(WRONG_STATES_PER_MILLE) {
-            return;
-        }
-        if random.coin() {
-            self.becomes_about_wrong_states(random);
-        }
-        let mean = Span(self.chaos.0 / random.between(8, 40));
-        self.strikes.insert(Fault::WrongState, mean);
-        self.check_ms = random.pick(&[100, 300, CHECK_INTERVAL_MS]);
-        let own = self.own.values_mut().map(|own| &mut own.limits);
-        for limits in own.chain([&mut self.limits]) {
-            limits.tail_bytes_max = limits.message_bytes_max;
-        }
     }
 
     /// Each member has settings of its own, as after a change of them that has not come to all.

@@ -26,32 +26,6 @@ impl SnapshotCounts {
     }
 }
 
-/// What became of states that went wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WrongStates {
-    /// Members that were told that theirs is.
-    pub found: u64,
-    /// Of these, leaders.
-    pub leaders: u64,
-    /// Members that took over another's state while they ran.
-    pub rebuilt: u64,
-    /// Members that died before they gave it to another.
-    pub ended: u64,
-    /// Answers that members gave before they were told.
-    pub answers: u64,
-}
-
-impl WrongStates {
-    /// Adds another life's.
-    pub(crate) fn add(&mut self, other: WrongStates) {
-        self.found += other.found;
-        self.leaders += other.leaders;
-        self.rebuilt += other.rebuilt;
-        self.ended += other.ended;
-        self.answers += other.answers;
-    }
-}
-
 /// What happened in a life that kept every promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -73,8 +47,6 @@ pub struct Report {
     pub faults: Tally,
     /// What became of snapshots.
     pub snapshots: SnapshotCounts,
-    /// What became of states that went wrong.
-    pub wrong_states: WrongStates,
     /// Unflushed sectors that power cuts lost.
     pub sectors_lost: u64,
     /// Unflushed sectors that power cuts tore.

@@ -62,7 +62,7 @@ impl Life {
         voters.iter().filter(stays).count() > voters.len() / 2
     }
 
-    pub(crate) fn start_anew(&mut self, id: MemberId, death: Death) {
+    fn start_anew(&mut self, id: MemberId, death: Death) {
         self.end(id, death);
         self.queue.plan_in(Span(0), Happening::Start(id));
     }
@@ -98,7 +98,7 @@ impl Life {
         let mut paths: Vec<PathBuf> = named.map(|name| directory.join(name)).collect();
         paths.sort_unstable();
         let damaged = member.damaged_snapshot.as_ref();
-        if member.is_unwell() || damaged.is_some_and(|damaged| paths.contains(damaged)) {
+        if member.wrong || damaged.is_some_and(|damaged| paths.contains(damaged)) {
             return None;
         }
         let newest = paths.pop()?;
@@ -112,9 +112,7 @@ impl Life {
     pub(crate) fn check_state_found(&self, id: MemberId, found: &Found) {
         let start = found.recovered.restored.log.start().index;
         let harmed = self.members[&id].harmed;
-        // Whoever was in quarantine asks another for its state.
-        let lacks_state = self.members[&id].wrong.lacks_state;
-        let has_state = start.0 == 0 || harmed || lacks_state || found.kept.store.is_some();
+        let has_state = start.0 == 0 || harmed || found.kept.store.is_some();
         assert!(has_state, "snapshots: {id} has a log from {start} on, and no state before it");
     }
 

@@ -44,11 +44,6 @@ impl SnapshotThread {
         true
     }
 
-    /// Nothing is at work or queued.
-    pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.work, Work::Nothing) && self.queued.is_empty()
-    }
-
     /// The request's time is over.
     pub(crate) fn finish(&mut self) -> Option<SnapshotReply> {
         match std::mem::replace(&mut self.work, Work::Nothing) {

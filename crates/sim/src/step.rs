@@ -9,7 +9,7 @@ use replica::{
 use crate::canary::Canary;
 use crate::faults::Fault;
 use crate::life::{Happening, Life};
-use crate::member::{Armed, Death, Input, Process, is_failure};
+use crate::member::{Armed, Death, Input, is_failure};
 use crate::network::{Direction, Flight, Packet};
 use crate::time::Span;
 
@@ -133,21 +133,12 @@ impl Life {
 
     /// Checks what the member has become, before anyone hears of it; then does what it wants done.
     fn hand_out(&mut self, id: MemberId) {
-        self.check_set_aside(id);
         let member = self.members.get_mut(&id).expect("members are all known");
         let Some(process) = member.process.as_mut() else { return };
         let mut effects = process.replica.take_effects();
         let configuration = effects.configuration.take();
-        let Process { replica, soundness, .. } = process;
-        self.safety.stepped(replica, soundness, &mut self.ledger, &mut self.oracle);
+        self.safety.stepped(&process.replica, &mut self.ledger, &mut self.oracle);
         self.safety.check_times(&self.ledger, self.queue.now());
-        if let Some(agreement) = effects.agreement {
-            self.judged(id, agreement);
-        }
-        self.check_quiet(id, &effects.send_snapshot);
-        if self.ends_before_it_spreads(id, &effects.send_snapshot) {
-            return;
-        }
         let Effects { send, send_snapshot, log, snapshot, answers, events, refused, stop, .. } =
             effects;
         assert!(refused.is_empty(), "refusal: {id} refused a member of its cluster: {refused:?}");
@@ -166,7 +157,6 @@ impl Life {
         for answer in answers {
             self.answered(answer);
         }
-        self.member(id).step_ends();
         if let Some(configuration) = configuration {
             self.reconfigured(id, &configuration);
         }
@@ -260,8 +250,7 @@ impl Life {
         if ends {
             return;
         }
-        for mut reply in replies {
-            self.alter(id, &mut reply);
+        for reply in replies {
             if !self.is_told_already(&reply) {
                 self.safety.log_answers(id, &reply);
                 self.give(id, Input::Log(reply));
@@ -311,8 +300,6 @@ impl Life {
             return;
         };
         self.safety.asks_snapshots(&process.replica, &requests);
-        self.note_written(id, &requests);
-        let process = self.member(id).process.as_mut().expect("it was there above");
         process.snapshots.queue(requests);
         self.begin_snapshot_work(id);
     }
@@ -339,9 +326,6 @@ impl Life {
             return;
         }
         if let Some(reply) = reply {
-            if let SnapshotReply::Received { point, .. } = &reply {
-                self.member(id).wrong.replaced(point.last);
-            }
             self.count_snapshot(&reply);
             self.give(id, Input::Snapshot(reply));
         }

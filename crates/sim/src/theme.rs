@@ -127,21 +127,6 @@ impl Plan {
         }
     }
 
-    /// A state that is wrong is soon noticed, or another fault comes just before or after.
-    pub(crate) fn becomes_about_wrong_states(&mut self, random: &mut Random) {
-        self.quicken(random);
-        self.calm_down(random);
-        self.hunted = 0;
-        self.chaos = THEME_CHAOS;
-        self.clients = random.between(2, 4);
-        self.think = Span::ms(random.pick(&[20, 80, 200]));
-        self.limits.snapshots.bytes_min = random.pick(&[500, 1_000, 2_000, 20_000]);
-        self.limits.snapshots.of_last_percent = 0;
-        self.often(random, 15, 400, &[Fault::Transfer, Fault::CrashOne, Fault::Partition]);
-        self.often(random, 15, 300, &[Fault::PowerCutOne, Fault::DiskSlow, Fault::CrashInDisk]);
-        self.limits.fit();
-    }
-
     /// Elections and messages take little time, so that a life has many.
     fn quicken(&mut self, random: &mut Random) {
         self.timers = Timers { heartbeat_ms: 30, election_timeout_ms: 150 };

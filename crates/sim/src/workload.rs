@@ -176,10 +176,6 @@ impl Life {
             // It serves nothing, and says so.
             return;
         }
-        if process.soundness.is_wrong() {
-            self.wrong_states.answers += 1;
-            return;
-        }
         let (reader, life) = (process.replica.reader(), member.life);
         let request = RangeRequest::new(range.clone());
         let response = reader.range(&request).expect("the newest revision can be read");
@@ -283,29 +279,20 @@ impl Life {
                 if let Asker::Client(client) = who {
                     self.clients.sessions.answered(client, payload, &result);
                 }
-                self.finish_write(ticket, member, result);
+                self.finish_write(ticket, result);
             }
             Asked::Read(_) => self.finish_read(ticket, member, &result),
         }
         self.goes_on(who);
     }
 
-    fn finish_write(&mut self, ticket: Ticket, id: MemberId, mut result: Result<Done, Failure>) {
+    fn finish_write(&mut self, ticket: Ticket, mut result: Result<Done, Failure>) {
         let planted = self.canary == Some(Canary::UnknownCalledFailed);
         if planted && result == Err(Failure::Unknown) {
             result = Err(Failure::Unavailable);
         }
-        if let Ok(Done::Written { log_id, .. }) = result
-            && self.is_excused(id, log_id.index)
-        {
-            // What became of it is the second judge's to find out, by what others say.
-            self.history.write_answered(ticket, &Err(Failure::Unknown));
-            self.oracle.write_answered_wrongly(ticket, log_id, &self.ledger);
-            self.wrong_states.answers += 1;
-        } else {
-            self.history.write_answered(ticket, &result);
-            self.oracle.write_answered(ticket, &result, &self.ledger);
-        }
+        self.history.write_answered(ticket, &result);
+        self.oracle.write_answered(ticket, &result, &self.ledger);
         if result.is_ok()
             && let Some(healing) = &mut self.healing
         {
@@ -327,13 +314,6 @@ impl Life {
         let request = RangeRequest::new(range.clone());
         let process = self.members[&id].process.as_ref().expect("it has just answered");
         let reader = process.replica.reader();
-        let soundness = &process.soundness;
-        assert!(!soundness.is_quarantined(), "quarantine: {id} answers {ticket:?}");
-        if soundness.is_wrong() {
-            self.oracle.read_answered_wrongly(ticket, reader.published());
-            self.wrong_states.answers += 1;
-            return;
-        }
         let response = reader.range(&request).expect("the newest revision can be read");
         self.history.read_answered(ticket, &response);
         self.oracle.read_answered(ticket, &response, reader.published(), &self.ledger);

@@ -18,7 +18,6 @@ mod log_matching;
 mod log_times;
 mod lost_quorum;
 mod promises;
-mod quarantine;
 mod quorum;
 mod said_durable;
 mod slow_disk;
@@ -41,7 +40,6 @@ use log_matching::LogMatching;
 use log_times::LogTimes;
 pub(crate) use lost_quorum::Silence;
 use promises::Promises;
-pub(crate) use quarantine::Soundness;
 use said_durable::SaidDurable;
 pub(crate) use slow_disk::DiskWatch;
 use view::View;
@@ -88,13 +86,7 @@ impl Safety {
 
     /// A member took a step. To be called before any of its effects is carried out: what it just
     /// appended is not durable yet, hence still in its memory.
-    pub(crate) fn stepped(
-        &mut self,
-        replica: &Replica,
-        soundness: &mut Soundness,
-        ledger: &mut Ledger,
-        oracle: &mut Oracle,
-    ) {
+    pub(crate) fn stepped(&mut self, replica: &Replica, ledger: &mut Ledger, oracle: &mut Oracle) {
         self.steps += 1;
         let raft = replica.raft();
         let view = self.views.get_mut(&raft.id()).expect("every member has a view");
@@ -114,8 +106,8 @@ impl Safety {
         }
         view.commit = raft.commit();
         let published = replica.reader().published();
-        if published.applied_index != view.applied.0 || soundness.may_be_wrong() {
-            soundness.shows(raft.id(), &published, ledger);
+        if published.applied_index != view.applied.0 {
+            state_hash::check(raft.id(), &published, ledger);
             view.applied = Index(published.applied_index);
         }
         if view.became_leader(raft) {

@@ -4,24 +4,15 @@
 use raft::{Index, MemberId};
 use store::Published;
 
-use crate::ledger::{Committed, Ledger};
-
-/// Whether it is what everyone shows; that it is the state at a committed entry is demanded.
-pub(super) fn is_right(id: MemberId, published: &Published, ledger: &Ledger) -> bool {
-    let committed = committed_at(id, Index(published.applied_index), ledger);
-    published.state_hash == committed.state_hash
-}
+use crate::ledger::Ledger;
 
 pub(crate) fn check(id: MemberId, published: &Published, ledger: &Ledger) {
     let index = Index(published.applied_index);
-    let committed = committed_at(id, index, ledger);
+    let committed = ledger.get(index);
+    let committed = committed
+        .unwrap_or_else(|| panic!("state hash: {id} applied {index}, which is not committed"));
     let term = committed.entry.id.term.0;
     assert_eq!(published.applied_term, term, "state hash: the term at {index} on {id}");
     assert_eq!(published.revision, committed.revision, "state hash: revision at {index} on {id}");
     assert_eq!(published.state_hash, committed.state_hash, "state hash: at {index} on {id}");
-}
-
-fn committed_at(id: MemberId, index: Index, ledger: &Ledger) -> &Committed {
-    let committed = ledger.get(index);
-    committed.unwrap_or_else(|| panic!("state hash: {id} applied {index}, which is not committed"))
 }
