@@ -81,7 +81,7 @@ pub use snapshot::{
 pub use state_check::{SAMPLES_MAX, Sample};
 pub use watch::{
     Batch, DispatchCounts, Dispatcher, EventFilter, Step, Unserved, WATCHERS_MAX, WatchEnd,
-    WatchRefusal, WatchRequest, Watcher,
+    WatchLimits, WatchRefusal, WatchRequest, Watcher,
 };
 // The shell opens a member's directory and log through this room: it has no door to the one below.
 pub use wal::{

@@ -30,6 +30,7 @@
 //! | `seat.rs` | what the dispatcher holds for one watcher |
 //! | `watcher.rs` | the watcher's own side: taking, reading on, progress |
 //! | `batch.rs` | events of one revision |
+//! | `limits.rs` | how much at once |
 //!
 //! What this does not do: it starts no thread, waits for nothing and reads no clock. The shell has
 //! [`Dispatcher::dispatch`] called after each publication, lets watchers take their steps, and
@@ -37,11 +38,13 @@
 
 mod batch;
 mod dispatcher;
+mod limits;
 mod request;
 mod seat;
 mod watcher;
 
 pub use batch::Batch;
 pub use dispatcher::{DispatchCounts, Dispatcher, WATCHERS_MAX};
+pub use limits::WatchLimits;
 pub use request::{EventFilter, Unserved, WatchEnd, WatchRefusal, WatchRequest};
 pub use watcher::{Step, Watcher};

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use replica::{Batch, EventFilter, Step, WatchEnd, WatchRefusal, WatchRequest, Watcher};
+use replica::{
+    Batch, EventFilter, Step, WatchEnd, WatchLimits, WatchRefusal, WatchRequest, Watcher,
+};
 use store::{Budget, Command, Event, EventKind, KeyRange, Outcome, Revision};
 use watching::{World, delete, put, put_all};
 
@@ -60,9 +62,9 @@ struct Watching {
 }
 
 impl Model {
-    fn new() -> Model {
+    fn new(limits: WatchLimits) -> Model {
         Model {
-            world: World::new(),
+            world: limited(limits),
             keys: BTreeMap::new(),
             history: Vec::new(),
             compacted: Revision(0),
@@ -204,7 +206,11 @@ impl Watching {
         let of_revision: Vec<_> =
             rest.iter().take_while(|told| told.revision == batch.revision).collect();
         assert!(!batch.events.is_empty());
-        assert_eq!(batch.events.len(), of_revision.len(), "a revision, whole: {batch:?}");
+        if batch.goes_on {
+            assert!(self.request.in_pieces && batch.events.len() < of_revision.len());
+        } else {
+            assert_eq!(batch.events.len(), of_revision.len(), "a revision, whole: {batch:?}");
+        }
         for (event, told) in batch.events.iter().zip(of_revision) {
             self.check_event(event, told, compacted);
         }
@@ -261,11 +267,29 @@ fn range() -> impl Strategy<Value = KeyRange> {
 fn request() -> impl Strategy<Value = WatchRequest> {
     let from = prop::option::of((1u64..300).prop_map(Revision));
     let filter = (prop::bool::weighted(0.1), prop::bool::weighted(0.1));
-    (range(), from, any::<bool>(), filter).prop_map(|(range, from, prev_kv, filter)| {
-        let (no_put, no_delete) = filter;
-        let filter = EventFilter { no_put, no_delete };
-        WatchRequest { from, prev_kv, filter, ..WatchRequest::new(range) }
+    let filter = filter.prop_map(|(no_put, no_delete)| EventFilter { no_put, no_delete });
+    let flags = (any::<bool>(), any::<bool>());
+    (range(), from, flags, filter).prop_map(|(range, from, (prev_kv, in_pieces), filter)| {
+        WatchRequest { from, prev_kv, in_pieces, filter, ..WatchRequest::new(range) }
     })
+}
+
+/// As they are, or so small that every bound is met all the time.
+fn limits() -> impl Strategy<Value = WatchLimits> {
+    let small = (1usize..4, 1usize..6, 1usize..6, 1usize..4);
+    let small = small.prop_map(|(seat, dispatch, read, piece)| WatchLimits {
+        seat_batches_max: seat,
+        dispatch_events_max: dispatch,
+        read_events_max: read,
+        piece_events_max: piece,
+    });
+    prop_oneof![1 => Just(WatchLimits::default()), 3 => small]
+}
+
+fn limited(limits: WatchLimits) -> World {
+    let world = World::new();
+    world.dispatcher.set_limits(limits);
+    world
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -290,8 +314,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn a_watch_is_an_exact_replay(acts in prop::collection::vec(act(), 1..500)) {
-        let mut model = Model::new();
+    fn a_watch_is_an_exact_replay(
+        limits in limits(),
+        acts in prop::collection::vec(act(), 1..500),
+    ) {
+        let mut model = Model::new(limits);
         for act in acts {
             model.act(act);
         }

@@ -8,15 +8,15 @@ use std::task::Waker;
 use parking_lot::{Mutex, MutexGuard};
 use store::{Event, EventPosition, EventsRequest, KeyRange, Reader, Revision, Watchers};
 
+use super::limits::WatchLimits;
 use super::request::{Unserved, WatchEnd, WatchRefusal, WatchRequest};
 use super::seat::{Course, Offer, Seat};
-use super::watcher::Watcher;
+use super::watcher::{Place, Watcher};
 
 /// Watchers of one member.
 pub const WATCHERS_MAX: usize = 32_768;
 
-/// Events that one call looks at, and a little more than so many bytes of keys and values.
-const DISPATCH_EVENTS_MAX: usize = 256;
+/// One call looks at a little more than so many bytes of keys and values.
 const DISPATCH_BYTES_MAX: usize = 1 << 20;
 
 /// Offers that one call makes, and those of one revision more: nobody waits longer for the lock
@@ -71,6 +71,7 @@ pub(super) struct Hall {
     waiting_bytes: usize,
     unserved: Option<Unserved>,
     leaderless: bool,
+    limits: WatchLimits,
     /// Who is concerned by which event of a revision, while that is handed out.
     concerned: Vec<(SeatNumber, usize)>,
     events: u64,
@@ -90,6 +91,7 @@ impl Dispatcher {
             waiting_bytes: 0,
             unserved: None,
             leaderless: false,
+            limits: WatchLimits::default(),
             concerned: Vec::new(),
             events: 0,
             offers: 0,
@@ -124,10 +126,15 @@ impl Dispatcher {
             let (requested, compact_revision) = (from, published.compact_revision);
             return Err(WatchRefusal::Compacted { requested, compact_revision });
         }
-        let seat = hall.seat(request, from);
+        let place = Place { seat: hall.seat(request, from), limits: hall.limits };
         drop(hall);
         let (dispatcher, reader) = (Arc::clone(self), self.reader.clone());
-        Ok(Watcher::new(dispatcher, reader, seat, request, (from, published.revision)))
+        Ok(Watcher::new(dispatcher, reader, place, request, (from, published.revision)))
+    }
+
+    /// Other bounds by count, for whoever watches from now on: for tests of what happens at them.
+    pub fn set_limits(&self, limits: WatchLimits) {
+        self.hall.lock().limits = limits;
     }
 
     /// Hands out some of what was published since the last call, and wakes those who have
@@ -262,7 +269,7 @@ impl Hall {
             from: self.next,
             range: KeyRange::all(),
             prev_kv: self.want_prev > 0,
-            events_max: DISPATCH_EVENTS_MAX,
+            events_max: self.limits.dispatch_events_max,
             told_bytes_max: DISPATCH_BYTES_MAX,
         };
         let Ok(page) = reader.events(&request) else {
@@ -313,7 +320,8 @@ impl Hall {
     ) {
         let seat = self.seats.get_mut(&number).expect("whoever watches has a seat");
         self.offers += 1;
-        match seat.offer(events, whole, SEATS_BYTES_MAX - self.waiting_bytes) {
+        let room = SEATS_BYTES_MAX - self.waiting_bytes;
+        match seat.offer(events, whole, room, self.limits.seat_batches_max) {
             Offer::Passed => return,
             Offer::Taken { bytes } => self.waiting_bytes += bytes,
             Offer::FellBehind => self.fallen_behind += 1,

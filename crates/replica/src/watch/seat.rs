@@ -9,18 +9,15 @@ use store::{Event, EventPosition, Revision};
 use super::batch::Batch;
 use super::request::{EventFilter, WatchEnd, WatchRequest};
 
-/// Batches that wait for one watcher.
-pub(super) const SEAT_BATCHES_MAX: usize = 16;
-
 /// Bytes of keys and values that wait for one watcher.
-pub(super) const SEAT_BYTES_MAX: usize = 256 << 10;
+const SEAT_BYTES_MAX: usize = 256 << 10;
 
 #[derive(Debug)]
 pub(super) struct Seat {
     filter: EventFilter,
     pub(super) prev_kv: bool,
     pub(super) needs_leader: bool,
-    /// At most [`SEAT_BATCHES_MAX`], of [`SEAT_BYTES_MAX`] together; of ascending revisions.
+    /// At most a few, of [`SEAT_BYTES_MAX`] together; of ascending revisions.
     buffer: VecDeque<Batch>,
     buffered_bytes: usize,
     pub(super) course: Course,
@@ -66,12 +63,13 @@ impl Seat {
     }
 
     /// Events of one revision that are in its range: all of them if they are `whole`. There is
-    /// `room` for so many bytes in all seats together.
+    /// `room` for so many bytes in all seats together, and for so many batches in this one.
     pub(super) fn offer<'a>(
         &mut self,
         events: impl Iterator<Item = &'a Arc<Event>>,
         whole: bool,
         room: usize,
+        batches_max: usize,
     ) -> Offer {
         let Course::InStep { floor } = self.course else { return Offer::Passed };
         let is_wanted = |event: &&Arc<Event>| event.revision >= floor && self.filter.admits(event);
@@ -80,7 +78,7 @@ impl Seat {
         let mut batch = Batch::new(Arc::clone(first));
         batch.events.extend(wanted.cloned());
         let bytes = batch.told_bytes();
-        let fits = self.buffer.len() < SEAT_BATCHES_MAX
+        let fits = self.buffer.len() < batches_max
             && self.buffered_bytes + bytes <= SEAT_BYTES_MAX
             && bytes <= room;
         if !whole || !fits {

@@ -8,18 +8,22 @@ use store::{Event, EventPosition, Events, EventsRequest, ReadError, Reader, Revi
 
 use super::batch::Batch;
 use super::dispatcher::{Dispatcher, SeatNumber};
+use super::limits::WatchLimits;
 use super::request::{WatchEnd, WatchRequest};
 use super::seat::Course;
 
-/// Events that a watcher reads at once from the log, and a little more than so many bytes of keys
-/// and values; it holds no more of them, unless one revision has more and may not come in pieces.
-const READ_EVENTS_MAX: usize = 1_000;
+/// A watcher reads a little more than so many bytes of keys and values at once from the log.
 const READ_BYTES_MAX: usize = 256 << 10;
 
-/// A piece of a revision ends once it tells so many bytes of keys and values, or has so many
-/// events.
+/// A piece of a revision ends once it tells so many bytes of keys and values.
 const PIECE_BYTES: usize = 256 << 10;
-const PIECE_EVENTS: usize = 1_000;
+
+/// Where a watcher stands with the dispatcher.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) seat: SeatNumber,
+    pub(super) limits: WatchLimits,
+}
 
 /// One who watches. Dropping it ends the watch.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub struct Watcher {
     dispatcher: Arc<Dispatcher>,
     reader: Reader,
     seat: SeatNumber,
+    limits: WatchLimits,
     request: WatchRequest,
     from: Revision,
     opened_at: Revision,
@@ -60,13 +65,22 @@ impl Watcher {
     pub(super) fn new(
         dispatcher: Arc<Dispatcher>,
         reader: Reader,
-        seat: SeatNumber,
+        Place { seat, limits }: Place,
         request: &WatchRequest,
         (from, opened_at): (Revision, Revision),
     ) -> Watcher {
-        let request = request.clone();
-        let (next, ready) = (from.into(), VecDeque::new());
-        Watcher { dispatcher, reader, seat, request, from, opened_at, next, ready, begun: None }
+        Watcher {
+            dispatcher,
+            reader,
+            seat,
+            limits,
+            request: request.clone(),
+            from,
+            opened_at,
+            next: from.into(),
+            ready: VecDeque::new(),
+            begun: None,
+        }
     }
 
     /// The first revision that it is told of.
@@ -135,7 +149,7 @@ impl Watcher {
             from: self.next,
             range: self.request.range.clone(),
             prev_kv: self.request.prev_kv,
-            events_max: READ_EVENTS_MAX,
+            events_max: self.limits.read_events_max,
             told_bytes_max: READ_BYTES_MAX,
         };
         let read = self.reader.events(&request);
@@ -181,7 +195,9 @@ impl Watcher {
             return;
         };
         let same = begun.batch.revision == event.revision;
-        if same && !(self.request.in_pieces && begun.is_a_piece()) {
+        let full = begun.batch.events.len() >= self.limits.piece_events_max
+            || begun.told_bytes >= PIECE_BYTES;
+        if same && !(self.request.in_pieces && full) {
             begun.add(event);
             return;
         }
@@ -199,10 +215,6 @@ impl Begun {
     fn add(&mut self, event: Arc<Event>) {
         self.told_bytes += event.told_bytes();
         self.batch.events.push(event);
-    }
-
-    fn is_a_piece(&self) -> bool {
-        self.batch.events.len() >= PIECE_EVENTS || self.told_bytes >= PIECE_BYTES
     }
 }
 
