@@ -14,6 +14,7 @@ use crate::life::Life;
 use crate::oracle::Outcomes;
 use crate::report::{Report, SnapshotCounts};
 use crate::trace::Trace;
+use crate::watching::WatchCounts;
 
 /// Finished lives that wait to be looked at.
 const FINISHED_MAX: usize = 64;
@@ -123,6 +124,8 @@ pub struct Summary {
     pub enabled: Vec<(Fault, u64, u64)>,
     /// What came of all requests.
     pub outcomes: Outcomes,
+    /// What came of watching.
+    pub watches: WatchCounts,
     /// Keys for which an order of all answers was found.
     pub searched: u64,
     /// Events of all lives.
@@ -152,6 +155,7 @@ impl Summary {
         self.faults.add(&report.faults);
         self.snapshots.add(report.snapshots);
         self.outcomes.add(&report.outcomes);
+        self.watches.add(report.watches);
         self.searched += report.searched;
         self.events += report.events;
         self.simulated_us += report.simulated_us;

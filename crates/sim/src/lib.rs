@@ -70,6 +70,7 @@ mod step;
 mod theme;
 mod time;
 mod trace;
+mod watching;
 mod workload;
 
 pub use canary::Canary;
@@ -78,3 +79,4 @@ pub use fleet::{Broken, Fleet, Summary, live, try_live};
 pub use oracle::Outcomes;
 pub use report::{Report, SnapshotCounts};
 pub use trace::Trace;
+pub use watching::WatchCounts;

@@ -28,6 +28,7 @@ use crate::report::{Report, SnapshotCounts};
 use crate::safety::Safety;
 use crate::time::{Queue, Span, Time};
 use crate::trace::Trace;
+use crate::watching::Watching;
 use crate::workload::{Clients, Waiting};
 
 /// The time of faults ends after so many events, whatever was planned.
@@ -52,6 +53,7 @@ pub(crate) enum Happening {
     Dial(Direction),
     Start(MemberId),
     Client(u64),
+    Watch(usize),
     Strike(Fault),
     Hunt { fault: Fault, member: MemberId },
     Relief(Relief),
@@ -70,6 +72,7 @@ pub(crate) struct Life {
     pub(crate) tickets: u64,
     pub(crate) ledger: Ledger,
     pub(crate) oracle: Oracle,
+    pub(crate) watching: Watching,
     pub(crate) history: History,
     pub(crate) safety: Safety,
     pub(crate) tally: Tally,
@@ -100,6 +103,7 @@ impl Life {
             members: plan.members.iter().map(|&id| (id, Member::new(id, &plan))).collect(),
             network: Network::new(&plan, random.fork()),
             clients: Clients::new(&plan, random.fork()),
+            watching: Watching::new(seed, &plan),
             safety: Safety::new(&plan.members),
             queue: Queue::new(),
             waiting: BTreeMap::new(),
@@ -139,6 +143,9 @@ impl Life {
         for client in 0..self.plan.clients {
             self.queue.plan_in(Span(self.random.between(0, 100_000)), Happening::Client(client));
         }
+        for (after, look) in self.watching.first_looks() {
+            self.queue.plan_in(after, look);
+        }
         self.plan_first_strikes();
     }
 
@@ -156,6 +163,7 @@ impl Life {
             self.happen(happening);
             self.watch_the_time();
         }
+        self.watches_end();
         self.last_blackout();
         self.oracle.finish();
         self.searched = self.history.check();
@@ -173,6 +181,7 @@ impl Life {
             Happening::Dial(direction) => self.dial(direction),
             Happening::Start(member) => self.start(member),
             Happening::Client(client) => self.client_wakes(client),
+            Happening::Watch(number) => self.watch(number),
             Happening::Strike(fault) => self.strike(fault),
             Happening::Hunt { fault, member } => self.hunt(fault, member),
             Happening::Relief(relief) => self.relieve(relief),
@@ -220,6 +229,8 @@ impl Life {
         self.check_state_found(id, &found);
         let member = self.members.get_mut(&id).expect("members are all known");
         member.start(now, &self.plan, seed, found);
+        let process = member.process.as_ref().expect("it has just started");
+        self.watching.started(process.replica.dispatcher());
         member.unsound = false;
         let life = member.life;
         self.trace.event(now, "start", |line| {
@@ -266,9 +277,8 @@ impl Life {
     /// The process on the member's machine ends; it is started again after a while.
     pub(crate) fn end(&mut self, id: MemberId, death: Death) {
         let (now, chance) = (self.now(), self.random.next());
-        if self.member(id).end(death, chance).is_none() {
-            return;
-        }
+        let Some(process) = self.member(id).end(death, chance) else { return };
+        self.watching.ended(id, process.replica.dispatcher());
         self.trace.event(now, "end", |line| {
             line.number("member", id.0).flag("power_cut", death == Death::PowerCut);
         });
@@ -328,6 +338,7 @@ impl Life {
             simulated_us: self.queue.now().0,
             committed: self.ledger.last().0,
             outcomes: self.oracle.outcomes(),
+            watches: self.watching.counts(),
             searched: self.searched,
             enabled: self.plan.enabled().collect(),
             faults: self.tally,

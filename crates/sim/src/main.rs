@@ -15,7 +15,7 @@ use std::io::BufWriter;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use sim::{Broken, Fleet, Report, SnapshotCounts, Summary, Trace, try_live};
+use sim::{Broken, Fleet, Report, SnapshotCounts, Summary, Trace, WatchCounts, try_live};
 
 /// Lives run on so many threads.
 const THREADS: usize = 2;
@@ -185,6 +185,11 @@ fn summarize(summary: &Summary) {
         outcomes.reads_done,
         outcomes.reads_failed,
         outcomes.reads_stale,
+    );
+    let WatchCounts { begun, events, compacted, progress, fallen_behind } = summary.watches;
+    println!(
+        "watches: {begun} begun, {compacted} cut off by compaction, {fallen_behind} times not fast \
+         enough; {events} events and {progress} notices of progress told"
     );
     println!("an order of all answers was found for {} keys", summary.searched);
     let (recovery_ms, timeouts) = summary.slowest_recovery;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use raft::Entry;
 use store::{
     Command, Condition, FirstAnswer, FirstOutcome, KeyRange, KeyValue, Lifetime, Origin, Outcome,
-    Put, Revision, SessionId,
+    Put, ReadError, Refused, Revision, SessionId,
 };
 
 #[derive(Debug)]
@@ -18,6 +18,17 @@ pub(crate) struct Model {
     sessions: BTreeMap<SessionId, Session>,
     /// Changes with a name, and what they were answered.
     named: BTreeMap<Bytes, (Command, FirstAnswer)>,
+    /// What is before it is given up. It is all kept here.
+    compacted: Revision,
+}
+
+/// What a revision did to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Touched {
+    pub(crate) key: Bytes,
+    /// As the revision left it; none if it was removed.
+    pub(crate) now: Option<KeyValue>,
+    pub(crate) before: Option<KeyValue>,
 }
 
 /// A session. No life is long enough for one to expire.
@@ -43,11 +54,45 @@ impl Model {
             keys: BTreeMap::new(),
             sessions: BTreeMap::new(),
             named: BTreeMap::new(),
+            compacted: Revision(0),
         }
     }
 
     pub(crate) fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// The oldest revision that can be read; 0 before the first compaction.
+    pub(crate) fn compacted(&self) -> Revision {
+        self.compacted
+    }
+
+    /// What a revision did to the keys of a range, in the order in which it did.
+    pub(crate) fn touched(&self, range: &KeyRange, revision: Revision) -> Vec<Touched> {
+        let before = Revision(revision.0 - 1);
+        let keys = self.keys.iter().filter(|(key, _)| holds(range, key));
+        let keys = keys.filter(|(_, versions)| {
+            versions.binary_search_by_key(&revision, |version| version.modified).is_ok()
+        });
+        keys.map(|(key, _)| Touched {
+            key: key.clone(),
+            now: self.one(key, revision),
+            before: self.one(key, before),
+        })
+        .collect()
+    }
+
+    fn compact(&mut self, requested: Revision) -> Outcome {
+        let (revision, oldest) = (self.revision, self.compacted);
+        let refused = |error| Outcome::Refused { revision, reason: Refused::Unreadable(error) };
+        if requested > revision {
+            return refused(ReadError::FutureRevision { requested, newest: revision });
+        }
+        if requested <= oldest {
+            return refused(ReadError::Compacted { requested, oldest });
+        }
+        self.compacted = requested;
+        Outcome::Compacted { revision, compact_revision: requested }
     }
 
     /// What the entry's command does, and what its answer must be.
@@ -125,6 +170,7 @@ impl Model {
                 };
                 conflict.unwrap_or_else(|| self.delete(&range, prev_kv))
             }
+            Command::Compact { revision } => self.compact(revision),
             other => panic!("the model's clients do not ask for {other:?}"),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::faults::{Fault, Tally};
 use crate::oracle::Outcomes;
+use crate::watching::WatchCounts;
 
 /// What became of snapshots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Report {
     pub committed: u64,
     /// What came of the clients' requests.
     pub outcomes: Outcomes,
+    /// What came of watching.
+    pub watches: WatchCounts,
     /// Keys for which an order of all answers was found.
     pub searched: u64,
     /// The faults that were on.

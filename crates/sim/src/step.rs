@@ -139,6 +139,9 @@ impl Life {
         let configuration = effects.configuration.take();
         self.safety.stepped(&process.replica, &mut self.ledger, &mut self.oracle);
         self.safety.check_times(&self.ledger, self.queue.now());
+        if effects.published {
+            self.watching.published(process.replica.dispatcher());
+        }
         let Effects { send, send_snapshot, log, snapshot, answers, events, refused, stop, .. } =
             effects;
         assert!(refused.is_empty(), "refusal: {id} refused a member of its cluster: {refused:?}");

@@ -137,7 +137,7 @@ impl Clients {
     }
 }
 
-fn key(number: u64) -> Bytes {
+pub(crate) fn key(number: u64) -> Bytes {
     format!("k{number:02}").into()
 }
 
