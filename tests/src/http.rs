@@ -124,7 +124,8 @@ pub fn read_answer(from: &mut impl BufRead) -> Result<Answer> {
     Ok(answer)
 }
 
-fn read_head(from: &mut impl BufRead) -> Result<(u16, Vec<(String, String)>)> {
+/// Reads the status and the headers of an answer.
+pub fn read_head(from: &mut impl BufRead) -> Result<(u16, Vec<(String, String)>)> {
     let first = read_line(from)?;
     let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     let status = status.ok_or_else(|| odd(&format!("not an HTTP answer: {first:?}")))?;
@@ -157,14 +158,20 @@ fn read_bytes(from: &mut impl BufRead, length: u64) -> Result<Vec<u8>> {
 fn read_chunks(from: &mut impl BufRead) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let size = u64::from_str_radix(read_line(from)?.trim(), 16);
-        let chunk = read_bytes(from, size.map_err(|_| odd("a chunk without a size"))?)?;
-        read_line(from)?;
+        let chunk = read_chunk(from)?;
         if chunk.is_empty() {
             return Ok(body);
         }
         body.extend(chunk);
     }
+}
+
+/// Reads the next piece of a body that comes in chunks; the last one is empty.
+pub fn read_chunk(from: &mut impl BufRead) -> Result<Vec<u8>> {
+    let size = u64::from_str_radix(read_line(from)?.trim(), 16);
+    let chunk = read_bytes(from, size.map_err(|_| odd("a chunk without a size"))?)?;
+    read_line(from)?;
+    Ok(chunk)
 }
 
 fn odd(message: &str) -> Error {

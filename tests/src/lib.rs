@@ -12,6 +12,7 @@
 //! | `load.rs` | writers and a reader that keep on through any failure |
 //! | `ledger.rs` | what each write was told, and whether the cluster kept its word |
 //! | `document.rs` | documents whose commands are run |
+//! | `watch.rs` | one who watches, and goes on at another member |
 //! | `wait.rs` | waiting for a condition: the one place that polls |
 //!
 //! Each test has its own cluster, so tests run side by side. Nothing here asserts how long a thing
@@ -33,3 +34,4 @@ pub mod ports;
 pub mod program;
 pub mod scratch;
 pub mod wait;
+pub mod watch;
