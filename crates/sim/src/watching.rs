@@ -2,8 +2,8 @@
 //!
 //! A watch must be an exact replay of the committed log, as the model tells it:
 //!
-//! - what is told of a revision is all that it did to the range, in its order, in pieces or not, with
-//!   what was there before;
+//! - what is told of a revision is all that it did to the range, in its order, in pieces or not,
+//!   with what was there before;
 //! - between two revisions that are told there is none that should have been told too;
 //! - no revision is told twice, or before an earlier one, on whatever member;
 //! - progress up to a revision means that there was nothing more to tell up to it: the watch goes

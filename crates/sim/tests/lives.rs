@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use sim::{Canary, Fault, Fleet, Trace, live, try_live};
+use sim::{Canary, Fault, Fleet, Trace, WatchCounts, live, try_live};
 
 /// Seeds that once failed, with what was wrong.
 const ONCE_FAILED: &str = include_str!("../seeds.txt");
@@ -40,6 +40,10 @@ fn a_few_hundred_seeds_pass_and_every_fault_really_happens() {
         outcomes.writes_unknown,
     ];
     assert!(kinds.iter().all(|&kind| kind > 0), "an outcome never came: {outcomes:?}");
+    let watches = summary.watches;
+    let WatchCounts { events, begun, compacted, progress, fallen_behind } = watches;
+    let happened = [events, begun, compacted, progress, fallen_behind];
+    assert!(happened.iter().all(|&count| count > 0), "watching never came to it: {watches:?}");
 }
 
 /// Lives until the planted bug is found; the message of what found it.
