@@ -78,14 +78,15 @@ impl Life {
         });
     }
 
-    /// Whether the leader has its majority without the other, and no reason of its own to hand
-    /// over: a disk that is still slow.
+    /// Whether the leader has its majority without the other, of members whose disks do not hold
+    /// their answers up, and no reason of its own to hand over: work that was begun while a disk
+    /// was slow may go on for longer than an election timeout.
     fn can_spare(&self, leader: MemberId, other: MemberId) -> bool {
         let Some(process) = self.members[&leader].process.as_ref() else { return false };
         let membership = process.replica.raft().membership();
         let settled = !membership.is_joint() && membership.is_voter(leader);
-        let others_suffice = membership.is_quorum(|id| id != other && self.runs(id));
-        settled && others_suffice && process.log.is_idle()
+        let rests = |id| self.members[&id].process.as_ref().is_some_and(|p| p.log.is_idle());
+        settled && rests(leader) && membership.is_quorum(|id| id != other && rests(id))
     }
 
     fn newest_leader(&self) -> Option<(MemberId, Term)> {
