@@ -31,6 +31,13 @@ fn led_with(options: SnapshotOptions) -> Cluster {
     cluster
 }
 
+/// ... in small pieces, so many bytes a second.
+fn sent_slowly(bytes_per_second_max: u64) -> SnapshotOptions {
+    let chunk_bytes = 100;
+    let default = SnapshotOptions::default();
+    SnapshotOptions { bytes_per_second_max, chunk_bytes, of_last_percent: 0, ..default }
+}
+
 /// So many writes, each acknowledged.
 fn write(cluster: &mut Cluster, keys: std::ops::Range<u32>) {
     for key in keys {
@@ -162,13 +169,7 @@ fn a_member_without_a_state_still_counts_for_a_quorum_and_does_not_campaign() {
 
 #[test]
 fn the_status_tells_of_a_snapshot_on_its_way_at_both_ends() {
-    let slow = SnapshotOptions {
-        bytes_per_second_max: 1_000,
-        chunk_bytes: 100,
-        of_last_percent: 0,
-        ..SnapshotOptions::default()
-    };
-    let mut cluster = led_with(slow);
+    let mut cluster = led_with(sent_slowly(1_000));
     cluster.isolated = vec![3];
     write(&mut cluster, 0..100);
     cluster.isolated.clear();
@@ -212,13 +213,8 @@ fn a_state_that_is_not_taken_is_freed_by_the_snapshot_thread() {
 /// Its sender writes too little for the next one to be due, and too much for it to be sent still.
 #[test]
 fn a_snapshot_that_is_too_old_to_be_sent_is_given_up_for_a_newer_one() {
-    let slow = SnapshotOptions {
-        bytes_per_second_max: 10_000,
-        chunk_bytes: 100,
-        pinned_log_bytes_max: 100,
-        of_last_percent: 1_000,
-        ..SnapshotOptions::default()
-    };
+    let (pinned_log_bytes_max, of_last_percent) = (100, 1_000);
+    let slow = SnapshotOptions { pinned_log_bytes_max, of_last_percent, ..sent_slowly(10_000) };
     let mut cluster = led_with(slow);
     cluster.isolated = vec![3];
     write(&mut cluster, 0..20);
@@ -248,13 +244,7 @@ fn a_snapshot_that_is_too_old_to_be_sent_is_given_up_for_a_newer_one() {
 /// While it is on its way others are made, and the log is due to be cut after what it stands for.
 #[test]
 fn the_log_after_a_snapshot_stays_for_the_follower_that_took_it() {
-    let slow = SnapshotOptions {
-        bytes_per_second_max: 10_000,
-        chunk_bytes: 100,
-        of_last_percent: 0,
-        ..SnapshotOptions::default()
-    };
-    let mut cluster = led_with(slow);
+    let mut cluster = led_with(sent_slowly(10_000));
     cluster.isolated = vec![3];
     write(&mut cluster, 0..100);
     cluster.isolated.clear();

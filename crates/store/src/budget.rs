@@ -8,6 +8,14 @@ pub const VERSION_COST_UNITS: u64 = 1024;
 /// The cost of walking past one key without writing it, in units.
 pub(crate) const KEY_COST_UNITS: u64 = 64;
 
+/// The cost of searching the tree for a key out of order, in units: three quarters of a small
+/// write, by `cargo xtask bench store` on a million keys.
+pub(crate) const SEARCH_COST_UNITS: u64 = 768;
+
+/// The cost of removing one version of a key that was searched for, in units. With the search it
+/// is a small write's, so that a member which writes without a pause can remove as fast.
+pub(crate) const REMOVAL_COST_UNITS: u64 = 512;
+
 /// What is left of a turn of apply. A turn may overdraw by one step, so a fresh budget always
 /// makes progress.
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 //! Nothing goes that somebody has pinned. The state hash does not count history, so members may
 //! sweep at their own pace.
 
-use crate::budget::{Budget, KEY_COST_UNITS, VERSION_COST_UNITS};
+use crate::budget::{Budget, REMOVAL_COST_UNITS, SEARCH_COST_UNITS};
 use crate::tally::Tally;
 use crate::tree::Tree;
 use crate::types::Revision;
@@ -66,7 +66,7 @@ impl Sweep {
                     return false;
                 }
                 let Trimmed { removed, more } = tree.trim(event.key, self.target, tally);
-                budget.spend(KEY_COST_UNITS + removed as u64 * VERSION_COST_UNITS);
+                budget.spend(SEARCH_COST_UNITS + removed as u64 * REMOVAL_COST_UNITS);
                 if !more {
                     break;
                 }
@@ -78,5 +78,36 @@ impl Sweep {
             tree.events.cut(self.chunk);
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    use crate::{Command, LogEntry, Put, Store};
+
+    /// Events of a key that an earlier event of it has trimmed already: there is nothing to remove,
+    /// and as many searches of the tree as events.
+    #[test]
+    fn a_turn_counts_what_it_looks_up_in_vain() {
+        let (mut store, events) = (Store::new(), 2_000);
+        let puts = (0..events).map(|_| {
+            let put = Put::new(Bytes::from("key"), Bytes::from("value"));
+            Command::Put { put, condition: None }
+        });
+        let compact = Command::Compact { revision: Revision(events) };
+        for (index, command) in (1u64..).zip(puts.chain([compact])) {
+            let command = Some(command.encode());
+            let entry = LogEntry { index, term: 1, stamp_ms: index, age_ms: 0, command };
+            store.apply(&entry, &mut Budget::default()).expect("commands of this version");
+        }
+        store.publish();
+        let mut turns = 0;
+        while !store.sweep(&mut Budget::new(10 * SEARCH_COST_UNITS)) {
+            turns += 1;
+        }
+        assert!(turns > events / 20, "{turns} turns of ten searches for {events} events");
     }
 }

@@ -349,9 +349,8 @@ impl Replica {
         let followers = self.raft.follower_status();
         let cut = shelf.cut().map_or(Index(0), |cut| cut.index);
         let ended = sending.end_trails(self.now.monotonic_ms, |to, last, bytes| {
-            let follower = followers.iter().find(|follower| follower.id == to);
-            follower.is_none_or(|follower| follower.matched >= cut)
-                || shelf.is_pinned_too_long(last, bytes)
+            let matched = followers.iter().find(|follower| follower.id == to)?.matched;
+            (matched < cut && !shelf.is_pinned_too_long(last, bytes)).then_some(matched)
         });
         if ended {
             self.tidy_snapshots();

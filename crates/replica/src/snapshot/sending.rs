@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use raft::{LogId, MemberId, Term};
+use raft::{Index, LogId, MemberId, Term};
 
 use super::{SnapshotId, SnapshotRequest};
 
@@ -13,8 +13,9 @@ const OFFER_AGAIN_MS: u64 = 1_000;
 /// ... and given up after so long: raft asks again, and a newer one is offered.
 const GIVE_UP_MS: u64 = 30_000;
 
-/// The log after a snapshot is kept so long for a follower that has taken it, in ms.
-const TRAIL_MS_MAX: u64 = 60_000;
+/// The log after a snapshot is kept for a follower that has taken it, unless it fetched nothing of
+/// that log for so long, in ms.
+const TRAIL_STILL_MS: u64 = 60_000;
 
 /// How far a snapshot has come on its way to a follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ impl Stream {
 struct Trail {
     last: LogId,
     bytes: u64,
+    /// How far it has come, and since when.
+    matched: Index,
     since_ms: u64,
 }
 
@@ -170,7 +173,8 @@ impl Sending {
     /// The follower has it, and fetches the log after it now. Whether it was this one.
     pub(super) fn taken(&mut self, now_ms: u64, to: MemberId, id: SnapshotId) -> bool {
         let Some(stream) = self.take(to, id) else { return false };
-        let trail = Trail { last: id.last, bytes: stream.bytes_total, since_ms: now_ms };
+        let (last, bytes) = (id.last, stream.bytes_total);
+        let trail = Trail { last, bytes, matched: Index(0), since_ms: now_ms };
         self.trails.insert(to, trail);
         true
     }
@@ -183,16 +187,21 @@ impl Sending {
         self.streams.remove(&to)
     }
 
-    /// Lets go of the log for those of whom `is_over` tells so, by the snapshot's last entry and
-    /// its size, and for those that took too long. Whether there were any.
+    /// Lets go of the log for those who need it no longer, and for those that fetch nothing of it.
+    /// `needed` tells how far a follower has come, by the snapshot's last entry and its size; none
+    /// if the log may be cut behind it. Whether there were any.
     pub(super) fn end_trails(
         &mut self,
         now_ms: u64,
-        is_over: impl Fn(MemberId, LogId, u64) -> bool,
+        needed: impl Fn(MemberId, LogId, u64) -> Option<Index>,
     ) -> bool {
         let before = self.trails.len();
-        self.trails.retain(|&to, &mut Trail { last, bytes, since_ms }| {
-            now_ms - since_ms < TRAIL_MS_MAX && !is_over(to, last, bytes)
+        self.trails.retain(|&to, trail| {
+            let Some(matched) = needed(to, trail.last, trail.bytes) else { return false };
+            if matched > trail.matched {
+                (trail.matched, trail.since_ms) = (matched, now_ms);
+            }
+            now_ms - trail.since_ms < TRAIL_STILL_MS
         });
         self.trails.len() != before
     }
@@ -265,7 +274,6 @@ impl Sending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use raft::Index;
 
     const TO: MemberId = MemberId(2);
 
@@ -342,5 +350,29 @@ mod tests {
         assert_eq!(sending.tick(OFFER_AGAIN_MS + 1, Term(3), |_, _| false), Due::default());
         assert_eq!(sending.tick(GIVE_UP_MS, Term(3), |_, _| false).failed, [TO]);
         assert!(!sending.is_sending_to(TO));
+    }
+
+    /// However long it takes: a large log over a slow link is no reason for another snapshot.
+    #[test]
+    fn the_log_is_kept_while_its_follower_goes_on_and_no_longer() {
+        let mut sending = Sending::new(1_000, 100);
+        sending.begin(0, offer(1));
+        assert!(sending.taken(0, TO, id(1)));
+        for step in 1..10 {
+            let now_ms = step * (TRAIL_STILL_MS - 1);
+            assert!(!sending.end_trails(now_ms, |_, _, _| Some(Index(step))));
+        }
+        let still_ms = 9 * (TRAIL_STILL_MS - 1);
+        assert!(!sending.end_trails(still_ms + TRAIL_STILL_MS - 1, |_, _, _| Some(Index(9))));
+        assert!(sending.end_trails(still_ms + TRAIL_STILL_MS, |_, _, _| Some(Index(9))));
+        assert_eq!(sending.trails().next(), None);
+    }
+
+    #[test]
+    fn the_log_is_kept_for_nobody_who_does_not_need_it() {
+        let mut sending = Sending::new(1_000, 100);
+        sending.begin(0, offer(1));
+        assert!(sending.taken(0, TO, id(1)));
+        assert!(sending.end_trails(1, |_, _, _| None));
     }
 }
