@@ -21,6 +21,8 @@ pub struct Member {
     directory: PathBuf,
     /// Besides what every member of the cluster is given.
     arguments: Vec<OsString>,
+    /// It may have so many files and connections open, if not as many as these tests.
+    files_max: Option<u64>,
     process: Option<Child>,
 }
 
@@ -28,7 +30,13 @@ impl Member {
     /// A member with its data and its log below `directory`; it does not run yet.
     pub fn new(name: String, port: u16, directory: &Path, arguments: &[&str]) -> Member {
         let arguments = arguments.iter().map(OsString::from).collect();
-        Member { name, port, directory: directory.to_owned(), arguments, process: None }
+        let (directory, files_max, process) = (directory.to_owned(), None, None);
+        Member { name, port, directory, arguments, files_max, process }
+    }
+
+    /// It will not have more files and connections open than so many, once it is started.
+    pub fn limit_files(&mut self, files_max: u64) {
+        self.files_max = Some(files_max);
     }
 
     /// What people call it.
@@ -77,7 +85,11 @@ impl Member {
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "{} runs already", self.name);
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
-        let mut command = program::command(&self.directory, &self.command_line());
+        let (directory, line) = (&self.directory, self.command_line());
+        let mut command = match self.files_max {
+            None => program::command(directory, &line),
+            Some(files_max) => program::command_with_files(files_max, directory, &line),
+        };
         // So that it ends with the tests, however they end.
         command.arg("--stop-with-stdin").stdin(Stdio::piped());
         command.stdout(log.try_clone().unwrap()).stderr(log);
@@ -114,6 +126,16 @@ impl Member {
     /// Lets it go on.
     pub fn resume(&self) {
         self.signal(Signal::CONT);
+    }
+
+    /// While it runs: it may open nothing more unless it has fewer than so many files and
+    /// connections open. Those that are open stay so.
+    #[cfg(target_os = "linux")]
+    pub fn change_file_limit(&self, files_max: u64) {
+        use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+        // The hard limit is the one that it has from here.
+        let limit = Rlimit { current: Some(files_max), ..getrlimit(Resource::Nofile) };
+        prlimit(Some(self.pid()), Resource::Nofile, limit).unwrap();
     }
 
     fn signal(&self, signal: Signal) {

@@ -31,7 +31,21 @@ pub fn path() -> PathBuf {
 
 /// The program, without the settings that the environment of the tests may hold.
 pub fn command<S: AsRef<OsStr>>(directory: &Path, arguments: &[S]) -> Command {
-    let mut command = Command::new(path());
+    prepared(Command::new(path()), directory, arguments)
+}
+
+/// The same, allowed to have so many files and connections open and no more.
+pub fn command_with_files<S: AsRef<OsStr>>(
+    files_max: u64,
+    directory: &Path,
+    arguments: &[S],
+) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &files_max.to_string()]).arg(path());
+    prepared(shell, directory, arguments)
+}
+
+fn prepared<S: AsRef<OsStr>>(mut command: Command, directory: &Path, arguments: &[S]) -> Command {
     command.args(arguments).current_dir(directory).stdin(Stdio::null());
     for (variable, _) in env::vars_os() {
         let variable = variable.to_string_lossy().into_owned();

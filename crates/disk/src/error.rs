@@ -5,6 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
+/// What the operating system says where a process has too many files open (EMFILE), and where all
+/// processes together have (ENFILE).
+pub(crate) const OUT_OF_DESCRIPTORS: [Errno; 2] = [Errno::MFILE, Errno::NFILE];
+
 /// A disk operation that failed. Cheap to clone, because a poisoned log repeats its first cause.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -87,6 +93,14 @@ impl Error {
         self.kind() == Some(io::ErrorKind::PermissionDenied)
     }
 
+    /// This process, or the whole machine, has as many files and connections open as it may. Only
+    /// what opens something fails so, and before it has done anything: it may be tried again.
+    pub fn is_out_of_descriptors(&self) -> bool {
+        let Cause::System(source) = &self.cause else { return false };
+        let errno = source.raw_os_error();
+        OUT_OF_DESCRIPTORS.iter().any(|errors| Some(errors.raw_os_error()) == errno)
+    }
+
     /// Another process holds the lock.
     pub fn is_held(&self) -> bool {
         matches!(self.cause, Cause::Held)
@@ -101,6 +115,9 @@ impl Error {
 
     /// What an operator can do about it; empty where the cause says it all.
     fn advice(&self) -> &'static str {
+        if self.is_out_of_descriptors() {
+            return ": raise the limit of open files (ulimit -n)";
+        }
         match self.kind() {
             Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
                 ": free space on this disk or give it more"

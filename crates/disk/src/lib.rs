@@ -7,8 +7,8 @@
 //! | written by | survives a crash of the process | survives a power cut |
 //! |---|---|---|
 //! | [`File::write_at`] | yes (page cache) | after [`File::sync`] |
-//! | [`Mode::CreateNew`], [`Disk::rename`], [`Disk::remove`] | yes | after [`Disk::sync_dir`] |
-//! | [`Disk::create_dir_all`] | yes | after [`Disk::sync_dir`] of each parent |
+//! | [`Mode::CreateNew`], [`Disk::rename`], [`Disk::remove`] | yes | after [`Directory::sync`] |
+//! | [`Disk::create_dir_all`] | yes | after [`Directory::sync`] of each parent |
 //! | [`Disk::lock`] | no: the lock dies with the process | no |
 //!
 //! A failed [`File::sync`] may not be repeated: operating systems mark the pages clean although
@@ -18,19 +18,27 @@
 //! both kinds of crash, full disks, injected failures and flipped bits; whatever is built on the
 //! traits runs on either unchanged.
 //!
-//! What this crate does *not* do: no buffering, no retries, no paths of its own, no file formats.
+//! Opening something is the one thing that a full table of descriptors keeps from being done, and
+//! it is kept from it before anything has happened: so it may be tried again, and [`Patient`] does.
+//! What is written often keeps its handles: [`Disk::rename_open`] renames a file that stays open,
+//! and an open [`Directory`] is made durable without opening it once more.
+//!
+//! What this crate does *not* do: no buffering, no retries but those of [`Patient`], no paths of
+//! its own, no file formats.
 
 mod error;
 mod os;
+mod patient;
 #[cfg(feature = "sim")]
 mod sim;
 
 use std::path::Path;
 
 pub use error::{Cause, Error, Operation};
-pub use os::{OsDisk, OsFile, OsLock};
+pub use os::{OsDirectory, OsDisk, OsFile, OsLock};
+pub use patient::{Patience, Patient};
 #[cfg(feature = "sim")]
-pub use sim::{Counts, Fault, Harm, Harmed, SimDisk, SimFile, SimLock};
+pub use sim::{Counts, Fault, Harm, Harmed, SimDirectory, SimDisk, SimFile, SimLock};
 
 /// Bytes that a disk writes as a unit at best. Tests tear writes at this grain; formats assume
 /// nothing about it and check everything they read.
@@ -51,11 +59,16 @@ pub enum Mode {
 pub trait Disk: Clone + Send + Sync + 'static {
     /// An open file.
     type File: File;
+    /// An open directory.
+    type Directory: Directory;
     /// A held lock; dropping it releases the lock.
     type Lock: Send + 'static;
 
     /// Opens the file at `path`.
     fn open(&self, path: &Path, mode: Mode) -> Result<Self::File, Error>;
+
+    /// Opens the directory at `path`.
+    fn open_dir(&self, path: &Path) -> Result<Self::Directory, Error>;
 
     /// Creates the directory at `path` and its missing parents, for this user alone; an existing
     /// one is fine, and left as it is.
@@ -68,12 +81,17 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Renames a file within its directory, replacing whatever has the new name.
     fn rename(&self, from: &Path, to: &Path) -> Result<(), Error>;
 
+    /// Renames a file that is open, within its directory, replacing whatever has the new name. It
+    /// stays open, and needs no second descriptor.
+    fn rename_open(&self, file: &mut Self::File, to: &Path) -> Result<(), Error>;
+
     /// Removes the file at `path`.
     fn remove(&self, path: &Path) -> Result<(), Error>;
 
-    /// Makes the names in the directory at `path` durable: files created, renamed and removed
-    /// there.
-    fn sync_dir(&self, path: &Path) -> Result<(), Error>;
+    /// Makes the names in the directory at `path` durable, as [`Directory::sync`] does.
+    fn sync_dir(&self, path: &Path) -> Result<(), Error> {
+        self.open_dir(path)?.sync()
+    }
 
     /// Bytes that this user may still write on the file system that holds `path`, which exists. A
     /// hint: others write there too.
@@ -82,6 +100,13 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Takes the exclusive lock on the file at `path`, creating it if needed, without waiting:
     /// [`Error::is_held`] tells that another process has it.
     fn lock(&self, path: &Path) -> Result<Self::Lock, Error>;
+}
+
+/// An open directory.
+pub trait Directory: Send + 'static {
+    /// Makes the names in it durable: files created, renamed and removed there. After an error
+    /// nobody knows which are.
+    fn sync(&self) -> Result<(), Error>;
 }
 
 /// An open file. Offsets and lengths are in bytes.

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Cause, Error, Operation};
-use crate::{Disk, File, Mode};
+use crate::{Directory, Disk, File, Mode};
 
 /// Of directories that are created: what lies in them is for the member's own user alone.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -22,6 +22,13 @@ pub struct OsFile {
     path: PathBuf,
 }
 
+/// An open directory of [`OsDisk`].
+#[derive(Debug)]
+pub struct OsDirectory {
+    directory: fs::File,
+    path: PathBuf,
+}
+
 /// A lock of [`OsDisk`]: the operating system releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct OsLock {
@@ -30,6 +37,7 @@ pub struct OsLock {
 
 impl Disk for OsDisk {
     type File = OsFile;
+    type Directory = OsDirectory;
     type Lock = OsLock;
 
     fn open(&self, path: &Path, mode: Mode) -> Result<OsFile, Error> {
@@ -37,6 +45,11 @@ impl Disk for OsDisk {
         options.read(true).write(mode != Mode::Read).create_new(mode == Mode::CreateNew);
         let file = options.open(path).map_err(Error::system(Operation::Open, path))?;
         Ok(OsFile { file, path: path.to_path_buf() })
+    }
+
+    fn open_dir(&self, path: &Path) -> Result<OsDirectory, Error> {
+        let directory = fs::File::open(path).map_err(Error::system(Operation::Open, path))?;
+        Ok(OsDirectory { directory, path: path.to_path_buf() })
     }
 
     fn create_dir_all(&self, path: &Path) -> Result<(), Error> {
@@ -59,14 +72,14 @@ impl Disk for OsDisk {
         fs::rename(from, to).map_err(Error::system(Operation::Rename, from))
     }
 
-    fn remove(&self, path: &Path) -> Result<(), Error> {
-        fs::remove_file(path).map_err(Error::system(Operation::Remove, path))
+    fn rename_open(&self, file: &mut OsFile, to: &Path) -> Result<(), Error> {
+        self.rename(&file.path, to)?;
+        file.path = to.to_path_buf();
+        Ok(())
     }
 
-    fn sync_dir(&self, path: &Path) -> Result<(), Error> {
-        fs::File::open(path)
-            .and_then(|directory| directory.sync_all())
-            .map_err(Error::system(Operation::SyncDirectory, path))
+    fn remove(&self, path: &Path) -> Result<(), Error> {
+        fs::remove_file(path).map_err(Error::system(Operation::Remove, path))
     }
 
     fn free_bytes(&self, path: &Path) -> Result<u64, Error> {
@@ -87,6 +100,12 @@ impl Disk for OsDisk {
             Err(TryLockError::WouldBlock) => Err(Error::new(Operation::Lock, path, Cause::Held)),
             Err(TryLockError::Error(source)) => Err(Error::system(Operation::Lock, path)(source)),
         }
+    }
+}
+
+impl Directory for OsDirectory {
+    fn sync(&self) -> Result<(), Error> {
+        self.directory.sync_all().map_err(Error::system(Operation::SyncDirectory, &self.path))
     }
 }
 

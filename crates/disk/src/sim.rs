@@ -9,6 +9,8 @@
 //! - [`SimDisk::fail_at`]: the n-th operation from now fails, in one of the ways of [`Fault`]. A
 //!   failed flush marks its sectors clean without writing them, as Linux does: flushing again
 //!   succeeds and saves nothing.
+//! - [`SimDisk::lack_descriptors`]: the next so many files and directories can not be opened, and
+//!   nothing can be listed: too many are open already.
 //! - [`SimDisk::limit_bytes`]: a disk that is full past some number of bytes.
 //! - [`SimDisk::flip_bit`] rots one byte.
 //! - [`SimDisk::harm`]: a disk that lied. What was flushed and acknowledged rots, was never there,
@@ -33,8 +35,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::error::{Cause, Error, Operation};
-use crate::{Disk, File, Mode};
+use crate::error::{Cause, Error, OUT_OF_DESCRIPTORS, Operation};
+use crate::{Directory, Disk, File, Mode};
 
 pub use harm::{Harm, Harmed};
 use image::Image;
@@ -55,6 +57,14 @@ pub struct SimFile {
     id: FileId,
     process: u64,
     writable: bool,
+}
+
+/// An open directory of [`SimDisk`].
+#[derive(Debug)]
+pub struct SimDirectory {
+    disk: SimDisk,
+    path: PathBuf,
+    process: u64,
 }
 
 /// A lock of [`SimDisk`].
@@ -92,6 +102,8 @@ pub struct Counts {
     pub bytes_written: u64,
     /// Operations that failed by [`SimDisk::fail_at`].
     pub faults: u64,
+    /// Files, directories and listings that found no descriptor, by [`SimDisk::lack_descriptors`].
+    pub unopened: u64,
     /// Writes that found no room, by [`SimDisk::limit_bytes`].
     pub refused: u64,
     /// Crashes of either kind.
@@ -117,6 +129,8 @@ struct State {
     fault: Option<(u64, Fault)>,
     halted: bool,
     bytes_max: Option<u64>,
+    /// So many times nothing more can be opened.
+    unopened_left: u64,
     counts: Counts,
     /// What changed the disk, if anyone wants to know.
     trace: Option<Vec<String>>,
@@ -169,6 +183,12 @@ impl SimDisk {
         self.state().bytes_max = bytes_max;
     }
 
+    /// Lets the next `times` attempts to open something fail for want of descriptors. None of them
+    /// does anything, and none counts as an operation.
+    pub fn lack_descriptors(&self, times: u64) {
+        self.state().unopened_left = times;
+    }
+
     /// Bytes of all files that have a name.
     pub fn used_bytes(&self) -> u64 {
         self.state().bytes_used()
@@ -206,6 +226,16 @@ impl SimDisk {
     fn state(&self) -> MutexGuard<'_, State> {
         // A test that panicked elsewhere must not hide its own message behind this lock's.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a descriptor, if there is one to be had.
+    fn take_descriptor(&self, operation: Operation, path: &Path) -> Result<(), Error> {
+        let mut state = self.state();
+        let Some(left) = state.unopened_left.checked_sub(1) else { return Ok(()) };
+        state.unopened_left = left;
+        state.counts.unopened += 1;
+        let [errno, _] = OUT_OF_DESCRIPTORS;
+        Err(Error::system(operation, path)(errno.into()))
     }
 
     /// Counts an operation, and lets it fail if its turn has come.
@@ -321,9 +351,11 @@ fn not_found(operation: Operation, path: &Path) -> Error {
 
 impl Disk for SimDisk {
     type File = SimFile;
+    type Directory = SimDirectory;
     type Lock = SimLock;
 
     fn open(&self, path: &Path, mode: Mode) -> Result<SimFile, Error> {
+        self.take_descriptor(Operation::Open, path)?;
         let mut state = self.begin(Operation::Open, path)?;
         let id = match (state.names.file(path), mode) {
             (Some(_), Mode::CreateNew) => {
@@ -339,12 +371,24 @@ impl Disk for SimDisk {
         Ok(SimFile { disk: self.clone(), path: path.to_path_buf(), id, process, writable })
     }
 
+    /// It is no operation that could fail by [`SimDisk::fail_at`]: what is done with it is one.
+    fn open_dir(&self, path: &Path) -> Result<SimDirectory, Error> {
+        self.take_descriptor(Operation::Open, path)?;
+        let state = self.state();
+        if !state.names.is_directory(path) {
+            return Err(not_found(Operation::Open, path));
+        }
+        let process = state.process;
+        Ok(SimDirectory { disk: self.clone(), path: path.to_path_buf(), process })
+    }
+
     fn create_dir_all(&self, path: &Path) -> Result<(), Error> {
         self.begin(Operation::CreateDirectory, path)?.names.create_dir_all(path);
         Ok(())
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>, Error> {
+        self.take_descriptor(Operation::List, path)?;
         let state = self.begin(Operation::List, path)?;
         state.names.list(path).ok_or_else(|| not_found(Operation::List, path))
     }
@@ -357,19 +401,17 @@ impl Disk for SimDisk {
         renamed.then_some(()).ok_or_else(|| not_found(Operation::Rename, from))
     }
 
+    fn rename_open(&self, file: &mut SimFile, to: &Path) -> Result<(), Error> {
+        assert_eq!(file.process, self.state().process, "a dead process renames nothing");
+        self.rename(&file.path, to)?;
+        file.path = to.to_path_buf();
+        Ok(())
+    }
+
     fn remove(&self, path: &Path) -> Result<(), Error> {
         let mut state = self.begin(Operation::Remove, path)?;
         let removed = state.names.remove(path);
         removed.then_some(()).ok_or_else(|| not_found(Operation::Remove, path))
-    }
-
-    fn sync_dir(&self, path: &Path) -> Result<(), Error> {
-        let mut state = self.begin(Operation::SyncDirectory, path)?;
-        if !state.names.is_directory(path) {
-            return Err(not_found(Operation::SyncDirectory, path));
-        }
-        state.names.sync_dir(path);
-        Ok(())
     }
 
     fn free_bytes(&self, path: &Path) -> Result<u64, Error> {
@@ -402,6 +444,19 @@ impl Drop for SimLock {
         if state.locks.get(&self.path) == Some(&self.process) {
             state.locks.remove(&self.path);
         }
+    }
+}
+
+impl Directory for SimDirectory {
+    fn sync(&self) -> Result<(), Error> {
+        let mut state = self.disk.state();
+        let fault = if state.process == self.process { state.strike() } else { Some(Fault::Error) };
+        state.note(Operation::SyncDirectory, &self.path, fault);
+        if let Some(fault) = fault {
+            return Err(fault.error(Operation::SyncDirectory, &self.path));
+        }
+        state.names.sync_dir(&self.path);
+        Ok(())
     }
 }
 

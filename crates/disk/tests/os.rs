@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use disk::{Disk, Error, File, Mode, Operation, OsDisk};
+use disk::{Directory, Disk, Error, File, Mode, Operation, OsDisk};
 
 /// A directory of its own, removed when the test ends.
 struct Scratch(PathBuf);
@@ -121,4 +121,17 @@ fn free_space_is_told_of_what_exists() {
     let error = OsDisk.free_bytes(&scratch.path("missing")).unwrap_err();
     assert!(error.is_not_found(), "{error}");
     assert_eq!(error.operation, Operation::FreeSpace);
+}
+
+#[test]
+fn a_file_that_is_renamed_open_goes_on_under_its_new_name() {
+    let scratch = Scratch::new("rename-open");
+    let mut file = OsDisk.open(&scratch.path("a"), Mode::CreateNew).unwrap();
+    let directory = OsDisk.open_dir(&scratch.0).unwrap();
+    OsDisk.rename_open(&mut file, &scratch.path("b")).unwrap();
+    directory.sync().unwrap();
+    file.write_at(b"x", 0).unwrap();
+    file.sync().unwrap();
+    assert_eq!(OsDisk.list(&scratch.0).unwrap(), ["b"]);
+    assert_eq!(std::fs::read(scratch.path("b")).unwrap(), b"x");
 }

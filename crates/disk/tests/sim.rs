@@ -5,8 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use disk::{Disk, Fault, File, Harm, Mode, SECTOR_BYTES, SimDisk, SimFile};
+use disk::{
+    Directory, Disk, Error, Fault, File, Harm, Mode, Patience, Patient, SECTOR_BYTES, SimDisk,
+    SimFile,
+};
 
 const SEEDS: u64 = 64;
 
@@ -309,4 +314,59 @@ fn a_disk_that_shrinks_is_full_until_something_is_removed() {
     disk.remove(Path::new("/d/a")).unwrap();
     assert_eq!(disk.free_bytes(Path::new("/d")).unwrap(), sector);
     other.write_at(&[1; SECTOR_BYTES], 0).unwrap();
+}
+
+/// Says yes so many times.
+struct Yes(AtomicI64);
+
+impl Patience for Yes {
+    fn wait(&self, error: &Error) -> bool {
+        assert!(error.is_out_of_descriptors(), "{error}");
+        self.0.fetch_sub(1, Ordering::Relaxed) > 0
+    }
+}
+
+#[test]
+fn a_patient_disk_opens_once_there_is_a_descriptor_again_and_repeats_nothing_else() {
+    let disk = SimDisk::new();
+    let patient = |times| Patient::new(disk.clone(), Arc::new(Yes(AtomicI64::new(times))));
+    let path = Path::new("/a");
+    disk.lack_descriptors(3);
+    let error = patient(2).open(path, Mode::CreateNew).unwrap_err();
+    assert!(error.is_out_of_descriptors(), "{error}");
+    assert!(disk.list(Path::new("/")).unwrap().is_empty(), "nothing was created");
+
+    disk.lack_descriptors(3);
+    let file = patient(3).open(path, Mode::CreateNew).unwrap();
+    disk.lack_descriptors(3);
+    assert_eq!(patient(3).list(Path::new("/")).unwrap(), ["a"]);
+    disk.lack_descriptors(3);
+    let directory = patient(3).open_dir(Path::new("/")).unwrap();
+    assert_eq!(disk.counts().unopened, 12);
+
+    // What is open needs none; and what fails otherwise fails at once.
+    disk.lack_descriptors(9);
+    file.sync().unwrap();
+    directory.sync().unwrap();
+    disk.lack_descriptors(0);
+    disk.fail_at(1, Fault::Error);
+    assert!(patient(3).open(path, Mode::Read).is_err());
+    disk.fail_at(1, Fault::Error);
+    assert!(patient(3).sync_dir(Path::new("/")).is_err());
+    assert_eq!(disk.counts().faults, 2);
+}
+
+#[test]
+fn a_file_that_is_renamed_open_goes_on_under_its_new_name() {
+    let disk = SimDisk::new();
+    let mut file = disk.open(Path::new("/a"), Mode::CreateNew).unwrap();
+    disk.lack_descriptors(1);
+    disk.rename_open(&mut file, Path::new("/b")).unwrap();
+    file.write_at(b"x", 0).unwrap();
+    disk.lack_descriptors(0);
+    assert_eq!(disk.list(Path::new("/")).unwrap(), ["b"]);
+    assert_eq!(disk.open(Path::new("/b"), Mode::Read).unwrap().size_bytes().unwrap(), 1);
+    disk.fail_at(1, Fault::Error);
+    let error = file.sync().unwrap_err();
+    assert_eq!(error.path, Path::new("/b"), "and is called by it");
 }

@@ -6,10 +6,13 @@
 //! 1. [`Folder::draft`]: a spare (or a new file) gets the header, flushed;
 //! 2. whoever recovers copies frames into the draft and flushes them;
 //! 3. [`Folder::publish`]: it is renamed to its number, and the directory flushed.
+//!
+//! With a spare at hand none of them opens anything: the spares, the draft and the directory stay
+//! open throughout. So a process that has used up its descriptors goes on writing.
 
 use std::path::{Path, PathBuf};
 
-use disk::{Disk, File, Mode};
+use disk::{Directory, Disk, File, Mode};
 
 use crate::format::{BLOCK_BYTES, SegmentHeader};
 use crate::spares::{Spare, SpareKeeper, Spares};
@@ -21,10 +24,11 @@ const DAMAGED: &str = "damaged-";
 const DAMAGED_SEGMENTS_MAX: usize = 16;
 
 /// The directory of the log and the spares in it.
-pub(crate) struct Folder<D> {
+pub(crate) struct Folder<D: Disk> {
     disk: D,
     path: PathBuf,
-    spares: Spares,
+    directory: D::Directory,
+    spares: Spares<D::File>,
 }
 
 /// What became of segments that were given up.
@@ -58,7 +62,7 @@ impl<D: Disk> Folder<D> {
         let names = disk.list(path)?;
         let numbers = names.iter().filter_map(|name| parse_segment_name(name)).collect();
         let spares = names.iter().filter_map(|name| parse_spare_name(name));
-        let folder = Folder { disk, path: path.to_path_buf(), spares: Spares::default() };
+        let folder = Folder::look(disk, path)?;
         for name in spares {
             folder.adopt_spare(name)?;
         }
@@ -66,8 +70,9 @@ impl<D: Disk> Folder<D> {
     }
 
     /// The directory as it is; nothing is created, removed or taken over.
-    pub(crate) fn look(disk: D, path: &Path) -> Folder<D> {
-        Folder { disk, path: path.to_path_buf(), spares: Spares::default() }
+    pub(crate) fn look(disk: D, path: &Path) -> Result<Folder<D>, disk::Error> {
+        let directory = disk.open_dir(path)?;
+        Ok(Folder { disk, path: path.to_path_buf(), directory, spares: Spares::default() })
     }
 
     pub(crate) fn segment_path(&self, number: u64) -> PathBuf {
@@ -82,7 +87,7 @@ impl<D: Disk> Folder<D> {
     /// Begins a segment: a file with a durable header, still under a spare's name.
     pub(crate) fn draft(&mut self, header: &SegmentHeader) -> Result<Draft<D::File>, disk::Error> {
         let (block, seed) = header.encode();
-        let (name, file, prepared) = self.take_spare()?;
+        let Spare { name, file, prepared } = self.take_spare()?;
         file.write_at(&block, 0)?;
         file.sync()?;
         Ok(Draft { file, seed, name, number: header.number, prepared: prepared.max(BLOCK_BYTES) })
@@ -90,13 +95,10 @@ impl<D: Disk> Folder<D> {
 
     /// Gives a draft its number, durably.
     pub(crate) fn publish(&self, draft: Draft<D::File>) -> Result<Begun<D::File>, disk::Error> {
-        let Draft { file, seed, name, number, prepared } = draft;
-        drop(file); // it knows itself by the spare's name
-        let published = self.segment_path(number);
-        self.disk.rename(&self.spare_path(name), &published)?;
+        let Draft { mut file, seed, name, number, prepared } = draft;
+        self.disk.rename_open(&mut file, &self.segment_path(number))?;
         self.spares.release(name);
-        self.disk.sync_dir(&self.path)?;
-        let file = self.disk.open(&published, Mode::ReadWrite)?;
+        self.directory.sync()?;
         Ok(Begun { file, seed, prepared })
     }
 
@@ -132,7 +134,7 @@ impl<D: Disk> Folder<D> {
             let path = self.path.join(format!("{DAMAGED}{number:020}.wal"));
             self.disk.rename(&self.segment_path(*number), &path)?;
             if paths.is_empty() || paths.len() + 1 == numbers.len() {
-                self.disk.sync_dir(&self.path)?;
+                self.directory.sync()?;
             }
             paths.push(path);
         }
@@ -148,53 +150,59 @@ impl<D: Disk> Folder<D> {
     /// removes what is dead.
     pub(crate) fn give_up(&self, numbers: &[u64], spares: usize) -> Result<GivenUp, disk::Error> {
         let names = self.spares.take_names(numbers.len(), spares);
+        let mut recycled = Vec::new();
         for (position, number) in numbers.iter().rev().enumerate() {
             let path = self.segment_path(*number);
             match names.get(position) {
-                Some(name) => self.disk.rename(&path, &self.spare_path(*name))?,
+                Some(name) => recycled.push((*name, self.recycle(&path, *name)?)),
                 None => self.disk.remove(&path)?,
             }
             if position == 0 || position + 1 == numbers.len() {
-                self.disk.sync_dir(&self.path)?;
+                self.directory.sync()?;
             }
         }
-        let recycled = names.len() as u64;
-        for name in names {
-            let file = self.disk.open(&self.spare_path(name), Mode::ReadWrite)?;
+        let count = recycled.len() as u64;
+        for (name, file) in recycled {
             file.write_at(&[0; BLOCK_BYTES as usize], 0)?;
             file.sync()?;
-            self.spares.put(Spare { name, prepared: file.size_bytes()? });
+            let prepared = file.size_bytes()?;
+            self.spares.put(Spare { name, prepared, file });
         }
-        Ok(GivenUp { recycled, removed: numbers.len() as u64 - recycled })
+        Ok(GivenUp { recycled: count, removed: numbers.len() as u64 - count })
+    }
+
+    /// Gives a segment that is given up a spare's name.
+    fn recycle(&self, segment: &Path, name: u64) -> Result<D::File, disk::Error> {
+        // Opened first: what can not be opened stays a segment.
+        let opened = self.disk.open(segment, Mode::ReadWrite);
+        let mut file = opened.inspect_err(|_| self.spares.release(name))?;
+        self.disk.rename_open(&mut file, &self.spare_path(name))?;
+        Ok(file)
     }
 
     /// The best prepared spare, or a new file.
-    fn take_spare(&mut self) -> Result<(u64, D::File, u64), disk::Error> {
-        match self.spares.take() {
-            Some(Spare { name, prepared }) => {
-                let file = self.disk.open(&self.spare_path(name), Mode::ReadWrite)?;
-                Ok((name, file, prepared))
-            }
-            None => {
-                let name = self.spares.take_name();
-                let file = self.disk.open(&self.spare_path(name), Mode::CreateNew)?;
-                Ok((name, file, 0))
-            }
+    fn take_spare(&mut self) -> Result<Spare<D::File>, disk::Error> {
+        if let Some(spare) = self.spares.take() {
+            return Ok(spare);
         }
+        let name = self.spares.take_name();
+        let opened = self.disk.open(&self.spare_path(name), Mode::CreateNew);
+        let file = opened.inspect_err(|_| self.spares.release(name))?;
+        Ok(Spare { name, prepared: 0, file })
     }
 
     /// Keeps a spare of an earlier process, unless it was already made into a draft: its number
     /// will be used again, and frames under that number must not be found in it.
     fn adopt_spare(&self, name: u64) -> Result<(), disk::Error> {
         let path = self.spare_path(name);
-        let file = self.disk.open(&path, Mode::Read)?;
+        let file = self.disk.open(&path, Mode::ReadWrite)?;
         let mut block = vec![0; BLOCK_BYTES as usize];
         let read = file.read_at(&mut block, 0)?;
         let prepared = file.size_bytes()?;
         if block[..read].iter().any(|byte| *byte != 0) {
             return self.disk.remove(&path);
         }
-        self.spares.put(Spare { name, prepared });
+        self.spares.put(Spare { name, prepared, file });
         Ok(())
     }
 

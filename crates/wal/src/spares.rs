@@ -11,7 +11,9 @@
 //!                                                └─────────┘
 //! ```
 //!
-//! What the two share is [`Spares`]: a list behind a lock that nobody holds while a disk works.
+//! What the two share is [`Spares`]: a list behind a lock that nobody holds while a disk works. The
+//! files in it stay open, so that taking one needs no descriptor. They are few: those that were
+//! asked for, and one.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -29,43 +31,57 @@ const PREPARE_STEP_BYTES: u64 = 1 << 20;
 const RECYCLED_BEYOND: usize = 1;
 
 /// A file that waits to become a segment.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spare {
+#[derive(Debug)]
+pub(crate) struct Spare<F> {
     pub(crate) name: u64,
     /// Bytes that are written already; those after them are written when it is used.
     pub(crate) prepared: u64,
+    pub(crate) file: F,
 }
 
 /// The spares of a log; clones share them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Spares {
-    shelf: Arc<Mutex<Shelf>>,
+#[derive(Debug)]
+pub(crate) struct Spares<F> {
+    shelf: Arc<Mutex<Shelf<F>>>,
 }
 
-#[derive(Debug, Default)]
-struct Shelf {
-    waiting: Vec<Spare>,
+#[derive(Debug)]
+struct Shelf<F> {
+    waiting: Vec<Spare<F>>,
     /// Names that files in other hands have, or may have been left with by a failure.
     taken: BTreeSet<u64>,
     /// Bytes of the active segment's file that are still to be written.
     active_missing: u64,
 }
 
-impl Spares {
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+impl<F> Clone for Spares<F> {
+    fn clone(&self) -> Spares<F> {
+        Spares { shelf: Arc::clone(&self.shelf) }
+    }
+}
+
+impl<F> Default for Spares<F> {
+    fn default() -> Spares<F> {
+        let shelf = Shelf { waiting: Vec::new(), taken: BTreeSet::new(), active_missing: 0 };
+        Spares { shelf: Arc::new(Mutex::new(shelf)) }
+    }
+}
+
+impl<F> Spares<F> {
+    fn shelf(&self) -> MutexGuard<'_, Shelf<F>> {
         // Whoever panicked with it in hand has said so; the list itself is never half changed.
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A spare is ready to be taken.
-    pub(crate) fn put(&self, spare: Spare) {
+    pub(crate) fn put(&self, spare: Spare<F>) {
         let mut shelf = self.shelf();
         shelf.taken.remove(&spare.name);
         shelf.waiting.push(spare);
     }
 
     /// The best prepared one. Its name stays taken until it is released.
-    pub(crate) fn take(&self) -> Option<Spare> {
+    pub(crate) fn take(&self) -> Option<Spare<F>> {
         let mut shelf = self.shelf();
         shelf.waiting.sort_unstable_by_key(|spare| spare.prepared);
         let spare = shelf.waiting.pop()?;
@@ -74,7 +90,7 @@ impl Spares {
     }
 
     /// One that is shorter than `capacity`.
-    fn take_unfinished(&self, capacity: u64) -> Option<Spare> {
+    fn take_unfinished(&self, capacity: u64) -> Option<Spare<F>> {
         let mut shelf = self.shelf();
         let position = shelf.waiting.iter().position(|spare| spare.prepared < capacity)?;
         let spare = shelf.waiting.remove(position);
@@ -106,7 +122,7 @@ impl Spares {
     }
 }
 
-impl Shelf {
+impl<F> Shelf<F> {
     fn take_name(&mut self) -> u64 {
         let waiting = self.waiting.iter().map(|spare| spare.name);
         let name = waiting.chain(self.taken.iter().copied()).max().unwrap_or(0) + 1;
@@ -119,15 +135,10 @@ impl Shelf {
 pub struct SpareKeeper<D: Disk> {
     disk: D,
     path: PathBuf,
-    spares: Spares,
+    spares: Spares<D::File>,
     wanted: usize,
     segment_bytes: u64,
-    at_work: Option<AtWork<D::File>>,
-}
-
-struct AtWork<F> {
-    spare: Spare,
-    file: F,
+    at_work: Option<Spare<D::File>>,
 }
 
 /// What a step of [`SpareKeeper`] came to.
@@ -158,7 +169,7 @@ impl<D: Disk> SpareKeeper<D> {
     pub(crate) fn new(
         disk: D,
         path: &Path,
-        spares: Spares,
+        spares: Spares<D::File>,
         wanted: usize,
         segment_bytes: u64,
     ) -> SpareKeeper<D> {
@@ -177,7 +188,7 @@ impl<D: Disk> SpareKeeper<D> {
                 Err(preparation) => return Ok(preparation),
             },
         };
-        let name = at_work.spare.name;
+        let name = at_work.name;
         let prepared = self.go_on(at_work);
         prepared.inspect_err(|_| self.give_up(name))
     }
@@ -191,7 +202,7 @@ impl<D: Disk> SpareKeeper<D> {
     pub fn room(&self) -> Result<Room, disk::Error> {
         let free_bytes = self.disk.free_bytes(&self.path)?;
         let shelf = self.spares.shelf();
-        let at_work = self.at_work.iter().map(|at_work| at_work.spare.prepared);
+        let at_work = self.at_work.iter().map(|at_work| at_work.prepared);
         let waiting = shelf.waiting.iter().map(|spare| spare.prepared);
         let missing: Vec<u64> =
             waiting.chain(at_work).map(|bytes| self.segment_bytes.saturating_sub(bytes)).collect();
@@ -203,21 +214,19 @@ impl<D: Disk> SpareKeeper<D> {
     }
 
     /// What there is to work on, or why there is nothing.
-    fn begin(&mut self) -> Result<Result<AtWork<D::File>, Preparation>, disk::Error> {
+    fn begin(&mut self) -> Result<Result<Spare<D::File>, Preparation>, disk::Error> {
         let Some(bytes) = self.next_needs() else { return Ok(Err(Preparation::Done)) };
         // Zeros that do not fit take the last bytes from whoever needs them more.
         if self.disk.free_bytes(&self.path)? < bytes {
             return Ok(Err(Preparation::NoRoom));
         }
         if let Some(spare) = self.spares.take_unfinished(self.segment_bytes) {
-            let opened = self.disk.open(&spare_path(&self.path, spare.name), Mode::ReadWrite);
-            let file = opened.inspect_err(|_| self.spares.put(spare))?;
-            return Ok(Ok(AtWork { spare, file }));
+            return Ok(Ok(spare));
         }
-        let spare = Spare { name: self.spares.take_name(), prepared: 0 };
-        let opened = self.disk.open(&spare_path(&self.path, spare.name), Mode::CreateNew);
-        let file = opened.inspect_err(|_| self.spares.release(spare.name))?;
-        Ok(Ok(AtWork { spare, file }))
+        let name = self.spares.take_name();
+        let opened = self.disk.open(&spare_path(&self.path, name), Mode::CreateNew);
+        let file = opened.inspect_err(|_| self.spares.release(name))?;
+        Ok(Ok(Spare { name, prepared: 0, file }))
     }
 
     /// Bytes that the next spare to be made or finished is to take; none if all are ready.
@@ -228,16 +237,15 @@ impl<D: Disk> SpareKeeper<D> {
         unfinished.map(|spare| self.segment_bytes - spare.prepared).or(unmade)
     }
 
-    fn go_on(&mut self, mut at_work: AtWork<D::File>) -> Result<Preparation, disk::Error> {
-        let spare = &mut at_work.spare;
-        spare.prepared = write_zeros(&at_work.file, spare.prepared, self.segment_bytes)?;
+    fn go_on(&mut self, mut spare: Spare<D::File>) -> Result<Preparation, disk::Error> {
+        spare.prepared = write_zeros(&spare.file, spare.prepared, self.segment_bytes)?;
         if spare.prepared < self.segment_bytes {
-            self.at_work = Some(at_work);
+            self.at_work = Some(spare);
             return Ok(Preparation::More);
         }
         // It may be needed when nothing else can be created.
         self.disk.sync_dir(&self.path)?;
-        self.spares.put(at_work.spare);
+        self.spares.put(spare);
         Ok(Preparation::More)
     }
 

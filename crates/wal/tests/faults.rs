@@ -5,26 +5,41 @@
 
 mod support;
 
-use disk::Fault;
-use support::{FAULTS, Modelled, Random, entry, random_batches};
-use wal::{Batch, Error, HardState, OpenError};
+use std::path::Path;
+
+use disk::{Fault, SimDisk};
+use support::{FAULTS, LOG, Modelled, OPTIONS, Random, entry, random_batches};
+use wal::{Batch, Error, HardState, OpenError, Wal};
 
 /// Two openings, appends over several segments with truncations, closing frames, preparation. It
 /// stops at the first failure, as a member does.
 fn life(log: &mut Modelled) -> Result<(), Failure> {
+    live(log, true, &mut || {})
+}
+
+/// The same with or without spares; `between` is called before whatever could open a file.
+fn live(log: &mut Modelled, spares: bool, between: &mut dyn FnMut()) -> Result<(), Failure> {
     let mut random = Random(42);
     for _ in 0..2 {
+        between();
         log.open()?;
-        log.prepare()?;
+        if spares {
+            log.prepare()?;
+        }
         for _ in 0..6 {
             let batches = random_batches(&mut random, &log.state, log.commit);
+            between();
             log.append(&batches)?;
-            while log.prepare()? {}
+            between();
+            while spares && log.prepare()? {}
+            between();
             if log.commit > log.state.start.1 {
                 log.cut(log.commit)?;
             }
         }
+        between();
         log.wal().write_closing_frame()?;
+        between();
         let (start, last) = (log.state.start.1, log.state.last_index());
         if last > start {
             log.wal().read(start + 1, last, 0).map_err(|_| Failure)?;
@@ -120,4 +135,59 @@ fn a_failure_to_prepare_leaves_the_log_sound() {
     log.append(&batches).unwrap();
     log.crash(Some(1));
     log.open().unwrap();
+}
+
+#[test]
+fn whoever_waits_for_descriptors_loses_nothing() {
+    for spares in [true, false] {
+        let mut log = Modelled::new();
+        let (disk, mut times) = (log.disk.clone(), 0);
+        let between = &mut || {
+            times += 1;
+            disk.lack_descriptors(times % 5);
+        };
+        live(&mut log, spares, between).unwrap();
+        let unopened = log.disk.counts().unopened;
+        assert!(unopened > 10, "only {unopened} attempts failed");
+        log.open().unwrap();
+        log.check_all();
+    }
+}
+
+/// An append that needs another segment than the active one.
+fn long_batch(log: &Modelled) -> Vec<Batch> {
+    let next = log.state.last_index() + 1;
+    let entries = (next..next + 2).map(|index| entry(index, 1, vec![7; 5_000])).collect();
+    vec![Batch::new(HardState { term: 1, vote: Some(1), commit: 0 }, entries)]
+}
+
+#[test]
+fn a_segment_that_begins_in_a_spare_needs_no_descriptor() {
+    let (mut log, _) = log_and_batch();
+    for segments in 1..=3 {
+        log.disk.lack_descriptors(0);
+        while log.prepare().unwrap() {}
+        log.disk.lack_descriptors(u64::MAX);
+        log.append(&long_batch(&log)).unwrap();
+        assert_eq!(log.wal().stats().segments, segments);
+    }
+    assert_eq!(log.disk.counts().unopened, 0, "nothing was to be opened");
+    log.disk.lack_descriptors(0);
+    log.crash(Some(1));
+    log.open().unwrap();
+    log.check_all();
+}
+
+#[test]
+fn a_segment_that_can_not_be_opened_to_be_read_is_read_later() {
+    let disk = SimDisk::new();
+    let (mut wal, _) = Wal::open(disk.clone(), Path::new(LOG), OPTIONS, &mut |_| {}).unwrap();
+    let entries: Vec<_> = (1..=6).map(|index| entry(index, 1, vec![7; 5_000])).collect();
+    let hard_state = HardState { term: 1, vote: Some(1), commit: 0 };
+    wal.append(&[Batch::new(hard_state, entries.clone())]).unwrap();
+    disk.lack_descriptors(1);
+    let error = wal.read(1, 1, 0).unwrap_err();
+    assert!(error.to_string().contains("raise the limit of open files"), "{error}");
+    assert!(!wal.is_poisoned());
+    assert_eq!(wal.read(1, 1, 0).unwrap(), entries[..1]);
 }

@@ -61,6 +61,16 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// As far as this process can have `connections` of clients, at least four, open at once.
+    pub fn affording(connections: usize) -> Limits {
+        let limits = Limits::default();
+        let connections_spare = limits.connections_spare.min(connections / 4);
+        let connections_max = limits.connections_max.min(connections - connections_spare);
+        Limits { connections_max, connections_spare, ..limits }
+    }
+}
+
 /// After a failed `accept` (too many open files, usually) the next one waits this long: at once
 /// it would only fail again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

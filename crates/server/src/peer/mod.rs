@@ -55,6 +55,11 @@ pub(crate) use membership::Introduction;
 pub(crate) use peers::{Dialler, Peers};
 pub(crate) use roster::Roster;
 
+/// Streams of peers that are open at once, at most: to and from each member, for messages and for
+/// snapshots; to each guest; and those in their handshake.
+pub(crate) const DESCRIPTORS_MAX: usize =
+    4 * replica::MEMBERS_MAX + 2 * peers::GUESTS_MAX + inbound::HANDSHAKES_MAX;
+
 /// The path that becomes a peer stream.
 const APPEND_PATH: &str = "/raft/append";
 

@@ -24,7 +24,7 @@ use crate::config::Address;
 use crate::node::{Counters, Inbox, StatusBoard};
 
 /// Peers outside the configuration that are answered at once; more are only listened to.
-const GUESTS_MAX: usize = 32;
+pub(super) const GUESTS_MAX: usize = 32;
 
 /// What it takes to open streams.
 pub(crate) struct Dialler {

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use disk::{Disk, Error, File, Mode, OsDisk, OsFile, OsLock};
+use disk::{Directory, Disk, Error, File, Mode, OsDirectory, OsDisk, OsFile, OsLock, Patient};
+
+/// What a member keeps its data on: it waits for descriptors rather than fail for want of them.
+pub(super) type Storage = Patient<MemberDisk>;
 
 /// A disk that flushes if it is told to.
 #[derive(Clone, Debug)]
@@ -17,12 +20,24 @@ pub(super) struct MemberFile {
     flushes: bool,
 }
 
+/// A directory on it.
+#[derive(Debug)]
+pub(super) struct MemberDirectory {
+    directory: OsDirectory,
+    flushes: bool,
+}
+
 impl Disk for MemberDisk {
     type File = MemberFile;
+    type Directory = MemberDirectory;
     type Lock = OsLock;
 
     fn open(&self, path: &Path, mode: Mode) -> Result<MemberFile, Error> {
         Ok(MemberFile { file: OsDisk.open(path, mode)?, flushes: self.flushes })
+    }
+
+    fn open_dir(&self, path: &Path) -> Result<MemberDirectory, Error> {
+        Ok(MemberDirectory { directory: OsDisk.open_dir(path)?, flushes: self.flushes })
     }
 
     fn create_dir_all(&self, path: &Path) -> Result<(), Error> {
@@ -37,12 +52,12 @@ impl Disk for MemberDisk {
         OsDisk.rename(from, to)
     }
 
-    fn remove(&self, path: &Path) -> Result<(), Error> {
-        OsDisk.remove(path)
+    fn rename_open(&self, file: &mut MemberFile, to: &Path) -> Result<(), Error> {
+        OsDisk.rename_open(&mut file.file, to)
     }
 
-    fn sync_dir(&self, path: &Path) -> Result<(), Error> {
-        if self.flushes { OsDisk.sync_dir(path) } else { Ok(()) }
+    fn remove(&self, path: &Path) -> Result<(), Error> {
+        OsDisk.remove(path)
     }
 
     fn free_bytes(&self, path: &Path) -> Result<u64, Error> {
@@ -51,6 +66,12 @@ impl Disk for MemberDisk {
 
     fn lock(&self, path: &Path) -> Result<OsLock, Error> {
         OsDisk.lock(path)
+    }
+}
+
+impl Directory for MemberDirectory {
+    fn sync(&self) -> Result<(), Error> {
+        if self.flushes { self.directory.sync() } else { Ok(()) }
     }
 }
 

@@ -14,6 +14,13 @@ use crate::peer::Refusal;
 /// Why a member does not run.
 #[derive(Debug)]
 pub enum StartError {
+    /// This process may not have as many files and connections open as a member needs.
+    FewDescriptors {
+        /// So many it may.
+        limit: usize,
+        /// So many it must.
+        needed: usize,
+    },
     /// The data directory can not be used: locked, of another member, unwritable, damaged.
     Directory(DirectoryError),
     /// The log in it can not be used: damaged, or of a newer version.
@@ -71,6 +78,11 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StartError::FewDescriptors { limit, needed } => write!(
+                f,
+                "this process may have {limit} files and connections open, and a member needs \
+                 {needed}: raise its hard limit (`ulimit -n` as root, LimitNOFILE= of a service)"
+            ),
             StartError::Directory(error) => error.fmt(f),
             StartError::Log(error) => error.fmt(f),
             StartError::Snapshots(error) => write!(

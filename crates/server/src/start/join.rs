@@ -10,7 +10,7 @@ use replica::{
 use store::Store;
 use tracing::{error, info, warn};
 
-use super::disk::MemberDisk;
+use super::disk::Storage;
 use super::{Member, StartError, TAIL_BYTES_MAX, draw, draw_long};
 use crate::config::Address;
 use crate::node::Expelled;
@@ -21,18 +21,14 @@ const FOUNDING_STAMP_MS: u64 = 0;
 
 /// A member's log, with the cluster that is written in it.
 pub(super) struct Joined {
-    pub(super) worker: LogWorker<MemberDisk>,
+    pub(super) worker: LogWorker<Storage>,
     pub(super) recovered: Recovered,
     pub(super) configuration: Configuration,
 }
 
 impl Joined {
     /// A member that gets everything from the leader, its own place in the cluster too.
-    fn with_nothing(
-        worker: LogWorker<MemberDisk>,
-        recovered: Recovered,
-        cluster_id: u128,
-    ) -> Joined {
+    fn with_nothing(worker: LogWorker<Storage>, recovered: Recovered, cluster_id: u128) -> Joined {
         let configuration = Configuration::founding(cluster_id, [].into());
         Joined { worker, recovered, configuration }
     }
@@ -74,7 +70,7 @@ impl Member {
     /// either, until the leader has sent its state (rule 2.4).
     fn go_on_without_a_state(
         &self,
-        worker: LogWorker<MemberDisk>,
+        worker: LogWorker<Storage>,
         recovered: Recovered,
     ) -> Result<Joined, StartError> {
         let path = self.config.data_dir.clone();
@@ -83,8 +79,8 @@ impl Member {
         Ok(Joined::with_nothing(worker, recovered, cluster_id))
     }
 
-    async fn recover(&mut self) -> Result<(LogWorker<MemberDisk>, Recovered), StartError> {
-        let disk = MemberDisk { flushes: !self.config.unsafe_no_fsync };
+    async fn recover(&mut self) -> Result<(LogWorker<Storage>, Recovered), StartError> {
+        let disk = self.disk.clone();
         let path = self.directory.log_path();
         let segment_bytes = self.config.wal_segment_bytes;
         let options = LogOptions { segment_bytes, salt: draw()?, ..LogOptions::default() };
@@ -96,7 +92,7 @@ impl Member {
         }
         announce_repairs(&recovered);
         info!(last = %recovered.restored.log.last(), "recovered the log");
-        let disk = MemberDisk { flushes: !self.config.unsafe_no_fsync };
+        let disk = self.disk.clone();
         let path = self.directory.snapshots_path();
         let opened = move || {
             let opened = open_snapshots(disk, &path, &mut recovered);
@@ -160,7 +156,7 @@ impl Member {
     /// Finds a cluster for a member whose log holds none.
     async fn find_cluster(
         &mut self,
-        worker: LogWorker<MemberDisk>,
+        worker: LogWorker<Storage>,
         recovered: Recovered,
     ) -> Result<Joined, StartError> {
         let Identity { cluster_id, joining, .. } = *self.directory.identity();
@@ -183,7 +179,7 @@ impl Member {
     /// Founds a cluster together with the listed peers, and writes it into the empty log.
     async fn bootstrap(
         &mut self,
-        mut worker: LogWorker<MemberDisk>,
+        mut worker: LogWorker<Storage>,
         recovered: Recovered,
     ) -> Result<Joined, StartError> {
         let me = self.hello();

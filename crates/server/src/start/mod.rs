@@ -1,7 +1,7 @@
 //! A member's life: from its data directory to its last answer.
 //!
-//! 1. Lock the data directory, bind the port. Everything an operator can have got wrong on this
-//!    machine shows here, before anybody is told anything.
+//! 1. Claim descriptors, lock the data directory, bind the port. Everything an operator can have
+//!    got wrong on this machine shows here, before anybody is told anything.
 //! 2. Answer HTTP: probes and status work from now on; reads and writes are refused.
 //! 3. Recover the log. A log with a cluster in it says all that matters; flags that differ from it
 //!    are warned about (rule 3.2).
@@ -12,6 +12,7 @@
 //! 7. When told to stop: hand over leadership, finish what is being answered, close the streams.
 //!    When the member can not go on: stop at once, and say why.
 
+mod descriptors;
 mod disk;
 mod error;
 mod join;
@@ -23,6 +24,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::disk::Patience;
 use raft::{MemberId, RoleName};
 use replica::{DataDirectory, FoundSnapshots, Replica, SnapshotOptions, SnapshotWorker};
 use store::Store;
@@ -39,7 +41,8 @@ use crate::node::{
     Threads, start,
 };
 use crate::peer::{Dialler, Hello, HelloBoard, Inbound, Introduction, PeerDoor, Peers, Roster};
-use disk::MemberDisk;
+use descriptors::Waiting;
+use disk::{MemberDisk, Storage};
 pub use error::StartError;
 use join::Joined;
 
@@ -61,21 +64,30 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 pub struct Server {
     config: Config,
     listener: TcpListener,
-    directory: DataDirectory<MemberDisk>,
+    directory: DataDirectory<Storage>,
+    disk: Storage,
+    waiting: Arc<Waiting>,
+    /// Connections that clients may have.
+    for_clients: usize,
 }
 
 impl Server {
-    /// Locks the data directory, creating it if there is none, and binds the port.
+    /// Claims as many open files as this user may have, locks the data directory, creating it if
+    /// there is none, and binds the port.
     pub async fn open(config: Config) -> Result<Server, StartError> {
+        let for_clients = descriptors::claim()?;
         let (member_id, incarnation) = (draw()?.max(1), draw_long()?);
+        let waiting = Arc::new(Waiting::default());
         let disk = MemberDisk { flushes: !config.unsafe_no_fsync };
+        let disk = Storage::new(disk, Arc::clone(&waiting) as Arc<dyn Patience>);
         let fresh = || (member_id, incarnation);
-        let directory = DataDirectory::open(disk, &config.data_dir, &config.name, fresh)?;
+        let directory = DataDirectory::open(disk.clone(), &config.data_dir, &config.name, fresh)?;
         let listen = config.listen;
         let bind_error = |error| StartError::of_bind(listen, error);
         let listener = TcpListener::bind(listen).await.map_err(bind_error)?;
         let bound = listener.local_addr().map_err(bind_error)?;
-        Ok(Server { config: config.bound_to(bound), listener, directory })
+        let config = config.bound_to(bound);
+        Ok(Server { config, listener, directory, disk, waiting, for_clients })
     }
 
     /// Where it listens: the port is the one the system chose, if it was to choose.
@@ -86,10 +98,10 @@ impl Server {
     /// Runs until `shutdown` is done or the member can not go on.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         let mut shutdown = pin!(shutdown);
-        let Server { config, listener, directory } = self;
-        let mut member = Member::new(config, directory);
+        let Server { config, listener, directory, disk, waiting, for_clients } = self;
+        let mut member = Member::new(config, directory, disk);
         member.announce();
-        let doors = member.open_doors(listener);
+        let doors = member.open_doors(listener, Limits::affording(for_clients));
         let joined = tokio::select! {
             joined = member.join() => joined?,
             () = &mut shutdown => {
@@ -97,6 +109,7 @@ impl Server {
                 return Ok(());
             }
         };
+        waiting.begin();
         let mut running = member.start(joined)?;
         let outcome: Result<(), StartError> = tokio::select! {
             failed = running.threads.failed() => Err(failed.into()),
@@ -108,6 +121,7 @@ impl Server {
             error!("{reason}");
             member.status.stopped(reason.to_string());
             // First of all, so that the peers notice at once.
+            waiting.end();
             let stopped = running.stop(&inbound).await;
             member.node.watches().close();
             doors.close().await;
@@ -119,6 +133,8 @@ impl Server {
         member.hand_over().await;
         member.node.watches().close();
         doors.close().await;
+        // With the doors closed there are descriptors again, if clients had them.
+        waiting.end();
         running.stop(&inbound).await?;
         info!("stopped");
         Ok(())
@@ -143,14 +159,15 @@ impl Doors {
 /// What a member is made of, whether it runs yet or not.
 struct Member {
     config: Config,
-    directory: DataDirectory<MemberDisk>,
+    directory: DataDirectory<Storage>,
+    disk: Storage,
     status: Arc<StatusBoard>,
     inbox: Arc<Inbox>,
     node: Node,
     /// Until the replica takes it.
     store: Option<Store>,
     /// Opened after the log; until the threads take them.
-    snapshots: Option<(SnapshotWorker<MemberDisk>, FoundSnapshots)>,
+    snapshots: Option<(SnapshotWorker<Storage>, FoundSnapshots)>,
     door: PeerDoor,
 }
 
@@ -160,7 +177,7 @@ struct Running {
 }
 
 impl Member {
-    fn new(config: Config, directory: DataDirectory<MemberDisk>) -> Member {
+    fn new(config: Config, directory: DataDirectory<Storage>, disk: Storage) -> Member {
         let identity = directory.identity();
         let status = Arc::new(StatusBoard::new(About {
             id: MemberId(identity.member_id),
@@ -175,7 +192,8 @@ impl Member {
         let node = Node::new(Arc::clone(&inbox), Arc::clone(&status), store.reader());
         let inbound = Inbound::new(Arc::clone(&inbox));
         let door = PeerDoor { inbound, hello: Arc::new(HelloBoard::default()) };
-        Member { config, directory, status, inbox, node, store: Some(store), snapshots: None, door }
+        let (store, snapshots) = (Some(store), None);
+        Member { config, directory, disk, status, inbox, node, store, snapshots, door }
     }
 
     fn announce(&self) {
@@ -188,8 +206,7 @@ impl Member {
         }
     }
 
-    fn open_doors(&self, listener: TcpListener) -> Doors {
-        let limits = Limits::default();
+    fn open_doors(&self, listener: TcpListener, limits: Limits) -> Doors {
         let peers = self.door.clone().routes();
         let router = http::router(self.node.clone(), &self.config, limits, peers);
         let (stop, stopped) = oneshot::channel();

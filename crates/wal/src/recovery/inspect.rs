@@ -68,7 +68,7 @@ pub fn inspect<D: Disk>(
     snapshots: &[(u64, u64)],
     visit: &mut dyn FnMut(Visit<'_>),
 ) -> Result<LogReport, OpenError> {
-    let folder = Folder::look(disk, directory);
+    let folder = Folder::look(disk, directory)?;
     let numbers = folder.numbers()?;
     let mut report = LogReport {
         segments: Vec::new(),

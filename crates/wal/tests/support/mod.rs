@@ -8,9 +8,11 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use disk::{Fault, SimDisk};
+use disk::{Fault, Patience, Patient, SimDisk};
 use wal::{
     Batch, Entry, Error, HardState, OpenError, Options, Preparation, RECORD_HEAD_BYTES, Recovered,
     SpareKeeper, Visit, Wal,
@@ -115,11 +117,20 @@ impl State {
     }
 }
 
+/// Opens again so many times at most that no test comes near, and none runs for ever.
+struct Stubborn(AtomicU64);
+
+impl Patience for Stubborn {
+    fn wait(&self, _error: &disk::Error) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed) < 10_000
+    }
+}
+
 /// A log and its model.
 pub(crate) struct Modelled {
     pub(crate) disk: SimDisk,
-    wal: Option<Wal<SimDisk>>,
-    keeper: Option<SpareKeeper<SimDisk>>,
+    wal: Option<Wal<Patient<SimDisk>>>,
+    keeper: Option<SpareKeeper<Patient<SimDisk>>>,
     /// What was acknowledged last; what the log holds while all is well.
     pub(crate) state: State,
     /// What else it may hold after a failure.
@@ -141,7 +152,8 @@ impl Modelled {
     pub(crate) fn open(&mut self) -> Result<Recovered, OpenError> {
         let mut found = State::default();
         let visit = &mut |visit: Visit<'_>| found.visit(visit);
-        let (wal, recovered) = Wal::open(self.disk.clone(), Path::new(LOG), OPTIONS, visit)?;
+        let disk = Patient::new(self.disk.clone(), Arc::new(Stubborn(AtomicU64::new(0))));
+        let (wal, recovered) = Wal::open(disk, Path::new(LOG), OPTIONS, visit)?;
         found.promise(recovered.hard_state);
         assert_eq!(recovered.last.map_or(0, |(_, index)| index), found.last_index());
         assert_eq!(recovered.last, wal.last_log_id());
@@ -172,7 +184,7 @@ impl Modelled {
     }
 
     /// The open log.
-    pub(crate) fn wal(&mut self) -> &mut Wal<SimDisk> {
+    pub(crate) fn wal(&mut self) -> &mut Wal<Patient<SimDisk>> {
         self.wal.as_mut().expect("the log is open")
     }
 
