@@ -47,6 +47,11 @@ pub const UNKNOWN_MEMBER: u8 = 4;
 pub const OTHER_INCARNATION: u8 = 5;
 /// The handshake is none.
 pub const MALFORMED: u8 = 7;
+/// Too many streams are open whom no configuration names.
+pub const TOO_MANY_STRANGERS: u8 = 9;
+
+/// Streams of strangers that a member lets in at once.
+pub const STRANGERS_MAX: u64 = 64;
 
 /// A stream of a peer, upgraded from HTTP.
 #[derive(Debug)]

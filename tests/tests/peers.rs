@@ -92,6 +92,40 @@ fn a_peer_that_breaks_the_protocol_loses_its_stream_alone() {
 }
 
 #[test]
+fn strangers_beyond_the_limit_are_refused_by_name_until_others_go() {
+    let mut cluster = Cluster::start(3);
+    let (rightful, port) = (rightful(&cluster), cluster.ports()[0]);
+    let stranger = |number: u64| Hello { member_id: number, ..rightful.clone() };
+    let strangers: Vec<PeerStream> = (1..=peer::STRANGERS_MAX)
+        .map(|number| {
+            let mut stream = PeerStream::open(port);
+            assert_eq!(stream.introduce(&stranger(number)), Reply::Welcome);
+            stream
+        })
+        .collect();
+    let late = stranger(peer::STRANGERS_MAX + 1);
+    let mut stream = PeerStream::open(port);
+    match stream.introduce(&late) {
+        Reply::Refusal { reason, detail } => {
+            assert_eq!(reason, peer::TOO_MANY_STRANGERS, "{detail}");
+            assert!(detail.contains("64 streams of unknown members"), "{detail}");
+        }
+        Reply::Welcome => panic!("it was let in"),
+    }
+    assert!(stream.is_closed());
+    let member = cluster.member(0);
+    wait::until_true("it is in the member's log", || member.log().contains("too_many_strangers"));
+    // Members are not counted.
+    assert_eq!(PeerStream::open(port).introduce(&rightful), Reply::Welcome);
+    cluster.restart(1);
+    drop(strangers);
+    wait::until_true("there is a seat again", || {
+        PeerStream::open(port).introduce(&late) == Reply::Welcome
+    });
+    check_unharmed(&cluster);
+}
+
+#[test]
 fn the_peers_paths_say_what_they_are_to_others() {
     let cluster = Cluster::start(1);
     let mut http = cluster.http(0);

@@ -14,7 +14,7 @@ use wire::refusal::Reason;
 
 use super::frame::{HANDSHAKE_BYTES_MAX, put_frame, take_frame};
 use super::malformed::Malformed;
-use super::membership::{Introduced, Introduction, Membership, Refused};
+use super::membership::{Introduced, Introduction, Refused};
 
 /// What this program speaks.
 pub(crate) const PROTOCOL_VERSION: u32 = 1;
@@ -60,29 +60,23 @@ impl From<Malformed> for HandshakeError {
     }
 }
 
-/// The accepter's side. `membership` is none while this member has no cluster yet.
-pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+/// The accepter's side; `admit` says whether the dialler may come in, and what it gets.
+pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin, T>(
     stream: &mut S,
     buffer: &mut BytesMut,
-    membership: Option<&Membership>,
-) -> Result<Introduced, HandshakeError> {
+    admit: impl FnOnce(&wire::Hello) -> Result<T, Refused>,
+) -> Result<T, HandshakeError> {
     let checked = match read(stream, buffer).await {
-        Ok(Kind::Hello(hello)) => match membership {
-            Some(membership) => membership.check(&hello),
-            None => {
-                let detail = "this member has no cluster yet".to_owned();
-                Err(Refused::new(Reason::NotReady, detail))
-            }
-        },
+        Ok(Kind::Hello(hello)) => admit(&hello),
         Ok(Kind::Welcome(_) | Kind::Refusal(_)) => Err(malformed(Malformed::Handshake)),
         Err(HandshakeError::Malformed(reason)) => Err(malformed(reason)),
         Err(error) => return Err(error),
     };
     match checked {
-        Ok(introduced) => {
+        Ok(admitted) => {
             let (protocol_version, feature_level) = (PROTOCOL_VERSION, FEATURE_LEVEL);
             write(stream, Kind::Welcome(wire::Welcome { protocol_version, feature_level })).await?;
-            Ok(introduced)
+            Ok(admitted)
         }
         Err(refused) => {
             let reason = refused.reason.into();

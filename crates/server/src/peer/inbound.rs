@@ -7,17 +7,20 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use parking_lot::{Mutex, RwLock};
+use proto::peer as wire;
 use raft::MemberId;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tracing::{info, warn};
+use wire::refusal::Reason;
 
 use super::codec::read_messages;
 use super::frame::{FRAME_BYTES_MAX, take_frame};
 use super::handshake::{self, HANDSHAKE_TIMEOUT, HandshakeError};
 use super::malformed::Malformed;
-use super::membership::{Introduced, Membership};
+use super::membership::{Introduced, Membership, Refused};
+use super::seats::{STRANGERS_MAX, Seat, Seats};
 use super::snapshot_codec::read_snapshot_message;
 use crate::node::{Inbox, Input};
 
@@ -47,8 +50,9 @@ pub(super) enum Lane {
 #[derive(Debug)]
 pub(crate) struct Inbound {
     inbox: Arc<Inbox>,
-    membership: RwLock<Option<Arc<Membership>>>,
+    membership: RwLock<Option<Membership>>,
     handshakes: Semaphore,
+    seats: Arc<Seats>,
     streams: Mutex<Streams>,
 }
 
@@ -79,13 +83,15 @@ impl Inbound {
     /// Brings messages to `inbox`; refuses everybody until `admit` is called.
     pub(crate) fn new(inbox: Arc<Inbox>) -> Arc<Inbound> {
         let (membership, streams) = (RwLock::default(), Mutex::default());
-        let handshakes = Semaphore::new(HANDSHAKES_MAX);
-        Arc::new(Inbound { inbox, membership, handshakes, streams })
+        let (handshakes, seats) = (Semaphore::new(HANDSHAKES_MAX), Arc::default());
+        Arc::new(Inbound { inbox, membership, handshakes, seats, streams })
     }
 
     /// From here on the members of this cluster may open streams. Streams that are open stay so.
     pub(crate) fn admit(&self, membership: Membership) {
-        *self.membership.write() = Some(Arc::new(membership));
+        let mut current = self.membership.write();
+        self.seats.release_members(|peer| membership.knows(peer));
+        *current = Some(membership);
     }
 
     /// Drops the streams of this peer: it will come back, and be refused.
@@ -118,13 +124,13 @@ impl Inbound {
             warn!("dropped a stream from a peer: {HANDSHAKES_MAX} are in their handshake already");
             return;
         };
-        let membership = self.membership.read().clone();
         let mut buffer = BytesMut::new();
-        let handshake = handshake::accept(&mut stream, &mut buffer, membership.as_deref());
+        let admit = |hello: &wire::Hello| self.check(hello, lane);
+        let handshake = handshake::accept(&mut stream, &mut buffer, admit);
         let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await;
         drop(permit);
         match shaken {
-            Ok(Ok(peer)) => self.run(peer, lane, stream, buffer),
+            Ok(Ok((peer, seat))) => self.run(peer, seat, lane, stream, buffer),
             Ok(Err(HandshakeError::Refused(refused))) => {
                 warn!(%refused, advice = refused.advice(), "refused a stream from a peer");
             }
@@ -133,9 +139,31 @@ impl Inbound {
         }
     }
 
+    /// Whether the sender of `hello` may open a stream, and where it sits.
+    fn check(&self, hello: &wire::Hello, lane: Lane) -> Result<(Introduced, Seat), Refused> {
+        // Held until the seat is taken, so that no configuration comes in between.
+        let membership = self.membership.read();
+        let Some(membership) = &*membership else {
+            let detail = "this member has no cluster yet".to_owned();
+            return Err(Refused::new(Reason::NotReady, detail));
+        };
+        let peer = membership.check(hello)?;
+        let seat = self.seats.take(peer.id, lane, membership.knows(peer.id)).ok_or_else(|| {
+            let detail = format!("{STRANGERS_MAX} streams of unknown members are open already");
+            Refused::new(Reason::TooManyStrangers, detail)
+        })?;
+        Ok((peer, seat))
+    }
+
     /// Starts receiving, in place of an older stream of the same peer.
-    fn run<S>(self: Arc<Inbound>, introduced: Introduced, lane: Lane, stream: S, buffer: BytesMut)
-    where
+    fn run<S>(
+        self: Arc<Inbound>,
+        introduced: Introduced,
+        seat: Seat,
+        lane: Lane,
+        stream: S,
+        buffer: BytesMut,
+    ) where
         S: AsyncRead + Unpin + Send + 'static,
     {
         let inbound = Arc::clone(&self);
@@ -151,6 +179,7 @@ impl Inbound {
             self.inbox.notify(Input::StreamOpened { peer, address });
         }
         let task = tokio::spawn(async move {
+            let _seat = seat;
             let end = inbound.receive((peer, lane), stream, buffer).await;
             inbound.ended((peer, lane), number, &end);
         });

@@ -98,6 +98,11 @@ impl Membership {
         Ok(Introduced { id, feature_level, address })
     }
 
+    /// Whether the newest configuration known here holds the peer.
+    pub(super) fn knows(&self, peer: MemberId) -> bool {
+        self.configuration.members.contains_key(&peer)
+    }
+
     fn check_member(&self, hello: &wire::Hello) -> Result<(), Refused> {
         let id = MemberId(hello.member_id);
         if id == self.me.id || id.0 == 0 {
@@ -135,6 +140,10 @@ impl Refused {
                  member"
             }
             Reason::Removed => "it was removed from the cluster: remove its data directory too",
+            Reason::TooManyStrangers => {
+                "many open streams whom no configuration names: look who uses the cluster's id; a \
+                 member is let in once the other side has heard of it"
+            }
             Reason::NotReady => "it has no cluster yet; this side tries again",
             Reason::Malformed | Reason::Unknown => {
                 "it is no raftkv member, or another version of it"

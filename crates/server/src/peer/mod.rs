@@ -9,6 +9,7 @@
 //! - `frame`, `codec`, `malformed`: bytes to messages. Everything a peer could send wrong is
 //!   refused here by name; behind this gateway a `PeerMessage` is sound.
 //! - `handshake`, `membership`: who speaks to whom, and who may (rule 4.3).
+//! - `seats`: how many may speak of whom this member has not heard.
 //! - `outbox`, `outbound`, `inbound`: one ordered stream a direction. The end of an inbound stream
 //!   tells the replica that the peer's process is gone (rule 5.2).
 //! - `peers`: which members there are streams to; follows the configuration. `roster` tells the
@@ -34,6 +35,7 @@ mod outbound;
 mod outbox;
 mod peers;
 mod roster;
+mod seats;
 mod snapshot_codec;
 mod snapshot_lane;
 #[cfg(test)]
@@ -56,9 +58,11 @@ pub(crate) use peers::{Dialler, Peers};
 pub(crate) use roster::Roster;
 
 /// Streams of peers that are open at once, at most: to and from each member, for messages and for
-/// snapshots; to each guest; and those in their handshake.
-pub(crate) const DESCRIPTORS_MAX: usize =
-    4 * replica::MEMBERS_MAX + 2 * peers::GUESTS_MAX + inbound::HANDSHAKES_MAX;
+/// snapshots; from strangers, and to those of them that are answered; and those in their handshake.
+pub(crate) const DESCRIPTORS_MAX: usize = 4 * replica::MEMBERS_MAX
+    + seats::STRANGERS_MAX
+    + 2 * peers::GUESTS_MAX
+    + inbound::HANDSHAKES_MAX;
 
 /// The path that becomes a peer stream.
 const APPEND_PATH: &str = "/raft/append";

@@ -18,6 +18,7 @@ use super::inbound::{HANDSHAKES_MAX, Lane};
 use super::membership::Membership;
 use super::outbound::{Outbound, upgrade};
 use super::outbox::Outbox;
+use super::seats::STRANGERS_MAX;
 use super::{HelloBoard, Inbound, Introduction, PeerDoor};
 use crate::http::{Limits, serve};
 use crate::node::{About, Inbox, Input, StatusBoard};
@@ -338,6 +339,56 @@ async fn strangers_that_say_nothing_are_few_at_a_time() {
         assert!(Instant::now() < deadline, "there is never room again");
         tokio::task::yield_now().await;
     }
+}
+
+/// What a dialler is told that comes by this stream.
+async fn told(world: &World, me: MemberId) -> Result<tokio::io::DuplexStream, Reason> {
+    let (mut near, far) = tokio::io::duplex(4 << 10);
+    tokio::spawn(Arc::clone(&world.inbound).serve(far, Lane::Messages));
+    match introduce(&mut near, &introduction(me), SERVED).await {
+        Ok(_) => Ok(near),
+        Err(HandshakeError::Refused(refused)) => Err(refused.reason),
+        Err(other) => panic!("a welcome or a refusal was due, not {other:?}"),
+    }
+}
+
+/// Waits until there is a seat for `me`.
+async fn seated(world: &World, me: MemberId) -> tokio::io::DuplexStream {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        match told(world, me).await {
+            Ok(stream) => return stream,
+            Err(reason) => assert_eq!(reason, Reason::TooManyStrangers),
+        }
+        assert!(Instant::now() < deadline, "there is never a seat again");
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_few_at_a_time_and_members_are_not_counted() {
+    let world = World::new().await;
+    let mut strangers = Vec::new();
+    let stranger = |number: usize| MemberId(100 + number as u64);
+    for number in 0..STRANGERS_MAX {
+        strangers.push(told(&world, stranger(number)).await.unwrap());
+    }
+    let late = stranger(STRANGERS_MAX);
+    assert_eq!(told(&world, late).await.unwrap_err(), Reason::TooManyStrangers);
+    let member = told(&world, DIALLER).await.unwrap();
+    let again = told(&world, stranger(0)).await.expect("it takes its own place");
+    drop(strangers.pop());
+    let _late = seated(&world, late).await;
+    let later = stranger(STRANGERS_MAX + 1);
+    assert_eq!(told(&world, later).await.unwrap_err(), Reason::TooManyStrangers);
+    drop((member, again));
+
+    // Once the configuration names one of them, its seat is free.
+    let mut grown = configuration();
+    let named = Member::voter(u128::from(late.0), "named".to_owned(), "localhost:9".to_owned());
+    grown.members.insert(late, named);
+    let (me, settled) = (Arc::new(introduction(SERVED)), Arc::new(configuration()));
+    world.inbound.admit(Membership { me, configuration: Arc::new(grown), settled });
+    told(&world, later).await.expect("there is a seat");
 }
 
 #[tokio::test(flavor = "multi_thread")]
