@@ -79,11 +79,13 @@ pub enum Fault {
     LossAlone,
     /// A member dies when a snapshot is about to take the place of its log.
     InstallStruck,
+    /// Many ask for the same key at once, through every member, and streams break meanwhile.
+    Crowd,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 35] = [
+    pub const ALL: [Fault; 36] = [
         Fault::MessageLost,
         Fault::MessageDuplicated,
         Fault::MessageReordered,
@@ -119,6 +121,7 @@ impl Fault {
         Fault::LongTail,
         Fault::LossAlone,
         Fault::InstallStruck,
+        Fault::Crowd,
     ];
 
     /// Those that befall single messages, by chance; the others strike at times of their own.
@@ -216,6 +219,7 @@ impl Fault {
             Fault::LongTail => "long tail, then a snapshot",
             Fault::LossAlone => "loss known, others behind",
             Fault::InstallStruck => "death in an install",
+            Fault::Crowd => "crowd",
         }
     }
 }

@@ -58,6 +58,8 @@ pub(crate) enum Relief {
         member: MemberId,
         writes: u64,
     },
+    /// Of a scene: one of a crowd asks.
+    Ask(MemberId),
     /// Of a scene: a member loses what it had acknowledged, and the leader is gone.
     Lose {
         leader: MemberId,
@@ -167,6 +169,7 @@ impl Life {
             Fault::LonelyChange => return self.lonely_change(),
             Fault::LongTail => return self.long_tail(),
             Fault::LossAlone => return self.loss_alone(),
+            Fault::Crowd => return self.crowd(),
             _ if fault.is_provoked() => unreachable!("members provoke these"),
             Fault::MessageLost | Fault::MessageDuplicated | Fault::MessageReordered => {
                 unreachable!("these befall messages, and strike nobody")
@@ -211,6 +214,7 @@ impl Life {
             Relief::Sever { link, lasts } => self.sever(link, lasts),
             Relief::Reset { breaks, direction } => self.reset_half_open(breaks, direction),
             Relief::Burst { member, writes } => self.burst(member, writes),
+            Relief::Ask(member) => self.one_of_a_crowd_asks(member),
             Relief::Lose { leader, loses } => self.lose(leader, loses),
             Relief::Unclog(direction) => self.network.clog(direction, Span(0)),
             Relief::Reopen(direction) => self.queue.plan_in(Span(0), Happening::Dial(direction)),

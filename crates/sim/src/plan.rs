@@ -132,6 +132,10 @@ impl Plan {
         if let Some(mean) = strikes.get_mut(&Fault::Membership) {
             *mean = Span(mean.0 / 5);
         }
+        // Over in a moment.
+        if let Some(mean) = strikes.get_mut(&Fault::Crowd) {
+            *mean = Span(mean.0 / 5);
+        }
         if provoked.contains(&Fault::OrderDelayed) {
             strikes.entry(Fault::Transfer).or_insert(Span(chaos.0 / 20));
         }

@@ -8,6 +8,10 @@
 //! - *Loss alone*: a member has fallen behind; another loses what it had acknowledged, and knows;
 //!   then the leader is gone, and only these two are left.
 //! - *Install struck*: a member dies just when a snapshot takes the place of its log.
+//! - *Crowd*: many read and write one key at once, through every member; in half of them the
+//!   leader's streams break in the middle, and what was forwarded is sent again; in half of them a
+//!   follower's disk is slow, and it learns late what the others know.
+//! - *Bad disk*: after a failed operation the machine loses its power too, soon.
 
 use std::collections::BTreeSet;
 
@@ -30,6 +34,9 @@ const TAIL_WRITES_MAX: u64 = 60;
 const OTHER_WRITES_MAX: u64 = 30;
 /// The others write in so many bursts.
 const OTHER_BURSTS: u64 = 3;
+/// Requests of a crowd, at least and at most, within so many times the longest delay of a message.
+const CROWD: (u64, u64) = (8, 24);
+const CROWD_DELAYS: u64 = 8;
 /// Of a thousand snapshots that are installed so many have their member struck.
 const INSTALL_STRUCK_PER_MILLE: u64 = 400;
 /// An operator waits for so many election timeouts.
@@ -135,5 +142,45 @@ impl Life {
         let fault = self.random.pick(&[Fault::CrashOne, Fault::PowerCutOne]);
         let after = Span(self.random.between(0, 2 * self.plan.flush.1.0));
         self.queue.plan_in(after, Happening::Hunt { fault, member: id });
+    }
+    pub(crate) fn crowd(&mut self) -> bool {
+        let Some((leader, _)) = self.leading() else { return false };
+        let lasts = self.plan.delay.1.times(CROWD_DELAYS);
+        let members = self.remaining();
+        for _ in 0..self.random.between(CROWD.0, CROWD.1) {
+            let member = self.random.pick(&members);
+            let after = Span(self.random.between(0, lasts.0));
+            self.queue.plan_in(after, Happening::Relief(Relief::Ask(member)));
+        }
+        // Whoever has a slow disk learns late what is committed.
+        let slow = self.random.pick(&self.others(leader));
+        for (fault, member) in [(Fault::StreamReset, leader), (Fault::DiskSlow, slow)] {
+            if self.random.coin() {
+                let after = Span(self.random.between(0, lasts.0));
+                self.queue.plan_in(after, Happening::Hunt { fault, member });
+            }
+        }
+        true
+    }
+
+    pub(crate) fn one_of_a_crowd_asks(&mut self, member: MemberId) {
+        if self.healing.is_some() || !self.runs(member) {
+            return;
+        }
+        let ticket = self.next_ticket();
+        let asked = self.clients.one_of_a_crowd(ticket);
+        let timeout_ms = self.plan.timers.election_timeout_ms * PATIENCE_TIMEOUTS;
+        self.ask(ticket, Asker::Once, member, asked, true, timeout_ms);
+    }
+
+    /// An operation of a member's disk failed and the process goes on: nobody knows better than a
+    /// power cut whether it may.
+    pub(crate) fn disk_has_failed(&mut self, id: MemberId) {
+        if self.healing.is_none() && self.random.coin() {
+            // A later flush would leave a gap, which is found.
+            let after = Span(self.random.between(0, 2 * self.plan.flush.1.0));
+            let fault = Fault::PowerCutOne;
+            self.queue.plan_in(after, Happening::Hunt { fault, member: id });
+        }
     }
 }

@@ -376,6 +376,7 @@ impl Life {
         if member.armed == Some(Armed::Fails) {
             member.forget_failure();
             self.tally.count(Fault::DiskError);
+            self.disk_has_failed(id);
             return false;
         }
         self.disk_failed(id)

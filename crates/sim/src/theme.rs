@@ -65,9 +65,13 @@ impl Plan {
         self.hunted = 0;
         self.ambient.clear();
         self.strikes.retain(|fault, _| fault.harms_logs());
-        self.provoked = [Fault::LeaderMuted].into();
         self.often(random, 20, 700, &[Fault::DiskSlow]);
-        self.often(random, 20, 400, &[Fault::CrashOne, Fault::LeaderAsleep, Fault::Swizzle]);
+        self.often(random, 30, 500, &[Fault::LeaderAsleep]);
+        // One that nobody hears has nothing to tell when it wakes.
+        let sleeps = self.strikes.contains_key(&Fault::LeaderAsleep) && random.coin();
+        self.provoked = if sleeps { [].into() } else { [Fault::LeaderMuted].into() };
+        self.often(random, 20, 400, &[Fault::CrashOne, Fault::Swizzle]);
+        self.often(random, 20, 300, &[Fault::Crowd, Fault::DiskError]);
         if random.coin() {
             self.often(random, 20, 1_000, &[Fault::Transfer]);
             self.provoked.insert(Fault::OrderDelayed);
@@ -122,6 +126,7 @@ impl Plan {
         self.often(random, 15, 800, &[Fault::LongTail]);
         self.often(random, 15, 400, &[Fault::SnapshotRot, Fault::DiskSlow, Fault::CrashOne]);
         self.often(random, 15, 300, &[Fault::PowerCutOne, Fault::CrashInDisk, Fault::Partition]);
+        self.often(random, 30, 300, &[Fault::Crowd, Fault::DiskError]);
         if random.coin() {
             self.provoked.insert(Fault::InstallStruck);
         }

@@ -90,6 +90,15 @@ impl Clients {
         }
     }
 
+    /// One of many that want the same key: half of them read.
+    pub(crate) fn one_of_a_crowd(&mut self, ticket: Ticket) -> Asked {
+        match self.random.below(4) {
+            0 => Asked::Write(self.put(0, ticket)),
+            1 => Asked::Write(self.put_by_name(0, ticket)),
+            _ => Asked::Read(KeyRange::Single(key(0))),
+        }
+    }
+
     /// A read of everything.
     pub(crate) fn read(&self) -> Asked {
         Asked::Read(KeyRange::all())
