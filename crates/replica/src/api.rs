@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use raft::{Event, FollowerStatus, LogId, MemberId, Refusal, RoleName, Term};
-use store::{ApplyError, Outcome, Published};
+use raft::{Event, FollowerStatus, Index, LogId, MemberId, Refusal, RoleName, Term};
+use store::{ApplyError, LeaseId, Outcome, Published};
 
 use crate::{
     Agreement, Change, ChangeRefusal, Configuration, LogRequest, RoomStatus, Sample,
     SnapshotMessage, SnapshotRequest, SnapshotStatus,
 };
 
-/// The shell's name for one request. The replica gives it back with the answer, exactly once.
+/// The shell's name for one request, below 2⁶³. The replica gives it back with the answer, exactly
+/// once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
@@ -34,9 +35,48 @@ pub enum Request {
         /// The member to lead next.
         to: Option<MemberId>,
     },
+    /// Ask the leader about a lease; answered once no other leader can have ended it meanwhile.
+    Lease {
+        /// Which one.
+        lease: LeaseId,
+        /// What is asked.
+        ask: LeaseAsk,
+        /// Whether a follower asks the leader; otherwise it refuses and names it.
+        forward: bool,
+    },
     /// Change who is in the cluster; answered once the final configuration is committed, or
     /// refused. Only the leader does it: others answer `Failure::NotLeader`.
     Change(Change),
+}
+
+/// What can be asked of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseAsk {
+    /// Keep it alive: from the moment at which this arrives at the leader it has its full time to
+    /// live again.
+    KeepAlive,
+    /// Tell how long it lives.
+    TimeToLive,
+}
+
+/// How a lease stands that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseStanding {
+    /// The log entry that granted it: the same id granted again is another lease.
+    pub granted_index: u64,
+    /// For how long it was granted, in seconds.
+    pub ttl_s: u64,
+    /// How much of that is left, ms: 0 if it is to be over at any moment.
+    pub left_ms: u64,
+}
+
+/// What the leader tells a follower of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseTold {
+    /// What the leader had applied when it looked.
+    pub index: Index,
+    /// How the lease stands; none if it is not there (any more).
+    pub standing: Option<LeaseStanding>,
 }
 
 /// A request with its name and its patience.
@@ -68,6 +108,12 @@ pub enum Done {
         /// What that store will ever hold of the time before this one, it holds now, ms since 1970:
         /// the leader's stamps do not go back behind it (rule 8.3).
         settled_ms: u64,
+    },
+    /// How the lease stands, which was kept alive if that was asked for; none if it is not there
+    /// (any more). Its keys, as this member's published store has them, are as new as that.
+    Lease {
+        /// The leader's word.
+        standing: Option<LeaseStanding>,
     },
     /// Leadership has moved.
     Transferred {
@@ -146,6 +192,28 @@ pub enum PeerMessage {
         /// Where the command stands in the log, or why it certainly does not.
         result: Result<LogId, ForwardRefusal>,
     },
+    /// A follower asks the leader of `term` about a lease. To ask twice does no harm.
+    LeaseAsk {
+        /// The term whose leader it is meant for.
+        term: Term,
+        /// Random, chosen when the follower's process started.
+        life: u64,
+        /// Ascends within a life.
+        number: u64,
+        /// Which one.
+        lease: LeaseId,
+        /// What is asked.
+        ask: LeaseAsk,
+    },
+    /// The leader's answer.
+    LeaseAnswer {
+        /// The life and number of the `LeaseAsk` it answers.
+        life: u64,
+        /// See `life`.
+        number: u64,
+        /// How the lease stands, or why it was not looked at.
+        result: Result<LeaseTold, LeaseRefusal>,
+    },
     /// How a member is, for the leader: about once a second, and when it changes.
     Report {
         /// Its newest samples of its state hash, oldest first, at most [`crate::SAMPLES_MAX`].
@@ -174,6 +242,15 @@ pub enum ForwardRefusal {
     NoSpace,
     /// The receiver does not know this kind of command, or no gateway of its own would take it.
     UnknownCommand,
+}
+
+/// Why a question about a lease was not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseRefusal {
+    /// The receiver does not lead (any more).
+    NotLeader,
+    /// Too many ask it.
+    Overloaded,
 }
 
 /// Why a member can not go on. Its process should end, saying so.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use raft::{Entry, EntryKind, Index, Log, LogId};
-use store::{Apply, ApplyError, Budget, LogEntry, Outcome, Retired, Store};
+use store::{Apply, ApplyError, Budget, Command, LeaseId, LogEntry, Outcome, Retired, Store};
 
 use crate::log_worker::{LogRequest, Purpose};
 
@@ -40,6 +40,8 @@ pub(crate) struct Applied {
     pub(crate) bytes: usize,
     /// Its payload, if it is a configuration.
     pub(crate) configuration: Option<Bytes>,
+    /// The lease that it revoked, if any.
+    pub(crate) revoked: Option<LeaseId>,
 }
 
 impl Applier {
@@ -148,12 +150,16 @@ impl Applier {
 
     fn applied_one(&mut self, entry: Entry, outcome: Outcome) -> Applied {
         let bytes = entry.size_bytes();
+        let revoked = matches!(outcome, Outcome::LeaseRevoked { .. })
+            .then(|| revoked_by(&entry.payload))
+            .flatten();
         let is_configuration = entry.kind == EntryKind::Configuration;
         let configuration = is_configuration.then_some(entry.payload);
         if let Some(payload) = &configuration {
             self.configuration = (entry.id.index, payload.clone());
         }
-        Applied { id: entry.id, stamp_ms: entry.stamp_ms, outcome, bytes, configuration }
+        let (id, stamp_ms) = (entry.id, entry.stamp_ms);
+        Applied { id, stamp_ms, outcome, bytes, configuration, revoked }
     }
 
     fn fetch(&mut self, log: &Log, requests: &mut Vec<LogRequest>) {
@@ -187,6 +193,18 @@ impl Applier {
         assert_eq!(next, Some(self.applied().next()), "the log answers what was asked");
         self.reading = false;
         self.fetched = entries.into();
+    }
+}
+
+/// The outcome of a revocation does not name the lease.
+fn revoked_by(payload: &Bytes) -> Option<LeaseId> {
+    match Command::decode(payload.clone()) {
+        Ok(Command::LeaseRevoke { lease }) => Some(lease),
+        Ok(Command::Once { command, .. }) => match *command {
+            Command::LeaseRevoke { lease } => Some(lease),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -27,6 +27,7 @@
 //! | `snapshot.rs`, `snapshot/` | the state as files: made, sent, received, taken over |
 //! | `state_check.rs`, `quarantine.rs` | whether the members' states agree, and what if not |
 //! | `watch.rs`, `watch/` | events to whoever watches keys |
+//! | `lease.rs`, `lease/` | what is over by the cluster's age, and how long leases live |
 //! | `freshness.rs` | as of when the state is the cluster's |
 //! | `room.rs` | whether the disks have room, and what is refused if not |
 //! | `offline.rs` | what a log holds, in words |
@@ -46,6 +47,7 @@ mod configuration;
 mod entry;
 mod forwards;
 mod freshness;
+mod lease;
 mod log_worker;
 mod members;
 mod offline;
@@ -60,8 +62,8 @@ mod watch;
 
 pub use alone::{AloneError, AloneForecast, FreshIdentity, forecast_alone, go_on_alone};
 pub use api::{
-    Answer, Done, Effects, Failure, ForwardRefusal, PeerMessage, Request, Status, Stop, Submission,
-    Ticket,
+    Answer, Done, Effects, Failure, ForwardRefusal, LeaseAsk, LeaseRefusal, LeaseStanding,
+    LeaseTold, PeerMessage, Request, Status, Stop, Submission, Ticket,
 };
 pub use change::{CAUGHT_UP_ENTRIES, Change, ChangeRefusal};
 pub use configuration::{

@@ -12,6 +12,7 @@
 //! | a watcher is told of an event | its revision is published | 6.1 |
 //! | a read may be served at an index | a quorum round begun after it arrived is over | 6.3 |
 //! | a read is answered | that index is published | 6.1 |
+//! | a question about a lease is answered | the same, and no expiry of it is in the log | 8.5 |
 //! | where a forwarded write stands | is told before the appends that carry it, on one stream | – |
 //! | a snapshot is captured | everything in it is applied, and durable in the own log | 2.1 |
 //! | the log is cut at a snapshot | it and a newer one are durable and were read back | 2.2 |
@@ -29,6 +30,7 @@ use std::collections::VecDeque;
 use raft::{Envelope, Output, PersistNumber};
 
 use crate::api::PeerMessage;
+use crate::lease::Leasing;
 use crate::replica::Replica;
 use crate::{Effects, LogReply, LogRequest, Purpose, Stop};
 
@@ -68,6 +70,7 @@ impl Replica {
         if !self.stopped {
             self.forget_split_if_deposed();
             self.hand_over_held();
+            self.hand_over_lease_requests();
             let output = self.raft.take_output();
             self.carry_out(output);
             self.watch_transfer();
@@ -109,9 +112,14 @@ impl Replica {
             self.send_snapshot(member);
         }
         for ready in reads_ready {
-            self.pending.read_confirmed(ready);
+            if Leasing::owns(ready.id) {
+                self.lease_round_confirmed(ready);
+            } else {
+                self.pending.read_confirmed(ready);
+            }
         }
-        for id in reads_failed {
+        // Rounds about leases end with leadership, which is seen elsewhere.
+        for id in reads_failed.into_iter().filter(|id| !Leasing::owns(*id)) {
             self.pending.read_failed(id);
         }
         self.serve_reads();
@@ -160,10 +168,14 @@ impl Replica {
                     self.snapshots.applied(applied.bytes as u64);
                     let configuration = applied.configuration.clone().map(|c| (applied.id, c));
                     self.watch_applied(applied.id.index, &applied.outcome);
+                    self.lease_applied(&applied);
                     self.pending.applied(applied);
                     if let Some((id, payload)) = configuration {
                         self.configuration_applied(id, &payload);
                     }
+                }
+                if any {
+                    self.leases_applied();
                 }
                 self.serve_reads();
                 if any && !self.stopped {
@@ -191,6 +203,7 @@ impl Replica {
 
     fn serve_reads(&mut self) {
         self.pending.serve_reads(self.applier.applied());
+        self.answer_leases();
     }
 
     fn release_messages(&mut self) {

@@ -102,7 +102,8 @@ fn decided(term: u64, outcome: Outcome) -> Result<Done, Failure> {
     let write = take(&mut pending);
     pending.proposed(LogId::new(Term(2), Index(9)), &write);
     let id = LogId::new(Term(term), Index(9));
-    let applied = Applied { id, stamp_ms: 0, bytes: 0, outcome, configuration: None };
+    let applied =
+        Applied { id, stamp_ms: 0, bytes: 0, outcome, configuration: None, revoked: None };
     pending.applied(applied);
     pending.answers.pop().expect("it is decided").result
 }

@@ -14,6 +14,7 @@ use crate::applier::Applier;
 use crate::entry::detach;
 use crate::forwards::Forwards;
 use crate::freshness::Freshness;
+use crate::lease::{Leasing, Question};
 use crate::order::Gate;
 use crate::pending::{HeldWrite, Patience, Pending};
 use crate::quarantine::Watch;
@@ -55,12 +56,13 @@ pub struct Replica {
     /// That was too long ago, by what the dispatcher was told.
     leaderless: bool,
     pub(crate) freshness: Freshness,
+    pub(crate) leasing: Leasing,
     configuration: Arc<Configuration>,
     /// The newest configuration in the log is not committed.
     pub(crate) configuration_unsettled: bool,
     forwards: Forwards,
     /// Tells this run of the process from all others, in what is forwarded.
-    life: u64,
+    pub(crate) life: u64,
     /// The number of the newest write forwarded.
     forward_number: u64,
 }
@@ -83,6 +85,7 @@ impl Replica {
             led_ms: now.monotonic_ms,
             leaderless: false,
             freshness: Freshness::default(),
+            leasing: Leasing::default(),
             forwards: Forwards::new(recovered.restored.hard_state.term),
             life: config.seed,
             forward_number: 0,
@@ -117,10 +120,12 @@ impl Replica {
             self.tick_snapshots();
             self.tick_watch();
             self.tick_rooms();
+            self.tick_leases();
             self.watch_leader();
         }
         self.pending.forgive();
         self.pending.expire(now.monotonic_ms);
+        self.expire_lease_requests();
     }
 
     /// A peer speaks.
@@ -151,7 +156,14 @@ impl Replica {
                     self.effects.send.push((from, answer));
                 }
             }
-            PeerMessage::ForwardAnswer { life, .. } if life != self.life => {}
+            PeerMessage::LeaseAsk { term, life, number, lease, ask } => {
+                self.take_lease_ask(term, (from, life, number), lease, ask);
+            }
+            PeerMessage::ForwardAnswer { life, .. } | PeerMessage::LeaseAnswer { life, .. }
+                if life != self.life => {}
+            PeerMessage::LeaseAnswer { number, result, .. } => {
+                self.lease_told(from, number, result);
+            }
             PeerMessage::ForwardAnswer { number, result: Ok(id), .. } => {
                 self.pending.forward_proposed(from, number, id, self.applier.applied());
             }
@@ -165,8 +177,10 @@ impl Replica {
     /// sends again by itself; a forwarded write waits again, as if the leader had refused it.
     pub fn unsent(&mut self, now: Now, message: &PeerMessage) {
         self.now = now;
-        if let PeerMessage::Forward { number, .. } = message {
-            self.pending.forward_unsent(*number);
+        match message {
+            PeerMessage::Forward { number, .. } => self.pending.forward_unsent(*number),
+            PeerMessage::LeaseAsk { number, .. } => self.lease_ask_unsent(*number),
+            _ => {}
         }
     }
 
@@ -179,7 +193,11 @@ impl Replica {
             return;
         }
         let is_write = matches!(request, Request::Write { .. });
-        if self.pending.is_full() || is_write && self.pending.is_full_of_commands() {
+        let is_lease = matches!(request, Request::Lease { .. });
+        if self.pending.is_full()
+            || is_write && self.pending.is_full_of_commands()
+            || is_lease && self.leasing.is_full()
+        {
             self.pending.answer(ticket, Err(Failure::Overloaded));
             return;
         }
@@ -194,10 +212,13 @@ impl Replica {
                 self.write(HeldWrite { ticket, command, forward, patience, refused, resent });
             }
             // Nothing here can be read for a while; another member can be asked at once.
-            Request::ReadBarrier if self.snapshots.is_stateless() => {
+            Request::ReadBarrier | Request::Lease { .. } if self.snapshots.is_stateless() => {
                 self.pending.answer(ticket, Err(Failure::Unavailable));
             }
             Request::ReadBarrier => self.pending.read(ticket, patience),
+            Request::Lease { lease, ask, forward } => {
+                self.ask_lease(ticket, Question { lease, ask, forward }, patience);
+            }
             Request::Transfer { to } => self.transfer(ticket, to, patience),
             Request::Change(change) => self.change(ticket, &change, patience),
         }
@@ -215,6 +236,7 @@ impl Replica {
         self.now = now;
         self.raft.stream_closed(peer);
         self.pending.leader_died(peer);
+        self.lease_stream_broke(peer);
     }
 
     /// A stream between this member and the peer, in either direction, broke, and nobody knows what
@@ -223,6 +245,7 @@ impl Replica {
     pub fn stream_broke(&mut self, now: Now, peer: MemberId) {
         self.now = now;
         self.pending.stream_broke(peer);
+        self.lease_stream_broke(peer);
     }
 
     fn patience(&self, timeout_ms: u128) -> Patience {
@@ -360,6 +383,7 @@ impl Replica {
         self.dispatcher.close(if removed { Unserved::Removed } else { Unserved::Stopped });
         self.effects.stop = Some(stop);
         self.pending.stop();
+        self.stop_leases();
     }
 
     /// Another configuration is the newest in the log and counts, or it was committed.
@@ -428,7 +452,7 @@ impl Replica {
             age_ms: self.raft.age_ms(),
             peers: self.raft.follower_status(),
             configuration: Arc::clone(&self.configuration),
-            pending: self.pending.len(),
+            pending: self.pending.len() + self.leasing.len(),
             snapshots: self.snapshot_status(),
             agreement: self.watch.agreement(),
             room: self.rooms.status(),

@@ -198,7 +198,7 @@ impl Life {
     /// Without a stream nothing leaves, and a forwarded write is handed back, as the server does.
     fn send(&mut self, from: MemberId, to: MemberId, message: PeerMessage) {
         if !self.network.is_open((from, to)) {
-            if matches!(message, PeerMessage::Forward { .. }) {
+            if matches!(message, PeerMessage::Forward { .. } | PeerMessage::LeaseAsk { .. }) {
                 self.give(from, Input::Unsent(message));
             }
             return;
@@ -409,6 +409,14 @@ impl Life {
                 Packet::Snapshot(message) => line.text("what", &snapshot_text(message)),
                 Packet::Message(PeerMessage::ForwardAnswer { number, result, .. }) => line
                     .text("what", "ForwardAnswer")
+                    .number("number", *number)
+                    .text("result", &format!("{result:?}")),
+                Packet::Message(PeerMessage::LeaseAsk { number, lease, ask, .. }) => line
+                    .text("what", "LeaseAsk")
+                    .number("number", *number)
+                    .text("ask", &format!("{ask:?} {lease}")),
+                Packet::Message(PeerMessage::LeaseAnswer { number, result, .. }) => line
+                    .text("what", "LeaseAnswer")
                     .number("number", *number)
                     .text("result", &format!("{result:?}")),
                 Packet::Message(PeerMessage::Report { samples, lacks_room }) => line

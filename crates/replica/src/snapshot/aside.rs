@@ -68,6 +68,7 @@ impl Replica {
         self.applier.pause();
         self.dispatcher.close(Unserved::WrongState);
         self.pending.stop();
+        self.stop_leases();
     }
 
     /// This member's state is the majority's: nobody needs what was set aside.

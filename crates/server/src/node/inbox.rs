@@ -226,7 +226,10 @@ impl Inbox {
 fn request_bytes(request: &Request) -> usize {
     match request {
         Request::Write { command, .. } => command.len(),
-        Request::ReadBarrier | Request::Transfer { .. } | Request::Change(_) => 0,
+        Request::ReadBarrier
+        | Request::Lease { .. }
+        | Request::Transfer { .. }
+        | Request::Change(_) => 0,
     }
 }
 

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use raft::{Index, LogId, MemberId, RoleName, Term};
-use replica::{Change, Configuration, Dispatcher, Done, Failure, Member, Request, Status};
-use store::{Apply, Budget, LogEntry, Store};
+use replica::{
+    Change, Configuration, Dispatcher, Done, Failure, LeaseAsk, LeaseStanding, Member, Request,
+    Status,
+};
+use store::{Apply, Budget, LeaseId, LogEntry, Store};
 
 use super::Node;
 use super::inbox::{Inbox, Input};
@@ -124,10 +127,25 @@ impl Single {
         match request {
             Request::Write { command, .. } => Ok(self.apply(command)),
             Request::ReadBarrier => Ok(Done::ReadReady { settled_ms: stamp_ms(self.index + 1) }),
+            Request::Lease { lease, ask, .. } => Ok(self.lease(lease, ask)),
             Request::Transfer { to: None | Some(ID) } => Ok(Done::Transferred { leader: ID }),
             Request::Transfer { .. } => Err(Failure::NoTransferTarget),
             Request::Change(change) => self.change(&change),
         }
+    }
+
+    /// Nothing expires here: the age of the cluster is the index of its last entry, in ms.
+    fn lease(&self, lease: LeaseId, ask: LeaseAsk) -> Done {
+        let standing = self.store.lease(lease).map(|lease| {
+            let age_ms = self.index - lease.granted_age_ms();
+            let used_ms = if ask == LeaseAsk::KeepAlive { 0 } else { age_ms };
+            LeaseStanding {
+                granted_index: lease.grant().index,
+                ttl_s: lease.ttl_s(),
+                left_ms: lease.ttl_ms() - used_ms,
+            }
+        });
+        Done::Lease { standing }
     }
 
     /// Straight to the end of the change: nobody else has to agree.

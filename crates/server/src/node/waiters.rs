@@ -5,6 +5,9 @@ use replica::{Done, Failure, Ticket};
 
 use super::inbox::AnswerSender;
 
+/// A slot's generations; then they begin anew. The replica's tickets have 63 bits.
+const GENERATIONS: u32 = 1 << 31;
+
 /// The requests that the replica has taken and not answered.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
@@ -37,7 +40,7 @@ impl Waiters {
         let slot = &mut self.slots[index as usize];
         assert!(slot.generation == (ticket.0 >> 32) as u32, "a request was answered twice");
         let answer = slot.waiting.take().expect("a ticket of this generation has somebody waiting");
-        slot.generation = slot.generation.wrapping_add(1);
+        slot.generation = (slot.generation + 1) % GENERATIONS;
         self.free.push(index);
         // Whoever asked may have gone; then nobody wants the answer.
         let _ = answer.send(result);

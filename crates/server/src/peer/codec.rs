@@ -8,6 +8,7 @@ use raft::{AppendResult, Body, Entry, EntryKind, Index, LogId, Message, ReadPoin
 use replica::{ForwardRefusal, PeerMessage, SAMPLES_MAX, Sample};
 
 use super::frame::put_frame;
+use super::lease_codec::{answer_to_wire, ask_to_wire, read_answer, read_ask};
 use super::malformed::Malformed;
 use wire::append_answer::Rejected;
 use wire::message::Body as WireBody;
@@ -147,6 +148,12 @@ fn to_wire(message: &PeerMessage) -> wire::Message {
             let majority = Some(sample_to_wire(majority));
             (0, WireBody::Verdict(wire::Verdict { majority }))
         }
+        PeerMessage::LeaseAsk { term, life, number, lease, ask } => {
+            (term.0, WireBody::LeaseAsk(ask_to_wire((*life, *number), *lease, *ask)))
+        }
+        PeerMessage::LeaseAnswer { life, number, result } => {
+            (0, WireBody::LeaseAnswer(answer_to_wire((*life, *number), *result)))
+        }
         PeerMessage::ForwardAnswer { life, number, result } => {
             let result = Some(forward_result_to_wire(*result));
             let (life, number) = (*life, *number);
@@ -233,6 +240,8 @@ fn read_message(message: Bytes, entries: Bytes) -> Result<PeerMessage, Malformed
             Ok(PeerMessage::Forward { term, life, number, command })
         }
         WireBody::ForwardAnswer(answer) => read_forward_answer(answer),
+        WireBody::LeaseAsk(ask) => Ok(read_ask(term, &ask)),
+        WireBody::LeaseAnswer(answer) => read_answer(answer),
         WireBody::Report(report) => read_report(report),
         WireBody::Verdict(verdict) => {
             let majority = read_sample(verdict.majority.ok_or(Malformed::NoResult)?)?;
@@ -263,6 +272,8 @@ fn read_body(body: &WireBody) -> Result<Body, Malformed> {
         WireBody::Append(_)
         | WireBody::Forward(_)
         | WireBody::ForwardAnswer(_)
+        | WireBody::LeaseAsk(_)
+        | WireBody::LeaseAnswer(_)
         | WireBody::Report(_)
         | WireBody::Verdict(_) => return Err(Malformed::NoBody),
     })

@@ -1,5 +1,8 @@
 use proptest::prelude::*;
 
+use replica::{LeaseAsk, LeaseRefusal, LeaseStanding, LeaseTold};
+use store::LeaseId;
+
 use super::*;
 use crate::peer::frame::{FRAME_BYTES_MAX, take_frame};
 
@@ -73,6 +76,30 @@ fn sample() -> impl Strategy<Value = Sample> {
     })
 }
 
+fn about_lease() -> impl Strategy<Value = PeerMessage> {
+    let ask = prop_oneof![Just(LeaseAsk::KeepAlive), Just(LeaseAsk::TimeToLive)];
+    let standing = (number_in_range(), number_in_range(), number_in_range()).prop_map(
+        |(granted_index, ttl_s, left_ms)| LeaseStanding { granted_index, ttl_s, left_ms },
+    );
+    let told = (number_in_range(), prop::option::of(standing))
+        .prop_map(|(index, standing)| LeaseTold { index: Index(index), standing });
+    let result = prop_oneof![
+        told.prop_map(Ok),
+        Just(Err(LeaseRefusal::NotLeader)),
+        Just(Err(LeaseRefusal::Overloaded)),
+    ];
+    prop_oneof![
+        (number_in_range(), any::<u64>(), any::<u64>(), any::<i64>(), ask).prop_map(
+            |(term, life, number, lease, ask)| {
+                let (term, lease) = (Term(term), LeaseId(lease));
+                PeerMessage::LeaseAsk { term, life, number, lease, ask }
+            }
+        ),
+        (any::<u64>(), any::<u64>(), result)
+            .prop_map(|(life, number, result)| PeerMessage::LeaseAnswer { life, number, result }),
+    ]
+}
+
 fn message() -> impl Strategy<Value = PeerMessage> {
     let result = prop_oneof![
         log_id().prop_map(Ok),
@@ -99,6 +126,7 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         (prop::collection::vec(sample(), 0..=SAMPLES_MAX), any::<bool>())
             .prop_map(|(samples, lacks_room)| PeerMessage::Report { samples, lacks_room }),
         sample().prop_map(|majority| PeerMessage::Verdict { majority }),
+        about_lease(),
     ]
 }
 

@@ -29,6 +29,7 @@ mod frame;
 mod handshake;
 mod hello;
 mod inbound;
+mod lease_codec;
 mod malformed;
 mod membership;
 mod outbound;

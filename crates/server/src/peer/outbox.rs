@@ -76,7 +76,7 @@ impl Outbox {
 
     /// Whether the replica must know that this message never left.
     pub(crate) fn is_given_back(message: &PeerMessage) -> bool {
-        matches!(message, PeerMessage::Forward { .. })
+        matches!(message, PeerMessage::Forward { .. } | PeerMessage::LeaseAsk { .. })
     }
 
     /// Nothing more will be put: the stream ends once it has sent what waits.
@@ -149,6 +149,8 @@ fn size_bytes(message: &PeerMessage) -> usize {
         }
         PeerMessage::Raft(_)
         | PeerMessage::ForwardAnswer { .. }
+        | PeerMessage::LeaseAsk { .. }
+        | PeerMessage::LeaseAnswer { .. }
         | PeerMessage::Report { .. }
         | PeerMessage::Verdict { .. } => 0,
         PeerMessage::Forward { command, .. } => command.len(),
