@@ -55,7 +55,7 @@ fn bad_bodies() -> Vec<Case> {
         case("a number for a value", put(r#"{"value": 5}"#), 400, "value_not_string"),
         case("null for a value", put(r#"{"value": null}"#), 400, "value_not_string"),
         case("a field nobody knows", put(r#"{"value":"v","tll":5}"#), 400, "unknown_field"),
-        case("a field of later versions", put(r#"{"value":"v","ttl":5}"#), 501, "unsupported"),
+        case("a life of no time", put(r#"{"value":"v","ttl":0}"#), 400, "bad_ttl"),
         case("broken base64", put(r#"{"value_base64":"?"}"#), 400, "bad_base64"),
     ]
 }

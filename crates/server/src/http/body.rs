@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::{Code, Refusal};
-use super::query::unsupported;
+use super::lifetime;
 
 /// A body is at most this long: twice the largest value, so that it fits in base64 too.
 pub(super) const BODY_BYTES_MAX: usize = 3 << 20;
@@ -23,10 +23,6 @@ pub(super) const BODY_BYTES_MAX: usize = 3 << 20;
 /// What a client sends beyond the limit is read and dropped this long before it gets its answer:
 /// one that is still sending when the connection closes would lose it.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// Fields of a body that have a meaning in the published contract which this version does not
-/// have yet.
-const LATER_FIELDS: [&str; 2] = ["ttl", "lease"];
 
 /// The whole body. It is refused once it is too long, or not there within `patience`.
 pub(super) async fn read(request: Request<Body>, patience: Duration) -> Result<Bytes, Refusal> {
@@ -119,10 +115,10 @@ impl Format {
         }
     }
 
-    /// The value in a body.
-    pub(super) fn value(self, body: Bytes) -> Result<Bytes, Refusal> {
+    /// The value in a body, and what it says of how long the key is to live.
+    pub(super) fn value(self, body: Bytes) -> Result<(Bytes, lifetime::Written), Refusal> {
         match self {
-            Format::Raw => Ok(body),
+            Format::Raw => Ok((body, lifetime::Written::default())),
             Format::Json => value_of_json(&body),
         }
     }
@@ -134,22 +130,26 @@ const VALUE_EXAMPLE: &str = "{\"value\": \"…\"}, or send the value itself with
 const SEND_IT_RAW: &str = ". To store it as it is written, send it as the whole body with \
                            Content-Type: application/octet-stream";
 
-/// `{"value": "…"}` or `{"value_base64": "…"}`.
-fn value_of_json(body: &[u8]) -> Result<Bytes, Refusal> {
-    let mut value = None;
+/// `{"value": "…"}` or `{"value_base64": "…"}`, and `ttl` or `lease`.
+fn value_of_json(body: &[u8]) -> Result<(Bytes, lifetime::Written), Refusal> {
+    let (mut value, mut lifetime) = (None, lifetime::Written::default());
     for (field, written) in object(body, VALUE_EXAMPLE)? {
+        if lifetime.read(&field, &written)? {
+            continue;
+        }
         let decoded = match field.as_str() {
             "value" => string_or(&field, written, SEND_IT_RAW).map(Bytes::from)?,
             "value_base64" => base64(&field, &string(&field, written)?)?,
-            _ => return Err(unexpected_field(&field, "value and value_base64")),
+            _ => return Err(unexpected_field(&field, "value, value_base64, ttl and lease")),
         };
         if value.replace(decoded).is_some() {
             return Err(Refusal::new(Code::MalformedJson, "there is more than one value"));
         }
     }
-    value.ok_or_else(|| {
+    let value = value.ok_or_else(|| {
         Refusal::new(Code::MissingValue, "write {\"value\": \"…\"} or {\"value_base64\": \"…\"}")
-    })
+    })?;
+    Ok((value, lifetime))
 }
 
 /// Who a transfer is to: the `to` of `{"to": "…"}`, or of an empty body nobody in particular.
@@ -257,9 +257,6 @@ pub(super) fn base64(field: &str, text: &str) -> Result<Bytes, Refusal> {
 
 /// Refuses a field that is none of the `known` ones.
 pub(super) fn unexpected_field(field: &str, known: &str) -> Refusal {
-    if LATER_FIELDS.contains(&field) {
-        return unsupported("field", field);
-    }
     Refusal::new(Code::UnknownField, format!("{field} is no field here; there are: {known}"))
         .with("field", field)
 }

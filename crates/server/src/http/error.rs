@@ -113,7 +113,6 @@ codes! {
     UnknownField "unknown_field" BAD_REQUEST,
     UnknownMember "unknown_member" NOT_FOUND,
     UnknownPath "unknown_path" NOT_FOUND,
-    Unsupported "unsupported" NOT_IMPLEMENTED,
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE,
     ValueNotString "value_not_string" BAD_REQUEST,
     ValueTooLarge "value_too_large" PAYLOAD_TOO_LARGE,

@@ -26,7 +26,7 @@ use super::error::{Code, Refusal, unavailable};
 use super::escape::{decode_path, text_or_base64};
 use super::past::{Moment, Ready};
 use super::query::{Consistency, Query, may_forward};
-use super::{Doors, once, reply};
+use super::{Doors, lifetime, once, reply};
 use crate::node::{Node, WriteOptions, Written};
 
 /// The path in front of a key.
@@ -36,7 +36,8 @@ pub(super) const KEY_PREFIX: &str = "/kv/";
 pub(super) const REVISION_HEADER: HeaderName = HeaderName::from_static("raftkv-revision");
 
 const READ_PARAMETERS: [&str; 4] = ["consistency", "revision", "at", "timeout_ms"];
-const WRITE_PARAMETERS: [&str; 2] = ["prev", "timeout_ms"];
+const PUT_PARAMETERS: [&str; 4] = ["prev", "ttl", "lease", "timeout_ms"];
+const DELETE_PARAMETERS: [&str; 2] = ["prev", "timeout_ms"];
 
 /// A key and its value as answers show them. Of each pair of fields one is there, and values may
 /// be left out of a listing.
@@ -53,18 +54,30 @@ pub(super) struct Item<'a> {
     version: u64,
     create_revision: u64,
     mod_revision: u64,
+    /// What is left of its own time to live, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_ms: Option<u64>,
+    /// The lease that it is attached to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<i64>,
 }
 
 impl<'a> Item<'a> {
-    /// The item with its value.
-    pub(super) fn new(key_value: &'a KeyValue) -> Item<'a> {
+    /// The item with its value, while the cluster has had a leader for so long.
+    pub(super) fn new(key_value: &'a KeyValue, age_ms: u64) -> Item<'a> {
         let (value, value_base64) = text_or_base64(&key_value.value);
-        Item { value, value_base64, ..Item::without_value(key_value) }
+        Item { value, value_base64, ..Item::without_value(key_value, age_ms) }
+    }
+
+    /// The item in an event, which is the same whenever it is told: without the time left to it.
+    pub(super) fn of_event(key_value: &'a KeyValue) -> Item<'a> {
+        Item { ttl_ms: None, ..Item::new(key_value, 0) }
     }
 
     /// The item without its value.
-    pub(super) fn without_value(key_value: &'a KeyValue) -> Item<'a> {
+    pub(super) fn without_value(key_value: &'a KeyValue, age_ms: u64) -> Item<'a> {
         let (key, key_base64) = text_or_base64(&key_value.key);
+        let (ttl_ms, lease) = lifetime::shown(key_value, age_ms);
         Item {
             key,
             key_base64,
@@ -73,6 +86,8 @@ impl<'a> Item<'a> {
             version: key_value.version,
             create_revision: key_value.create_revision.0,
             mod_revision: key_value.mod_revision.0,
+            ttl_ms,
+            lease,
         }
     }
 }
@@ -157,7 +172,8 @@ pub(super) async fn get(
     let (found, revision) = doors.node.store().get(&key, at)?;
     let found = found.ok_or_else(|| not_found(&key, revision))?;
     let shown = at.map(|at| at.0);
-    let answer = Answer { item: Item::new(&found), revision: shown, stale };
+    let item = Item::new(&found, doors.node.age_ms());
+    let answer = Answer { item, revision: shown, stale };
     let answer = reply::json(StatusCode::OK, &answer);
     Ok(with_revision(answer, revision))
 }
@@ -200,14 +216,17 @@ pub(super) async fn put(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let Change { key, prev_kv, options, condition, origin } = change_of(&doors.node, &request)?;
+    let change = change_of(&doors.node, &request, &PUT_PARAMETERS)?;
+    let Change { key, prev_kv, options, condition, origin, lifetime } = change;
     let format = Format::of(request.headers())?;
     let body = body::read(request, doors.limits.body_timeout).await?;
-    let value = format.value(body)?;
-    let put = Put { prev_kv, ..Put::new(key.clone(), value) };
+    let (value, of_body) = format.value(body)?;
+    let lifetime = lifetime.and(of_body)?.lifetime();
+    let put = Put { prev_kv, lifetime, ..Put::new(key.clone(), value) };
     let put = Command::Put { put, condition };
     let written = write(&doors.node, put, options, origin.as_ref()).await?;
-    answer(Asked { key: &key, prev_kv }, written, origin.as_ref())
+    let age_ms = doors.node.age_ms();
+    answer(Asked { key: &key, prev_kv, age_ms }, written, origin.as_ref())
 }
 
 /// `DELETE /kv/{key}`.
@@ -215,11 +234,13 @@ pub(super) async fn delete(
     State(doors): State<Arc<Doors>>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let Change { key, prev_kv, options, condition, origin } = change_of(&doors.node, &request)?;
+    let change = change_of(&doors.node, &request, &DELETE_PARAMETERS)?;
+    let Change { key, prev_kv, options, condition, origin, .. } = change;
     let range = KeyRange::Single(key.clone());
     let delete = Command::Delete { range, prev_kv, condition };
     let written = write(&doors.node, delete, options, origin.as_ref()).await?;
-    answer(Asked { key: &key, prev_kv }, written, origin.as_ref())
+    let age_ms = doors.node.age_ms();
+    answer(Asked { key: &key, prev_kv, age_ms }, written, origin.as_ref())
 }
 
 /// What both kinds of write have in common: the key, and how the client wants it treated.
@@ -230,11 +251,17 @@ struct Change {
     options: WriteOptions,
     condition: Option<Condition>,
     origin: Option<Origin>,
+    /// What the parameters say of it.
+    lifetime: lifetime::Written,
 }
 
-fn change_of(node: &Node, request: &Request<Body>) -> Result<Change, Refusal> {
+fn change_of(
+    node: &Node,
+    request: &Request<Body>,
+    parameters: &[&'static str],
+) -> Result<Change, Refusal> {
     let key = key_of(request.uri(), KEY_PREFIX)?;
-    let query = Query::parse(request.uri().query(), &WRITE_PARAMETERS)?;
+    let query = Query::parse(request.uri().query(), parameters)?;
     let forward = may_forward(request.headers())?;
     Ok(Change {
         key,
@@ -242,6 +269,7 @@ fn change_of(node: &Node, request: &Request<Body>) -> Result<Change, Refusal> {
         options: WriteOptions { timeout: query.timeout()?, forward },
         condition: once::condition(request.headers())?,
         origin: once::origin(request.headers(), node)?,
+        lifetime: lifetime::Written::of_query(&query)?,
     })
 }
 
@@ -266,6 +294,7 @@ pub(super) async fn write(
 struct Asked<'a> {
     key: &'a [u8],
     prev_kv: bool,
+    age_ms: u64,
 }
 
 /// Shows what a write came to, now or when it was sent for the first time.
@@ -308,15 +337,15 @@ fn shown(asked: Asked<'_>, outcome: Outcome, place: (u64, u64)) -> Result<Respon
             Ok(committed(asked, Some(count), prev.first(), revision, place))
         }
         Outcome::Conflict { revision, current } => {
-            let current = current.as_ref().map(Item::new);
+            let current = current.as_ref().map(|current| Item::new(current, asked.age_ms));
             let current = serde_json::to_value(current).expect("an item is JSON");
             Err(Refusal::conflict(revision).with("current", current))
         }
+        Outcome::Refused { reason, .. } => Err(reason.into()),
         // Only as the first answer to a number that was something else's.
-        Outcome::Txn(_)
-        | Outcome::Refused { .. }
-        | Outcome::LeaseGranted { .. }
-        | Outcome::LeaseRevoked { .. } => Err(Refusal::key_reused()),
+        Outcome::Txn(_) | Outcome::LeaseGranted { .. } | Outcome::LeaseRevoked { .. } => {
+            Err(Refusal::key_reused())
+        }
         Outcome::SessionExpired => Err(Refusal::session_expired()),
         Outcome::Stale => Err(Refusal::stale_request()),
         Outcome::KeyReused => Err(Refusal::key_reused()),
@@ -326,7 +355,7 @@ fn shown(asked: Asked<'_>, outcome: Outcome, place: (u64, u64)) -> Result<Respon
 }
 
 fn committed(
-    Asked { key, prev_kv }: Asked<'_>,
+    Asked { key, prev_kv, age_ms }: Asked<'_>,
     deleted: Option<u64>,
     prev: Option<&KeyValue>,
     revision: Revision,
@@ -338,7 +367,7 @@ fn committed(
         key,
         key_base64,
         deleted,
-        prev: prev_kv.then(|| prev.map(Item::new)),
+        prev: prev_kv.then(|| prev.map(|prev| Item::new(prev, age_ms))),
         revision: revision.0,
         log_index,
         term,

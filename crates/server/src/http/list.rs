@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use serde::Serialize;
-use store::{KeyValue, RangeRequest, Reader, Revision};
+use store::{KeyValue, RangeRequest, Revision};
 
 use super::cursor::Cursor;
 use super::error::{Code, Refusal};
@@ -15,6 +15,7 @@ use super::past::{Moment, Ready};
 use super::query::{Query, bad};
 use super::selection::{self, Selection};
 use super::{Doors, reply};
+use crate::node::Node;
 
 /// Items of a page, if the client does not say.
 pub(super) const LIMIT_DEFAULT: u64 = 100;
@@ -139,15 +140,16 @@ pub(super) async fn list(
     let query = Query::parse(request.uri().query(), &parameters())?;
     let listing = Listing::of(&query)?;
     let Ready { stale, at } = listing.moment.ready(&doors.node, &query).await?;
-    page(&listing, listing.revision(at)?, doors.node.store(), stale)
+    page(&listing, listing.revision(at)?, &doors.node, stale)
 }
 
 fn page(
     listing: &Listing,
     at: Option<Revision>,
-    reader: &Reader,
+    node: &Node,
     stale: Option<Staleness>,
 ) -> Result<Response<Body>, Refusal> {
+    let (reader, age_ms) = (node.store(), node.age_ms());
     let (request, skip) = listing.request(at);
     let found = reader.range(&request)?;
     let revision = found.revision;
@@ -168,7 +170,7 @@ fn page(
     };
     let item = if listing.keys_only { Item::without_value } else { Item::new };
     let body = Page {
-        items: shown.iter().map(item).collect(),
+        items: shown.iter().map(|found| item(found, age_ms)).collect(),
         next: next.map(|cursor| cursor.encode(&selection.scope)),
         more: more && !in_order,
         revision: revision.0,

@@ -28,6 +28,8 @@ mod guard;
 mod health;
 mod history;
 mod kv;
+mod lease;
+mod lifetime;
 mod list;
 mod membership;
 mod metrics;
@@ -93,6 +95,9 @@ pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Rou
         ("/compact", post(compact::compact)),
         ("/session", post(session::open)),
         ("/session/{id}", delete(session::close)),
+        ("/leases", get(lease::list).post(lease::grant)),
+        ("/leases/{id}", get(lease::tell).delete(lease::revoke)),
+        ("/leases/{id}/keepalive", post(lease::keep_alive)),
         ("/cluster/status", get(status::status)),
         ("/cluster/leader", get(cluster::leader)),
         ("/cluster/members", get(cluster::members).post(membership::add)),

@@ -15,9 +15,6 @@ pub(super) const TIMEOUT_MS_DEFAULT: u64 = 5_000;
 /// How long it may wait at most: a read pins its revision no longer than this (rule 6.4).
 pub(super) const TIMEOUT_MS_MAX: u64 = 60_000;
 
-/// Parameters that have a meaning in the published contract which this version does not have yet.
-const LATER_PARAMETERS: [&str; 2] = ["ttl", "lease"];
-
 /// Whether a read must see every acknowledged write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Consistency {
@@ -122,18 +119,8 @@ pub(super) fn bad(name: &str, what: &str) -> Refusal {
 
 fn unknown_parameter(name: &[u8], known: &[&str]) -> Refusal {
     let name = String::from_utf8_lossy(name).into_owned();
-    if LATER_PARAMETERS.contains(&name.as_str()) {
-        return unsupported("parameter", &name);
-    }
     let known = known.join(", ");
     bad(&name, &format!("is no parameter here; there are: {known}"))
-}
-
-/// Refuses what the contract promises and this version does not do: ignoring it would break the
-/// promise silently.
-pub(super) fn unsupported(kind: &'static str, name: &str) -> Refusal {
-    let message = format!("the {kind} {name} is not supported by this version; it was not done");
-    Refusal::new(Code::Unsupported, message).with(kind, name)
 }
 
 const FORWARD: HeaderName = HeaderName::from_static(crate::ask::FORWARD_HEADER);

@@ -250,6 +250,7 @@ impl Driver {
         // Before anybody is answered: an answer is no newer than that.
         let as_of = self.replica.as_of_ms().map(|as_of_ms| self.clock.moment(as_of_ms));
         self.status.show_as_of(as_of);
+        self.status.show_age(self.replica.raft().age_ms());
         self.log.put(effects.log);
         self.snapshots.put(effects.snapshot);
         self.peers.send(effects.send);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use raft::{LogId, MemberId};
-use replica::{Change, Configuration, Done, Failure, Request};
-use store::{Command, Outcome, Reader};
+use replica::{Change, Configuration, Done, Failure, LeaseAsk, LeaseStanding, Request};
+use store::{Command, LeaseId, Outcome, Reader};
 use tokio::sync::oneshot;
 
 use super::inbox::Inbox;
@@ -78,6 +78,27 @@ impl Node {
         }
     }
 
+    /// Asks the leader about a lease; none if it is not there (any more). What `store()` tells of its
+    /// keys is as new as the answer.
+    ///
+    /// Every failure but `Failure::Unknown` means that the lease was not kept alive.
+    pub async fn lease(
+        &self,
+        lease: LeaseId,
+        ask: LeaseAsk,
+        options: WriteOptions,
+    ) -> Result<Option<LeaseStanding>, Failure> {
+        let WriteOptions { timeout, forward } = options;
+        let lost = match ask {
+            LeaseAsk::KeepAlive => Failure::Unknown,
+            LeaseAsk::TimeToLive => Failure::Unavailable,
+        };
+        match self.ask(Request::Lease { lease, ask, forward }, timeout, lost).await? {
+            Done::Lease { standing } => Ok(standing),
+            other => panic!("a question about a lease was answered with {other:?}"),
+        }
+    }
+
     /// Hands leadership to `to`, or to the most up-to-date follower; answers who leads then.
     ///
     /// `Failure::TransferFailed` means that it has not moved, not that it will not: the target may
@@ -124,6 +145,12 @@ impl Node {
     /// since it started how far the cluster is, or never had as much.
     pub fn store_age(&self) -> Option<Duration> {
         self.shared.status.as_of().map(|as_of| as_of.elapsed())
+    }
+
+    /// For how long the cluster has had a leader, ms, as far as this member has heard: what the
+    /// deadlines of keys are to be held against (rule 8.1).
+    pub fn age_ms(&self) -> u64 {
+        self.shared.status.age_ms()
     }
 
     /// The member's state, at most about 100 ms old.

@@ -99,6 +99,8 @@ pub(crate) struct StatusBoard {
     current: RwLock<Arc<NodeStatus>>,
     /// When the published state was the newest there was.
     as_of: RwLock<Option<Instant>>,
+    /// For how long the cluster has had a leader, ms.
+    age_ms: AtomicU64,
     counters: Counters,
 }
 
@@ -116,6 +118,7 @@ impl StatusBoard {
             started: Instant::now(),
             current: RwLock::new(Arc::new(status)),
             as_of: RwLock::new(None),
+            age_ms: AtomicU64::new(0),
             counters: Counters::default(),
         }
     }
@@ -137,6 +140,16 @@ impl StatusBoard {
     /// The published state is at least as new as that.
     pub(crate) fn show_as_of(&self, as_of: Option<Instant>) {
         *self.as_of.write() = as_of;
+    }
+
+    /// For how long the cluster has had a leader, ms, as far as the replica has heard.
+    pub(crate) fn age_ms(&self) -> u64 {
+        self.age_ms.load(Ordering::Relaxed)
+    }
+
+    /// The cluster has had a leader for so long.
+    pub(crate) fn show_age(&self, age_ms: u64) {
+        self.age_ms.store(age_ms, Ordering::Relaxed);
     }
 
     /// Still no cluster; says what is missing.

@@ -117,6 +117,7 @@ impl Single {
                 board.configured(Arc::clone(&self.configuration));
                 board.refresh(self.status());
                 board.show_as_of(Some(Instant::now()));
+                board.show_age(self.index);
                 // The client may have gone; then nobody wants the answer.
                 let _ = answer.send(result);
             }

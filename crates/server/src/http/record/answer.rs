@@ -15,6 +15,14 @@ use crate::http::escape::text_or_base64;
 use crate::http::kv::{Staleness, with_revision};
 use crate::http::reply;
 
+/// Where and when something was read.
+pub(super) struct Shown {
+    pub(super) revision: Revision,
+    /// For how long the cluster has had a leader, ms.
+    pub(super) age_ms: u64,
+    pub(super) stale: Option<Staleness>,
+}
+
 /// Where a change stands in the log, and when it was put there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -69,6 +77,9 @@ pub(super) fn done(
         value_base64: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         deleted: Option<u64>,
+        /// As it was asked for, in seconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ttl: Option<f64>,
         timestamp: u64,
         revision: u64,
         log_index: u64,
@@ -88,6 +99,7 @@ pub(super) fn done(
         value,
         value_base64,
         deleted,
+        ttl: change.ttl_ms.map(|ttl_ms| ttl_ms as f64 / 1_000.0),
         timestamp: micros(stamp_ms),
         revision: revision.0,
         log_index,
@@ -122,8 +134,7 @@ pub(super) fn missing(which: &Which, revision: Revision) -> Refusal {
 /// One field, and when it was last written.
 pub(super) fn field(
     (found, stamp_ms): &(KeyValue, u64),
-    revision: Revision,
-    stale: Option<Staleness>,
+    Shown { revision, age_ms, stale }: Shown,
 ) -> Response<Body> {
     #[derive(Serialize)]
     struct Found<'a> {
@@ -135,6 +146,8 @@ pub(super) fn field(
         value_base64: Option<String>,
         timestamp: u64,
         mod_revision: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ttl_ms: Option<u64>,
         #[serde(flatten)]
         stale: Option<Staleness>,
     }
@@ -146,6 +159,7 @@ pub(super) fn field(
         value_base64,
         timestamp: micros(*stamp_ms),
         mod_revision: found.mod_revision.0,
+        ttl_ms: found.lifetime.left_ms(age_ms),
         stale,
     };
     with_revision(reply::json(StatusCode::OK, &body), revision)
@@ -156,8 +170,7 @@ pub(super) fn fields(
     which: &Which,
     found: &Fields,
     next: Option<String>,
-    revision: Revision,
-    stale: Option<Staleness>,
+    Shown { revision, age_ms, stale }: Shown,
 ) -> Response<Body> {
     #[derive(Serialize)]
     struct Page<'a> {
@@ -168,6 +181,10 @@ pub(super) fn fields(
         fields: AsText<'a>,
         #[serde(skip_serializing_if = "AsBase64::is_empty")]
         fields_base64: AsBase64<'a>,
+        #[serde(skip_serializing_if = "TimesLeft::is_empty")]
+        ttl_ms: TimesLeft<'a>,
+        #[serde(skip_serializing_if = "TimesLeft::is_empty")]
+        ttl_ms_base64: TimesLeft<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<String>,
         revision: u64,
@@ -183,6 +200,8 @@ pub(super) fn fields(
         success: true,
         message,
         names: Names::of(which),
+        ttl_ms: TimesLeft::of(&text, age_ms, false),
+        ttl_ms_base64: TimesLeft::of(&other, age_ms, true),
         fields: AsText(text),
         fields_base64: AsBase64(other),
         next,
@@ -198,6 +217,40 @@ fn is_text(field: &Field) -> bool {
 
 /// Fields whose names and values are text, in their order.
 struct AsText<'a>(Vec<&'a Field>);
+
+/// What is left of the times to live of those fields that have one, ms, by their names.
+struct TimesLeft<'a> {
+    fields: Vec<(&'a [u8], u64)>,
+    /// Whether the names are shown in base64.
+    in_base64: bool,
+}
+
+impl<'a> TimesLeft<'a> {
+    fn of(fields: &[&'a Field], age_ms: u64, in_base64: bool) -> TimesLeft<'a> {
+        let left = |field: &&'a Field| {
+            let left_ms = field.item.lifetime.left_ms(age_ms)?;
+            Some((&field.name[..], left_ms))
+        };
+        TimesLeft { fields: fields.iter().filter_map(left).collect(), in_base64 }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+}
+
+impl Serialize for TimesLeft<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.fields.len()))?;
+        for (name, left_ms) in &self.fields {
+            match str::from_utf8(name).ok().filter(|_| !self.in_base64) {
+                Some(name) => map.serialize_entry(name, left_ms)?,
+                None => map.serialize_entry(&STANDARD.encode(name), left_ms)?,
+            }
+        }
+        map.end()
+    }
+}
 
 /// Others.
 struct AsBase64<'a>(Vec<&'a Field>);

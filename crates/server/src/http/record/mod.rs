@@ -15,10 +15,10 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use store::{
     Command, Condition, Fields, FieldsRequest, FirstOutcome, KeyRange, Outcome, Pinned, Put,
-    Record, Revision,
+    PutLifetime, Record, Revision,
 };
 
-use self::answer::Place;
+use self::answer::{Place, Shown};
 use self::request::{Change, Reading, Which};
 use super::cursor::Cursor;
 use super::error::{Code, Refusal};
@@ -66,7 +66,7 @@ pub(super) async fn delete(
         let known = [&request::NAMES[..], &WRITE_PARAMETERS[..]].concat();
         let query = Query::parse(head.uri.query(), &known)?;
         let (timeout, forward) = (query.timeout()?, may_forward(&head.headers)?);
-        let change = Change { which: request::which(&query)?, value: None };
+        let change = Change { which: request::which(&query)?, value: None, ttl_ms: None };
         done(&doors, change, &head.headers, WriteOptions { timeout, forward }).await
     };
     asked.await.map_err(unsuccessful)
@@ -92,15 +92,16 @@ async fn done(
     let command = command(&change, condition)?;
     let written = write(&doors.node, command, options, origin.as_ref()).await?;
     let Written { log_id, stamp_ms, outcome } = written;
+    let age_ms = doors.node.age_ms();
     let (place, outcome, replay) = match outcome {
         Outcome::Repeated(first) => {
             let place =
                 Place { log_index: first.index, term: first.term, stamp_ms: first.stamp_ms };
-            (place, first_outcome(first.outcome), true)
+            (place, first_outcome(first.outcome, age_ms), true)
         }
         outcome => {
             let (log_index, term) = (log_id.index.0, log_id.term.0);
-            (Place { log_index, term, stamp_ms }, settled(outcome), false)
+            (Place { log_index, term, stamp_ms }, settled(outcome, age_ms), false)
         }
     };
     let shown = outcome.and_then(|settled| answer::done(&change, settled, place));
@@ -110,7 +111,7 @@ async fn done(
 }
 
 fn command(change: &Change, condition: Option<Condition>) -> Result<Command, Refusal> {
-    let Change { which: Which { name, record, field }, value } = change;
+    let Change { which: Which { name, record, field }, value, ttl_ms } = change;
     let Some((_, key)) = field else {
         if condition.is_some() {
             let message = "a condition is of one field, and this is about a whole record";
@@ -120,7 +121,11 @@ fn command(change: &Change, condition: Option<Condition>) -> Result<Command, Ref
     };
     debug_assert!(record.field_of(key).is_some(), "the key is made of the record and the field");
     Ok(match value {
-        Some(value) => Command::Put { put: Put::new(key.clone(), value.clone()), condition },
+        Some(value) => {
+            let lifetime = ttl_ms.map_or(PutLifetime::Unbounded, PutLifetime::TtlMs);
+            let put = Put { lifetime, ..Put::new(key.clone(), value.clone()) };
+            Command::Put { put, condition }
+        }
         None => Command::Delete { range: KeyRange::Single(key.clone()), prev_kv: false, condition },
     })
 }
@@ -132,12 +137,12 @@ struct Settled {
     deleted: Option<u64>,
 }
 
-fn settled(outcome: Outcome) -> Result<Settled, Refusal> {
+fn settled(outcome: Outcome, age_ms: u64) -> Result<Settled, Refusal> {
     match outcome {
         Outcome::Put { revision, .. } => Ok(Settled { revision, deleted: None }),
         Outcome::Deleted { revision, count, .. } => Ok(Settled { revision, deleted: Some(count) }),
         Outcome::Conflict { revision, current } => {
-            let current = current.as_ref().map(Item::new);
+            let current = current.as_ref().map(|current| Item::new(current, age_ms));
             let current = serde_json::to_value(current).expect("an item is JSON");
             Err(Refusal::conflict(revision).with("current", current))
         }
@@ -154,9 +159,9 @@ fn settled(outcome: Outcome) -> Result<Settled, Refusal> {
     }
 }
 
-fn first_outcome(outcome: FirstOutcome) -> Result<Settled, Refusal> {
+fn first_outcome(outcome: FirstOutcome, age_ms: u64) -> Result<Settled, Refusal> {
     match outcome {
-        FirstOutcome::Kept(outcome) => settled(outcome),
+        FirstOutcome::Kept(outcome) => settled(outcome, age_ms),
         FirstOutcome::Done { revision } => Ok(Settled { revision, deleted: None }),
         FirstOutcome::Conflict { revision } => Err(Refusal::conflict(revision)),
         FirstOutcome::TxnDone { .. } => Err(Refusal::key_reused()),
@@ -169,12 +174,14 @@ async fn read(doors: &Doors, query: Option<&str>) -> Result<Response<Body>, Refu
     let reading = Reading::of(&query)?;
     let Ready { stale, at } = reading.moment.ready(&doors.node, &query).await?;
     let pinned = doors.node.store().pin(at)?;
+    let age_ms = doors.node.age_ms();
     let Reading { which, page, .. } = &reading;
     match &which.field {
         Some((_, key)) => {
             let found = pinned.stamped(key);
             let found = found.ok_or_else(|| answer::missing(which, pinned.revision()))?;
-            Ok(answer::field(&found, pinned.revision(), stale))
+            let shown = Shown { revision: pinned.revision(), age_ms, stale };
+            Ok(answer::field(&found, shown))
         }
         None => {
             let request = FieldsRequest { work_bytes_max: WORK_BYTES_MAX, ..page.clone() };
@@ -186,7 +193,8 @@ async fn read(doors: &Doors, query: Option<&str>) -> Result<Response<Body>, Refu
             let next = found.next.as_ref();
             let next = next.map(|next| cursor(next, &which.record, &pinned));
             let next = next.map(|cursor| cursor.encode(&reading.scope));
-            Ok(answer::fields(which, &found, next, pinned.revision(), stale))
+            let shown = Shown { revision: pinned.revision(), age_ms, stale };
+            Ok(answer::fields(which, &found, next, shown))
         }
     }
 }

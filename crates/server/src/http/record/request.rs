@@ -8,6 +8,7 @@ use store::{FieldsRequest, Record};
 use crate::http::body::{self, Format};
 use crate::http::cursor::Cursor;
 use crate::http::error::{Code, Refusal};
+use crate::http::lifetime;
 use crate::http::list::{LIMIT_DEFAULT, LIMIT_MAX, PAGE_BYTES_MAX, cursor_of};
 use crate::http::past::Moment;
 use crate::http::query::{Query, bad};
@@ -61,6 +62,8 @@ fn missing(field: &'static str, what: &str) -> Refusal {
 pub(super) struct Change {
     pub(super) which: Which,
     pub(super) value: Option<Bytes>,
+    /// How long the field is to live, ms.
+    pub(super) ttl_ms: Option<u64>,
 }
 
 /// The fields of a body, as far as they are there.
@@ -70,6 +73,7 @@ struct Written {
     name: Option<Bytes>,
     field: Option<Bytes>,
     value: Option<Bytes>,
+    ttl_ms: Option<u64>,
 }
 
 /// The change that a body asks for.
@@ -98,6 +102,7 @@ impl Written {
             "field_base64" => once(&mut self.field, field, base64(value)?),
             "value" => once(&mut self.value, field, plain(value)?),
             "value_base64" => once(&mut self.value, field, base64(value)?),
+            "ttl" => once(&mut self.ttl_ms, field, lifetime::ttl_ms(&value)?),
             // Some clients describe here what they want in words of their own.
             "command" => Ok(()),
             "timestamp" => Err(Refusal::new(
@@ -105,20 +110,23 @@ impl Written {
                 "leave timestamp out: the time of a change is the leader's, and is answered",
             )
             .with("field", field)),
-            _ => Err(body::unexpected_field(field, "type, key, field, value, command")),
+            _ => Err(body::unexpected_field(field, "type, key, field, value, ttl, command")),
         }
     }
 
     fn into_change(self) -> Result<Change, Refusal> {
-        let Written { kind, name, field, value } = self;
+        let Written { kind, name, field, value, ttl_ms } = self;
         let which = Which::new(name, field)?;
         match (kind.as_deref(), value) {
+            (Some("delete"), _) if ttl_ms.is_some() => {
+                Err(bad("ttl", "is for type set: what is deleted does not live"))
+            }
             (Some("set"), Some(_)) if which.field.is_none() => {
                 Err(missing("field", "a record has no value but those of its fields"))
             }
-            (Some("set"), Some(value)) => Ok(Change { which, value: Some(value) }),
+            (Some("set"), Some(value)) => Ok(Change { which, value: Some(value), ttl_ms }),
             (Some("set"), None) => Err(missing("value", "write value or value_base64")),
-            (Some("delete"), None) => Ok(Change { which, value: None }),
+            (Some("delete"), None) => Ok(Change { which, value: None, ttl_ms: None }),
             (Some("delete"), Some(_)) => Err(bad("value", "is for type set: a delete has none")),
             (Some(_), _) => Err(bad("type", "is set or delete")),
             (None, _) => Err(missing("type", "it is set or delete")),

@@ -7,6 +7,7 @@ mod connections;
 mod failures;
 mod guard;
 mod kv;
+mod lease;
 mod list;
 mod members;
 mod once;

@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use serde::Serialize;
-use store::{KeyValue, RangeResponse, Revision, Txn, TxnOp, TxnResponse, TxnResult};
+use store::{RangeResponse, Revision, Txn, TxnOp, TxnResponse, TxnResult};
 
 use crate::http::kv::{Item, Staleness, with_revision};
 use crate::http::reply;
@@ -67,9 +67,14 @@ struct ShownTxn<'a> {
 }
 
 /// A transaction that went through the log.
-pub(super) fn committed(txn: &Txn, response: &TxnResponse, place: (u64, u64)) -> Response<Body> {
+pub(super) fn committed(
+    txn: &Txn,
+    response: &TxnResponse,
+    place: (u64, u64),
+    age_ms: u64,
+) -> Response<Body> {
     let TxnResponse { revision, succeeded, results } = response;
-    let results = Some(shown(txn, *succeeded, results));
+    let results = Some(shown(txn, *succeeded, results, age_ms));
     finished("committed", *revision, *succeeded, results, Some(place), None)
 }
 
@@ -83,9 +88,14 @@ pub(super) fn without_results(
 }
 
 /// A transaction that only read.
-pub(super) fn read(txn: &Txn, response: &TxnResponse, stale: Option<Staleness>) -> Response<Body> {
+pub(super) fn read(
+    txn: &Txn,
+    response: &TxnResponse,
+    stale: Option<Staleness>,
+    age_ms: u64,
+) -> Response<Body> {
     let TxnResponse { revision, succeeded, results } = response;
-    let results = Some(shown(txn, *succeeded, results));
+    let results = Some(shown(txn, *succeeded, results, age_ms));
     finished("read", *revision, *succeeded, results, None, stale)
 }
 
@@ -103,33 +113,36 @@ fn finished(
 }
 
 /// The results beside the operations of the branch that was taken.
-fn shown<'a>(txn: &Txn, succeeded: bool, results: &'a [TxnResult]) -> Vec<ShownResult<'a>> {
+fn shown<'a>(
+    txn: &Txn,
+    succeeded: bool,
+    results: &'a [TxnResult],
+    age_ms: u64,
+) -> Vec<ShownResult<'a>> {
     let ops = if succeeded { &txn.success } else { &txn.failure };
-    ops.iter().zip(results).map(|(op, result)| shown_result(op, result)).collect()
+    ops.iter().zip(results).map(|(op, result)| shown_result(op, result, age_ms)).collect()
 }
 
-fn shown_result<'a>(op: &TxnOp, result: &'a TxnResult) -> ShownResult<'a> {
+fn shown_result<'a>(op: &TxnOp, result: &'a TxnResult, age_ms: u64) -> ShownResult<'a> {
+    let with_value = |found| Item::new(found, age_ms);
     match (result, op) {
         (TxnResult::Put { prev }, _) => {
-            ShownResult::Put(ShownPut { prev: prev.as_ref().map(Item::new) })
+            ShownResult::Put(ShownPut { prev: prev.as_ref().map(with_value) })
         }
         (TxnResult::Deleted { count, prev }, _) => {
-            ShownResult::Delete(ShownDelete { deleted: *count, prev: items(prev) })
+            let prev = prev.iter().map(with_value).collect();
+            ShownResult::Delete(ShownDelete { deleted: *count, prev })
         }
         (TxnResult::Range(RangeResponse { items: found, more, count, .. }), op) => {
             let keys_only = matches!(op, TxnOp::Range(request) if request.keys_only);
             let item = if keys_only { Item::without_value } else { Item::new };
-            let items = found.iter().map(item).collect();
+            let items = found.iter().map(|found| item(found, age_ms)).collect();
             ShownResult::Get(ShownGet { items, count: *count, more: *more })
         }
         (TxnResult::Txn { succeeded, results }, TxnOp::Txn(txn)) => {
-            let results = shown(txn, *succeeded, results);
+            let results = shown(txn, *succeeded, results, age_ms);
             ShownResult::Txn(ShownTxn { succeeded: *succeeded, results })
         }
         (TxnResult::Txn { .. }, op) => panic!("{op:?} came to a transaction"),
     }
-}
-
-fn items(found: &[KeyValue]) -> Vec<Item<'_>> {
-    found.iter().map(Item::new).collect()
 }

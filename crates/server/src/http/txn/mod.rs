@@ -37,7 +37,7 @@ pub(super) async fn txn(
     if txn.is_read_only() {
         let stale = ready_to_read(&doors.node, consistency.unwrap_or_default(), timeout).await?;
         let response = doors.node.store().txn(&txn)?;
-        return Ok(answer::read(&txn, &response, stale));
+        return Ok(answer::read(&txn, &response, stale, doors.node.age_ms()));
     }
     if consistency.is_some() {
         let message = "consistency is for transactions that only read; this one writes";
@@ -56,11 +56,12 @@ async fn proposed(
 ) -> Result<Response<Body>, Refusal> {
     let command = Command::Txn(txn.clone());
     let Written { log_id, outcome, .. } = write(&doors.node, command, options, origin).await?;
+    let age_ms = doors.node.age_ms();
     let (shown, replay) = match outcome {
         Outcome::Repeated(first) => {
             let place = (first.index, first.term);
             let shown = match first.outcome {
-                FirstOutcome::Kept(outcome) => of_outcome(&txn, outcome, place),
+                FirstOutcome::Kept(outcome) => of_outcome(&txn, outcome, place, age_ms),
                 FirstOutcome::TxnDone { revision, succeeded } => {
                     Ok(answer::without_results(revision, succeeded, place))
                 }
@@ -71,16 +72,21 @@ async fn proposed(
             };
             (shown, true)
         }
-        outcome => (of_outcome(&txn, outcome, (log_id.index.0, log_id.term.0)), false),
+        outcome => (of_outcome(&txn, outcome, (log_id.index.0, log_id.term.0), age_ms), false),
     };
     let mut answer = shown.unwrap_or_else(IntoResponse::into_response);
     once::mark(&mut answer, origin, replay);
     Ok(answer)
 }
 
-fn of_outcome(txn: &Txn, outcome: Outcome, place: (u64, u64)) -> Result<Response<Body>, Refusal> {
+fn of_outcome(
+    txn: &Txn,
+    outcome: Outcome,
+    place: (u64, u64),
+    age_ms: u64,
+) -> Result<Response<Body>, Refusal> {
     match outcome {
-        Outcome::Txn(response) => Ok(answer::committed(txn, &response, place)),
+        Outcome::Txn(response) => Ok(answer::committed(txn, &response, place, age_ms)),
         Outcome::Refused { reason, .. } => Err(reason.into()),
         // Only as the first answer to a name that was something else's.
         Outcome::Put { .. }

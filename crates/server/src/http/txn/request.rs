@@ -8,14 +8,16 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::Value;
 use store::{
-    Compare, Filter, KeyRange, Operand, Put, RangeRequest, Relation, Revision, Sort, SortBy, Txn,
-    TxnOp,
+    Compare, Filter, KeyRange, Operand, Put, PutLifetime, RangeRequest, Relation, Revision, Sort,
+    SortBy, Txn, TxnOp,
 };
 
-use crate::http::body;
 use crate::http::error::{Code, Refusal};
 use crate::http::list::{LIMIT_DEFAULT, LIMIT_MAX};
+use crate::http::query::bad;
+use crate::http::{body, lifetime};
 
 /// A transaction as it is written. `serde` refuses fields that are unknown or there twice.
 #[derive(Deserialize)]
@@ -49,6 +51,12 @@ struct WrittenPut {
     prev: bool,
     #[serde(default)]
     keep_value: bool,
+    /// In seconds.
+    ttl: Option<Value>,
+    lease: Option<Value>,
+    /// The lifetime stays as it was.
+    #[serde(default)]
+    keep_lifetime: bool,
 }
 
 /// Structures that name keys: one, those with a prefix, or from one on and up to another.
@@ -195,6 +203,7 @@ impl WrittenOp {
 
 impl WrittenPut {
     fn into_put(self) -> Result<Put, Refusal> {
+        let lifetime = self.lifetime()?;
         let value = bytes("value", self.value, self.value_base64)?;
         if value.is_none() && !self.keep_value {
             return Err(missing("a put needs value or value_base64, or keep_value"));
@@ -205,8 +214,22 @@ impl WrittenPut {
             value: value.unwrap_or_default(),
             prev_kv: self.prev,
             ignore_value: self.keep_value,
-            ..Put::default()
+            lifetime,
         })
+    }
+
+    fn lifetime(&self) -> Result<PutLifetime, Refusal> {
+        let mut lifetime = lifetime::Written::default();
+        for (field, value) in [("ttl", &self.ttl), ("lease", &self.lease)] {
+            if let Some(value) = value {
+                lifetime.read(field, value)?;
+            }
+        }
+        match (lifetime.lifetime(), self.keep_lifetime) {
+            (lifetime, false) => Ok(lifetime),
+            (PutLifetime::Unbounded, true) => Ok(PutLifetime::AsBefore),
+            (_, true) => Err(bad("keep_lifetime", "excludes ttl and lease")),
+        }
     }
 }
 

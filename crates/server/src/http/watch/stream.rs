@@ -164,9 +164,11 @@ struct Gone<'a> {
 
 impl<'a> Told<'a> {
     fn new(event: &'a Arc<Event>) -> Told<'a> {
-        let prev = event.prev.as_ref().map(Item::new);
+        let prev = event.prev.as_ref().map(Item::of_event);
         match &event.kind {
-            EventKind::Put(live) => Told { kind: "put", what: What::Put(Item::new(live)), prev },
+            EventKind::Put(live) => {
+                Told { kind: "put", what: What::Put(Item::of_event(live)), prev }
+            }
             EventKind::Delete { key } => {
                 let (key, key_base64) = text_or_base64(key);
                 Told { kind: "delete", what: What::Delete(Gone { key, key_base64 }), prev }
