@@ -1,13 +1,16 @@
 //! Descriptors that run out: a flood of connections takes nothing from the log and the peers, a
-//! member that can open nothing more is slow until it can, and nobody dies of it.
+//! member that can open nothing more is slow until it can, and nobody dies of it. And a member that
+//! many ask does not ask the leader as often.
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use system_tests::cluster::{Cluster, leader_named_by};
+use system_tests::http::{Answer, Http};
 use system_tests::ledger::{Ledger, Outcome};
 use system_tests::wait;
 
@@ -19,6 +22,9 @@ const FLOOD: usize = 700;
 
 /// The next one is tried after this time. A member that has enough lets the others wait.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(5);
+
+/// Changes that a member hands on to the leader at once.
+const ASKS_MAX: usize = 16;
 
 /// Writes that fill several segments of the log.
 const WRITES: usize = 80;
@@ -133,4 +139,37 @@ fn a_limit_that_is_too_low_is_said_at_the_start() {
     for words in ["may have 100 files", "ulimit -n", "LimitNOFILE"] {
         assert!(log.contains(words), "{log}");
     }
+}
+
+/// The answers to so many requests at once, each on a connection of its own.
+fn all_at_once(port: u16, count: usize, method: &str, target: &str) -> Vec<Answer> {
+    let ask = || Http::new(port).request(method, target, "").unwrap();
+    thread::scope(|scope| {
+        let asking: Vec<_> = (0..count).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|asked| asked.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn a_follower_that_is_asked_by_many_asks_the_leader_little() {
+    let mut cluster = Cluster::start(3);
+    let leader = cluster.leader();
+    let (name, follower) = (cluster.member(leader).name().to_owned(), cluster.others(leader)[0]);
+    let port = cluster.ports()[follower];
+    let answers = all_at_once(port, 200, "GET", "/cluster/status");
+    assert!(answers.iter().all(|answer| answer.status == 200), "each gets an answer");
+    let told = answers.iter().filter(|it| it.json()["members_told_by"]["name"] == *name);
+    assert!(told.count() > 0, "and the leader's word, if it comes in time");
+    // Changes are handed on one by one. A leader that says nothing holds them up, and who comes
+    // beyond those is refused at once.
+    let target = format!("/cluster/members/{name}/promote?timeout_ms=2000");
+    cluster.member(leader).pause();
+    let answers = all_at_once(port, 2 * ASKS_MAX, "POST", &target);
+    cluster.member(leader).resume();
+    let refused = answers.iter().filter(|answer| answer.code() == "overloaded").count();
+    assert!((1..=ASKS_MAX).contains(&refused), "{refused} were refused");
+    wait::until_true("it hands on again", || {
+        let answer = Http::new(port).request("POST", &target, "");
+        answer.is_ok_and(|answer| answer.code() == "not_a_learner")
+    });
 }

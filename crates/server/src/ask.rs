@@ -8,6 +8,11 @@ use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Changes of clients that are put to the leader at once, each on a connection of its own; one more
+/// is refused.
+pub(crate) const ASKS_MAX: usize = 16;
 
 /// The largest answer that is read: every page about a cluster is shorter.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
@@ -35,6 +40,23 @@ pub(crate) enum NoAnswer {
     NotSent(String),
     /// It was sent, perhaps, and nobody knows what became of it.
     Broken(String),
+}
+
+/// Turns for those who ask on behalf of clients, who are many.
+#[derive(Debug)]
+pub(crate) struct Turns(Semaphore);
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns(Semaphore::new(ASKS_MAX))
+    }
+}
+
+impl Turns {
+    /// To be held while one question is under way; none if [`ASKS_MAX`] are.
+    pub(crate) fn take(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.try_acquire().ok()
+    }
 }
 
 /// Asks the member at `address`; the caller sets the deadline.

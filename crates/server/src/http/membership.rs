@@ -147,7 +147,7 @@ async fn make(
     match doors.node.change(change, asked.timeout).await {
         Ok(configuration) => Ok(changed(&configuration, member)),
         Err(Failure::NotLeader { leader: Some(leader) }) if asked.forward => {
-            hand_on(asked, leader, &doors.node.status()).await
+            hand_on(doors, asked, leader).await
         }
         Err(Failure::NotLeader { .. }) if asked.forward => Err(unavailable(&doors.node.status())),
         Err(failure) => Err(Refusal::of_failure(failure, &doors.node.status())),
@@ -162,14 +162,12 @@ fn changed(configuration: &Configuration, member: Option<MemberId>) -> Response<
 }
 
 /// Puts the request to the leader, and its answer before the client.
-async fn hand_on(
-    asked: Asked,
-    leader: MemberId,
-    status: &NodeStatus,
-) -> Result<Response<Body>, Refusal> {
+async fn hand_on(doors: &Doors, asked: Asked, leader: MemberId) -> Result<Response<Body>, Refusal> {
+    let status = &*doors.node.status();
     let members = status.configuration.as_ref().map(|configuration| &configuration.members);
     let leader = members.and_then(|members| members.get(&leader));
     let address = &leader.ok_or_else(|| unavailable(status))?.address;
+    let _turn = doors.ask_turns.take().ok_or_else(Refusal::overloaded)?;
     let path_and_query = asked.uri.path_and_query().map_or(asked.uri.path(), |both| both.as_str());
     let target = path_and_query.to_owned();
     let question = Question { method: asked.method, target, body: asked.body, hand_on: false };

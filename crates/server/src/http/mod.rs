@@ -28,6 +28,7 @@ mod guard;
 mod health;
 mod history;
 mod kv;
+mod leaders_page;
 mod lease;
 mod lifetime;
 mod list;
@@ -60,10 +61,12 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 
+use crate::ask::Turns;
 use crate::config::Config;
 use crate::node::Node;
 use error::{Code, Refusal};
 use guard::Guard;
+use leaders_page::LeadersDesk;
 use metrics::Metrics;
 pub use serve::{Limits, serve};
 
@@ -76,13 +79,18 @@ struct Doors {
     guard: Guard,
     metrics: Metrics,
     limits: Limits,
+    /// For changes that the leader is to make.
+    ask_turns: Turns,
+    leaders_desk: LeadersDesk,
 }
 
 /// The routes of one member. `peers` are those that its peers use; they are behind the same
 /// guard, so no browser gets at them.
 pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Router {
     let metrics = Metrics::new(node.clone());
-    let doors = Arc::new(Doors { node, guard: Guard::new(config), metrics, limits });
+    let (guard, ask_turns, leaders_desk) =
+        (Guard::new(config), Turns::default(), LeadersDesk::default());
+    let doors = Arc::new(Doors { node, guard, metrics, limits, ask_turns, leaders_desk });
     let router = [
         ("/kv", get(list::list)),
         ("/kv/", one_key()),

@@ -5,80 +5,32 @@
 //! never waits for anything but that.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use raft::{FollowerStatus, MemberId, RoleName};
 use replica::KeptSnapshot;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
 
 use super::alarms::{Alarm, alarms};
 use super::cluster::member_json;
 use super::error::Refusal;
 use super::kv::wall_ms;
+use super::leaders_page::{LeadersDesk, LeadersPage, Progress, SentBytes};
 use super::query::{Query, may_forward};
 use super::{Doors, reply};
-use crate::ask::{Question, ask};
 use crate::node::{NodeStatus, Phase};
 
 /// A follower that has not answered for this long counts as silent, in ms.
 const SILENT_MS_MAX: u64 = 2_000;
-
-/// The leader says within this time how far the others are, or that stays unknown.
-const LEADER_PATIENCE: Duration = Duration::from_millis(500);
-
-/// How far a member has come, as the leader sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Progress {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    matched: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lag: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    silent_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    progress: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    snapshot_sent: Option<SentBytes>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct SentBytes {
-    bytes: u64,
-    bytes_total: u64,
-}
-
-/// What a leader's page says that others do not know.
-#[derive(Debug, Deserialize)]
-struct LeadersPage {
-    id: String,
-    role: String,
-    agreement: PageAgreement,
-    members: Vec<PageMember>,
-}
-
-#[derive(Debug, Deserialize)]
-struct PageAgreement {
-    split_at: Option<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct PageMember {
-    id: String,
-    #[serde(flatten)]
-    progress: Progress,
-}
 
 /// Where the words about the other members come from.
 enum Source {
     /// This member leads.
     Own,
     /// The leader has answered.
-    Leader(MemberId, LeadersPage),
+    Leader(MemberId, Arc<LeadersPage>),
     /// Nobody knows, and why.
     Nobody(String),
 }
@@ -91,17 +43,21 @@ pub(super) async fn status(
     Query::parse(request.uri().query(), &[])?;
     let may_ask = may_forward(request.headers())?;
     let status = doors.node.status();
-    let source = look_for_source(&status, may_ask).await;
+    let source = look_for_source(&doors.leaders_desk, &status, may_ask).await?;
     Ok(reply::json(StatusCode::OK, &status_json(&status, &source)))
 }
 
-async fn look_for_source(status: &NodeStatus, may_ask: bool) -> Source {
-    let nobody = |why: &str| Source::Nobody(why.to_owned());
+async fn look_for_source(
+    desk: &LeadersDesk,
+    status: &NodeStatus,
+    may_ask: bool,
+) -> Result<Source, Refusal> {
+    let nobody = |why: &str| Ok(Source::Nobody(why.to_owned()));
     let Some(leader) = status.leader().filter(|_| status.phase == Phase::Running) else {
         return nobody("no leader is known, and only a leader knows how far the others are");
     };
     if leader == status.about.id {
-        return Source::Own;
+        return Ok(Source::Own);
     }
     if !may_ask {
         return nobody("only the leader knows, and it was not to be asked");
@@ -110,20 +66,10 @@ async fn look_for_source(status: &NodeStatus, may_ask: bool) -> Source {
     let Some(member) = members.and_then(|members| members.get(&leader)) else {
         return nobody("the leader's address is not known yet");
     };
-    match timeout(LEADER_PATIENCE, ask_leader(leader, &member.address)).await {
-        Ok(Some(page)) => Source::Leader(leader, page),
-        Ok(None) | Err(_) => {
-            Source::Nobody(format!("the leader, {}, did not say in time", member.name))
-        }
-    }
-}
-
-/// Its page, if it is one of a member that leads.
-async fn ask_leader(leader: MemberId, address: &str) -> Option<LeadersPage> {
-    let (status, body) = ask(address, Question::get("/cluster/status")).await.ok()?;
-    let page: LeadersPage = serde_json::from_slice(&body).ok()?;
-    let is_leaders = page.id == leader.to_string() && page.role == RoleName::Leader.as_str();
-    (status == StatusCode::OK && is_leaders).then_some(page)
+    Ok(match desk.page(leader, &member.address).await? {
+        Some(page) => Source::Leader(leader, page),
+        None => Source::Nobody(format!("the leader, {}, did not say in time", member.name)),
+    })
 }
 
 fn status_json(status: &NodeStatus, source: &Source) -> Map<String, Value> {

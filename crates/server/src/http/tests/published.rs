@@ -1,6 +1,7 @@
 //! What `docs/http.md` promises is what the code does.
 
 use crate::http::error::Code;
+use crate::http::leaders_page::WAITING_MAX;
 use crate::http::{Limits, body, list, query, wire};
 
 const PAGE: &str = include_str!("../../../../../docs/http.md");
@@ -30,6 +31,8 @@ fn every_limit_is_published() {
         ("request line and headers", limits.header_bytes_max),
         ("connections", limits.connections_max),
         ("requests at once on an HTTP/2 connection", limits.streams_max as usize),
+        ("changes of members that a follower hands on at once", crate::ask::ASKS_MAX),
+        ("requests for `/cluster/status` that wait for the leader's word", WAITING_MAX),
         ("watches of a member", replica::WATCHERS_MAX),
         ("watches of a connection", crate::watch::WATCHERS_PER_CONNECTION_MAX),
         ("page", list::LIMIT_MAX as usize),
