@@ -71,7 +71,7 @@ impl Plan {
         let sleeps = self.strikes.contains_key(&Fault::LeaderAsleep) && random.coin();
         self.provoked = if sleeps { [].into() } else { [Fault::LeaderMuted].into() };
         self.often(random, 20, 400, &[Fault::CrashOne, Fault::Swizzle]);
-        self.often(random, 20, 300, &[Fault::Crowd, Fault::DiskError]);
+        self.often(random, 20, 300, &[Fault::Crowd, Fault::DiskError, Fault::CrashInDisk]);
         if random.coin() {
             self.often(random, 20, 1_000, &[Fault::Transfer]);
             self.provoked.insert(Fault::OrderDelayed);

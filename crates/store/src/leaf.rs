@@ -265,7 +265,7 @@ impl Leaf {
         &self,
         from: &[u8],
         span: &Span,
-    ) -> impl ExactSizeIterator<Item = (&[u8], &Versions)> + use<'_> {
+    ) -> impl ExactSizeIterator<Item = (&[u8], &Versions)> + Clone + use<'_> {
         let positions = self.positions(from, span);
         self.entries[positions].iter().map(|entry| (&self.keys[entry.key()], &entry.versions))
     }

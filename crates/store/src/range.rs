@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::hint::black_box;
 
 use bytes::{Bytes, BytesMut};
 
@@ -14,6 +15,7 @@ use crate::key_range::{KeyRange, Span};
 use crate::leaf::Leaf;
 use crate::tree::{Tree, Work};
 use crate::types::{KeyValue, Revision};
+use crate::value::Value;
 use crate::version::{Version, With};
 
 /// Which keys to read, and how much of them.
@@ -128,8 +130,16 @@ impl Bounds {
     pub(crate) const NONE: Bounds = Bounds { items_max: usize::MAX, told_bytes_max: usize::MAX };
 }
 
-/// How many bytes of keys a range's answer makes room for at a time.
-const KEYS_CHUNK_BYTES: usize = 2 << 10;
+/// How many bytes of keys and short values an answer makes room for at first; twice as many each
+/// further time, up to the second number.
+const COPY_CHUNK_BYTES: usize = 2 << 10;
+const COPY_CHUNK_BYTES_MAX: usize = 64 << 10;
+
+/// A value with so many bytes is shared with the reader, a shorter one is copied: sharing takes an
+/// allocation and a write to the value's counter, which cost more than this many bytes do.
+const SHARED_VALUE_BYTES_MIN: usize = 1 << 10;
+
+const CACHE_LINE_BYTES: usize = 64;
 
 /// A range's answer in the making.
 #[derive(Debug)]
@@ -144,8 +154,7 @@ pub(crate) struct Page {
     items_max: usize,
     told_bytes_max: usize,
     items: Items,
-    /// Where the items' keys are copied to, many in one allocation.
-    keys: BytesMut,
+    copies: Copies,
     /// Keys of the range.
     count: u64,
     /// Those of them that the filter admits.
@@ -181,7 +190,7 @@ impl Page {
             items_max: if request.count_only { 0 } else { limit },
             told_bytes_max: bounds.told_bytes_max,
             items,
-            keys: BytesMut::new(),
+            copies: Copies::default(),
             count: 0,
             admitted: 0,
         }
@@ -215,6 +224,11 @@ impl Page {
         }
         let entries = leaf.entries(from, &self.span);
         let mut work = Work { keys: entries.len(), bytes: 0 };
+        if self.with == With::Value && !self.only_counts() {
+            let newest =
+                entries.clone().take(self.items_max).map(|(_, versions)| versions.newest());
+            fetch(newest.filter_map(|version| version.value.as_ref()));
+        }
         for (key, versions) in entries {
             let Some(version) = versions.live_at(self.revision) else { continue };
             self.count += 1;
@@ -250,8 +264,7 @@ impl Page {
             Items::Found { items, told_bytes } if self.is_full(items, *told_bytes) => return 0,
             _ => {}
         }
-        let key = copy_key(&mut self.keys, key);
-        let (copied, item) = (key.len(), version.with_key(key, self.with));
+        let (item, copied) = self.copies.item(key, version, self.with);
         match &mut self.items {
             Items::Found { items, told_bytes } => {
                 *told_bytes += item.key.len() + item.value.len();
@@ -290,12 +303,45 @@ impl Page {
     }
 }
 
-fn copy_key(keys: &mut BytesMut, key: &[u8]) -> Bytes {
-    if keys.capacity() < key.len() {
-        keys.reserve(key.len().max(KEYS_CHUNK_BYTES));
+/// Looks at what will be copied, which fetches it into the cache: all of it at once, because no
+/// look waits for another one, where copying waits for each value in turn.
+fn fetch<'a>(values: impl Iterator<Item = &'a Value>) {
+    let short = values.map(Value::as_slice).filter(|value| value.len() < SHARED_VALUE_BYTES_MIN);
+    let looks = short.flat_map(|value| value.iter().step_by(CACHE_LINE_BYTES));
+    black_box(looks.fold(0, |sum, byte| sum ^ byte));
+}
+
+/// Where the items' keys and short values are copied to, many in one allocation.
+#[derive(Debug, Default)]
+struct Copies {
+    chunk: BytesMut,
+    chunk_bytes: usize,
+}
+
+impl Copies {
+    /// What a reader is given of a version, and how many bytes were copied for it.
+    fn item(&mut self, key: &[u8], version: &Version, with: With) -> (KeyValue, usize) {
+        let value = match (with, version.value.as_ref().map(Value::as_slice)) {
+            (With::KeyOnly, _) | (_, None) => &[],
+            (With::Value, Some(long)) if long.len() >= SHARED_VALUE_BYTES_MIN => {
+                return (version.with_key(self.copy(key), with), key.len());
+            }
+            (With::Value, Some(short)) => short,
+        };
+        let copied = key.len() + value.len();
+        let (key, value) = (self.copy(key), self.copy(value));
+        (KeyValue { value, ..version.with_key(key, With::KeyOnly) }, copied)
     }
-    keys.extend_from_slice(key);
-    keys.split().freeze()
+
+    fn copy(&mut self, bytes: &[u8]) -> Bytes {
+        if self.chunk.capacity() < bytes.len() {
+            let doubled = (2 * self.chunk_bytes).clamp(COPY_CHUNK_BYTES, COPY_CHUNK_BYTES_MAX);
+            self.chunk_bytes = doubled;
+            self.chunk = BytesMut::with_capacity(bytes.len().max(doubled));
+        }
+        self.chunk.extend_from_slice(bytes);
+        self.chunk.split().freeze()
+    }
 }
 
 /// An item with its place in an order; the greater comes later.
