@@ -64,6 +64,11 @@ impl Call {
         Call { waits: true, ..self }
     }
 
+    /// The same as a request that may be sent any number of times, though it is no read.
+    pub(crate) fn harmless(self) -> Call {
+        Call { effect: Effect::Read, ..self }
+    }
+
     /// The same, done only if the condition holds.
     pub(crate) fn under(mut self, condition: Option<Condition>) -> Call {
         self.message.headers.extend(condition.map(Condition::header));
@@ -154,7 +159,7 @@ impl Client {
         options: WriteOptions,
     ) -> Result<Written, Error> {
         let body = Some((value.into(), RAW));
-        let path = change_path(key.as_ref(), options)?;
+        let path = options.lifetime.describe(change_path(key.as_ref(), options)?);
         let put = write(Method::PUT, path, body).under(options.condition);
         understand_write::<EncodedWritten>(&self.send_change(put).await?)?
             .decode()
@@ -401,8 +406,7 @@ impl Client {
             return Ok(());
         }
         // One that was opened without an answer does no harm, so this may be sent again.
-        let open = write(Method::POST, "/session".to_owned(), None);
-        let open = Call { effect: Effect::Read, ..open };
+        let open = write(Method::POST, "/session".to_owned(), None).harmless();
         let opened: EncodedSession = understand(&self.call_until(open, deadline).await?)?;
         self.sessions.opened(&opened.session);
         Ok(())
@@ -502,6 +506,10 @@ fn enough_time(pause: Duration, deadline: Instant) -> bool {
     Instant::now() + pause + ATTEMPT_MIN <= deadline
 }
 
+/// Refusals of the store itself, which knows every sending of a write with a name.
+const OF_THE_STORE: [&str; 4] =
+    ["condition_failed", "not_found", "lease_not_found", "lease_exists"];
+
 /// Whether an earlier sending of a write may have done it. Then a later refusal, of a member that
 /// knows nothing of that one, proves nothing any more.
 #[derive(Default)]
@@ -516,7 +524,7 @@ impl Doubt {
     /// nothing to be changed, was answered by the store, which knows every sending.
     fn of(self, error: Error) -> Error {
         match self.0 {
-            Some(doubt) if !matches!(error.code(), Some("condition_failed" | "not_found")) => {
+            Some(doubt) if !error.code().is_some_and(|code| OF_THE_STORE.contains(&code)) => {
                 Error::Unknown { reason: format!("{doubt}; sent again: {error}") }
             }
             _ => error,

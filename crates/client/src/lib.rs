@@ -58,6 +58,7 @@ mod endpoint;
 mod error;
 mod escape;
 mod history;
+mod lease;
 mod listing;
 mod membership;
 mod options;
@@ -74,9 +75,12 @@ pub use client::Client;
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use history::{History, HistoryOptions, HistoryPage, PastVersion};
+pub use lease::{Granted, LeaseId, LeaseItem, LeaseStanding, Revoked};
 pub use listing::{ListOptions, Listing, Page};
 pub use membership::{Changed, Cluster, ClusterMember};
-pub use options::{Condition, Consistency, ExactlyOnce, GetOptions, Moment, Options, WriteOptions};
+pub use options::{
+    Condition, Consistency, ExactlyOnce, GetOptions, Lifetime, Moment, Options, WriteOptions,
+};
 pub use record::{FieldListing, FieldValue, FieldWritten, FieldsOptions, FieldsPage};
 pub use types::{
     Compacted, Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Part, Revision,

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::Revision;
 use crate::client::Query;
+use crate::{LeaseId, Revision};
 
 /// How a client treats every call.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +54,37 @@ pub struct WriteOptions {
     pub condition: Option<Condition>,
     /// Tell what the key was before.
     pub prev: bool,
+    /// How long a key that is put lives; of no meaning to a delete.
+    pub lifetime: Lifetime,
+}
+
+/// How long a key lives from its put on. The next put of the key says it anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Until it is deleted.
+    #[default]
+    Unbounded,
+    /// For so long, to the millisecond, while the cluster has a leader.
+    Ttl(Duration),
+    /// As long as this lease.
+    Lease(LeaseId),
+}
+
+impl Lifetime {
+    pub(crate) fn describe(self, path: String) -> String {
+        let mut query = Query::new(path);
+        match self {
+            Lifetime::Unbounded => {}
+            Lifetime::Ttl(ttl) => query.add("ttl", seconds(ttl)),
+            Lifetime::Lease(lease) => query.add("lease", lease.to_string()),
+        }
+        query.into_text()
+    }
+}
+
+/// To the millisecond, as the door takes it.
+pub(crate) fn seconds(time: Duration) -> String {
+    format!("{}.{:03}", time.as_secs(), time.subsec_millis())
 }
 
 /// What a write of a key may depend on.

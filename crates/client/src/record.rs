@@ -24,6 +24,8 @@ pub struct FieldValue {
     pub written: Duration,
     /// The same as a revision.
     pub mod_revision: Revision,
+    /// What was left of its time to live, if it has one.
+    pub ttl: Option<Duration>,
     /// How old the answer is; `None` if it is linearizable.
     pub stale: Option<Staleness>,
 }
@@ -78,7 +80,7 @@ enum Position {
 }
 
 impl Client {
-    /// Gives a field of a record a value.
+    /// Gives a field of a record a value, with a time to live or for good.
     ///
     /// # Errors
     /// Those of [`Client::put_with`].
@@ -88,9 +90,10 @@ impl Client {
         field: impl AsRef<[u8]>,
         value: impl AsRef<[u8]>,
         condition: Option<Condition>,
+        ttl: Option<Duration>,
     ) -> Result<FieldWritten, Error> {
         let value = Some(value.as_ref());
-        let body = body("set", record.as_ref(), Some(field.as_ref()), value);
+        let body = body("set", record.as_ref(), Some(field.as_ref()), value, ttl);
         let set = write(Method::POST, STORE.to_owned(), Some(body)).under(condition);
         let done: EncodedFieldWritten = understand_write(&self.send_change(set).await?)?;
         Ok(FieldWritten { revision: done.revision, written: Duration::from_micros(done.timestamp) })
@@ -147,7 +150,7 @@ impl Client {
         field: Option<&[u8]>,
         condition: Option<Condition>,
     ) -> Result<Deleted, Error> {
-        let body = body("delete", record, field, None);
+        let body = body("delete", record, field, None, None);
         let delete = write(Method::POST, STORE.to_owned(), Some(body)).under(condition);
         match self.send_change(delete).await {
             Ok(answer) => understand_write::<EncodedDeleted>(&answer)?
@@ -214,6 +217,7 @@ fn body(
     record: &[u8],
     field: Option<&[u8]>,
     value: Option<&[u8]>,
+    ttl: Option<Duration>,
 ) -> (Bytes, &'static str) {
     let mut body = Map::from_iter([("type".to_owned(), Value::from(kind))]);
     let parts = [("key", Some(record)), ("field", field), ("value", value)];
@@ -223,6 +227,9 @@ fn body(
             Err(_) => body.insert(format!("{name}_base64"), BASE64.encode(bytes).into()),
         };
     }
+    // As many thousandths as the door reads.
+    let ttl = ttl.map(|ttl| ttl.as_millis() as f64 / 1_000.0);
+    body.extend(ttl.map(|ttl| ("ttl".to_owned(), ttl.into())));
     (Bytes::from(Value::from(body).to_string()), JSON)
 }
 
@@ -238,6 +245,7 @@ struct EncodedField {
     value_base64: Option<String>,
     timestamp: u64,
     mod_revision: Revision,
+    ttl_ms: Option<u64>,
     #[serde(flatten)]
     stale: Option<Staleness>,
 }
@@ -248,6 +256,7 @@ impl EncodedField {
             value: decode_bytes(self.value, self.value_base64)?,
             written: Duration::from_micros(self.timestamp),
             mod_revision: self.mod_revision,
+            ttl: self.ttl_ms.map(Duration::from_millis),
             stale: self.stale,
         })
     }

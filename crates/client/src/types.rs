@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Endpoint, Error};
+use crate::{Endpoint, Error, LeaseId};
 
 /// The version of the whole store: it grows by one with every write.
 #[derive(
@@ -36,6 +37,10 @@ pub struct KeyValue {
     pub create_revision: Revision,
     /// When it was last written.
     pub mod_revision: Revision,
+    /// What was left of its own time to live, if it has one.
+    pub ttl: Option<Duration>,
+    /// The lease that it is attached to, if it is.
+    pub lease: Option<LeaseId>,
     /// How old the answer is; `None` if it is linearizable, and in lists, whose pages say it.
     pub stale: Option<Staleness>,
 }
@@ -232,6 +237,8 @@ pub(crate) struct EncodedKeyValue {
     version: u64,
     create_revision: Revision,
     mod_revision: Revision,
+    ttl_ms: Option<u64>,
+    lease: Option<LeaseId>,
     #[serde(flatten)]
     stale: Option<Staleness>,
 }
@@ -244,6 +251,8 @@ impl EncodedKeyValue {
             version: self.version,
             create_revision: self.create_revision,
             mod_revision: self.mod_revision,
+            ttl: self.ttl_ms.map(Duration::from_millis),
+            lease: self.lease,
             stale: self.stale,
         })
     }

@@ -37,7 +37,7 @@ const NOT_NOW: [&str; 8] = [
 ];
 /// Codes with a 5xx status that say as surely that nothing was done, and will not be soon: a disk
 /// is not emptied, nor do members agree again, within the time of a call.
-const NEVER: [&str; 3] = ["unsupported", "no_space", "corrupt"];
+const NEVER: [&str; 2] = ["no_space", "corrupt"];
 
 /// Whether a request changes anything when it is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,7 +203,7 @@ mod tests {
     /// The table at the top of this file, row by row.
     #[test]
     fn the_table() {
-        let rows: [Row; 28] = [
+        let rows: [Row; 27] = [
             (|| plain(200, "{}"), "done", "done"),
             (|| plain(201, ""), "done", "done"),
             (|| Attempt::NotSent("connection refused".into()), "again", "again"),
@@ -215,7 +215,6 @@ mod tests {
             (|| refusal(503, "stopped"), "again", "again"),
             (|| refusal(503, "table_full"), "again", "again"),
             (|| refusal(410, "session_expired"), "refused", "refused"),
-            (|| refusal(501, "unsupported"), "refused", "refused"),
             (|| refusal(507, "no_space"), "refused", "refused"),
             (|| refusal(503, "corrupt"), "refused", "refused"),
             (|| refusal(412, "condition_failed"), "refused", "refused"),

@@ -26,11 +26,11 @@ fn bodies(member: &Member) -> Vec<Value> {
 async fn a_field_is_set_as_text_or_in_base64() {
     let member = Member::start([ok(SET), ok(SET)]).await;
     let client = keyed(&member);
-    let written = client.set_field("user1", "name", "Ada", None).await.unwrap();
+    let written = client.set_field("user1", "name", "Ada", None, None).await.unwrap();
     assert_eq!(written.written, Duration::from_millis(1_760_000_000_123));
     assert_eq!(written.revision, Revision(7));
     let condition = Some(Condition::Absent);
-    client.set_field(b"\xff", b"\xfe", b"\x00\xff", condition).await.unwrap();
+    client.set_field(b"\xff", b"\xfe", b"\x00\xff", condition, None).await.unwrap();
     assert_eq!(member.asked(), ["POST /kv-store", "POST /kv-store"]);
     let expected = [
         json!({"type": "set", "key": "user1", "field": "name", "value": "Ada"}),
@@ -82,7 +82,7 @@ async fn a_condition_that_fails_tells_the_field_as_it_is() {
     let conflict = Act::Answer { status: 412, headers: Vec::new(), body: body.to_owned() };
     let member = Member::start([conflict]).await;
     let condition = Some(Condition::Revision(Revision(3)));
-    let error = keyed(&member).set_field("r", "f", "w", condition).await.unwrap_err();
+    let error = keyed(&member).set_field("r", "f", "w", condition, None).await.unwrap_err();
     let Error::ConditionFailed { current, .. } = error else { panic!("{error}") };
     assert_eq!(current.unwrap().mod_revision, Revision(4));
 }

@@ -1,6 +1,7 @@
 //! The command line as written. Nothing here is checked beyond its shape; `--help` is the text of
 //! this file.
 
+mod lease;
 mod record;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::Endpoint;
 use server::config::{LogFormat, parse_byte_size};
 
+pub(crate) use self::lease::{LeaseArgs, LeaseCommand, LifetimeArgs};
 pub(crate) use self::record::{
     RecordCommand, RecordDeleteArgs, RecordGetArgs, RecordScanArgs, RecordSetArgs,
 };
@@ -53,6 +55,9 @@ pub(crate) enum Command {
     /// Set, print and remove the fields of records
     #[command(subcommand)]
     Record(RecordCommand),
+    /// Grant, keep alive and end leases
+    #[command(subcommand)]
+    Lease(LeaseCommand),
     /// Give up the past before a revision
     Compact(CompactArgs),
     /// Show every member, and say in words what is wrong
@@ -194,6 +199,8 @@ pub(crate) struct PutArgs {
     /// Print what the key was before, too
     #[arg(long)]
     pub(crate) prev: bool,
+    #[command(flatten)]
+    pub(crate) lifetime: LifetimeArgs,
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 }
@@ -578,6 +585,15 @@ mod tests {
             "raftkv record get k",
             "raftkv record delete",
             "raftkv record set k f v --if-absent --if-revision 1",
+            "raftkv put k v --ttl 0",
+            "raftkv put k v --ttl 5s --lease 7",
+            "raftkv record set k f v --ttl x",
+            "raftkv lease",
+            "raftkv lease grant",
+            "raftkv lease grant 500ms",
+            "raftkv lease grant 5s --id 0",
+            "raftkv lease revoke",
+            "raftkv lease ttl x",
             "raftkv dev --slow 0",
             "raftkv check",
             "raftkv wal",

@@ -4,12 +4,13 @@ use std::io::{self, Read as _, Write};
 
 use bytes::Bytes;
 use client::{
-    Client, Condition, Consistency, Error, ExactlyOnce, GetOptions, HistoryOptions, ListOptions,
-    Moment, Options, Revision, WriteOptions,
+    Client, Condition, Consistency, Error, ExactlyOnce, GetOptions, HistoryOptions, LeaseId,
+    Lifetime, ListOptions, Moment, Options, Revision, WriteOptions,
 };
 
 use crate::args::{
-    CompactArgs, ConnectArgs, DeleteArgs, Format, GetArgs, HistoryArgs, ListArgs, PutArgs, ReadArgs,
+    CompactArgs, ConnectArgs, DeleteArgs, Format, GetArgs, HistoryArgs, LifetimeArgs, ListArgs,
+    PutArgs, ReadArgs,
 };
 use crate::failure::Failure;
 use crate::past::Versions;
@@ -31,11 +32,20 @@ pub(crate) async fn put(args: PutArgs, out: &mut impl Write) -> Result<(), Failu
     let value = value_of(&args.value, args.base64)?;
     let revision = args.if_revision.map(|revision| Condition::Revision(Revision(revision)));
     let condition = revision.or(args.if_absent.then_some(Condition::Absent));
-    let options = WriteOptions { condition, prev: args.prev };
+    let lifetime = lifetime(&args.lifetime);
+    let options = WriteOptions { condition, prev: args.prev, lifetime };
     let written = connect(&args.connect).put_with(&args.key, value, options).await;
     let written = written.map_err(|error| told(&args.key, error, args.connect.output, out))?;
     let prev = args.prev.then_some(written.prev.as_ref());
     Ok(render::put(&args.key, &written, prev, args.connect.output, out)?)
+}
+
+fn lifetime(args: &LifetimeArgs) -> Lifetime {
+    match (args.ttl, args.lease) {
+        (Some(ttl), _) => Lifetime::Ttl(ttl),
+        (None, Some(lease)) => Lifetime::Lease(LeaseId(lease)),
+        (None, None) => Lifetime::Unbounded,
+    }
 }
 
 pub(crate) async fn get(args: GetArgs, out: &mut impl Write) -> Result<(), Failure> {
@@ -55,7 +65,8 @@ pub(crate) async fn delete(args: DeleteArgs, out: &mut impl Write) -> Result<(),
     let client = connect(&args.connect);
     let mut missing = Vec::new();
     for key in &args.keys {
-        let deleted = client.delete_with(key, WriteOptions { condition, prev: args.prev }).await;
+        let options = WriteOptions { condition, prev: args.prev, ..WriteOptions::default() };
+        let deleted = client.delete_with(key, options).await;
         let deleted = deleted.map_err(|error| told(key, error, args.connect.output, out))?;
         let prev = args.prev.then_some(deleted.prev.as_ref());
         render::delete(key, &deleted, prev, args.connect.output, out)?;

@@ -8,6 +8,7 @@
 //! | `dev/` | a cluster of child processes on this machine |
 //! | `kv.rs`, `render.rs`, `past.rs`, `text.rs` | keys and values, and how they are printed |
 //! | `record.rs` | records and their fields |
+//! | `lease.rs` | leases |
 //! | `watch.rs` | changes of keys as they happen |
 //! | `cluster.rs`, `diagnosis.rs` | the cluster, and what is wrong with it in words |
 //! | `member.rs` | who is in the cluster, and changes of that |
@@ -24,6 +25,7 @@ mod dev;
 mod diagnosis;
 mod failure;
 mod kv;
+mod lease;
 mod log;
 mod member;
 mod offline;
@@ -68,6 +70,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Watch(args) => watch::run(args, &mut out).await,
         Command::List(args) => kv::list(args, &mut out).await,
         Command::Record(command) => record::run(command, &mut out).await,
+        Command::Lease(command) => lease::run(command, &mut out).await,
         Command::Compact(args) => kv::compact(args, &mut out).await,
         Command::Status(args) => cluster::status(args, &mut out).await,
         Command::Leader(args) => cluster::leader(args, &mut out).await,

@@ -28,7 +28,7 @@ async fn set(args: &RecordSetArgs, out: &mut impl Write) -> Result<(), Failure> 
     let revision = args.if_revision.map(|revision| Condition::Revision(Revision(revision)));
     let condition = revision.or(args.if_absent.then_some(Condition::Absent));
     let (client, output) = (connect(&args.connect), args.connect.output);
-    let written = client.set_field(&args.key, &args.field, value, condition).await;
+    let written = client.set_field(&args.key, &args.field, value, condition, args.ttl).await;
     let written = written.map_err(|error| told(&args.field, error, output, out))?;
     Ok(write_set(args, &written, output, out)?)
 }
@@ -159,6 +159,8 @@ fn write_field(
             insert(&mut object, "value", &found.value, args.base64);
             object.insert("timestamp".to_owned(), micros(found.written).into());
             object.insert("mod_revision".to_owned(), found.mod_revision.0.into());
+            let ttl_ms = found.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+            object.extend(ttl_ms.map(|ttl_ms| ("ttl_ms".to_owned(), ttl_ms.into())));
             if let Some(stale) = found.stale {
                 object.insert("applied_index".to_owned(), stale.applied_index.into());
                 object.insert("age_ms".to_owned(), stale.age_ms.into());

@@ -278,6 +278,8 @@ mod tests {
             version: 2,
             create_revision: Revision(5),
             mod_revision: Revision(17),
+            ttl: None,
+            lease: None,
             stale: None,
         }
     }

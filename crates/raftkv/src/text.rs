@@ -60,6 +60,10 @@ pub(crate) struct JsonKeyValue<'a> {
     version: u64,
     create_revision: u64,
     mod_revision: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<i64>,
     #[serde(flatten)]
     stale: Option<Staleness>,
 }
@@ -91,6 +95,8 @@ impl<'a> JsonKeyValue<'a> {
             version: item.version,
             create_revision: item.create_revision.0,
             mod_revision: item.mod_revision.0,
+            ttl_ms: item.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
+            lease: item.lease.map(|lease| lease.0),
             stale: item.stale,
         }
     }

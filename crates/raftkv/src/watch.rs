@@ -133,6 +133,8 @@ mod tests {
             version: 2,
             create_revision: Revision(5),
             mod_revision: Revision(7),
+            ttl: None,
+            lease: None,
             stale: None,
         }
     }

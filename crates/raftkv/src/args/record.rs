@@ -1,5 +1,7 @@
 //! `raftkv record`.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 
 use super::{ConnectArgs, ReadArgs};
@@ -36,6 +38,9 @@ pub(crate) struct RecordSetArgs {
     /// Write only if there is no such field
     #[arg(long)]
     pub(crate) if_absent: bool,
+    /// The field goes after this long: 30s, 500ms, 5m, 1h; a bare number is seconds
+    #[arg(long, value_name = "TIME", value_parser = super::lease::parse_ttl)]
+    pub(crate) ttl: Option<Duration>,
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 }

@@ -78,8 +78,8 @@ impl Node {
         }
     }
 
-    /// Asks the leader about a lease; none if it is not there (any more). What `store()` tells of its
-    /// keys is as new as the answer.
+    /// Asks the leader about a lease; none if it is not there (any more). What `store()` tells of
+    /// its keys is as new as the answer.
     ///
     /// Every failure but `Failure::Unknown` means that the lease was not kept alive.
     pub async fn lease(
