@@ -160,7 +160,10 @@ fn write_all(all: &[LeaseItem], output: Option<Format>, out: &mut impl Write) ->
         None | Some(Format::Table) => rows(all, out),
         Some(Format::Plain) => all.iter().try_for_each(|item| writeln!(out, "{}", item.lease)),
         Some(Format::Json) => {
-            let item = |item: &LeaseItem| json!({ "lease": item.lease, "ttl": item.ttl.as_secs(), "keys": item.keys });
+            let item = |item: &LeaseItem| {
+                let LeaseItem { lease, ttl, keys } = item;
+                json!({ "lease": lease, "ttl": ttl.as_secs(), "keys": keys })
+            };
             json_line(&Value::Array(all.iter().map(item).collect()), out)
         }
     }

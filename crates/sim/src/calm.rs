@@ -51,6 +51,7 @@ impl Life {
                     Some((leader, term)),
                     "calm: a member that could not hear deposed a leader that had its majority"
                 );
+                self.check_nothing_is_overdue(leader);
                 if now >= ends {
                     self.calm = Some(Calm::Over);
                 }

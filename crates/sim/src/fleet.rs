@@ -126,6 +126,8 @@ pub struct Summary {
     pub outcomes: Outcomes,
     /// What came of watching.
     pub watches: WatchCounts,
+    /// Keys and leases that were ended for want of time.
+    pub expired: (u64, u64),
     /// Keys for which an order of all answers was found.
     pub searched: u64,
     /// Events of all lives.
@@ -156,6 +158,8 @@ impl Summary {
         self.snapshots.add(report.snapshots);
         self.outcomes.add(&report.outcomes);
         self.watches.add(report.watches);
+        self.expired.0 += report.expired.0;
+        self.expired.1 += report.expired.1;
         self.searched += report.searched;
         self.events += report.events;
         self.simulated_us += report.simulated_us;

@@ -88,6 +88,8 @@ impl History {
                 let range = touched(&payload).expect("only changes of keys have conditions").0;
                 self.finds.push(Find { called, returned, range, items });
             }
+            // This copy, or the one it repeats, did nothing, and every other will be told so.
+            Outcome::Refused { .. } => change.open -= 1,
             // Another copy may have done it.
             _ => {}
         }
@@ -99,6 +101,16 @@ impl History {
             let items = response.items.clone();
             self.finds.push(Find { called, returned, range, items });
         }
+    }
+
+    /// A key went by itself, at the entry of that index: at this moment.
+    pub(crate) fn vanished(&mut self, index: u64, key: &Bytes) {
+        let (called, done) = (self.tick(), Some(self.tick()));
+        let end = [key, format!("\0by entry {index}").as_bytes()].concat().into();
+        let range = KeyRange::Between { start: key.clone(), end };
+        let removal = Command::Delete { range, prev_kv: false, condition: None };
+        let change = Change { called, done, open: 0, found: None };
+        self.changes.insert(removal.encode(), change);
     }
 
     /// The life is over: for each key there is an order in which all of it makes sense. Answers for

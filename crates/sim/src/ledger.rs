@@ -102,10 +102,14 @@ impl Ledger {
             let command = Command::decode(entry.payload.clone());
             match command.expect("only valid commands are proposed") {
                 // The leader's own, which changes nothing.
-                Command::Check => Outcome::Checked { state_hash: self.store.state_hash() },
+                Command::Check => {
+                    self.model.applies(entry);
+                    Outcome::Checked { state_hash: self.store.state_hash() }
+                }
                 command => self.model.apply_entry(entry, command),
             }
         } else {
+            self.model.applies(entry);
             Outcome::Nothing
         };
         let applied = self.store.apply(

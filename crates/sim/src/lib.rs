@@ -47,6 +47,7 @@ mod fleet;
 mod full;
 mod healing;
 mod history;
+mod lease_judge;
 mod ledger;
 mod life;
 mod lull;

@@ -16,6 +16,7 @@ use crate::duel::Duel;
 use crate::faults::{Fault, Tally};
 use crate::healing::Healing;
 use crate::history::History;
+use crate::lease_judge::LeaseJudge;
 use crate::ledger::Ledger;
 use crate::lull::{Lull, LullStep};
 use crate::member::{Armed, Death, Member};
@@ -72,6 +73,7 @@ pub(crate) struct Life {
     pub(crate) tickets: u64,
     pub(crate) ledger: Ledger,
     pub(crate) oracle: Oracle,
+    pub(crate) leases: LeaseJudge,
     pub(crate) watching: Watching,
     pub(crate) history: History,
     pub(crate) safety: Safety,
@@ -110,6 +112,7 @@ impl Life {
             tickets: 0,
             ledger: Ledger::new(),
             oracle: Oracle::default(),
+            leases: LeaseJudge::default(),
             history: History::default(),
             tally: Tally::default(),
             snapshots: SnapshotCounts::default(),
@@ -338,6 +341,7 @@ impl Life {
             simulated_us: self.queue.now().0,
             committed: self.ledger.last().0,
             outcomes: self.oracle.outcomes(),
+            expired: self.leases.expired(),
             watches: self.watching.counts(),
             searched: self.searched,
             enabled: self.plan.enabled().collect(),

@@ -186,6 +186,10 @@ fn summarize(summary: &Summary) {
         outcomes.reads_failed,
         outcomes.reads_stale,
     );
+    println!(
+        "{} answers about leases; {} keys and {} leases expired",
+        outcomes.lease_answers, summary.expired.0, summary.expired.1
+    );
     let WatchCounts { begun, events, compacted, progress, fallen_behind } = summary.watches;
     println!(
         "watches: {begun} begun, {compacted} cut off by compaction, {fallen_behind} times not fast \

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use raft::Entry;
+use raft::{Entry, Term};
 use store::{
     Command, Condition, FirstAnswer, FirstOutcome, KeyRange, KeyValue, Lifetime, Origin, Outcome,
     Put, ReadError, Refused, Revision, SessionId,
@@ -20,7 +20,15 @@ pub(crate) struct Model {
     named: BTreeMap<Bytes, (Command, FirstAnswer)>,
     /// What is before it is given up. It is all kept here.
     compacted: Revision,
+    leases: Vec<Lease>,
+    /// The entry that is applied.
+    at: At,
 }
+
+mod lifetimes;
+
+use self::lifetimes::At;
+pub(crate) use self::lifetimes::Lease;
 
 /// What a revision did to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +53,9 @@ struct Version {
     number: u64,
     /// None: the key was removed.
     value: Option<Bytes>,
+    lifetime: Lifetime,
+    /// Which of its revision's it is, from 0.
+    place: usize,
 }
 
 impl Model {
@@ -55,6 +66,8 @@ impl Model {
             sessions: BTreeMap::new(),
             named: BTreeMap::new(),
             compacted: Revision(0),
+            leases: Vec::new(),
+            at: At::default(),
         }
     }
 
@@ -74,12 +87,19 @@ impl Model {
         let keys = keys.filter(|(_, versions)| {
             versions.binary_search_by_key(&revision, |version| version.modified).is_ok()
         });
-        keys.map(|(key, _)| Touched {
+        let place = |versions: &Vec<Version>| {
+            let found = versions.iter().find(|version| version.modified == revision);
+            found.map(|version| version.place)
+        };
+        let mut in_order: Vec<(Option<usize>, &Bytes)> =
+            keys.map(|(key, versions)| (place(versions), key)).collect();
+        in_order.sort_unstable();
+        let touched = in_order.into_iter().map(|(_, key)| Touched {
             key: key.clone(),
             now: self.one(key, revision),
             before: self.one(key, before),
-        })
-        .collect()
+        });
+        touched.collect()
     }
 
     fn compact(&mut self, requested: Revision) -> Outcome {
@@ -97,6 +117,7 @@ impl Model {
 
     /// What the entry's command does, and what its answer must be.
     pub(crate) fn apply_entry(&mut self, entry: &Entry, command: Command) -> Outcome {
+        self.applies(entry);
         match command {
             Command::OpenSession => {
                 let session = SessionId(entry.id.index.0);
@@ -114,6 +135,14 @@ impl Model {
             }
             command => self.apply(command),
         }
+    }
+
+    /// An entry takes its place, whatever it holds.
+    pub(crate) fn applies(&mut self, entry: &Entry) {
+        let (index, term, age_ms) = (entry.id.index.0, entry.id.term, entry.age_ms);
+        let is_new = self.at.term != term || self.at.term == Term(0);
+        let term_began_ms = if is_new { age_ms } else { self.at.term_began_ms };
+        self.at = At { index, term, age_ms, term_began_ms };
     }
 
     fn once_in_session(
@@ -171,6 +200,9 @@ impl Model {
                 conflict.unwrap_or_else(|| self.delete(&range, prev_kv))
             }
             Command::Compact { revision } => self.compact(revision),
+            Command::LeaseGrant { lease, ttl_s } => self.grant(lease, ttl_s),
+            Command::LeaseRevoke { lease } => self.revoke(lease),
+            Command::Expire { leases, keys } => self.expire(&leases, &keys),
             other => panic!("the model's clients do not ask for {other:?}"),
         }
     }
@@ -189,12 +221,17 @@ impl Model {
     }
 
     fn put(&mut self, put: Put) -> Outcome {
-        let Put { key, value, prev_kv, .. } = put;
+        if self.lacks_lease(put.lifetime) {
+            return lifetimes::no_lease(self.revision);
+        }
+        let Put { key, value, prev_kv, lifetime, .. } = put;
+        let lifetime = self.lifetime_of(lifetime);
         let before = self.one(&key, self.revision);
         let revision = self.next_revision();
         let (created, number) =
             before.as_ref().map_or((revision, 1), |kv| (kv.create_revision, kv.version + 1));
-        let version = Version { modified: revision, created, number, value: Some(value) };
+        let value = Some(value);
+        let version = Version { modified: revision, created, number, value, lifetime, place: 0 };
         self.keys.entry(key).or_default().push(version);
         Outcome::Put { revision, prev: before.filter(|_| prev_kv) }
     }
@@ -204,14 +241,20 @@ impl Model {
         let count = before.len() as u64;
         if count > 0 {
             let revision = self.next_revision();
-            for kv in &before {
-                let versions = self.keys.get_mut(&kv.key).expect("a live key is known");
-                let (created, number) = (revision, 0);
-                versions.push(Version { modified: revision, created, number, value: None });
+            for (place, kv) in before.iter().enumerate() {
+                self.bury(&kv.key, revision, place);
             }
         }
         let prev = if prev_kv { before } else { Vec::new() };
         Outcome::Deleted { revision: self.revision, count, prev }
+    }
+
+    /// The key is not there from that revision on, whose change number `place` it is.
+    fn bury(&mut self, key: &Bytes, modified: Revision, place: usize) {
+        let versions = self.keys.get_mut(key).expect("a live key is known");
+        let (created, number, value) = (modified, 0, None);
+        let lifetime = Lifetime::Unbounded;
+        versions.push(Version { modified, created, number, value, lifetime, place });
     }
 
     fn next_revision(&mut self) -> Revision {
@@ -228,7 +271,7 @@ impl Model {
             create_revision: version.created,
             mod_revision: version.modified,
             version: version.number,
-            lifetime: Lifetime::Unbounded,
+            lifetime: version.lifetime,
         })
     }
 

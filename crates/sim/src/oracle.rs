@@ -22,8 +22,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use raft::{Entry, EntryKind, Index, MemberId};
-use replica::{Done, Failure, Ticket};
-use store::{Command, KeyRange, Outcome, Published, RangeResponse, Revision};
+use replica::{Done, Failure, LeaseAsk, Ticket};
+use store::{Command, KeyRange, LeaseId, Outcome, Published, RangeResponse, Revision};
 
 use crate::ledger::{Committed, Ledger};
 
@@ -37,6 +37,8 @@ pub(crate) enum Asked {
     Write(Bytes),
     /// What a range holds.
     Read(KeyRange),
+    /// How a lease stands. Answers are judged in `lease_judge.rs`.
+    Lease(LeaseId, LeaseAsk),
 }
 
 /// How requests ended.
@@ -56,6 +58,8 @@ pub struct Outcomes {
     pub reads_failed: u64,
     /// Reads that may be stale.
     pub reads_stale: u64,
+    /// Questions about leases that were answered: keep-alives, most of them.
+    pub lease_answers: u64,
 }
 
 #[derive(Debug, Default)]
@@ -128,8 +132,7 @@ impl Oracle {
 
     /// An entry was committed.
     pub(crate) fn committed(&mut self, entry: &Entry) {
-        // The leader asks for checks of its own accord.
-        if entry.kind != EntryKind::Command || entry.payload == Command::Check.encode() {
+        if entry.kind != EntryKind::Command || is_of_the_leader(&entry.payload) {
             return;
         }
         let (id, alike) = (entry.id, self.by_payload.get(&entry.payload));
@@ -178,7 +181,7 @@ impl Oracle {
     fn alike(&self, ticket: Ticket) -> impl Iterator<Item = Ticket> {
         let alike = match &self.requests[&ticket].asked {
             Asked::Write(payload) => self.by_payload.get(payload),
-            Asked::Read(_) => None,
+            Asked::Read(_) | Asked::Lease(..) => None,
         };
         alike.into_iter().flatten().copied().filter(move |other| *other != ticket)
     }
@@ -317,6 +320,12 @@ impl Oracle {
         self.outcomes.reads_failed += 1;
     }
 
+    /// A question about a lease was answered, or failed.
+    pub(crate) fn lease_answered(&mut self, ticket: Ticket, is_done: bool) {
+        self.end(ticket, if is_done { State::Done } else { State::Failed });
+        self.outcomes.lease_answers += u64::from(is_done);
+    }
+
     fn end(&mut self, ticket: Ticket, state: State) -> &Request {
         let request = self.request(ticket);
         assert_eq!(request.state, State::Waiting, "oracle: {ticket:?} was answered twice");
@@ -339,6 +348,12 @@ impl Oracle {
             assert_ne!(request.state, State::Waiting, "liveness: {ticket:?} was never answered");
         }
     }
+}
+
+/// Whether leaders ask for it of their own accord.
+fn is_of_the_leader(payload: &Bytes) -> bool {
+    let command = Command::decode(payload.clone());
+    matches!(command, Ok(Command::Check | Command::Expire { .. }))
 }
 
 /// Whether copies of the command are known for what they are, or do no harm.
@@ -369,5 +384,6 @@ impl Outcomes {
         self.reads_done += other.reads_done;
         self.reads_failed += other.reads_failed;
         self.reads_stale += other.reads_stale;
+        self.lease_answers += other.lease_answers;
     }
 }

@@ -42,6 +42,8 @@ pub struct Report {
     pub outcomes: Outcomes,
     /// What came of watching.
     pub watches: WatchCounts,
+    /// Keys and leases that were ended for want of time.
+    pub expired: (u64, u64),
     /// Keys for which an order of all answers was found.
     pub searched: u64,
     /// The faults that were on.

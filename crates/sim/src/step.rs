@@ -137,11 +137,13 @@ impl Life {
         let Some(process) = member.process.as_mut() else { return };
         let mut effects = process.replica.take_effects();
         let configuration = effects.configuration.take();
+        let before = self.ledger.last();
         self.safety.stepped(&process.replica, &mut self.ledger, &mut self.oracle);
         self.safety.check_times(&self.ledger, self.queue.now());
         if effects.published {
             self.watching.published(process.replica.dispatcher());
         }
+        self.note_what_ended(before);
         let Effects { send, send_snapshot, log, snapshot, answers, events, refused, stop, .. } =
             effects;
         assert!(refused.is_empty(), "refusal: {id} refused a member of its cluster: {refused:?}");

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use raft::MemberId;
-use replica::{Answer, Done, Failure, Request, Submission, Ticket};
-use store::{Command, Condition, KeyRange, Origin, Put, RangeRequest, Revision};
+use replica::{Answer, Done, Failure, LeaseAsk, Request, Submission, Ticket};
+use store::{
+    Command, Condition, KeyRange, LeaseId, Origin, Put, PutLifetime, RangeRequest, Revision,
+};
 
 use crate::canary::Canary;
 use crate::faults::Fault;
@@ -24,6 +26,17 @@ const PATIENCE: Span = Span(100_000);
 const COPIED_PER_MILLE: u64 = 200;
 /// Of a thousand times that a client asks, it first reads so many times what may be stale.
 const STALE_PER_MILLE: u64 = 200;
+/// Of a thousand times so many it is about leases and times to live.
+const TIMED_PER_MILLE: u64 = 250;
+/// Leases have one of so many names, from this one on: no entry has such a number.
+const LEASES: u64 = 6;
+const FIRST_LEASE: i64 = 1_000_000;
+/// Keys that nothing else is done with, so that some live to their end.
+const TIMED_KEYS: u64 = 12;
+/// The longest time to live of a key, ms.
+const TTL_MS_MAX: u64 = 1_500;
+/// The longest time to live of a lease; shorter ones than 2 s are raised to that.
+const LEASE_TTL_S_MAX: u64 = 3;
 /// Whoever found nobody to ask tries again after this time.
 const RETRY: Span = Span(50_000);
 
@@ -77,6 +90,9 @@ impl Clients {
             return Asked::Write(self.sessions.draw(client, &mut self.random));
         }
         let first = self.random.below(self.keys);
+        if self.random.chance(TIMED_PER_MILLE) {
+            return self.draw_timed(ticket);
+        }
         let last = self.random.between(first, self.keys - 1);
         match self.random.below(20) {
             0..6 => Asked::Write(self.put(first, ticket)),
@@ -97,6 +113,37 @@ impl Clients {
             1 => Asked::Write(self.put_by_name(0, ticket)),
             _ => Asked::Read(KeyRange::Single(key(0))),
         }
+    }
+
+    /// Something about leases and times to live.
+    fn draw_timed(&mut self, ticket: Ticket) -> Asked {
+        let lease = LeaseId(FIRST_LEASE + self.random.below(LEASES) as i64);
+        match self.random.below(20) {
+            0..6 => {
+                let ttl_ms = self.random.between(1, TTL_MS_MAX);
+                Asked::Write(self.put_living(ticket, PutLifetime::TtlMs(ttl_ms)))
+            }
+            6..9 => Asked::Write(self.put_living(ticket, PutLifetime::Lease(lease))),
+            9..13 => {
+                let ttl_s = self.random.between(1, LEASE_TTL_S_MAX);
+                Asked::Write(by_name(ticket, Command::LeaseGrant { lease, ttl_s }))
+            }
+            13 => Asked::Write(by_name(ticket, Command::LeaseRevoke { lease })),
+            14 => Asked::Lease(lease, LeaseAsk::TimeToLive),
+            _ => Asked::Lease(lease, LeaseAsk::KeepAlive),
+        }
+    }
+
+    /// Mostly of a key that others leave alone.
+    fn put_living(&mut self, ticket: Ticket, lifetime: PutLifetime) -> Bytes {
+        let prev_kv = self.random.coin();
+        let shared = self.random.chance(200);
+        let key = match shared {
+            true => key(self.random.below(self.keys)),
+            false => format!("t{:02}", self.random.below(TIMED_KEYS)).into(),
+        };
+        let value = format!("for a time by {}", ticket.0);
+        Command::from(Put { prev_kv, lifetime, ..Put::new(key, value) }).encode()
     }
 
     /// A read of everything.
@@ -144,6 +191,12 @@ impl Clients {
         let range = KeyRange::Between { start: key(first), end: end.into() };
         Command::Delete { range, prev_kv: self.random.coin(), condition: None }.encode()
     }
+}
+
+/// No two are alike; copies are known for copies.
+fn by_name(ticket: Ticket, command: Command) -> Bytes {
+    let origin = Origin::Key(format!("name {}", ticket.0).into());
+    Command::Once { origin, command: Box::new(command) }.encode()
 }
 
 pub(crate) fn key(number: u64) -> Bytes {
@@ -224,6 +277,10 @@ impl Life {
         let request = match asked {
             Asked::Write(command) => Request::Write { command, forward },
             Asked::Read(_) => Request::ReadBarrier,
+            Asked::Lease(lease, ask) => {
+                self.leases.asked(ticket, lease, ask, &self.ledger);
+                Request::Lease { lease, ask, forward }
+            }
         };
         self.submit(ticket, who, member, request, timeout_ms);
         let is_read = matches!(self.oracle.question(ticket), Asked::Read(_));
@@ -291,6 +348,7 @@ impl Life {
                 self.finish_write(ticket, result);
             }
             Asked::Read(_) => self.finish_read(ticket, member, &result),
+            Asked::Lease(..) => self.finish_lease(ticket, &result),
         }
         self.goes_on(who);
     }
