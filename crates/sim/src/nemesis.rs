@@ -21,7 +21,7 @@ const DISK_SLOWNESS: [u64; 4] = [10, 100, 1_000, 1_000];
 /// A wall clock jumps by up to so many milliseconds: a little, an hour, ten years.
 const CLOCK_JUMPS_MS: [u64; 4] = [500, 10_000, 3_600_000, WALL_SKEW_MS_MAX];
 /// After a jump it goes on at one of these rates, in thousandths of the right one: 0 stands still.
-const CLOCK_RATES_PER_MILLE: [u64; 5] = [1_000, 1_000, 1_001, 0, 20_000];
+const CLOCK_RATES_PER_MILLE: [u64; 5] = [1_000, 1_001, 0, 0, 20_000];
 /// A packet over a clogged link takes so much longer, at most.
 const CLOG_MAX: Span = Span(800_000);
 

@@ -89,6 +89,7 @@ impl Plan {
         self.often(random, 15, 700, &[Fault::LonelyChange]);
         self.often(random, 15, 400, &[Fault::Partition, Fault::DiskSlow, Fault::CrashOne]);
         self.often(random, 15, 200, &[Fault::PowerCutOne, Fault::LinkClogged, Fault::Transfer]);
+        self.often(random, 15, 200, &[Fault::ClockJump]);
         if random.chance(300) {
             self.provoked.insert(Fault::LeaderMuted);
         }

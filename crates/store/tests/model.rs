@@ -20,8 +20,19 @@ fn requests() -> impl Strategy<Value = Vec<(RangeRequest, prop::sample::Index)>>
     prop::collection::vec((request(), any::<prop::sample::Index>()), 30)
 }
 
+/// So many logs a property, of some fifty commands each, where `PROPTEST_CASES` asks for no other
+/// number.
+const CASES: u32 = 60;
+
+fn config() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(CASES),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(config())]
 
     /// Outcomes, every revision's state, and ranges of every kind at any of them.
     #[test]
