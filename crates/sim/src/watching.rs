@@ -43,8 +43,8 @@ const COMPACT_PER_MILLE: u64 = 60;
 const LEAVE_PER_MILLE: u64 = 40;
 /// ... has the dispatcher make a call before it takes, so many times.
 const DISPATCH_PER_MILLE: u64 = 300;
-/// After a publication the dispatcher runs at once so many times in a thousand.
-const PROMPT_PER_MILLE: u64 = 600;
+/// After a publication the dispatcher runs at once so many times in a thousand: one of these.
+const PROMPT_PER_MILLE: [u64; 3] = [600, 600, 60];
 /// A watcher takes at most so many steps at once.
 const STEPS_MAX: u64 = 12;
 /// In the end it has come to the end of the log after this many.
@@ -70,6 +70,7 @@ pub(crate) struct Watching {
     random: Random,
     limits: WatchLimits,
     compacts: bool,
+    prompt_per_mille: u64,
     /// The newest compaction that was asked for.
     compaction: Revision,
     watches: Vec<Watch>,
@@ -120,6 +121,7 @@ impl Watching {
                 piece_events_max: random.pick(&[1, 2, 1_000]),
             },
             compacts: random.chance(COMPACTING_PER_MILLE),
+            prompt_per_mille: random.pick(&PROMPT_PER_MILLE),
             compaction: Revision(0),
             watches,
             counts: WatchCounts::default(),
@@ -150,7 +152,7 @@ impl Watching {
 
     /// A member has published something: its dispatcher runs at once, or only later.
     pub(crate) fn published(&mut self, dispatcher: &Dispatcher) {
-        if dispatcher.is_watched() && self.random.chance(PROMPT_PER_MILLE) {
+        if dispatcher.is_watched() && self.random.chance(self.prompt_per_mille) {
             while dispatcher.dispatch() {}
         }
     }
