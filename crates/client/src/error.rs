@@ -21,6 +21,11 @@ pub enum Error {
     },
     /// A key may not be empty.
     EmptyKey,
+    /// What was given as a transaction is none.
+    InvalidTxn {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A member understood the request and refuses it; the same request will be refused again.
     Refused {
         /// The HTTP status.
@@ -82,6 +87,7 @@ impl fmt::Display for Error {
                 write!(f, "{text:?} is not the address of a member: {reason}")
             }
             Error::EmptyKey => f.write_str("the key is empty"),
+            Error::InvalidTxn { reason } => write!(f, "this is no transaction: {reason}"),
             Error::Refused { code, message, .. } => write!(f, "{message} ({code})"),
             Error::ConditionFailed { current, .. } => match current {
                 Some(item) => {

@@ -67,6 +67,7 @@ mod record;
 mod session;
 mod sse;
 mod transport;
+mod txn;
 mod types;
 mod verdict;
 mod watch;
@@ -82,6 +83,10 @@ pub use options::{
     Condition, Consistency, ExactlyOnce, GetOptions, Lifetime, Moment, Options, WriteOptions,
 };
 pub use record::{FieldListing, FieldValue, FieldWritten, FieldsOptions, FieldsPage};
+pub use txn::{
+    Compare, DeleteOperation, GetOperation, Operand, Operation, Order, PutOperation, Relation,
+    RevisionBounds, SortBy, Txn, TxnDone, TxnResult,
+};
 pub use types::{
     Compacted, Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Part, Revision,
     Staleness, Status, Written,

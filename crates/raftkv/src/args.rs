@@ -3,6 +3,7 @@
 
 mod lease;
 mod record;
+mod txn;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -12,10 +13,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::Endpoint;
 use server::config::{LogFormat, parse_byte_size};
 
-pub(crate) use self::lease::{LeaseArgs, LeaseCommand, LifetimeArgs};
+pub(crate) use self::lease::{LeaseArgs, LeaseCommand, LifetimeArgs, parse_ttl};
 pub(crate) use self::record::{
     RecordCommand, RecordDeleteArgs, RecordGetArgs, RecordScanArgs, RecordSetArgs,
 };
+pub(crate) use self::txn::TxnArgs;
 
 /// Where `raftkv dev` puts its members, and so where a client looks unless it is told otherwise.
 const ENDPOINTS_DEFAULT: &str = "http://localhost:8001,http://localhost:8002,http://localhost:8003";
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     /// Print keys and values, in order
     #[command(visible_alias = "ls")]
     List(ListArgs),
+    /// Compare keys, then do one list of operations or another, all in one revision or not at all
+    Txn(TxnArgs),
     /// Set, print and remove the fields of records
     #[command(subcommand)]
     Record(RecordCommand),
@@ -595,6 +599,7 @@ mod tests {
             "raftkv lease revoke",
             "raftkv lease ttl x",
             "raftkv dev --slow 0",
+            "raftkv txn f g",
             "raftkv check",
             "raftkv wal",
             "raftkv wal dump",

@@ -44,7 +44,9 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let message = error.to_string();
         match error {
-            Error::InvalidEndpoint { .. } | Error::EmptyKey => Failure::Usage(message),
+            Error::InvalidEndpoint { .. } | Error::EmptyKey | Error::InvalidTxn { .. } => {
+                Failure::Usage(message)
+            }
             Error::ConditionFailed { .. } => Failure::Negative(message),
             // 4xx: the member refuses what it was asked; 410 and 412 depend on its state.
             Error::Refused { status: 404 | 409 | 410 | 412, .. } => Failure::Negative(message),

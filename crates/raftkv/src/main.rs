@@ -7,6 +7,7 @@
 //! | `start.rs` | one member; everything else about members is in the crate `server` |
 //! | `dev/` | a cluster of child processes on this machine |
 //! | `kv.rs`, `render.rs`, `past.rs`, `text.rs` | keys and values, and how they are printed |
+//! | `txn.rs`, `txn/` | transactions, as JSON and as people write them |
 //! | `record.rs` | records and their fields |
 //! | `lease.rs` | leases |
 //! | `watch.rs` | changes of keys as they happen |
@@ -35,6 +36,7 @@ mod render;
 mod signals;
 mod start;
 mod text;
+mod txn;
 mod watch;
 
 use std::io::{self, BufWriter, Write as _};
@@ -69,6 +71,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::History(args) => kv::history(args, &mut out).await,
         Command::Watch(args) => watch::run(args, &mut out).await,
         Command::List(args) => kv::list(args, &mut out).await,
+        Command::Txn(args) => txn::run(args, &mut out).await,
         Command::Record(command) => record::run(command, &mut out).await,
         Command::Lease(command) => lease::run(command, &mut out).await,
         Command::Compact(args) => kv::compact(args, &mut out).await,

@@ -76,7 +76,7 @@ pub(crate) struct LifetimeArgs {
 const TTL_S_MAX: u64 = 9_000_000_000;
 
 /// `30s`, `500ms`, `5m`, `1h`, `7d`; a bare number is seconds.
-pub(super) fn parse_ttl(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_ttl(text: &str) -> Result<Duration, String> {
     const UNITS: [(&str, u64); 5] =
         [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
     let (number, unit_ms) = UNITS
