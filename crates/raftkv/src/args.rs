@@ -3,6 +3,7 @@
 
 mod lease;
 mod record;
+mod transfer;
 mod txn;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use self::lease::{LeaseArgs, LeaseCommand, LifetimeArgs, parse_ttl};
 pub(crate) use self::record::{
     RecordCommand, RecordDeleteArgs, RecordGetArgs, RecordScanArgs, RecordSetArgs,
 };
+pub(crate) use self::transfer::{ExportArgs, ImportArgs};
 pub(crate) use self::txn::TxnArgs;
 
 /// Where `raftkv dev` puts its members, and so where a client looks unless it is told otherwise.
@@ -62,6 +64,10 @@ pub(crate) enum Command {
     /// Grant, keep alive and end leases
     #[command(subcommand)]
     Lease(LeaseCommand),
+    /// Write keys and values to a file, as lines of JSON
+    Export(ExportArgs),
+    /// Read keys and values from a file, as lines of JSON
+    Import(ImportArgs),
     /// Give up the past before a revision
     Compact(CompactArgs),
     /// Show every member, and say in words what is wrong

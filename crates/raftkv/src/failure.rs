@@ -1,5 +1,6 @@
 //! How a command fails: what standard error says, and the exit code.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::{fmt, io};
 
@@ -31,6 +32,23 @@ impl Failure {
             Failure::Usage(_) => ExitCode::from(2),
             Failure::Unavailable(_) => ExitCode::from(3),
             Failure::Expelled(_) => ExitCode::from(4),
+        }
+    }
+
+    /// A file could not be written.
+    pub(crate) fn file(path: &Path, error: &io::Error) -> Failure {
+        Failure::Negative(format!("{}: {error}", path.display()))
+    }
+
+    /// The same failure, with what was done before it.
+    pub(crate) fn after(self, done: &str) -> Failure {
+        let with = |message: String| format!("{message}\nraftkv: {done}");
+        match self {
+            Failure::Negative(message) => Failure::Negative(with(message)),
+            Failure::Usage(message) => Failure::Usage(with(message)),
+            Failure::Unavailable(message) => Failure::Unavailable(with(message)),
+            Failure::Expelled(message) => Failure::Expelled(with(message)),
+            Failure::Output(error) => Failure::Output(error),
         }
     }
 

@@ -10,6 +10,8 @@
 //! | `txn.rs`, `txn/` | transactions, as JSON and as people write them |
 //! | `record.rs` | records and their fields |
 //! | `lease.rs` | leases |
+//! | `export.rs`, `import.rs`, `lines.rs` | keys and values as lines of a file |
+//! | `aside.rs`, `progress.rs` | files that are whole or not there; how far a command is |
 //! | `watch.rs` | changes of keys as they happen |
 //! | `cluster.rs`, `diagnosis.rs` | the cluster, and what is wrong with it in words |
 //! | `member.rs` | who is in the cluster, and changes of that |
@@ -21,16 +23,21 @@
 //! removed from the cluster.
 
 mod args;
+mod aside;
 mod cluster;
 mod dev;
 mod diagnosis;
+mod export;
 mod failure;
+mod import;
 mod kv;
 mod lease;
+mod lines;
 mod log;
 mod member;
 mod offline;
 mod past;
+mod progress;
 mod record;
 mod render;
 mod signals;
@@ -74,6 +81,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Txn(args) => txn::run(args, &mut out).await,
         Command::Record(command) => record::run(command, &mut out).await,
         Command::Lease(command) => lease::run(command, &mut out).await,
+        Command::Export(args) => export::run(args, &mut out).await,
+        Command::Import(args) => import::run(args, &mut out).await,
         Command::Compact(args) => kv::compact(args, &mut out).await,
         Command::Status(args) => cluster::status(args, &mut out).await,
         Command::Leader(args) => cluster::leader(args, &mut out).await,
