@@ -48,18 +48,25 @@
 //! A [`Watch`] outlives the member it comes from: the client goes on at another one, after the last
 //! revision that it told, so each change comes once and in order.
 //!
+//! # Locks and elections
+//!
+//! [`Client::lock`] and [`Client::election`] are fair queues of keys with leases, which are kept
+//! alive in the background. Their tokens, which only grow, are what makes them safe.
+//!
 //! # What this does not do
 //!
 //! It does not close its session, which ends by itself. No caching. No TLS.
 
 mod client;
 mod directory;
+mod election;
 mod endpoint;
 mod error;
 mod escape;
 mod history;
 mod lease;
 mod listing;
+mod lock;
 mod membership;
 mod options;
 mod pace;
@@ -73,11 +80,13 @@ mod verdict;
 mod watch;
 
 pub use client::Client;
+pub use election::{Election, Leadership, Observer};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use history::{History, HistoryOptions, HistoryPage, PastVersion};
 pub use lease::{Granted, LeaseId, LeaseItem, LeaseStanding, Revoked};
 pub use listing::{ListOptions, Listing, Page};
+pub use lock::{Lock, LockError, LockOptions};
 pub use membership::{Changed, Cluster, ClusterMember};
 pub use options::{
     Condition, Consistency, ExactlyOnce, GetOptions, Lifetime, Moment, Options, WriteOptions,

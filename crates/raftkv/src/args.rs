@@ -2,6 +2,7 @@
 //! this file.
 
 mod lease;
+mod lock;
 mod record;
 mod transfer;
 mod txn;
@@ -15,6 +16,7 @@ use client::Endpoint;
 use server::config::{LogFormat, parse_byte_size};
 
 pub(crate) use self::lease::{LeaseArgs, LeaseCommand, LifetimeArgs, parse_ttl};
+pub(crate) use self::lock::LockArgs;
 pub(crate) use self::record::{
     RecordCommand, RecordDeleteArgs, RecordGetArgs, RecordScanArgs, RecordSetArgs,
 };
@@ -33,7 +35,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 not found or condition failed, 2 wrong usage, \
-     3 unavailable or outcome unknown, 4 removed from the cluster.";
+     3 unavailable or outcome unknown, 4 removed from the cluster, 5 the lock was lost. Of `lock`: \
+     those of its command.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -64,6 +67,8 @@ pub(crate) enum Command {
     /// Grant, keep alive and end leases
     #[command(subcommand)]
     Lease(LeaseCommand),
+    /// Run a command while a lock is held
+    Lock(LockArgs),
     /// Write keys and values to a file, as lines of JSON
     Export(ExportArgs),
     /// Read keys and values from a file, as lines of JSON
@@ -605,6 +610,9 @@ mod tests {
             "raftkv lease revoke",
             "raftkv lease ttl x",
             "raftkv dev --slow 0",
+            "raftkv lock n",
+            "raftkv lock n true",
+            "raftkv lock n --ttl 1500ms -- true",
             "raftkv txn f g",
             "raftkv check",
             "raftkv wal",

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{fmt, io};
 
-use client::Error;
+use client::{Error, LockError};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -17,6 +17,10 @@ pub(crate) enum Failure {
     Unavailable(String),
     /// Code 4: the member was removed from its cluster: starting it again does not help.
     Expelled(String),
+    /// Code 5: a lock was lost while it was held.
+    Lost(String),
+    /// The command that was run ended with this code, and has said why.
+    Command(u8),
     /// Standard output ended or broke.
     Output(io::Error),
 }
@@ -32,6 +36,8 @@ impl Failure {
             Failure::Usage(_) => ExitCode::from(2),
             Failure::Unavailable(_) => ExitCode::from(3),
             Failure::Expelled(_) => ExitCode::from(4),
+            Failure::Lost(_) => ExitCode::from(5),
+            Failure::Command(code) => ExitCode::from(*code),
         }
     }
 
@@ -48,13 +54,14 @@ impl Failure {
             Failure::Usage(message) => Failure::Usage(with(message)),
             Failure::Unavailable(message) => Failure::Unavailable(with(message)),
             Failure::Expelled(message) => Failure::Expelled(with(message)),
-            Failure::Output(error) => Failure::Output(error),
+            Failure::Lost(message) => Failure::Lost(with(message)),
+            other @ (Failure::Command(_) | Failure::Output(_)) => other,
         }
     }
 
     /// Whether there is anything to say.
     pub(crate) fn is_silent(&self) -> bool {
-        self.exit_code() == ExitCode::SUCCESS
+        matches!(self, Failure::Command(_)) || self.exit_code() == ExitCode::SUCCESS
     }
 }
 
@@ -76,6 +83,16 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Failure {
+        match error {
+            LockError::TimedOut => Failure::Negative(error.to_string()),
+            LockError::Lost => Failure::Lost(error.to_string()),
+            LockError::Failed(error) => error.into(),
+        }
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
         Failure::Output(error)
@@ -88,7 +105,9 @@ impl fmt::Display for Failure {
             Failure::Negative(message)
             | Failure::Usage(message)
             | Failure::Unavailable(message)
-            | Failure::Expelled(message) => f.write_str(message),
+            | Failure::Expelled(message)
+            | Failure::Lost(message) => f.write_str(message),
+            Failure::Command(code) => write!(f, "the command ended with code {code}"),
             Failure::Output(error) => write!(f, "standard output: {error}"),
         }
     }

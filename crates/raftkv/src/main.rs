@@ -10,6 +10,7 @@
 //! | `txn.rs`, `txn/` | transactions, as JSON and as people write them |
 //! | `record.rs` | records and their fields |
 //! | `lease.rs` | leases |
+//! | `lock.rs` | a command while a lock is held |
 //! | `export.rs`, `import.rs`, `lines.rs` | keys and values as lines of a file |
 //! | `aside.rs`, `progress.rs` | files that are whole or not there; how far a command is |
 //! | `watch.rs` | changes of keys as they happen |
@@ -20,7 +21,7 @@
 //!
 //! Answers go to standard output, everything else to standard error. Exit codes: 0 done, 1 not
 //! found or condition failed, 2 wrong usage, 3 unavailable or outcome unknown, 4 (of `start`)
-//! removed from the cluster.
+//! removed from the cluster, 5 (of `lock`) the lock was lost.
 
 mod args;
 mod aside;
@@ -33,6 +34,7 @@ mod import;
 mod kv;
 mod lease;
 mod lines;
+mod lock;
 mod log;
 mod member;
 mod offline;
@@ -81,6 +83,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Txn(args) => txn::run(args, &mut out).await,
         Command::Record(command) => record::run(command, &mut out).await,
         Command::Lease(command) => lease::run(command, &mut out).await,
+        Command::Lock(args) => lock::run(args).await,
         Command::Export(args) => export::run(args, &mut out).await,
         Command::Import(args) => import::run(args, &mut out).await,
         Command::Compact(args) => kv::compact(args, &mut out).await,

@@ -90,7 +90,7 @@ pub(crate) fn parse_ttl(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn parse_lease_ttl(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_lease_ttl(text: &str) -> Result<Duration, String> {
     match parse_ttl(text)? {
         ttl if ttl.subsec_nanos() == 0 => Ok(ttl),
         _ => Err("a lease lives whole seconds".to_owned()),
