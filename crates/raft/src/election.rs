@@ -114,7 +114,7 @@ impl Raft {
             self.election.quick_tries = 0;
             self.emit(Event::LeaderKnown { leader: from, term: self.term });
         }
-        self.heard_age_ms = self.heard_age_ms.max(age_ms);
+        self.heard_age.hear(self.term, age_ms);
         self.election.leader_heard_ms = self.clock_ms;
         if !self.election.leader_closed {
             self.wait_normally();

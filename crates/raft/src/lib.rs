@@ -37,6 +37,7 @@
 //! What it does not do: no clock, thread, channel, file, logger or global randomness. It encodes
 //! nothing and knows no addresses: what a configuration means for voting it is told by a codec.
 
+mod age;
 mod change;
 mod config;
 mod election;

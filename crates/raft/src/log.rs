@@ -30,10 +30,12 @@ pub struct Log {
     tail: VecDeque<Entry>,
     tail_bytes: usize,
     last: LogId,
-    /// The largest stamp and age ever seen. They are not taken back by a truncation: they must
-    /// never go back along the log, and going ahead of it does no harm.
+    /// The largest stamp ever seen. It is not taken back by a truncation: stamps must never go
+    /// back along the log, and going ahead of it does no harm.
     stamp_ms: u64,
-    age_ms: u64,
+    /// The age of the entry before the tail. An entry that is truncated takes its age with it:
+    /// what was written meanwhile goes by the age of those who did not have it.
+    age_before_tail_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +52,7 @@ impl Log {
 
     /// A log without entries that goes on after `start`, whose stamp and age are these.
     pub fn starting_at(start: LogId, stamp_ms: u64, age_ms: u64) -> Log {
-        Log { start, last: start, stamp_ms, age_ms, ..Log::default() }
+        Log { start, last: start, stamp_ms, age_before_tail_ms: age_ms, ..Log::default() }
     }
 
     /// The log starts at `start`: what follows that entry stays if the log holds it, and nothing
@@ -66,7 +68,7 @@ impl Log {
     /// Times that were seen on the way to this log: they never go back after it (rule 8.1).
     pub fn note_times(&mut self, stamp_ms: u64, age_ms: u64) {
         self.stamp_ms = self.stamp_ms.max(stamp_ms);
-        self.age_ms = self.age_ms.max(age_ms);
+        self.age_before_tail_ms = self.age_before_tail_ms.max(age_ms);
     }
 
     /// Adds an entry after the last one, or in place of the one at its index and all after it.
@@ -81,7 +83,6 @@ impl Log {
         }
         self.last = entry.id;
         self.stamp_ms = self.stamp_ms.max(entry.stamp_ms);
-        self.age_ms = self.age_ms.max(entry.age_ms);
         self.tail_bytes += entry.size_bytes();
         self.tail.push_back(entry);
     }
@@ -105,8 +106,7 @@ impl Log {
     pub(crate) fn cut(&mut self, to: LogId) {
         assert!(self.holds(to), "a log is cut at an entry that it holds");
         while self.tail.front().is_some_and(|entry| entry.id.index <= to.index) {
-            let entry = self.tail.pop_front().expect("front() was Some");
-            self.tail_bytes -= entry.size_bytes();
+            self.forget_oldest();
         }
         let first = to.index.next();
         let gone = self.runs.partition_point(|run| run.first <= first).saturating_sub(1);
@@ -119,12 +119,17 @@ impl Log {
         self.start = to;
     }
 
-    /// Takes over `other`, whose times this log has not seen yet.
+    fn forget_oldest(&mut self) {
+        if let Some(entry) = self.tail.pop_front() {
+            self.tail_bytes -= entry.size_bytes();
+            self.age_before_tail_ms = self.age_before_tail_ms.max(entry.age_ms);
+        }
+    }
+
+    /// Takes over `other`, whose stamps this log has not seen yet.
     pub(crate) fn replace(&mut self, other: Log) {
-        let (stamp_ms, age_ms) = (self.stamp_ms, self.age_ms);
-        *self = other;
-        self.stamp_ms = self.stamp_ms.max(stamp_ms);
-        self.age_ms = self.age_ms.max(age_ms);
+        let stamp_ms = self.stamp_ms.max(other.stamp_ms);
+        *self = Log { stamp_ms, ..other };
     }
 
     /// Forgets the oldest entries in memory, down to `bytes_max`, but nothing at or after `keep`.
@@ -132,8 +137,7 @@ impl Log {
         while self.tail_bytes > bytes_max
             && self.tail.front().is_some_and(|entry| entry.id.index < keep)
         {
-            let entry = self.tail.pop_front().expect("front() was Some");
-            self.tail_bytes -= entry.size_bytes();
+            self.forget_oldest();
         }
     }
 
@@ -216,11 +220,6 @@ impl Log {
         None
     }
 
-    /// The largest stamp and age seen, ms: what comes next may not have lower ones.
-    pub fn times(&self) -> (u64, u64) {
-        (self.stamp_ms, self.age_ms)
-    }
-
     /// The largest stamp seen, ms since 1970.
     pub(crate) fn stamp_ms(&self) -> u64 {
         self.stamp_ms
@@ -237,9 +236,10 @@ impl Log {
         Some(at.and_then(|at| self.tail.get(at)).map_or(0, |entry| entry.stamp_ms))
     }
 
-    /// The largest age seen, ms.
+    /// The last entry's age, ms.
     pub(crate) fn age_ms(&self) -> u64 {
-        self.age_ms
+        let last_ms = self.tail.back().map_or(0, |entry| entry.age_ms);
+        last_ms.max(self.age_before_tail_ms)
     }
 
     /// Bytes of the entries in memory.
@@ -300,6 +300,17 @@ mod tests {
         log.truncate_from(Index(1));
         assert_eq!(log.last(), LogId::default());
         assert_eq!(log.tail_bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_truncated_takes_its_age_with_it() {
+        let mut log = log(&[1, 1, 1]);
+        log.append(Entry { age_ms: 3_600_000, ..entry(1, 4) });
+        assert_eq!(log.age_ms(), 3_600_000);
+        log.append(entry(2, 4));
+        assert_eq!(log.age_ms(), 4);
+        log.shrink(Index(5), 0);
+        assert_eq!(log.age_ms(), 4, "the last one has left memory");
     }
 
     #[test]

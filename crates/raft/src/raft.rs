@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::age::HeardAge;
 use crate::election::Election;
 use crate::membership::Memberships;
 use crate::persistence::Persistence;
@@ -41,8 +42,7 @@ pub struct Raft {
     pub(crate) role: Role,
     pub(crate) election: Election,
     pub(crate) follower_reads: FollowerReads,
-    /// The largest age heard from a leader.
-    pub(crate) heard_age_ms: u64,
+    pub(crate) heard_age: HeardAge,
     /// Whether this member may stand for election.
     pub(crate) may_campaign: bool,
     pub(crate) output: Output,
@@ -93,7 +93,7 @@ impl Raft {
             leader: None,
             role: Role::Follower(Follower::default()),
             election,
-            heard_age_ms: log.age_ms(),
+            heard_age: HeardAge::default(),
             may_campaign: true,
             memberships: Memberships::new(config.codec, base, configurations),
             floor,
@@ -269,17 +269,6 @@ impl Raft {
         matches!(&self.role, Role::Leader(Leader { transfer: Some(_), .. }))
     }
 
-    /// For how many ms the cluster has had a leader, as far as this member knows (rule 8.1).
-    pub fn age_ms(&self) -> u64 {
-        match &self.role {
-            Role::Leader(leader) => {
-                let led_ms = self.now.monotonic_ms.saturating_sub(leader.age_since_ms);
-                leader.age_base_ms.saturating_add(led_ms)
-            }
-            _ => self.heard_age_ms.max(self.log.age_ms()),
-        }
-    }
-
     // Common to all roles.
 
     /// Refuses what no honest peer sends, before anything changes.
@@ -361,6 +350,9 @@ impl Raft {
     pub(crate) fn become_follower(&mut self, term: Term) {
         assert!(term >= self.term, "terms never go back");
         self.lose_leader();
+        if matches!(self.role, Role::Leader(_)) {
+            self.heard_age.hear(self.term, self.age_ms());
+        }
         let was_follower = matches!(self.role, Role::Follower(_));
         let role_before = std::mem::replace(&mut self.role, Role::Follower(Follower::default()));
         if term > self.term {

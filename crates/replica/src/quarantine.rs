@@ -27,6 +27,9 @@ use crate::state_check::{Comparison, Finding, Sample, Samples};
 /// The leader samples the state this often while it changes, in ms (rule 10.1).
 pub const CHECK_INTERVAL_MS: u64 = 1_000;
 
+/// While a key has a time to live, so much of the cluster's age may be in no entry of the log.
+const AGE_UNWRITTEN_MS_MAX: u64 = 10_000;
+
 /// Whether the members' states agree, as far as this member knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreement {
@@ -112,7 +115,7 @@ impl Replica {
     }
 
     fn propose_check(&mut self) {
-        let wanted = self.watch.changed || self.watch.is_split();
+        let wanted = self.watch.changed || self.watch.is_split() || self.age_is_to_be_kept();
         if !wanted || !self.raft.is_leader() {
             return;
         }
@@ -121,6 +124,14 @@ impl Replica {
         if self.raft.propose(self.now, EntryKind::Command, check).is_ok() {
             self.watch.changed = false;
         }
+    }
+
+    /// The age by which keys live is only known to those who heard it: in an idle cluster it is
+    /// written down from time to time, so that little is forgotten with them.
+    fn age_is_to_be_kept(&self) -> bool {
+        let written_ms = self.reader().published().age_ms;
+        let unwritten_ms = self.raft.age_ms().saturating_sub(written_ms);
+        unwritten_ms >= AGE_UNWRITTEN_MS_MAX && self.applier.store().next_due_ms().is_some()
     }
 
     /// An entry was applied.

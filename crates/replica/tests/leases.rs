@@ -309,3 +309,24 @@ fn who_is_no_member_is_not_answered() {
     cluster.emit(1);
     assert!(cluster.wire().iter().all(|(_, to, _)| *to != 9));
 }
+
+/// Nothing is written, and nobody remembers what was only heard: but for some seconds, the time
+/// with a leader counts all the same.
+#[test]
+fn led_time_of_an_idle_cluster_survives_a_restart_of_all() {
+    let mut cluster = Cluster::led();
+    done(&mut cluster, 1, put("k", PutLifetime::TtlMs(60_000)));
+    cluster.pass(45_000);
+    for id in 1..=3 {
+        cluster.power_cut(id);
+    }
+    for id in 1..=3 {
+        cluster.start(id);
+    }
+    await_leader(&mut cluster);
+    cluster.pass(4_000);
+    assert!(is_there(&cluster, "k"), "it never goes early");
+    // At most ten seconds and an interval of the check were in no entry.
+    cluster.pass(22_000);
+    assert!(!is_there(&cluster, "k"));
+}

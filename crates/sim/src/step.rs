@@ -139,7 +139,7 @@ impl Life {
         let configuration = effects.configuration.take();
         let before = self.ledger.last();
         self.safety.stepped(&process.replica, &mut self.ledger, &mut self.oracle);
-        self.safety.check_times(&self.ledger, self.queue.now());
+        self.safety.check_times(process.replica.raft(), &self.ledger, self.queue.now());
         if effects.published {
             self.watching.published(process.replica.dispatcher());
         }

@@ -27,7 +27,7 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use raft::{Entry, Index, LogId, MemberId, Membership};
+use raft::{Entry, Index, LogId, MemberId, Membership, Raft};
 use replica::{LogReply, LogRequest, PeerMessage, Recovered, Replica, SnapshotRequest};
 
 use crate::ledger::Ledger;
@@ -126,9 +126,12 @@ impl Safety {
         }
     }
 
-    /// What was committed carries the time of its leader.
-    pub(crate) fn check_times(&mut self, ledger: &Ledger, now: Time) {
+    /// What was committed carries the time of its leader, and a leader goes on from there.
+    pub(crate) fn check_times(&mut self, raft: &Raft, ledger: &Ledger, now: Time) {
         self.times.check(ledger, now);
+        if raft.is_leader() {
+            self.times.leads(raft, ledger, now);
+        }
     }
 
     /// A member speaks: what it says rests on what it has on disk.
