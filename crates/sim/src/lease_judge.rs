@@ -12,15 +12,17 @@
 
 use std::collections::BTreeMap;
 
-use raft::{Index, MemberId};
+use raft::{EntryKind, Index, MemberId};
 use replica::{Done, Failure, LeaseAsk, LeaseStanding, Ticket};
-use store::{Grant, KeyRange, LeaseId, Outcome};
+use store::{Command, Grant, KeyRange, LeaseId, Outcome};
 
 use crate::ledger::Ledger;
 use crate::life::Life;
 use crate::model::Lease;
+use crate::oracle::Asked;
 use crate::plan::Plan;
 use crate::time::Span;
+use crate::workload::Asker;
 
 /// What is due is gone so much later, in ms, and what a commit takes beside that.
 const GONE_WITHIN_MS: u64 = 500;
@@ -110,7 +112,7 @@ impl LeaseJudge {
 impl Life {
     /// What went by itself with the entries that were committed after that one.
     pub(crate) fn note_what_ended(&mut self, before: Index) {
-        let model = self.ledger.model();
+        let (model, mut over) = (self.ledger.model(), Vec::new());
         for committed in self.ledger.iter().skip(before.0 as usize) {
             let index = committed.entry.id.index.0;
             let gone = match committed.outcome {
@@ -129,7 +131,44 @@ impl Life {
             }
             for lease in model.leases().iter().filter(|lease| lease.ended == Some(index)) {
                 self.leases.ended(lease);
+                over.push(lease.grant.lease);
             }
+        }
+        // Whoever does not know yet that it is over, as a deposed leader may not, must not say
+        // that it is there.
+        for lease in over {
+            for member in self.remaining() {
+                if self.runs(member) {
+                    self.ask_about(lease, member);
+                }
+            }
+        }
+    }
+
+    /// A leader has appended an entry: what it ends there is asked about before that is decided.
+    pub(crate) fn ask_about_the_going(&mut self, leader: MemberId) {
+        let Some(process) = &self.members[&leader].process else { return };
+        let raft = process.replica.raft();
+        let (log, commit) = (raft.log(), raft.commit());
+        if !raft.is_leader() || log.last().index <= commit {
+            return;
+        }
+        let newest = log.entries(log.last().index, log.last().index, usize::MAX);
+        let newest = newest.into_iter().flatten().next();
+        let payload = newest.filter(|entry| entry.kind == EntryKind::Command);
+        let command = payload.map(|entry| Command::decode(entry.payload));
+        if let Some(Ok(Command::Expire { leases, .. })) = command {
+            for grant in leases {
+                self.ask_about(grant.lease, leader);
+            }
+        }
+    }
+
+    fn ask_about(&mut self, lease: LeaseId, member: MemberId) {
+        if self.healing.is_none() {
+            let (ticket, asked) = (self.next_ticket(), Asked::Lease(lease, LeaseAsk::KeepAlive));
+            let timeout_ms = self.plan.timers.election_timeout_ms;
+            self.ask(ticket, Asker::Once, member, asked, true, timeout_ms);
         }
     }
 

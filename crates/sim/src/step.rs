@@ -189,6 +189,7 @@ impl Life {
             }
             Event::LogCut { .. } => self.snapshots.cuts += 1,
             Event::Role { role: RoleName::Leader, .. } => self.elected(id),
+            Event::Appended { .. } => self.ask_about_the_going(id),
             Event::Transferring { .. } => {
                 let process = self.member(id).process.as_mut().expect("it has just stepped");
                 process.disk_watch.transferring();
