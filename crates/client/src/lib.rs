@@ -57,6 +57,7 @@
 //!
 //! It does not close its session, which ends by itself. No caching. No TLS.
 
+mod backup;
 mod client;
 mod directory;
 mod election;
@@ -79,6 +80,7 @@ mod types;
 mod verdict;
 mod watch;
 
+pub use backup::Backup;
 pub use client::Client;
 pub use election::{Election, Leadership, Observer};
 pub use endpoint::Endpoint;

@@ -4,6 +4,7 @@
 mod lease;
 mod lock;
 mod record;
+mod snapshot;
 mod transfer;
 mod txn;
 
@@ -20,6 +21,7 @@ pub(crate) use self::lock::LockArgs;
 pub(crate) use self::record::{
     RecordCommand, RecordDeleteArgs, RecordGetArgs, RecordScanArgs, RecordSetArgs,
 };
+pub(crate) use self::snapshot::{RestoreArgs, SnapshotCommand};
 pub(crate) use self::transfer::{ExportArgs, ImportArgs};
 pub(crate) use self::txn::TxnArgs;
 
@@ -73,6 +75,9 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Read keys and values from a file, as lines of JSON
     Import(ImportArgs),
+    /// Save the whole store, and begin a new cluster with it
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
     /// Give up the past before a revision
     Compact(CompactArgs),
     /// Show every member, and say in words what is wrong
@@ -613,6 +618,11 @@ mod tests {
             "raftkv lock n",
             "raftkv lock n true",
             "raftkv lock n --ttl 1500ms -- true",
+            "raftkv snapshot",
+            "raftkv snapshot save",
+            "raftkv snapshot restore f",
+            "raftkv snapshot restore f --data d --cluster-id 7",
+            "raftkv snapshot restore f --data d --advertise a:1 --peers n=a:1",
             "raftkv txn f g",
             "raftkv check",
             "raftkv wal",

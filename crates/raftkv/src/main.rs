@@ -12,6 +12,7 @@
 //! | `lease.rs` | leases |
 //! | `lock.rs` | a command while a lock is held |
 //! | `export.rs`, `import.rs`, `lines.rs` | keys and values as lines of a file |
+//! | `snapshot.rs`, `snapshot/` | backups, and new clusters out of them |
 //! | `aside.rs`, `progress.rs` | files that are whole or not there; how far a command is |
 //! | `watch.rs` | changes of keys as they happen |
 //! | `cluster.rs`, `diagnosis.rs` | the cluster, and what is wrong with it in words |
@@ -43,6 +44,7 @@ mod progress;
 mod record;
 mod render;
 mod signals;
+mod snapshot;
 mod start;
 mod text;
 mod txn;
@@ -86,6 +88,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Lock(args) => lock::run(args).await,
         Command::Export(args) => export::run(args, &mut out).await,
         Command::Import(args) => import::run(args, &mut out).await,
+        Command::Snapshot(command) => snapshot::run(command, &mut out).await,
         Command::Compact(args) => kv::compact(args, &mut out).await,
         Command::Status(args) => cluster::status(args, &mut out).await,
         Command::Leader(args) => cluster::leader(args, &mut out).await,

@@ -32,6 +32,7 @@
 //! | `room.rs` | whether the disks have room, and what is refused if not |
 //! | `offline.rs` | what a log holds, in words |
 //! | `alone.rs` | after the loss of a majority: a member goes on alone |
+//! | `restore.rs` | a new cluster begins with the state of a backup |
 //! | `configuration.rs`, `change.rs` | who is in the cluster, and how that changes |
 //! | `members.rs` | when the leader makes such a change |
 //!
@@ -55,6 +56,7 @@ mod order;
 mod pending;
 mod quarantine;
 mod replica;
+mod restore;
 mod room;
 mod snapshot;
 mod state_check;
@@ -74,9 +76,10 @@ pub use offline::{Explained, explain};
 pub use pending::PENDING_MAX;
 pub use quarantine::{Agreement, CHECK_INTERVAL_MS};
 pub use replica::Replica;
+pub use restore::{BackupState, RestoreError, RestorePlan, inspect_backup, restore};
 pub use room::RoomStatus;
 pub use snapshot::{
-    FoundSnapshots, KeptSnapshot, SNAPSHOT_CHUNK_BYTES_MAX, SnapshotFailure, SnapshotId,
+    Backup, FoundSnapshots, KeptSnapshot, SNAPSHOT_CHUNK_BYTES_MAX, SnapshotFailure, SnapshotId,
     SnapshotMessage, SnapshotOptions, SnapshotOutcome, SnapshotReply, SnapshotRequest,
     SnapshotSent, SnapshotStatus, SnapshotWork, SnapshotWorker, open_snapshots,
 };

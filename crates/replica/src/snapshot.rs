@@ -16,6 +16,7 @@
 //! | `sending.rs` | to followers that need what was cut |
 //! | `receiving.rs` | from the leader |
 //! | `aside.rs` | what is not believed any more, because the state was wrong |
+//! | `backup.rs` | to a client that keeps it |
 //! | `trouble.rs` | what failed, and was not made good for since |
 //! | `conduct.rs` | the replica's part: what of it happens when |
 //!
@@ -23,6 +24,7 @@
 //! its sender keeps nothing but a position in a rate limit. Messages may be lost, late or doubled.
 
 mod aside;
+mod backup;
 mod conduct;
 mod files;
 mod message;
@@ -32,6 +34,7 @@ mod shelf;
 mod trouble;
 mod worker;
 
+pub use backup::Backup;
 pub use files::{FoundSnapshots, SnapshotWorker, open_snapshots};
 pub use message::{SnapshotId, SnapshotMessage, SnapshotOutcome};
 pub use shelf::{KeptSnapshot, SnapshotOptions};
@@ -39,8 +42,12 @@ pub use worker::{SnapshotReply, SnapshotRequest};
 
 pub use conduct::SnapshotStatus;
 pub(crate) use conduct::Snapshots;
+pub(crate) use files::{LoadError, load_from};
 pub use sending::SnapshotSent;
 pub use trouble::{SnapshotFailure, SnapshotWork};
 
 /// At most so many bytes of a snapshot travel in one message.
 pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = 256 << 10;
+
+/// The store's stream is cut into pieces of so many bytes.
+const PIECE_BYTES: usize = 256 << 10;

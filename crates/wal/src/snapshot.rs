@@ -13,6 +13,7 @@
 //! What this module does *not* do: it does not know when a snapshot is due, which log it belongs
 //! to, or what it holds; and it sends nothing.
 
+mod encoder;
 mod error;
 mod format;
 mod reader;
@@ -27,6 +28,7 @@ use disk::{Disk, File, Mode};
 use crate::folder::create_directory;
 use receiving::Receiving;
 
+pub use encoder::SnapshotEncoder;
 pub use error::{SnapshotDamage, SnapshotError};
 pub use format::{SNAPSHOT_CHUNK_BYTES_MAX, SnapshotMeta};
 pub use reader::SnapshotReader;

@@ -3,9 +3,10 @@
 
 use bytes::Bytes;
 use raft::{Index, Installed, LogId, MemberId, Now, PersistNumber, SnapshotPoint, Term};
-use store::Store;
+use store::{Capture, Store};
 
 use super::aside::Aside;
+use super::backup::Backup;
 use super::receiving::{Receiving, Step};
 use super::sending::{Offer, Sending, SnapshotSent};
 use super::shelf::{KeptSnapshot, Shelf, SnapshotOptions};
@@ -273,20 +274,39 @@ impl Replica {
             return;
         }
         snapshots.wanted_now = false;
+        let (point, cluster_id, capture) = self.capture_applied();
+        self.snapshots.shelf.begin(point.last);
+        let capture = Box::new(capture);
+        self.effects.snapshot.push(SnapshotRequest::Write { point, cluster_id, capture });
+    }
+
+    /// The state as it is now, for a client to keep; `None` if this member has none that counts.
+    /// After a linearizable read it holds everything that was acknowledged before that.
+    pub fn backup(&self) -> Option<Backup> {
+        let doubtful = self.snapshots.stateless
+            || self.snapshots.installing.is_some()
+            || self.watch.has_diverged();
+        if doubtful || self.applier.applied() == Index(0) {
+            return None;
+        }
+        let (point, cluster_id, capture) = self.capture_applied();
+        Some(Backup::new(&point, cluster_id, capture))
+    }
+
+    /// The state after the last entry that is applied, and what it stands for.
+    fn capture_applied(&self) -> (SnapshotPoint, u128, Capture) {
         let capture = self.applier.store().capture();
         let state = capture.state();
         let point = SnapshotPoint {
-            last: LogId::new(Term(state.applied_term), applied),
+            last: LogId::new(Term(state.applied_term), self.applier.applied()),
             stamp_ms: state.stamp_ms,
             age_ms: state.age_ms,
             configuration: self.applier.configuration().clone(),
         };
-        snapshots.shelf.begin(point.last);
         // The state's, not that of the log's end: a member that went on alone has both in its log.
         let applied = Configuration::decode(point.configuration.1.clone());
         let cluster_id = applied.as_ref().unwrap_or(self.configuration()).cluster_id;
-        let capture = Box::new(capture);
-        self.effects.snapshot.push(SnapshotRequest::Write { point, cluster_id, capture });
+        (point, cluster_id, capture)
     }
 
     /// A snapshot came or went: the log is cut as far as is now possible, and files that nobody

@@ -3,16 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use disk::Disk;
+use disk::{Disk, File};
 use raft::{Index, LogId, MemberId, SnapshotPoint, Term};
 use store::{Capture, Restore, Store};
-use wal::snapshot::{Incoming, SnapshotError, SnapshotInfo, SnapshotMeta, Snapshots};
+use wal::snapshot::{
+    Incoming, SnapshotError, SnapshotInfo, SnapshotMeta, SnapshotReader, Snapshots,
+};
 
-use super::{KeptSnapshot, SnapshotId, SnapshotReply, SnapshotRequest};
+use super::{KeptSnapshot, PIECE_BYTES, SnapshotId, SnapshotReply, SnapshotRequest};
 use crate::Recovered;
-
-/// The store's stream is written in pieces of so many bytes.
-const PIECE_BYTES: usize = 256 << 10;
 
 /// Owns the snapshot files and does what is asked.
 pub struct SnapshotWorker<D: Disk> {
@@ -90,7 +89,8 @@ impl FoundSnapshots {
 }
 
 /// Why a file makes no store.
-enum LoadError {
+#[derive(Debug)]
+pub(crate) enum LoadError {
     File(SnapshotError),
     State(store::SnapshotError),
     /// The file and the state in it name different entries.
@@ -120,14 +120,18 @@ impl std::fmt::Display for LoadError {
 }
 
 fn load<D: Disk>(files: &Snapshots<D>, info: &SnapshotInfo) -> Result<Store, LoadError> {
-    let mut reader = files.reader(info)?;
+    load_from(&mut files.reader(info)?)
+}
+
+/// Reads a whole snapshot into a store.
+pub(crate) fn load_from<F: File>(reader: &mut SnapshotReader<F>) -> Result<Store, LoadError> {
     let mut restore = Restore::new();
     while let Some(chunk) = reader.next_chunk()? {
         restore.chunk(&chunk)?;
     }
     let store = restore.finish()?;
     let state = store.reader().published();
-    if (state.applied_index, state.applied_term) != (info.meta.last.1, info.meta.last.0) {
+    if (state.applied_index, state.applied_term) != (reader.meta().last.1, reader.meta().last.0) {
         return Err(LoadError::OtherEntry);
     }
     Ok(store)
@@ -265,7 +269,7 @@ fn point_of(meta: &SnapshotMeta) -> SnapshotPoint {
     }
 }
 
-fn meta_of(point: &SnapshotPoint, cluster_id: u128) -> SnapshotMeta {
+pub(super) fn meta_of(point: &SnapshotPoint, cluster_id: u128) -> SnapshotMeta {
     SnapshotMeta {
         cluster_id,
         last: log_id_of(point.last),

@@ -201,7 +201,7 @@ impl Refusal {
         Refusal::new(Code::OutcomeUnknown, message)
     }
 
-    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Refusal {
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Refusal {
         self.0.headers.insert(name, value);
         self
     }

@@ -42,6 +42,7 @@ mod reply;
 mod selection;
 mod serve;
 mod session;
+mod snapshot;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,7 @@ use guard::Guard;
 use leaders_page::LeadersDesk;
 use metrics::Metrics;
 pub use serve::{Limits, serve};
+use snapshot::Backups;
 
 /// The name under which requests to unknown paths are counted.
 const UNKNOWN_ROUTE: &str = "unknown";
@@ -82,15 +84,22 @@ struct Doors {
     /// For changes that the leader is to make.
     ask_turns: Turns,
     leaders_desk: LeadersDesk,
+    backups: Backups,
 }
 
 /// The routes of one member. `peers` are those that its peers use; they are behind the same
 /// guard, so no browser gets at them.
 pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Router {
     let metrics = Metrics::new(node.clone());
-    let (guard, ask_turns, leaders_desk) =
-        (Guard::new(config), Turns::default(), LeadersDesk::default());
-    let doors = Arc::new(Doors { node, guard, metrics, limits, ask_turns, leaders_desk });
+    let doors = Arc::new(Doors {
+        node,
+        guard: Guard::new(config),
+        metrics,
+        limits,
+        ask_turns: Turns::default(),
+        leaders_desk: LeadersDesk::default(),
+        backups: Backups::default(),
+    });
     let router = [
         ("/kv", get(list::list)),
         ("/kv/", one_key()),
@@ -100,6 +109,7 @@ pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Rou
         ("/history/{*key}", get(history::history)),
         ("/txn", post(txn::txn)),
         ("/watch", get(watch::watch)),
+        ("/snapshot", get(snapshot::snapshot)),
         ("/compact", post(compact::compact)),
         ("/session", post(session::open)),
         ("/session/{id}", delete(session::close)),

@@ -237,6 +237,12 @@ impl Driver {
             }
             Input::Log(reply) => self.replica.log_reply(now, reply),
             Input::Snapshot(reply) => self.replica.snapshot_reply(now, reply),
+            Input::Backup(answer) => {
+                // Whoever asked may have gone.
+                if !answer.is_closed() {
+                    let _ = answer.send(self.replica.backup());
+                }
+            }
             Input::AboutSnapshot(from, message) => {
                 self.replica.receive_snapshot(now, from, message);
             }

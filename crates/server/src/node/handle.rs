@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use raft::{LogId, MemberId};
-use replica::{Change, Configuration, Done, Failure, LeaseAsk, LeaseStanding, Request};
+use replica::{Backup, Change, Configuration, Done, Failure, LeaseAsk, LeaseStanding, Request};
 use store::{Command, LeaseId, Outcome, Reader};
 use tokio::sync::oneshot;
 
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Input};
 use super::status::{Counters, NodeStatus, Phase, StatusBoard};
 use crate::watch::Watches;
 
@@ -96,6 +96,20 @@ impl Node {
         match self.ask(Request::Lease { lease, ask, forward }, timeout, lost).await? {
             Done::Lease { standing } => Ok(standing),
             other => panic!("a question about a lease was answered with {other:?}"),
+        }
+    }
+
+    /// Takes hold of the state of now. After `read_barrier` it holds everything that was
+    /// acknowledged before that.
+    pub async fn backup(&self, timeout: Duration) -> Result<Backup, Failure> {
+        if !self.is_running() {
+            return Err(Failure::Unavailable);
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.shared.inbox.notify(Input::Backup(sender));
+        match tokio::time::timeout(timeout, receiver).await {
+            Ok(Ok(Some(backup))) => Ok(backup),
+            Ok(Ok(None) | Err(_)) | Err(_) => Err(Failure::Unavailable),
         }
     }
 

@@ -8,13 +8,16 @@
 //! | messages of peers | `PEER_BYTES_MAX` not yet taken | TCP holds the peer back |
 //! | log replies, news of streams | one a log request, four a stream | can not happen |
 //! | snapshot replies | one a request, which the replica bounds | can not happen |
+//! | backups | those that the door lets in at once | refused there |
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use raft::MemberId;
-use replica::{Done, Failure, LogReply, PeerMessage, Request, SnapshotMessage, SnapshotReply};
+use replica::{
+    Backup, Done, Failure, LogReply, PeerMessage, Request, SnapshotMessage, SnapshotReply,
+};
 use tokio::sync::{Notify, oneshot};
 
 use super::reception::Greeting;
@@ -70,6 +73,8 @@ pub(crate) enum Input {
     Log(LogReply),
     /// The snapshot thread is done with something.
     Snapshot(SnapshotReply),
+    /// A client wants the state of now; there may be none that counts.
+    Backup(oneshot::Sender<Option<Backup>>),
     /// A peer speaks of snapshots.
     AboutSnapshot(MemberId, SnapshotMessage),
     /// End the replica thread.

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use raft::{Index, LogId, MemberId, RoleName, Term};
+use raft::{Index, LogId, MemberId, RoleName, SnapshotPoint, Term};
 use replica::{
-    Change, Configuration, Dispatcher, Done, Failure, LeaseAsk, LeaseStanding, Member, Request,
-    Status,
+    Backup, Change, Configuration, Dispatcher, Done, Failure, LeaseAsk, LeaseStanding, Member,
+    Request, Status,
 };
 use store::{Apply, Budget, LeaseId, LogEntry, Store};
 
@@ -110,9 +110,17 @@ impl Single {
         let mut answered = 0;
         loop {
             inbox.take(&mut batch, Instant::now() + Duration::from_millis(100), answered);
-            answered = batch.len();
+            let asks = batch.iter().filter(|input| matches!(input, Input::Submit { .. }));
+            answered = asks.count();
             for input in batch.drain(..) {
-                let Input::Submit { request, answer, .. } = input else { continue };
+                let (request, answer) = match input {
+                    Input::Submit { request, answer, .. } => (request, answer),
+                    Input::Backup(answer) => {
+                        let _ = answer.send(Some(self.backup()));
+                        continue;
+                    }
+                    _ => continue,
+                };
                 let result = self.serve(request);
                 board.configured(Arc::clone(&self.configuration));
                 board.refresh(self.status());
@@ -122,6 +130,18 @@ impl Single {
                 let _ = answer.send(result);
             }
         }
+    }
+
+    fn backup(&self) -> Backup {
+        let capture = self.store.capture();
+        let state = capture.state();
+        let point = SnapshotPoint {
+            last: LogId::new(Term(state.applied_term), Index(state.applied_index)),
+            stamp_ms: state.stamp_ms,
+            age_ms: state.age_ms,
+            configuration: (Index(1), self.configuration.encode()),
+        };
+        Backup::new(&point, self.configuration.cluster_id, capture)
     }
 
     fn serve(&mut self, request: Request) -> Result<Done, Failure> {

@@ -25,7 +25,8 @@ pub struct SnapshotReader<F> {
 }
 
 impl<F: File> SnapshotReader<F> {
-    pub(super) fn open<D: Disk<File = F>>(disk: &D, path: &Path) -> Result<Self, SnapshotError> {
+    /// Opens the file at `path`, wherever it lies. Of its content nothing is checked yet.
+    pub fn open<D: Disk<File = F>>(disk: &D, path: &Path) -> Result<Self, SnapshotError> {
         let file = disk.open(path, Mode::Read)?;
         let bytes = file.size_bytes()?;
         let (meta, chain, offset) = read_meta(&file, path, bytes)?;
@@ -35,7 +36,7 @@ impl<F: File> SnapshotReader<F> {
     }
 
     /// Reads all of a snapshot: what it says about itself, and its size.
-    pub(super) fn check<D: Disk<File = F>>(
+    pub fn check<D: Disk<File = F>>(
         disk: &D,
         path: &Path,
     ) -> Result<(SnapshotMeta, u64), SnapshotError> {

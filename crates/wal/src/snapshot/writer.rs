@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use disk::File;
 
 use super::SnapshotError;
-use super::format::{SNAPSHOT_CHUNK_BYTES_MAX, SnapshotMeta, encode_chunk, encode_footer};
+use super::encoder::SnapshotEncoder;
+use super::format::{SNAPSHOT_CHUNK_BYTES_MAX, SnapshotMeta};
 
 /// After so many bytes they are flushed, so that the log, which shares the disk, never waits behind
 /// much more.
@@ -16,28 +17,16 @@ pub struct SnapshotWriter<F> {
     file: F,
     path: PathBuf,
     meta: SnapshotMeta,
-    /// The checksum of the last chunk, or of the header.
-    chain: u32,
-    chunks: u64,
-    content_bytes: u64,
+    encoder: SnapshotEncoder,
     offset: u64,
     unflushed_bytes: u64,
 }
 
 impl<F: File> SnapshotWriter<F> {
     pub(super) fn begin(file: F, path: PathBuf, meta: SnapshotMeta) -> Result<Self, SnapshotError> {
-        let (header, chain) = meta.encode();
-        let (chunks, content_bytes, offset, unflushed_bytes) = (0, 0, 0, 0);
-        let mut writer = SnapshotWriter {
-            file,
-            path,
-            meta,
-            chain,
-            chunks,
-            content_bytes,
-            offset,
-            unflushed_bytes,
-        };
+        let (encoder, header) = SnapshotEncoder::begin(&meta);
+        let (offset, unflushed_bytes) = (0, 0);
+        let mut writer = SnapshotWriter { file, path, meta, encoder, offset, unflushed_bytes };
         writer.write(&header)?;
         Ok(writer)
     }
@@ -45,11 +34,8 @@ impl<F: File> SnapshotWriter<F> {
     /// Writes more of the content, in chunks of at most [`SNAPSHOT_CHUNK_BYTES_MAX`].
     pub fn write_content(&mut self, content: &[u8]) -> Result<(), SnapshotError> {
         for content in content.chunks(SNAPSHOT_CHUNK_BYTES_MAX) {
-            let (bytes, checksum) = encode_chunk(self.chain, content);
+            let bytes = self.encoder.chunk(content);
             self.write(&bytes)?;
-            self.chain = checksum;
-            self.chunks += 1;
-            self.content_bytes += content.len() as u64;
         }
         Ok(())
     }
@@ -69,8 +55,8 @@ impl<F: File> SnapshotWriter<F> {
     }
 
     /// Writes the footer and makes all of it durable.
-    pub(super) fn end(mut self) -> Result<(), SnapshotError> {
-        self.write(&encode_footer(self.chain, self.chunks, self.content_bytes))?;
+    pub(super) fn end(self) -> Result<(), SnapshotError> {
+        self.file.write_at(&self.encoder.end(), self.offset)?;
         Ok(self.file.sync()?)
     }
 
