@@ -33,7 +33,7 @@ pub struct Log {
     /// The largest stamp ever seen. It is not taken back by a truncation: stamps must never go
     /// back along the log, and going ahead of it does no harm.
     stamp_ms: u64,
-    /// The age of the entry before the tail. An entry that is truncated takes its age with it:
+    /// The age of the entry before the tail, or 0 if nobody remembers it. An entry that is truncated takes its age with it:
     /// what was written meanwhile goes by the age of those who did not have it.
     age_before_tail_ms: u64,
 }
@@ -94,6 +94,11 @@ impl Log {
         while self.tail.back().is_some_and(|entry| entry.id.index >= from) {
             let entry = self.tail.pop_back().expect("back() was Some");
             self.tail_bytes -= entry.size_bytes();
+        }
+        if self.tail.is_empty() {
+            // After a restart, what was not committed may have left memory. Whatever takes its
+            // place tells how old the log is.
+            self.age_before_tail_ms = 0;
         }
         while self.runs.last().is_some_and(|run| run.first >= from) {
             self.runs.pop();
@@ -238,8 +243,7 @@ impl Log {
 
     /// The last entry's age, ms.
     pub(crate) fn age_ms(&self) -> u64 {
-        let last_ms = self.tail.back().map_or(0, |entry| entry.age_ms);
-        last_ms.max(self.age_before_tail_ms)
+        self.tail.back().map_or(self.age_before_tail_ms, |entry| entry.age_ms)
     }
 
     /// Bytes of the entries in memory.
@@ -311,6 +315,17 @@ mod tests {
         assert_eq!(log.age_ms(), 4);
         log.shrink(Index(5), 0);
         assert_eq!(log.age_ms(), 4, "the last one has left memory");
+    }
+
+    #[test]
+    fn what_is_truncated_takes_its_age_with_it_although_it_has_left_memory() {
+        let mut log = log(&[1, 1, 1]);
+        log.append(Entry { age_ms: 3_600_000, ..entry(1, 4) });
+        log.append(Entry { age_ms: 3_600_000, ..entry(1, 5) });
+        log.shrink(Index(5), 0);
+        assert_eq!(log.tail_first(), Index(5));
+        log.append(entry(2, 4));
+        assert_eq!(log.age_ms(), 4);
     }
 
     #[test]
