@@ -101,6 +101,15 @@ impl Member {
         self.process.is_some()
     }
 
+    /// How many bytes of memory its process has.
+    pub fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
+        let status = fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kilobytes.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).expect("a number") << 10
+    }
+
     /// `kill -9`, and nothing else: whoever kills several waits for each afterwards.
     pub fn kill(&self) {
         self.signal(Signal::KILL);

@@ -19,8 +19,8 @@ use crate::session::{KEY_HEADER, Number, Numbered, SESSION_HEADER, Sessions, ran
 use crate::transport::{Message, Transport};
 use crate::types::{
     Compacted, Deleted, EncodedDeleted, EncodedKeyValue, EncodedLeader, EncodedMembers,
-    EncodedSession, EncodedTransfer, EncodedWritten, KeyValue, Leader, Member, Revision, Status,
-    Written,
+    EncodedSession, EncodedTransfer, EncodedWritten, KeyValue, Leader, Member, Revision, Settings,
+    SettingsChange, Status, Written,
 };
 use crate::verdict::{Again, Answer, Attempt, Effect, Verdict, judge};
 use crate::watch::{Watch, WatchOptions};
@@ -232,6 +232,26 @@ impl Client {
     pub async fn compact(&self, revision: Revision) -> Result<Compacted, Error> {
         let body = json!({ "revision": revision.0 }).to_string();
         let call = write(Method::POST, "/compact".to_owned(), Some((body.into(), JSON)));
+        understand_write(&self.call(call).await?)
+    }
+
+    /// What all members go by. Linearizable.
+    ///
+    /// # Errors
+    /// As for any read.
+    pub async fn settings(&self) -> Result<Settings, Error> {
+        understand(&self.call(read("/cluster/settings".to_owned())).await?)
+    }
+
+    /// Changes what all members go by; the answer has all of it.
+    ///
+    /// # Errors
+    /// The refusals `bad_parameter`, of a value out of its bounds, and `missing_field`, if nothing
+    /// is to be changed; [`Error::Unknown`] if it may have happened all the same: asked for again,
+    /// it does no harm.
+    pub async fn change_settings(&self, change: SettingsChange) -> Result<Settings, Error> {
+        let body = json!(change).to_string();
+        let call = write(Method::PATCH, "/cluster/settings".to_owned(), Some((body.into(), JSON)));
         understand_write(&self.call(call).await?)
     }
 

@@ -100,6 +100,6 @@ pub use txn::{
 };
 pub use types::{
     Compacted, Deleted, KeyValue, Leader, LogPointers, Member, MemberView, Part, Revision,
-    Staleness, Status, Written,
+    Settings, SettingsChange, Staleness, Status, Written,
 };
 pub use watch::{Change, Changes, Keys, Update, Watch, WatchOptions};

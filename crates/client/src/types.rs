@@ -65,6 +65,27 @@ pub struct Written {
     pub prev: Option<KeyValue>,
 }
 
+/// What all members of a cluster go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Settings {
+    /// The past is kept for so long at the least, in ms of the time in which there was a leader,
+    /// unless it takes more than `history_bytes`; 0 is without a limit.
+    pub history_age_ms: u64,
+    /// How many bytes the past takes at the most, about.
+    pub history_bytes: u64,
+}
+
+/// What to change of the settings; the rest stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SettingsChange {
+    /// See [`Settings::history_age_ms`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history_age_ms: Option<u64>,
+    /// See [`Settings::history_bytes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history_bytes: Option<u64>,
+}
+
 /// A compaction that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Compacted {

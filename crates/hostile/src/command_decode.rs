@@ -8,9 +8,9 @@ use bytes::Bytes;
 use raft::MemberId;
 use replica::{Configuration, Member, Standing};
 use store::{
-    Apply, Budget, Command, Compare, Condition, DueKey, Filter, Grant, KeyRange, LeaseId, Limits,
-    LogEntry, Operand, Origin, Outcome, Put, PutLifetime, RangeRequest, Relation, Revision,
-    SessionId, Sort, SortBy, Store, Txn, TxnOp,
+    Apply, Budget, Command, CompactionCause, Compare, Condition, DueKey, Filter, Grant, KeyRange,
+    LeaseId, Limits, LogEntry, Operand, Origin, Outcome, Put, PutLifetime, RangeRequest, Relation,
+    Revision, SessionId, SettingsChange, Sort, SortBy, Store, Txn, TxnOp,
 };
 
 use crate::Verdict;
@@ -133,7 +133,12 @@ fn samples() -> Vec<Command> {
         },
         expiry_sample(),
         Command::LeaseRevoke { lease: LeaseId(9) },
-        Command::Compact { revision: Revision(4) },
+        Command::Compact { revision: Revision(4), cause: CompactionCause::Asked },
+        Command::ChangeSettings(SettingsChange {
+            history_age_ms: Some(5),
+            history_bytes: Some(1 << 20),
+            seed: true,
+        }),
         Command::Check,
         Command::CloseSession { session },
     ];

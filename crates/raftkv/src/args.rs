@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::Endpoint;
-use server::config::{LogFormat, parse_byte_size};
+use server::config::{LogFormat, parse_age, parse_byte_size};
 
 pub(crate) use self::lease::{LeaseArgs, LeaseCommand, LifetimeArgs, parse_ttl};
 pub(crate) use self::lock::LockArgs;
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Snapshot(SnapshotCommand),
     /// Give up the past before a revision
     Compact(CompactArgs),
+    /// Show and change what all members go by: how much of the past is kept
+    Settings(SettingsArgs),
     /// Show every member, and say in words what is wrong
     Status(StatusArgs),
     /// Print who leads
@@ -340,6 +342,48 @@ pub(crate) struct CompactArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SettingsArgs {
+    /// get or set
+    #[arg(value_enum, default_value_t = SettingsAction::Get)]
+    pub(crate) action: SettingsAction,
+    /// What to set: history-age=1h (0 is without a limit), history-bytes=64MiB
+    #[arg(value_name = "KEY=VALUE")]
+    pub(crate) changes: Vec<Setting>,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SettingsAction {
+    /// Print them
+    Get,
+    /// Change some of them
+    Set,
+}
+
+/// A setting with its new value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// In ms.
+    HistoryAge(u64),
+    HistoryBytes(u64),
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Setting, String> {
+        let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+        let expected = |expected: &str| format!("{value:?} is not {expected}");
+        match key {
+            "history-age" => parse_age(value).map(Setting::HistoryAge).map_err(expected),
+            "history-bytes" => parse_byte_size(value).map(Setting::HistoryBytes).map_err(expected),
+            _ => Err(format!("{key} is no setting; there are history-age and history-bytes")),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
@@ -451,6 +495,17 @@ pub(crate) struct StartArgs {
     /// Growth of the log after which a snapshot is taken [default: 64MiB]
     #[arg(long, value_name = "BYTES", value_parser = parse_byte_size)]
     pub(crate) snapshot_bytes: Option<u64>,
+    /// For how long the past is kept: 1h, 7d; 0 is without a limit. A new cluster is founded with
+    /// it; later: `raftkv settings set` [default: 1h]
+    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    pub(crate) history_age: Option<u64>,
+    /// How much memory the past takes, the same way [default: 256MiB]
+    #[arg(long, value_name = "BYTES", value_parser = parse_byte_size)]
+    pub(crate) history_bytes: Option<u64>,
+    /// How much memory the state may take; growing writes are refused before it is full
+    /// [default: 60 % of the machine's, or of what its control group allows]
+    #[arg(long, value_name = "BYTES", value_parser = parse_byte_size)]
+    pub(crate) memory_limit: Option<u64>,
     /// text or json [default: text]
     #[arg(long, value_name = "FORMAT", value_parser = LogFormat::from_str)]
     pub(crate) log_format: Option<LogFormat>,
@@ -482,6 +537,12 @@ pub(crate) struct DevArgs {
     /// Port of the first member; the others follow [default: 8001, or as in the earlier run]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
+    /// For how long the past is kept: 1h, 7d; 0 is without a limit. Counts for a new cluster
+    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    pub(crate) history_age: Option<u64>,
+    /// How much memory the past takes, the same way
+    #[arg(long, value_name = "BYTES", value_parser = parse_byte_size)]
+    pub(crate) history_bytes: Option<u64>,
     /// Make all timers so many times longer, to watch
     #[arg(
         long,
@@ -535,6 +596,19 @@ mod tests {
         assert_eq!(start.port, Some(8001));
         assert_eq!(start.peers.unwrap(), ["localhost:8002", "localhost:8003"]);
         assert_eq!((start.data_dir, start.insecure, start.log_format), (None, false, None));
+    }
+
+    #[test]
+    fn settings_are_shown_unless_they_are_set() {
+        let Ok(Command::Settings(shown)) = parse("raftkv settings") else { panic!("understood") };
+        assert_eq!((shown.action, shown.changes.len()), (SettingsAction::Get, 0));
+        let line = "raftkv settings set history-age=30m history-bytes=1MiB --node localhost:1";
+        let Ok(Command::Settings(set)) = parse(line) else { panic!("not understood: {line}") };
+        let changes = [Setting::HistoryAge(1_800_000), Setting::HistoryBytes(1 << 20)];
+        assert_eq!((set.action, &set.changes[..]), (SettingsAction::Set, &changes[..]));
+        for wrong in ["history-age", "history-age=5", "history-bytes=x", "age=1h"] {
+            assert!(parse(&format!("raftkv settings set {wrong}")).is_err(), "{wrong}");
+        }
     }
 
     #[test]

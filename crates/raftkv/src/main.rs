@@ -43,6 +43,7 @@ mod past;
 mod progress;
 mod record;
 mod render;
+mod settings;
 mod signals;
 mod snapshot;
 mod start;
@@ -90,6 +91,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Import(args) => import::run(args, &mut out).await,
         Command::Snapshot(command) => snapshot::run(command, &mut out).await,
         Command::Compact(args) => kv::compact(args, &mut out).await,
+        Command::Settings(args) => settings::run(args, &mut out).await,
         Command::Status(args) => cluster::status(args, &mut out).await,
         Command::Leader(args) => cluster::leader(args, &mut out).await,
         Command::Health(args) => cluster::health(args, &mut out).await,

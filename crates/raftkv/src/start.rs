@@ -62,6 +62,9 @@ fn raw(args: StartArgs) -> Raw {
         election_timeout_ms: args.election_timeout_ms,
         wal_segment_bytes: args.wal_segment_bytes,
         snapshot_bytes: args.snapshot_bytes,
+        history_age: args.history_age,
+        history_bytes: args.history_bytes,
+        memory_limit: args.memory_limit,
         log_format: args.log_format,
         allow_origin: args.allow_origin,
         insecure: args.insecure.then_some(true),
@@ -82,7 +85,8 @@ fn describe(config: &Config) -> String {
         "the settings are valid\n\
          node_id = {}\nlisten = {}\nadvertise = {}\npeers = {peers}\ndata_dir = {}\n\
          heartbeat_ms = {}\nelection_timeout_ms = {}\nwal_segment_bytes = {}\n\
-         snapshot_bytes = {}\nunsafe_no_fsync = {}",
+         snapshot_bytes = {}\nhistory_age_ms = {}\nhistory_bytes = {}\nmemory_limit = {}\n\
+         unsafe_no_fsync = {}",
         config.name,
         config.listen,
         config.advertise,
@@ -91,6 +95,9 @@ fn describe(config: &Config) -> String {
         config.election_timeout_ms,
         config.wal_segment_bytes,
         config.snapshot_bytes,
+        config.seed.history_age_ms.map_or("as the cluster has it".to_owned(), |ms| ms.to_string()),
+        config.seed.history_bytes.map_or("as the cluster has it".to_owned(), |n| n.to_string()),
+        config.memory_limit_bytes.map_or("60 % of what there is".to_owned(), |n| n.to_string()),
         config.unsafe_no_fsync,
     )
 }

@@ -9,7 +9,7 @@ use raft::{Event, FollowerStatus, Index, LogId, MemberId, Refusal, RoleName, Ter
 use store::{ApplyError, LeaseId, Outcome, Published};
 
 use crate::{
-    Agreement, Change, ChangeRefusal, Configuration, LogRequest, RoomStatus, Sample,
+    Agreement, Change, ChangeRefusal, Configuration, LogRequest, MemoryUse, RoomStatus, Sample,
     SnapshotMessage, SnapshotRequest, SnapshotStatus,
 };
 
@@ -144,6 +144,8 @@ pub enum Failure {
     Corrupt,
     /// It would make the state grow, and too few members have room on their disks (rule 1.7).
     NoSpace,
+    /// It would make the state grow, and too few members have memory for it (rule 11.2).
+    NoMemory,
     /// A new leader's entry took the place of this one: certainly not done, safe to retry.
     Superseded,
     /// It may or may not have been done, or may still be.
@@ -220,6 +222,8 @@ pub enum PeerMessage {
         samples: Vec<Sample>,
         /// Its disk has too little room for what grows.
         lacks_room: bool,
+        /// What it uses of its memory.
+        memory: MemoryUse,
     },
     /// The leader tells what state hash a majority has: a member that has told that it has the
     /// same, or one that has another.
@@ -240,6 +244,8 @@ pub enum ForwardRefusal {
     Corrupt,
     /// It would make the state grow, and too few members have room.
     NoSpace,
+    /// The same of memory.
+    NoMemory,
     /// The receiver does not know this kind of command, or no gateway of its own would take it.
     UnknownCommand,
 }
@@ -311,6 +317,8 @@ pub struct Status {
     pub agreement: Agreement,
     /// The room on this member's disk.
     pub room: RoomStatus,
+    /// What this member uses of its memory.
+    pub memory: MemoryUse,
     /// Requests waiting for an answer.
     pub pending: usize,
     /// Its snapshots.

@@ -30,6 +30,8 @@
 //! | `lease.rs`, `lease/` | what is over by the cluster's age, and how long leases live |
 //! | `freshness.rs` | as of when the state is the cluster's |
 //! | `room.rs` | whether the disks have room, and what is refused if not |
+//! | `memory.rs` | the same of memory |
+//! | `retention.rs` | how much of the past is kept |
 //! | `offline.rs` | what a log holds, in words |
 //! | `alone.rs` | after the loss of a majority: a member goes on alone |
 //! | `restore.rs` | a new cluster begins with the state of a backup |
@@ -51,12 +53,14 @@ mod freshness;
 mod lease;
 mod log_worker;
 mod members;
+mod memory;
 mod offline;
 mod order;
 mod pending;
 mod quarantine;
 mod replica;
 mod restore;
+mod retention;
 mod room;
 mod snapshot;
 mod state_check;
@@ -72,6 +76,7 @@ pub use configuration::{
     CODEC, Configuration, ConfigurationError, MEMBERS_MAX, Member, REMOVED_MAX, Standing, UNCLAIMED,
 };
 pub use log_worker::{LogError, LogReply, LogRequest, LogWorker, Purpose, Recovered, open_log};
+pub use memory::MemoryUse;
 pub use offline::{Explained, explain};
 pub use pending::PENDING_MAX;
 pub use quarantine::{Agreement, CHECK_INTERVAL_MS};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use raft::{Entry, EntryKind, MemberId};
-use store::{Command, Condition, KeyRange, Origin, PutLifetime};
+use store::{Command, Condition, KeyRange, Origin, PutLifetime, SettingsChange};
 
 use crate::configuration::{Configuration, Member, Standing};
 use crate::entry;
@@ -69,9 +69,12 @@ fn command_fields(command: &Command) -> Vec<(&'static str, String)> {
             ("success", txn.success.len().to_string()),
             ("failure", txn.failure.len().to_string()),
         ],
-        Command::Compact { revision } => {
-            vec![("do", "compact".to_owned()), ("revision", revision.0.to_string())]
-        }
+        Command::Compact { revision, cause } => vec![
+            ("do", "compact".to_owned()),
+            ("revision", revision.0.to_string()),
+            ("for", cause.as_str().to_owned()),
+        ],
+        Command::ChangeSettings(change) => settings_fields(change),
         Command::LeaseGrant { lease, ttl_s } => vec![
             ("do", "lease_grant".to_owned()),
             ("lease", lease.to_string()),
@@ -105,6 +108,18 @@ fn command_fields(command: &Command) -> Vec<(&'static str, String)> {
         }
         Command::Check => vec![("do", "check".to_owned())],
     }
+}
+
+/// What a change of the settings names.
+fn settings_fields(change: &SettingsChange) -> Vec<(&'static str, String)> {
+    let SettingsChange { history_age_ms, history_bytes, seed } = change;
+    let named = [("history_age_ms", history_age_ms), ("history_bytes", history_bytes)];
+    let set =
+        |(name, value): (&'static str, &Option<u64>)| Some((name, value.as_ref()?.to_string()));
+    let mut fields = vec![("do", "change_settings".to_owned())];
+    fields.extend(named.into_iter().filter_map(set));
+    fields.push(("seed", seed.to_string()));
+    fields
 }
 
 fn lifetime_field(lifetime: PutLifetime) -> Option<(&'static str, String)> {

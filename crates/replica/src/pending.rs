@@ -262,6 +262,7 @@ impl Pending {
             ForwardRefusal::Overloaded => self.refuse(&write, Failure::Overloaded),
             ForwardRefusal::Corrupt => self.refuse(&write, Failure::Corrupt),
             ForwardRefusal::NoSpace => self.refuse(&write, Failure::NoSpace),
+            ForwardRefusal::NoMemory => self.refuse(&write, Failure::NoMemory),
             ForwardRefusal::UnknownCommand => self.refuse(&write, Failure::Unavailable),
         }
     }

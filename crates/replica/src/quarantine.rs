@@ -86,6 +86,11 @@ impl Watch {
         self.agreement.split_at.is_some()
     }
 
+    /// Nothing that rests on this member's state alone may be decided by it.
+    pub(crate) fn is_unsound(&self) -> bool {
+        self.has_diverged() || self.is_split()
+    }
+
     /// Another member's state has taken the place of this one's.
     pub(crate) fn rebuilt(&mut self) {
         self.samples.forget();
@@ -151,10 +156,11 @@ impl Replica {
     pub(crate) fn report(&mut self) {
         let Some(leader) = self.raft.leader() else { return };
         let (samples, lacks_room) = (self.watch.samples.to_vec(), self.rooms.lacks());
+        let memory = self.memories.own();
         if leader == self.raft.id() {
             self.told_samples(leader, samples);
         } else {
-            self.effects.send.push((leader, PeerMessage::Report { samples, lacks_room }));
+            self.effects.send.push((leader, PeerMessage::Report { samples, lacks_room, memory }));
         }
         self.reported_to(leader);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use raft::{Body, Config, EntryKind, LogId, MemberId, Message, Now, ProposeError, Raft, Term};
-use store::{Budget, Command, Limits, Reader, Store};
+use store::{Budget, Command, Limits, PIN_PERIOD_MS, Reader, Store};
 
 use crate::api::{
     Effects, Failure, ForwardRefusal, PeerMessage, Request, Status, Stop, Submission, Ticket,
@@ -15,9 +15,11 @@ use crate::entry::detach;
 use crate::forwards::Forwards;
 use crate::freshness::Freshness;
 use crate::lease::{Leasing, Question};
+use crate::memory::Memories;
 use crate::order::Gate;
 use crate::pending::{HeldWrite, Patience, Pending};
 use crate::quarantine::Watch;
+use crate::retention::Retention;
 use crate::room::Rooms;
 use crate::snapshot::Snapshots;
 use crate::{Configuration, Dispatcher, Recovered, Unserved};
@@ -50,6 +52,10 @@ pub struct Replica {
     pub(crate) snapshots: Snapshots,
     pub(crate) watch: Watch,
     pub(crate) rooms: Rooms,
+    pub(crate) memories: Memories,
+    pub(crate) retention: Retention,
+    /// When readers' pins that got old are lifted next.
+    pins_due_ms: u64,
     pub(crate) dispatcher: Arc<Dispatcher>,
     /// When it last heard a leader, by its monotonic clock.
     led_ms: u64,
@@ -81,6 +87,9 @@ impl Replica {
             snapshots: Snapshots::new(config.seed, stateless),
             watch: Watch::new(),
             rooms: Rooms::default(),
+            memories: Memories::default(),
+            retention: Retention::default(),
+            pins_due_ms: now.monotonic_ms + PIN_PERIOD_MS,
             dispatcher: Dispatcher::new(store.reader()),
             led_ms: now.monotonic_ms,
             leaderless: false,
@@ -121,6 +130,9 @@ impl Replica {
             self.tick_watch();
             self.tick_rooms();
             self.tick_leases();
+            self.tick_memory();
+            self.tick_retention();
+            self.lift_pins();
             self.watch_leader();
         }
         self.pending.forgive();
@@ -141,8 +153,9 @@ impl Replica {
                     self.effects.refused.push((from, refusal));
                 }
             }
-            PeerMessage::Report { samples, lacks_room } => {
+            PeerMessage::Report { samples, lacks_room, memory } => {
                 self.told_room(from, lacks_room);
+                self.told_memory(from, memory);
                 self.told_samples(from, samples);
             }
             PeerMessage::Verdict { majority } => self.told_verdict(from, majority),
@@ -265,8 +278,10 @@ impl Replica {
             self.pending.refuse(&write, Failure::Corrupt);
             return;
         }
-        if self.raft.is_leader() && self.lacks_room_for(&write.command) {
-            self.pending.refuse(&write, Failure::NoSpace);
+        if self.raft.is_leader()
+            && let Some(short) = self.short_for(&write.command)
+        {
+            self.pending.refuse(&write, short.failure());
             return;
         }
         match self.raft.propose(self.now, EntryKind::Command, write.command.clone()) {
@@ -302,8 +317,10 @@ impl Replica {
         if !Command::decode(command.clone()).is_ok_and(valid) {
             return Err(ForwardRefusal::UnknownCommand);
         }
-        if self.raft.is_leader() && self.lacks_room_for(&command) {
-            return Err(ForwardRefusal::NoSpace);
+        if self.raft.is_leader()
+            && let Some(short) = self.short_for(&command)
+        {
+            return Err(short.refusal());
         }
         let proposed = self.raft.propose(self.now, EntryKind::Command, command);
         proposed.map_err(|error| match error {
@@ -372,6 +389,14 @@ impl Replica {
         let leaderless = now_ms - self.led_ms > patience_ms;
         if leaderless != std::mem::replace(&mut self.leaderless, leaderless) {
             self.dispatcher.set_leaderless(leaderless);
+        }
+    }
+
+    /// A reader that holds on to a revision for too long holds nobody up any more (rule 6.4).
+    fn lift_pins(&mut self) {
+        if self.now.monotonic_ms >= self.pins_due_ms {
+            self.pins_due_ms = self.now.monotonic_ms + PIN_PERIOD_MS;
+            self.applier.store().lift_old_pins();
         }
     }
 
@@ -456,6 +481,7 @@ impl Replica {
             snapshots: self.snapshot_status(),
             agreement: self.watch.agreement(),
             room: self.rooms.status(),
+            memory: self.memories.own(),
         }
     }
 

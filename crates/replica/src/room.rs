@@ -20,6 +20,7 @@ use raft::{FollowerStatus, MemberId, Now, Term};
 use store::Command;
 use wal::Room;
 
+use crate::api::{Failure, ForwardRefusal};
 use crate::replica::Replica;
 
 /// What a member knows of the room that it and, if it leads, the others have.
@@ -33,6 +34,29 @@ pub(crate) struct Rooms {
     term: Term,
     /// The leader that was told last, in which term.
     told: Option<(MemberId, Term)>,
+}
+
+/// What the members have too little of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Short {
+    Room,
+    Memory,
+}
+
+impl Short {
+    pub(crate) fn failure(self) -> Failure {
+        match self {
+            Short::Room => Failure::NoSpace,
+            Short::Memory => Failure::NoMemory,
+        }
+    }
+
+    pub(crate) fn refusal(self) -> ForwardRefusal {
+        match self {
+            Short::Room => ForwardRefusal::NoSpace,
+            Short::Memory => ForwardRefusal::NoMemory,
+        }
+    }
 }
 
 /// Room in numbers, for status pages.
@@ -78,7 +102,8 @@ impl Replica {
     /// Whoever leads now has not heard of it: what is told in good time costs nobody anything.
     pub(crate) fn tick_rooms(&mut self) {
         let leader = self.raft.leader().map(|leader| (leader, self.raft.term()));
-        if self.rooms.lacks && leader.is_some() && leader != self.rooms.told {
+        let lacks = self.rooms.lacks || self.memories.own().lacks;
+        if lacks && leader.is_some() && leader != self.rooms.told {
             self.report();
         }
     }
@@ -103,30 +128,33 @@ impl Replica {
         }
     }
 
-    /// Whether a write must be refused, because it makes the state grow and too few members have
-    /// room. To be asked of the leader.
-    pub(crate) fn lacks_room_for(&self, command: &Bytes) -> bool {
+    /// What too few members have for a write, which must be refused then, because it makes the
+    /// state grow. To be asked of the leader.
+    pub(crate) fn short_for(&self, command: &Bytes) -> Option<Short> {
+        let room = (!self.quorum_has_room()).then_some(Short::Room);
+        let short = room.or_else(|| (!self.quorum_has_memory()).then_some(Short::Memory))?;
         // A command that can not be read is refused by others, and for another reason.
-        !self.quorum_has_room()
-            && Command::decode(command.clone()).is_ok_and(|command| command.grows())
+        Command::decode(command.clone()).is_ok_and(|command| command.grows()).then_some(short)
     }
 
-    /// A member counts if it did not say otherwise. Once one did, it must also have been heard of
-    /// lately: with one member down, the one without room is needed for every write.
     fn quorum_has_room(&self) -> bool {
-        let lacking = self.rooms.term == self.raft.term() && !self.rooms.lacking.is_empty();
-        if !self.rooms.lacks && !lacking {
+        let own = self.rooms.lacks.then_some(self.raft.id());
+        let told = self.rooms.lacking.iter().filter(|_| self.rooms.term == self.raft.term());
+        self.quorum_is_without(&own.into_iter().chain(told.copied()).collect())
+    }
+
+    /// Whether a quorum is left without the members that lack something. A member counts if it did
+    /// not say otherwise. Once one did, it must also have been heard of lately: with one member
+    /// down, the one that lacks something is needed for every write.
+    pub(crate) fn quorum_is_without(&self, lacking: &BTreeSet<MemberId>) -> bool {
+        if lacking.is_empty() {
             return true;
         }
         let followers: Vec<FollowerStatus> = self.raft.follower_status();
         let well =
             |id| followers.iter().any(|follower| follower.id == id && self.is_well(follower));
-        self.raft.membership().is_quorum(|id| {
-            if id == self.raft.id() {
-                return !self.rooms.lacks;
-            }
-            well(id) && !(lacking && self.rooms.lacking.contains(&id))
-        })
+        let is_here = |id| id == self.raft.id() || well(id);
+        self.raft.membership().is_quorum(|id| is_here(id) && !lacking.contains(&id))
     }
 }
 

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use replica::{
     Batch, EventFilter, Step, WatchEnd, WatchLimits, WatchRefusal, WatchRequest, Watcher,
 };
-use store::{Budget, Command, Event, EventKind, KeyRange, Outcome, Revision};
+use store::{Budget, Command, CompactionCause, Event, EventKind, KeyRange, Outcome, Revision};
 use watching::{World, delete, put, put_all};
 
 /// What happens next.
@@ -124,7 +124,8 @@ impl Model {
 
     fn compact(&mut self, before: u64) {
         let revision = Revision(self.world.store.revision().0.saturating_sub(before));
-        let outcome = self.world.apply(&Command::Compact { revision });
+        let outcome =
+            self.world.apply(&Command::Compact { revision, cause: CompactionCause::Asked });
         if let Outcome::Compacted { compact_revision, .. } = outcome {
             self.compacted = compact_revision;
         }

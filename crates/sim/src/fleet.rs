@@ -13,6 +13,7 @@ use crate::faults::{Fault, Tally};
 use crate::life::Life;
 use crate::oracle::Outcomes;
 use crate::report::{Report, SnapshotCounts};
+use crate::retention::CompactionCounts;
 use crate::trace::Trace;
 use crate::watching::WatchCounts;
 
@@ -128,6 +129,8 @@ pub struct Summary {
     pub watches: WatchCounts,
     /// Keys and leases that were ended for want of time.
     pub expired: (u64, u64),
+    /// What leaders gave up of the past by themselves.
+    pub compactions: CompactionCounts,
     /// Keys for which an order of all answers was found.
     pub searched: u64,
     /// Events of all lives.
@@ -160,6 +163,7 @@ impl Summary {
         self.watches.add(report.watches);
         self.expired.0 += report.expired.0;
         self.expired.1 += report.expired.1;
+        self.compactions.add(report.compactions);
         self.searched += report.searched;
         self.events += report.events;
         self.simulated_us += report.simulated_us;

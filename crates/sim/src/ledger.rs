@@ -8,12 +8,14 @@ use raft::{Entry, EntryKind, Index, Membership, Term};
 use store::{Apply, Budget, Command, LogEntry, Outcome, Revision, Store};
 
 use crate::model::Model;
+use crate::retention::{Bounds, CompactionCounts};
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
     committed: Vec<Committed>,
     model: Model,
     store: Store,
+    bounds: Bounds,
     /// Every committed configuration: where it stands, and who counts by it.
     memberships: Vec<(Index, Membership)>,
 }
@@ -37,6 +39,7 @@ impl Ledger {
             committed: Vec::new(),
             model: Model::new(),
             store: Store::new(),
+            bounds: Bounds::default(),
             memberships: Vec::new(),
         }
     }
@@ -64,6 +67,11 @@ impl Ledger {
         let count = self.memberships.partition_point(|&(at, _)| at <= index);
         let newest = count.checked_sub(1).map(|position| &self.memberships[position]);
         newest.map(|(at, membership)| (*at, membership)).expect("entry 1 is a configuration")
+    }
+
+    /// What leaders gave up by themselves.
+    pub(crate) fn compactions(&self) -> CompactionCounts {
+        self.bounds.counts
     }
 
     pub(crate) fn model(&self) -> &Model {
@@ -100,14 +108,21 @@ impl Ledger {
         let is_command = entry.kind == EntryKind::Command;
         let expected = if is_command {
             let command = Command::decode(entry.payload.clone());
-            match command.expect("only valid commands are proposed") {
+            let command = command.expect("only valid commands are proposed");
+            let settings = *self.model.settings();
+            if let Command::Compact { revision, cause } = command {
+                self.bounds.check(entry, revision, cause, &settings, &self.committed);
+            }
+            let expected = match command {
                 // The leader's own, which changes nothing.
                 Command::Check => {
                     self.model.applies(entry);
                     Outcome::Checked { state_hash: self.store.state_hash() }
                 }
                 command => self.model.apply_entry(entry, command),
-            }
+            };
+            self.bounds.set(self.model.settings());
+            expected
         } else {
             self.model.applies(entry);
             Outcome::Nothing

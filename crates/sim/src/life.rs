@@ -26,6 +26,7 @@ use crate::oracle::Oracle;
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::report::{Report, SnapshotCounts};
+use crate::retention::Retention;
 use crate::safety::Safety;
 use crate::time::{Queue, Span, Time};
 use crate::trace::Trace;
@@ -55,6 +56,7 @@ pub(crate) enum Happening {
     Start(MemberId),
     Client(u64),
     Watch(usize),
+    Settings,
     Strike(Fault),
     Hunt { fault: Fault, member: MemberId },
     Relief(Relief),
@@ -75,6 +77,7 @@ pub(crate) struct Life {
     pub(crate) oracle: Oracle,
     pub(crate) leases: LeaseJudge,
     pub(crate) watching: Watching,
+    pub(crate) retention: Retention,
     pub(crate) history: History,
     pub(crate) safety: Safety,
     pub(crate) tally: Tally,
@@ -106,6 +109,7 @@ impl Life {
             network: Network::new(&plan, random.fork()),
             clients: Clients::new(&plan, random.fork()),
             watching: Watching::new(seed, &plan),
+            retention: Retention::new(seed),
             safety: Safety::new(&plan.members),
             queue: Queue::new(),
             waiting: BTreeMap::new(),
@@ -149,6 +153,9 @@ impl Life {
         for (after, look) in self.watching.first_looks() {
             self.queue.plan_in(after, look);
         }
+        if let Some(after) = self.retention.first() {
+            self.queue.plan_in(after, Happening::Settings);
+        }
         self.plan_first_strikes();
     }
 
@@ -185,6 +192,7 @@ impl Life {
             Happening::Start(member) => self.start(member),
             Happening::Client(client) => self.client_wakes(client),
             Happening::Watch(number) => self.watch(number),
+            Happening::Settings => self.set_history(),
             Happening::Strike(fault) => self.strike(fault),
             Happening::Hunt { fault, member } => self.hunt(fault, member),
             Happening::Relief(relief) => self.relieve(relief),
@@ -232,6 +240,9 @@ impl Life {
         self.check_state_found(id, &found);
         let member = self.members.get_mut(&id).expect("members are all known");
         member.start(now, &self.plan, seed, found);
+        if let Some(process) = &mut member.process {
+            process.replica.check_history_every(self.retention.interval_ms);
+        }
         let process = member.process.as_ref().expect("it has just started");
         self.watching.started(process.replica.dispatcher());
         member.unsound = false;
@@ -343,6 +354,7 @@ impl Life {
             outcomes: self.oracle.outcomes(),
             expired: self.leases.expired(),
             watches: self.watching.counts(),
+            compactions: self.ledger.compactions(),
             searched: self.searched,
             enabled: self.plan.enabled().collect(),
             faults: self.tally,

@@ -15,7 +15,9 @@ use std::io::BufWriter;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use sim::{Broken, Fleet, Report, SnapshotCounts, Summary, Trace, WatchCounts, try_live};
+use sim::{
+    Broken, CompactionCounts, Fleet, Report, SnapshotCounts, Summary, Trace, WatchCounts, try_live,
+};
 
 /// Lives run on so many threads.
 const THREADS: usize = 2;
@@ -195,6 +197,8 @@ fn summarize(summary: &Summary) {
         "watches: {begun} begun, {compacted} cut off by compaction, {fallen_behind} times not fast \
          enough; {events} events and {progress} notices of progress told"
     );
+    let CompactionCounts { by_age, by_bytes } = summary.compactions;
+    println!("the past given up by leaders: {by_age} times for its age, {by_bytes} for its bytes");
     println!("an order of all answers was found for {} keys", summary.searched);
     let (recovery_ms, timeouts) = summary.slowest_recovery;
     println!("slowest healing {recovery_ms} ms ({timeouts} election timeouts)");

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use raft::{Entry, Term};
 use store::{
     Command, Condition, FirstAnswer, FirstOutcome, KeyRange, KeyValue, Lifetime, Origin, Outcome,
-    Put, ReadError, Refused, Revision, SessionId,
+    Put, ReadError, Refused, Revision, SessionId, Settings, SettingsChange,
 };
 
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub(crate) struct Model {
     leases: Vec<Lease>,
     /// The entry that is applied.
     at: At,
+    settings: Settings,
 }
 
 mod lifetimes;
@@ -68,6 +69,7 @@ impl Model {
             compacted: Revision(0),
             leases: Vec::new(),
             at: At::default(),
+            settings: Settings::default(),
         }
     }
 
@@ -102,6 +104,23 @@ impl Model {
         touched.collect()
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// A seed counts only if nothing was set before.
+    fn change_settings(&mut self, change: SettingsChange, index: u64) -> Outcome {
+        let Settings { history_age_ms, history_bytes, changed_index } = self.settings;
+        if changed_index == 0 || !change.seed {
+            self.settings = Settings {
+                history_age_ms: change.history_age_ms.unwrap_or(history_age_ms),
+                history_bytes: change.history_bytes.unwrap_or(history_bytes),
+                changed_index: index,
+            };
+        }
+        Outcome::SettingsChanged { settings: self.settings }
+    }
+
     fn compact(&mut self, requested: Revision) -> Outcome {
         let (revision, oldest) = (self.revision, self.compacted);
         let refused = |error| Outcome::Refused { revision, reason: Refused::Unreadable(error) };
@@ -133,6 +152,7 @@ impl Model {
             Command::Once { origin: Origin::Key(name), command } => {
                 self.once_by_name(entry, name, *command)
             }
+            Command::ChangeSettings(change) => self.change_settings(change, entry.id.index.0),
             command => self.apply(command),
         }
     }
@@ -199,7 +219,7 @@ impl Model {
                 };
                 conflict.unwrap_or_else(|| self.delete(&range, prev_kv))
             }
-            Command::Compact { revision } => self.compact(revision),
+            Command::Compact { revision, .. } => self.compact(revision),
             Command::LeaseGrant { lease, ttl_s } => self.grant(lease, ttl_s),
             Command::LeaseRevoke { lease } => self.revoke(lease),
             Command::Expire { leases, keys } => self.expire(&leases, &keys),

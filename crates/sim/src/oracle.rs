@@ -26,6 +26,7 @@ use replica::{Done, Failure, LeaseAsk, Ticket};
 use store::{Command, KeyRange, LeaseId, Outcome, Published, RangeResponse, Revision};
 
 use crate::ledger::{Committed, Ledger};
+use crate::retention::is_leaders_compaction;
 
 #[cfg(test)]
 mod tests;
@@ -246,8 +247,9 @@ impl Oracle {
             Outcome::Refused { revision, .. } | Outcome::Compacted { revision, .. } => {
                 (*revision, false)
             }
-            // What became of the table of sessions and names is compared above.
-            Outcome::SessionOpened { .. }
+            // What became of the settings, of sessions and of names, is compared above.
+            Outcome::SettingsChanged { .. }
+            | Outcome::SessionOpened { .. }
             | Outcome::SessionClosed { .. }
             | Outcome::Repeated(_)
             | Outcome::SessionExpired
@@ -352,8 +354,8 @@ impl Oracle {
 
 /// Whether leaders ask for it of their own accord.
 fn is_of_the_leader(payload: &Bytes) -> bool {
-    let command = Command::decode(payload.clone());
-    matches!(command, Ok(Command::Check | Command::Expire { .. }))
+    let Ok(command) = Command::decode(payload.clone()) else { return false };
+    matches!(command, Command::Check | Command::Expire { .. }) || is_leaders_compaction(&command)
 }
 
 /// Whether copies of the command are known for what they are, or do no harm.

@@ -2,6 +2,7 @@
 
 use crate::faults::{Fault, Tally};
 use crate::oracle::Outcomes;
+use crate::retention::CompactionCounts;
 use crate::watching::WatchCounts;
 
 /// What became of snapshots.
@@ -44,6 +45,8 @@ pub struct Report {
     pub watches: WatchCounts,
     /// Keys and leases that were ended for want of time.
     pub expired: (u64, u64),
+    /// What leaders gave up of the past by themselves.
+    pub compactions: CompactionCounts,
     /// Keys for which an order of all answers was found.
     pub searched: u64,
     /// The faults that were on.

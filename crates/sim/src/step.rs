@@ -422,10 +422,11 @@ impl Life {
                     .text("what", "LeaseAnswer")
                     .number("number", *number)
                     .text("result", &format!("{result:?}")),
-                Packet::Message(PeerMessage::Report { samples, lacks_room }) => line
+                Packet::Message(PeerMessage::Report { samples, lacks_room, memory }) => line
                     .text("what", "Report")
                     .text("samples", &format!("{samples:?}"))
-                    .flag("lacks_room", *lacks_room),
+                    .flag("lacks_room", *lacks_room)
+                    .flag("lacks_memory", memory.lacks),
                 Packet::Message(PeerMessage::Verdict { majority }) => {
                     line.text("what", "Verdict").text("majority", &format!("{majority:?}"))
                 }

@@ -22,7 +22,7 @@ use raft::MemberId;
 use replica::{
     Batch, Dispatcher, Step, WatchEnd, WatchLimits, WatchRefusal, WatchRequest, Watcher,
 };
-use store::{Command, Event, EventKind, KeyRange, Revision};
+use store::{Command, CompactionCause, Event, EventKind, KeyRange, Revision};
 
 use crate::life::{Happening, Life};
 use crate::member::Member;
@@ -385,7 +385,8 @@ impl Life {
         }
         let member = self.watching.random.pick(&running);
         let (ticket, timeout_ms) = (self.next_ticket(), self.plan.timers.election_timeout_ms);
-        let asked = Asked::Write(Command::Compact { revision }.encode());
+        let asked =
+            Asked::Write(Command::Compact { revision, cause: CompactionCause::Asked }.encode());
         self.ask(ticket, Asker::Once, member, asked, true, 4 * timeout_ms);
     }
 

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use store::{
-    Budget, Capture, Command, KeyRange, LogEntry, Put, RangeRequest, Reader, Restore, Store,
+    Budget, Capture, Command, CompactionCause, KeyRange, LogEntry, Put, RangeRequest, Reader,
+    Restore, Store,
 };
 
 const KEYS: u64 = 1_000_000;
@@ -34,8 +35,12 @@ const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
 const SCATTER: u64 = 618_033_989;
 
 fn main() {
-    let mut bench = Bench { store: Store::new(), index: 0, random: Random(1) };
+    let mut bench =
+        Bench { store: Store::new(), empty_bytes: resident_bytes(), index: 0, random: Random(1) };
     println!("memory beyond key, value  {} bytes a key", bench.fill());
+    println!("  counted                 {}", bench.counted());
+    bench.fill();
+    println!("  each written twice      {}", bench.counted());
 
     let alone = bench.random_entries();
     println!("puts alone                {}", bench.apply(&alone).per(PUTS));
@@ -69,6 +74,8 @@ fn main() {
 
 struct Bench {
     store: Store,
+    /// What the process took before there was anything.
+    empty_bytes: u64,
     index: u64,
     random: Random,
 }
@@ -85,6 +92,15 @@ impl Bench {
         let published = self.store.reader().published();
         assert_eq!(published.keys, KEYS, "the scatter visits every key");
         (resident_bytes() - before).saturating_sub(published.live_bytes) / KEYS
+    }
+
+    /// What the store says that it takes, beside what the process really takes more than at the
+    /// beginning.
+    fn counted(&self) -> String {
+        let counted = self.store.reader().published().retained_bytes;
+        let resident = resident_bytes() - self.empty_bytes;
+        let percent = counted * 100 / resident.max(1);
+        format!("{} MiB of {} MiB resident, {percent} %", counted >> 20, resident >> 20)
     }
 
     fn random_entries(&mut self) -> Vec<LogEntry> {
@@ -132,7 +148,10 @@ impl Bench {
     /// Compacts to the present, and gives all of the memory back: what is then captured is a
     /// million keys and little else. Gives back how long the removal took, and its longest turn.
     fn forget_history(&mut self) -> (Took, Duration) {
-        let command = Some(Command::Compact { revision: self.store.revision() }.encode());
+        let command = Some(
+            Command::Compact { revision: self.store.revision(), cause: CompactionCause::Asked }
+                .encode(),
+        );
         self.index += 1;
         let (index, stamp_ms) = (self.index, self.index);
         self.apply(&[LogEntry { index, term: 1, stamp_ms, age_ms: 0, command }]);

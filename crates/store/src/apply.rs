@@ -17,6 +17,7 @@ use crate::once::{Change, OnceLimits, Place};
 use crate::outcome::{Outcome, Refused};
 use crate::put;
 use crate::read::{Reader, View};
+use crate::settings::Settings;
 use crate::snapshot::Capture;
 use crate::state::State;
 use crate::sweep::Sweep;
@@ -39,6 +40,9 @@ pub struct LogEntry {
     /// The encoded command; `None` where the entry is raft's own (a no-op, a configuration).
     pub command: Option<Bytes>,
 }
+
+/// [`Store::lift_old_pins`] is called this often, so that a pin holds for twice as long at most.
+pub const PIN_PERIOD_MS: u64 = 30_000;
 
 /// How far a call of [`Store::apply`] came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +139,7 @@ impl Store {
             (None, None) => Some(Outcome::Nothing),
         };
         let Some(outcome) = outcome else { return Ok(Apply::Unfinished) };
+        self.tree.events.superseded_in_all(self.state.ledger.tally.superseded_bytes);
         self.state.once.expire(entry.age_ms, &self.limits, budget);
         self.state.finish(entry);
         self.state.event_bytes = self.tree.events.bytes();
@@ -154,7 +159,7 @@ impl Store {
         let command = Command::decode(command.clone())
             .map_err(|reason| ApplyError::UnknownCommand { index: entry.index, reason })?;
         budget.spend(VERSION_COST_UNITS);
-        self.tree.events.stamp(entry.stamp_ms);
+        self.tree.events.set_times(entry.stamp_ms, entry.age_ms);
         let (session, age_ms) = (SessionId(entry.index), entry.age_ms);
         Ok(match command {
             Command::Put { .. }
@@ -180,7 +185,11 @@ impl Store {
                     }
                 }
             }
-            Command::Compact { revision } => Some(self.state.compact(revision)),
+            Command::Compact { revision, cause } => Some(self.state.compact(revision, cause)),
+            Command::ChangeSettings(change) => {
+                self.state.settings.change(&change, entry.index);
+                Some(Outcome::SettingsChanged { settings: self.state.settings })
+            }
             Command::OpenSession => Some(self.state.once.open(session, age_ms, &self.limits)),
             Command::CloseSession { session } => {
                 Some(self.state.once.close(session, age_ms, &self.limits))
@@ -373,6 +382,12 @@ impl Store {
         over
     }
 
+    /// Lifts the readers' pins that were there at the last call (rule 6.4). To be called every
+    /// [`PIN_PERIOD_MS`].
+    pub fn lift_old_pins(&self) {
+        self.tree.pins.lift_old();
+    }
+
     /// The state after the last entry that is applied in full, to be read chunk by chunk on
     /// another thread while this one goes on ([`Capture::next_chunk`]). Costs the same however
     /// much the store holds.
@@ -439,6 +454,56 @@ impl Store {
     /// gave up as long as it is not removed.
     pub fn history_bytes(&self) -> u64 {
         self.state.history_bytes()
+    }
+
+    /// The replicated settings after that entry.
+    pub fn settings(&self) -> Settings {
+        self.state.settings
+    }
+
+    /// The oldest revision that can be read after that entry; 0 while nothing was compacted.
+    pub fn compact_revision(&self) -> Revision {
+        self.state.compact_revision
+    }
+
+    /// About how many bytes the past takes that is not given up, whether the rest is removed
+    /// already or not. Members agree on it but for rounding.
+    pub fn kept_history_bytes(&self) -> u64 {
+        self.tree.events.bytes_since(self.state.compact_revision)
+    }
+
+    /// The oldest revision to which the past may be compacted so that about so many bytes of it are
+    /// left, or fewer; the newest if even that leaves more.
+    pub fn revision_leaving(&self, history_bytes: u64) -> Revision {
+        let found = self.tree.events.revision_leaving(history_bytes);
+        found.unwrap_or(self.state.revision).clamp(self.state.compact_revision, self.state.revision)
+    }
+
+    /// The last revision that was there at this age of the cluster, if it is kept.
+    pub fn revision_at_age(&self, age_ms: u64) -> Option<Revision> {
+        let found = self.tree.events.revision_at_age(age_ms, self.state.revision)?;
+        (found >= self.state.compact_revision).then_some(found)
+    }
+
+    /// The age of the cluster at the first revision after the oldest that can be read, if there is
+    /// one: how old the past is that a compaction could give up.
+    pub fn oldest_change_age_ms(&self) -> Option<u64> {
+        Some(self.tree.events.first_mark(self.state.compact_revision.next())?.age_ms)
+    }
+
+    /// The term of the last entry applied in full.
+    pub fn applied_term(&self) -> u64 {
+        self.state.applied_term
+    }
+
+    /// The age of the cluster at that entry, ms (rule 8.1).
+    pub fn age_ms(&self) -> u64 {
+        self.state.age_ms
+    }
+
+    /// What all that is kept takes in memory, about: see [`crate::Published::retained_bytes`].
+    pub fn retained_bytes(&self) -> u64 {
+        self.state.retained_bytes()
     }
 
     /// The state hash after that entry; defined by `docs/format/state-hash.md`.

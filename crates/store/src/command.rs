@@ -13,13 +13,14 @@ use prost::Message;
 use crate::deadlines::DueKey;
 use crate::key_range::KeyRange;
 use crate::lease::Grant;
+use crate::settings::SettingsChange;
 use crate::types::{LeaseId, Revision, SessionId};
 
 mod limits;
 mod put;
 mod txn;
 mod txn_wire;
-mod wire;
+pub(crate) mod wire;
 
 pub use limits::{CommandError, EXPIRED_MAX, Limits, ONCE_KEY_BYTES_MAX};
 pub use put::{Put, PutLifetime, TTL_MS_MAX};
@@ -55,6 +56,8 @@ pub enum Command {
     Compact {
         /// The oldest revision that can be read afterwards.
         revision: Revision,
+        /// Why.
+        cause: CompactionCause,
     },
     /// Grants a lease.
     LeaseGrant {
@@ -95,6 +98,34 @@ pub enum Command {
     },
     /// Changes nothing: every member tells its state hash at exactly this entry (rule 10.1).
     Check,
+    /// Changes the replicated settings (rule 4.5).
+    ChangeSettings(SettingsChange),
+}
+
+/// Why the past before a revision is given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CompactionCause {
+    /// Somebody asked for it.
+    #[default]
+    Asked,
+    /// It is older than the settings keep it.
+    Age,
+    /// It takes more than the settings give it.
+    Bytes,
+    /// A member is short of memory (rule 11.2).
+    Memory,
+}
+
+impl CompactionCause {
+    /// What people read: `asked`, `age`, `bytes` or `memory`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CompactionCause::Asked => "asked",
+            CompactionCause::Age => "age",
+            CompactionCause::Bytes => "bytes",
+            CompactionCause::Memory => "memory",
+        }
+    }
 }
 
 /// What must hold of a key for a change to be done.
@@ -158,6 +189,7 @@ impl Command {
             | Command::Expire { .. }
             | Command::OpenSession
             | Command::CloseSession { .. }
+            | Command::ChangeSettings(_)
             | Command::Check => false,
         }
     }
@@ -176,6 +208,7 @@ impl Command {
             | Command::OpenSession
             | Command::CloseSession { .. }
             | Command::Once { .. }
+            | Command::ChangeSettings(_)
             | Command::Check => false,
         }
     }

@@ -10,8 +10,12 @@
 //! ```
 //!
 //! A chunk is a run of events, each: by how much its revision is larger than the last one's; then,
-//! if it is, by how much the stamp is; the key's length; the key. Numbers are LEB128. Revisions
-//! and stamps never go back.
+//! if it is, by how much the stamp and the age are; the key's length; the key. Numbers are LEB128.
+//! Revisions and times never go back.
+//!
+//! It also knows how fast the past has grown: each chunk, what the events up to its end and the
+//! versions that were overwritten by then took. So it can tell from which revision on the past
+//! takes so many bytes, without a walk over the keys ([`EventLog::revision_leaving`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,13 +30,22 @@ use crate::watch::EventPosition;
 /// beginning, and copies it if it is the tail.
 const CHUNK_BYTES: usize = 4 << 10;
 
+/// And once the past has grown by so much in it: how much it grew with which event is known no
+/// better than that.
+const CHUNK_GROWTH_BYTES: u64 = 64 << 10;
+
 /// All events that are kept.
 #[derive(Debug, Default)]
 pub(crate) struct EventLog {
     chunks: RwLock<Chunks>,
-    /// The stamp of the entry that is being applied; only the writer touches it.
+    /// The times of the entry that is being applied; only the writer touches them.
     stamp_ms: AtomicU64,
+    age_ms: AtomicU64,
     bytes: AtomicU64,
+    /// What all events there ever were took; what was removed still counts.
+    appended: AtomicU64,
+    /// What all versions took that were ever overwritten or buried; the same.
+    superseded: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -43,11 +56,12 @@ struct Chunks {
     tail: Chunk,
 }
 
-/// A revision, and the leader's wall clock in its entry.
+/// A revision, and the leader's two times in its entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) revision: Revision,
     pub(crate) stamp_ms: u64,
+    pub(crate) age_ms: u64,
 }
 
 /// Some events in a row.
@@ -66,12 +80,26 @@ struct Reached {
     mark: Mark,
     /// How many events of that revision there are up to here, in this chunk or before it.
     count: u64,
+    /// What the past had grown by then ([`EventLog::grown`]); known where a chunk begins and ends,
+    /// not at the events within it.
+    grown: u64,
 }
 
 impl EventLog {
-    /// What is appended from now on has this stamp, or a later one that was there before.
-    pub(crate) fn stamp(&self, stamp_ms: u64) {
+    /// What is appended from now on has these times, or later ones that were there before.
+    pub(crate) fn set_times(&self, stamp_ms: u64, age_ms: u64) {
         self.stamp_ms.store(stamp_ms, Ordering::Relaxed);
+        self.age_ms.store(age_ms, Ordering::Relaxed);
+    }
+
+    /// So many bytes of versions have become history until now, in all.
+    pub(crate) fn superseded_in_all(&self, bytes: u64) {
+        self.superseded.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What all events and overwritten versions took that there ever were.
+    fn grown(&self) -> u64 {
+        self.appended.load(Ordering::Relaxed) + self.superseded.load(Ordering::Relaxed)
     }
 
     /// The stamp of the entry that is being applied.
@@ -84,11 +112,15 @@ impl EventLog {
         let mut chunks = self.chunks.write();
         let tail = &mut chunks.tail;
         let stamp_ms = self.stamp_ms().max(tail.last.mark.stamp_ms);
+        let age_ms = self.age_ms.load(Ordering::Relaxed).max(tail.last.mark.age_ms);
         let bytes_before = tail.bytes.len();
-        tail.append(Mark { revision, stamp_ms }, key);
+        tail.append(Mark { revision, stamp_ms, age_ms }, key);
         let added = (tail.bytes.len() - bytes_before) as u64;
         self.bytes.fetch_add(added, Ordering::Relaxed);
-        if tail.bytes.len() >= CHUNK_BYTES {
+        self.appended.fetch_add(added, Ordering::Relaxed);
+        tail.last.grown = self.grown();
+        let growth = tail.last.grown - tail.before.grown;
+        if tail.bytes.len() >= CHUNK_BYTES || growth >= CHUNK_GROWTH_BYTES {
             chunks.seal();
         }
     }
@@ -143,17 +175,67 @@ impl EventLog {
 
     /// The last revision up to `upto` whose stamp is at most `stamp_ms`, if any is kept.
     pub(crate) fn revision_at(&self, stamp_ms: u64, upto: Revision) -> Option<Revision> {
-        let number = {
-            let chunks = self.chunks.read();
-            let later = |chunk: &Arc<Chunk>| chunk.last.mark.stamp_ms <= stamp_ms;
-            chunks.cut + chunks.sealed.partition_point(later) as u64
-        };
+        self.last_revision(upto, |mark| mark.stamp_ms <= stamp_ms)
+    }
+
+    /// The last revision up to `upto` whose age is at most `age_ms`, if any is kept.
+    pub(crate) fn revision_at_age(&self, age_ms: u64, upto: Revision) -> Option<Revision> {
+        self.last_revision(upto, |mark| mark.age_ms <= age_ms)
+    }
+
+    /// The last revision up to `upto` that is early enough, if any is kept; no later one is, once
+    /// one is not.
+    fn last_revision(&self, upto: Revision, early: impl Fn(&Mark) -> bool) -> Option<Revision> {
+        let number = self.first_where(|chunk| !early(&chunk.last.mark));
         let chunk = self.chunk(number)?;
-        let fits = |mark: &Mark| mark.stamp_ms <= stamp_ms && mark.revision <= upto;
+        let fits = |mark: &Mark| early(mark) && mark.revision <= upto;
         let within = chunk.events(0).map(|event| event.mark).take_while(fits).last();
         // What came before the chunk is kept if a chunk before it is.
         let before = (self.first_chunk(Revision(0)) < number).then_some(chunk.before.mark);
         within.or(before).map(|mark| mark.revision.min(upto))
+    }
+
+    /// The number of the first sealed chunk of which this is true, and so of all after it; or of
+    /// the tail.
+    fn first_where(&self, holds: impl Fn(&Chunk) -> bool) -> u64 {
+        let chunks = self.chunks.read();
+        chunks.cut + chunks.sealed.partition_point(|chunk| !holds(chunk)) as u64
+    }
+
+    /// The mark of the first event at `revision` or later, if there is one.
+    pub(crate) fn first_mark(&self, revision: Revision) -> Option<Mark> {
+        let chunk = self.chunk(self.first_chunk(revision))?;
+        let mut marks = chunk.events(0).map(|event| event.mark);
+        marks.find(|mark| mark.revision >= revision)
+    }
+
+    /// About how many bytes the past takes that is not given up by a compaction to `revision`,
+    /// whether the rest is removed already or not.
+    pub(crate) fn bytes_since(&self, revision: Revision) -> u64 {
+        let Some(chunk) = self.chunk(self.first_chunk(revision)) else { return 0 };
+        let now = self.grown();
+        let (before, within) = (chunk.before.grown, chunk.last.grown - chunk.before.grown);
+        let passed = chunk.events(0).take_while(|event| event.mark.revision < revision).last();
+        let passed = passed.map_or(0, |event| event.end as u64);
+        now - before - share(within, passed, chunk.bytes.len() as u64)
+    }
+
+    /// The oldest revision to which the past may be compacted so that about `bytes` of it are left,
+    /// or fewer; the newest there is if even it leaves more.
+    pub(crate) fn revision_leaving(&self, bytes: u64) -> Option<Revision> {
+        let surplus = self.grown().saturating_sub(bytes);
+        let chunk = self.chunk(self.first_where(|chunk| chunk.last.grown >= surplus))?;
+        let (before, within) = (chunk.before.grown, chunk.last.grown - chunk.before.grown);
+        let size = chunk.bytes.len() as u64;
+        let enough = |end: usize| before + share(within, end as u64, size) >= surplus;
+        let mut events = chunk.events(0);
+        let found = events.find(|event| enough(event.end)).map(|event| event.mark.revision);
+        // Compacting to a revision gives up what comes before it.
+        Some(found.map_or(chunk.last_revision(), Revision::next).min(self.newest()))
+    }
+
+    fn newest(&self) -> Revision {
+        self.chunks.read().tail.last_revision()
     }
 }
 
@@ -221,6 +303,7 @@ impl Chunk {
         put_varint(&mut self.bytes, newer);
         if newer > 0 {
             put_varint(&mut self.bytes, mark.stamp_ms - last.stamp_ms);
+            put_varint(&mut self.bytes, mark.age_ms - last.age_ms);
         }
         put_varint(&mut self.bytes, key.len() as u64);
         self.bytes.extend_from_slice(key);
@@ -240,6 +323,7 @@ impl Chunk {
                 if newer > 0 {
                     mark.revision.0 += newer;
                     mark.stamp_ms += take_varint(&mut rest);
+                    mark.age_ms += take_varint(&mut rest);
                 }
                 let bytes = usize::try_from(take_varint(&mut rest)).expect("a key's length");
                 let (key, after) = rest.split_at(bytes);
@@ -251,6 +335,11 @@ impl Chunk {
         });
         all.skip_while(move |event| event.end <= skipped)
     }
+}
+
+/// `part` of `of` parts of a whole; all of it where there are no parts.
+fn share(whole: u64, part: u64, of: u64) -> u64 {
+    if of == 0 { whole } else { (u128::from(whole) * u128::from(part) / u128::from(of)) as u64 }
 }
 
 fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
@@ -283,7 +372,7 @@ mod tests {
     fn log(revisions: u64) -> EventLog {
         let log = EventLog::default();
         for revision in 2..2 + revisions {
-            log.stamp(revision * 10);
+            log.set_times(revision * 10, revision * 7);
             log.append(Revision(revision), b"first");
             log.append(Revision(revision), &[b'k'; 300]);
         }
@@ -363,9 +452,45 @@ mod tests {
     }
 
     #[test]
+    fn an_age_finds_the_last_revision_up_to_it() {
+        let log = log(1_000);
+        for age_ms in [14, 20, 21, 3_333, 7_006, 7_007, 99_999] {
+            let expected = Revision((age_ms / 7).min(1_001));
+            assert_eq!(log.revision_at_age(age_ms, Revision(1_001)), Some(expected));
+        }
+        assert_eq!(log.revision_at_age(13, Revision(1_001)), None, "before the first");
+    }
+
+    /// Each revision's events take some 310 bytes here, and 2,000 more are overwritten.
+    #[test]
+    fn what_the_past_takes_is_known_from_each_revision_on() {
+        let log = EventLog::default();
+        for revision in 2..1_002 {
+            log.append(Revision(revision), &[b'k'; 306]);
+            log.superseded_in_all(2_000 * (revision - 1));
+        }
+        let all = log.bytes_since(Revision(0));
+        assert_eq!(all, log.bytes() + 2_000_000);
+        for revision in [2, 3, 100, 500, 999, 1_001] {
+            let left = log.bytes_since(Revision(revision));
+            let expected = all * (1_002 - revision) / 1_000;
+            assert!(left.abs_diff(expected) <= 2_400, "{left} and not {expected} from {revision}");
+        }
+        for bytes in [all, 2_000_000, 1_000_000, 50_000, 5_000] {
+            let to = log.revision_leaving(bytes).expect("there are events");
+            let left = log.bytes_since(to);
+            assert!(left <= bytes, "{left} bytes are left of {bytes}");
+            assert!(left + 5_000 >= bytes, "only {left} bytes are left of {bytes}");
+        }
+        let newest = Some(Revision(1_001));
+        assert_eq!(log.revision_leaving(0), newest, "the newest revision stays readable");
+        assert_eq!(EventLog::default().revision_leaving(0), Some(Revision(0)));
+    }
+
+    #[test]
     fn an_older_stamp_counts_as_the_newest_before_it() {
         let log = log(2);
-        log.stamp(5);
+        log.set_times(5, 5);
         log.append(Revision(4), b"k");
         assert_eq!(log.revision_at(30, Revision(4)), Some(Revision(4)));
     }

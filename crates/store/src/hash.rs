@@ -1,9 +1,9 @@
 //! The state hash: one 64-bit number that two members must share at the same applied index.
 //!
 //! It is a wrapping sum of one XXH3-64 for each live key, lease, session, kept answer and key of a
-//! change, and one for the counters, so that a write updates it in constant time (take the old item
-//! out, put the new one in) and its order does not matter. History is left out: its physical
-//! removal differs by member. The bytes are specified, with test vectors, in
+//! change, one for the counters and one for the settings, so that a write updates it in constant
+//! time (take the old item out, put the new one in) and its order does not matter. History is left
+//! out: its physical removal differs by member. The bytes are specified, with test vectors, in
 //! `docs/format/state-hash.md`; changing them means a new [`STATE_HASH_VERSION`].
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -11,10 +11,10 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use crate::types::{LeaseId, Lifetime, Revision, SessionId};
 
 /// Which definition of the state hash this is; hashes of different versions are not compared.
-pub const STATE_HASH_VERSION: u32 = 3;
+pub const STATE_HASH_VERSION: u32 = 4;
 
 /// "raftkv" and the version of the hash, so that no other XXH3 is taken for it.
-const SEED: u64 = u64::from_be_bytes(*b"raftkv\0\x03");
+const SEED: u64 = u64::from_be_bytes(*b"raftkv\0\x04");
 
 const KIND_COUNTERS: u64 = 0;
 const KIND_KEY: u64 = 1;
@@ -22,6 +22,7 @@ const KIND_SESSION: u64 = 2;
 const KIND_REPLY: u64 = 3;
 const KIND_ONCE_KEY: u64 = 4;
 const KIND_LEASE: u64 = 5;
+const KIND_SETTINGS: u64 = 6;
 
 const LIFETIME_UNBOUNDED: u64 = 0;
 const LIFETIME_LEASE: u64 = 1;
@@ -72,6 +73,11 @@ pub(crate) fn once_key_item(key_hash: u64, fingerprint: u64, done_ms: u64, reply
 /// The item of the store's own counters.
 pub(crate) fn counters_item(revision: Revision, compact_revision: Revision) -> u64 {
     item([KIND_COUNTERS, revision.0, compact_revision.0])
+}
+
+/// The item of the replicated settings.
+pub(crate) fn settings_item(history_age_ms: u64, history_bytes: u64, changed_index: u64) -> u64 {
+    item([KIND_SETTINGS, history_age_ms, history_bytes, changed_index])
 }
 
 /// Fields are little-endian, eight bytes each, without gaps.

@@ -73,6 +73,7 @@
 //! | `record` | keys read as the fields of records |
 //! | `tree`, `leaf` | the index: fences, and up to 128 keys a leaf |
 //! | `version`, `value` | the versions of a key, the bytes of a version |
+//! | `settings` | what the members agree on beyond the commands |
 //! | `events`, `watch` | which keys each revision touched; events for readers |
 //! | `past` | the versions of one key, for readers |
 //! | `watchers` | who watches a key |
@@ -107,6 +108,7 @@ mod put;
 mod range;
 mod read;
 mod record;
+mod settings;
 mod snapshot;
 mod state;
 mod sweep;
@@ -119,10 +121,10 @@ mod version;
 mod watch;
 mod watchers;
 
-pub use apply::{Apply, ApplyError, LogEntry, Retired, Store};
+pub use apply::{Apply, ApplyError, LogEntry, PIN_PERIOD_MS, Retired, Store};
 pub use budget::{Budget, VERSION_COST_UNITS};
 pub use command::{
-    Command, CommandError, Compare, Condition, DecodeError, EXPIRED_MAX, Limits,
+    Command, CommandError, CompactionCause, Compare, Condition, DecodeError, EXPIRED_MAX, Limits,
     ONCE_KEY_BYTES_MAX, Operand, Origin, Put, PutLifetime, Relation, TTL_MS_MAX, TXN_DEPTH_MAX,
     TXN_OPERATIONS_MAX, Txn, TxnOp,
 };
@@ -134,8 +136,12 @@ pub use once::OnceLimits;
 pub use outcome::{FirstAnswer, FirstOutcome, Outcome, Refused, TxnResponse, TxnResult};
 pub use past::{History, HistoryRequest, PastVersion};
 pub use range::{Filter, RangeRequest, RangeResponse, Sort, SortBy};
-pub use read::{Pinned, Published, ReadError, Reader};
+pub use read::{PinLifted, Pinned, Published, ReadError, Reader};
 pub use record::{Field, Fields, FieldsRequest, Record};
+pub use settings::{
+    HISTORY_AGE_MS_MAX, HISTORY_BYTES_MAX, HISTORY_BYTES_MIN, Settings, SettingsChange,
+    SettingsError,
+};
 pub use snapshot::{Capture, Restore, SNAPSHOT_FORMAT, SnapshotError};
 pub use types::{KeyValue, LeaseId, Lifetime, Revision, SessionId};
 pub use watch::{BeforeHistory, Event, EventKind, EventPosition, Events, EventsRequest};

@@ -42,6 +42,16 @@ const EXPIRED_SESSIONS_MAX: usize = 16;
 /// So many keys are removed in one entry at most.
 const EXPIRED_KEYS_MAX: usize = 64;
 
+/// What a session takes beside its answers, in both tables that have it.
+const SESSION_BYTES: u64 = 256;
+
+/// What an answer that a session keeps takes beside its bytes.
+const REPLY_BYTES: u64 = 128;
+
+/// What a remembered key of a change takes beside its answer: in both tables, with a key of common
+/// length.
+const ONCE_KEY_BYTES: u64 = 384;
+
 /// Clients number their changes from here on.
 const SEQ_FIRST: u64 = 1;
 
@@ -104,6 +114,15 @@ pub(crate) struct Change {
 impl Once {
     pub(crate) fn tally(&self) -> OnceTally {
         self.tally
+    }
+
+    /// What the tables take in memory, about.
+    pub(crate) fn cost_bytes(&self) -> u64 {
+        let cost = |count: usize, bytes: u64| count as u64 * bytes;
+        self.tally.reply_bytes
+            + cost(self.sessions.len(), SESSION_BYTES)
+            + cost(self.tally.replies, REPLY_BYTES)
+            + cost(self.keys.len(), ONCE_KEY_BYTES)
     }
 
     pub(crate) fn session_count(&self) -> usize {

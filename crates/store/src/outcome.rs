@@ -2,6 +2,7 @@
 
 use crate::range::RangeResponse;
 use crate::read::ReadError;
+use crate::settings::Settings;
 use crate::types::{KeyValue, LeaseId, Revision, SessionId};
 
 /// What an entry did.
@@ -97,6 +98,11 @@ pub enum Outcome {
     /// There is no room for another session, lease, key of a change or unacknowledged answer;
     /// nothing was done.
     TableFull,
+    /// The settings were changed, or a seed came too late to change them.
+    SettingsChanged {
+        /// As they are now.
+        settings: Settings,
+    },
     /// The state hash, exactly after this entry.
     Checked {
         /// The hash, of version [`crate::STATE_HASH_VERSION`].

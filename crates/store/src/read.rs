@@ -8,11 +8,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::budget::Budget;
-use crate::command::Txn;
+use crate::command::{CompactionCause, Txn};
 use crate::lease::{Lease, Leases};
 use crate::outcome::{Refused, TxnResponse};
-use crate::pins::Pin;
+use crate::pins::{Patience, Pin};
 use crate::range::{Bounds, Page, RangeRequest, RangeResponse};
+use crate::settings::Settings;
 use crate::tree::Tree;
 use crate::txn::Run;
 use crate::types::{KeyValue, LeaseId, Revision};
@@ -33,6 +34,10 @@ pub struct Published {
     pub revision: Revision,
     /// Reads before this revision are refused; 0 while nothing was compacted.
     pub compact_revision: Revision,
+    /// Why the past before it was given up.
+    pub compacted_for: CompactionCause,
+    /// The replicated settings.
+    pub settings: Settings,
     /// The state hash at `applied_index`.
     pub state_hash: u64,
     /// How many keys exist.
@@ -42,6 +47,9 @@ pub struct Published {
     /// How many bytes the past takes: old versions, tombstones, the event log. What compaction gave
     /// up counts until it is removed, so members may differ.
     pub history_bytes: u64,
+    /// What all that is kept takes in memory, about: keys, the past, leases, sessions. Members may
+    /// differ, as they do in `history_bytes`.
+    pub retained_bytes: u64,
     /// How many keys have a time to live of their own.
     pub ttl_keys: u64,
     /// How many leases there are.
@@ -103,6 +111,28 @@ impl fmt::Display for ReadError {
 }
 
 impl Error for ReadError {}
+
+/// A revision was held on to for too long, and was compacted meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PinLifted {
+    /// The revision.
+    pub revision: Revision,
+    /// The oldest that can be read.
+    pub oldest: Revision,
+}
+
+impl fmt::Display for PinLifted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PinLifted { revision, oldest } = self;
+        write!(
+            f,
+            "revision {revision} was read for so long that it was compacted meanwhile; the oldest \
+             is {oldest}"
+        )
+    }
+}
+
+impl Error for PinLifted {}
 
 impl Reader {
     pub(crate) fn new(view: Arc<ArcSwap<View>>) -> Reader {
@@ -170,12 +200,13 @@ impl Reader {
 
     /// Holds on to a revision, the newest published without `at`: it can be read through what
     /// this gives back, whatever is compacted meanwhile. Whoever holds one keeps old versions in
-    /// memory, so it is to be dropped soon (rule 6.4).
+    /// memory, so it is to be dropped soon; after 30 to 60 seconds it does not hold any more
+    /// (rule 6.4), and reading fails once what it needs is going.
     pub fn pin(&self, at: Option<Revision>) -> Result<Pinned, ReadError> {
         loop {
             let view = self.view.load_full();
             let revision = view.published.kept().readable(at)?;
-            if let Some(pin) = view.tree.pins.pin(revision) {
+            if let Some(pin) = view.tree.pins.pin(revision, Patience::Bounded) {
                 return Ok(Pinned { view, revision, _pin: pin });
             }
         }
@@ -225,17 +256,26 @@ impl Pinned {
     }
 
     /// One key as it was then.
-    pub fn get(&self, key: &[u8]) -> Option<KeyValue> {
-        self.view.tree.get(key, self.revision)
+    pub fn get(&self, key: &[u8]) -> Result<Option<KeyValue>, PinLifted> {
+        self.still(self.view.tree.get(key, self.revision))
     }
 
     /// One key as it was then, and when it was last written by then: the leader's wall clock in
     /// that entry, ms since 1970.
-    pub fn stamped(&self, key: &[u8]) -> Option<(KeyValue, u64)> {
-        self.view.tree.look(key, self.revision, |version| {
+    pub fn stamped(&self, key: &[u8]) -> Result<Option<(KeyValue, u64)>, PinLifted> {
+        self.still(self.view.tree.look(key, self.revision, |version| {
             let version = version?;
             Some((version.key_value(key, With::Value)?, version.stamp_ms()))
-        })
+        }))
+    }
+
+    /// What was found, if nothing that the revision needs is going.
+    pub(crate) fn still<T>(&self, found: T) -> Result<T, PinLifted> {
+        let swept = self.view.tree.pins.swept();
+        if swept > self.revision {
+            return Err(PinLifted { revision: self.revision, oldest: swept });
+        }
+        Ok(found)
     }
 
     /// As [`Tree::visit_leaf`]: whatever the revision is, all versions are shown.
@@ -248,8 +288,8 @@ impl Pinned {
     }
 
     /// The keys of a range as they were then, whatever revision the request names.
-    pub fn range(&self, request: &RangeRequest) -> RangeResponse {
-        self.view.range(request, self.revision)
+    pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, PinLifted> {
+        self.still(self.view.range(request, self.revision))
     }
 }
 

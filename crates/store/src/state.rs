@@ -1,11 +1,13 @@
 //! The numbers and tables beside the keys.
 
 use crate::apply::LogEntry;
+use crate::command::CompactionCause;
 use crate::hash;
 use crate::ledger::Ledger;
 use crate::once::Once;
 use crate::outcome::{Outcome, Refused};
 use crate::read::{Kept, Published, ReadError};
+use crate::settings::Settings;
 use crate::types::Revision;
 
 /// What the entries applied so far add up to, beside the keys themselves.
@@ -17,6 +19,9 @@ pub(crate) struct State {
     pub(crate) age_ms: u64,
     pub(crate) revision: Revision,
     pub(crate) compact_revision: Revision,
+    /// Why it was compacted last.
+    pub(crate) compacted_for: CompactionCause,
+    pub(crate) settings: Settings,
     pub(crate) ledger: Ledger,
     /// What the event log took after the last entry that was applied in full.
     pub(crate) event_bytes: u64,
@@ -32,6 +37,8 @@ impl State {
             age_ms: 0,
             revision: Revision::FIRST,
             compact_revision: Revision(0),
+            compacted_for: CompactionCause::Asked,
+            settings: Settings::default(),
             ledger: Ledger::default(),
             event_bytes: 0,
             once: Once::default(),
@@ -52,7 +59,7 @@ impl State {
     }
 
     /// Gives up what only revisions before this one need.
-    pub(crate) fn compact(&mut self, requested: Revision) -> Outcome {
+    pub(crate) fn compact(&mut self, requested: Revision, cause: CompactionCause) -> Outcome {
         let (revision, oldest) = (self.revision, self.compact_revision);
         let refused = |error| Outcome::Refused { revision, reason: Refused::Unreadable(error) };
         if requested > revision {
@@ -63,6 +70,7 @@ impl State {
             return refused(ReadError::Compacted { requested, oldest });
         }
         self.compact_revision = requested.max(oldest);
+        self.compacted_for = cause;
         Outcome::Compacted { revision, compact_revision: self.compact_revision }
     }
 
@@ -73,12 +81,21 @@ impl State {
 
     pub(crate) fn hash(&self) -> u64 {
         let counters = hash::counters_item(self.revision, self.compact_revision);
-        let parts = [self.ledger.tally.hash, self.ledger.leases.hash(), self.once.tally().hash];
+        let keys = self.ledger.tally.hash;
+        let (leases, once) = (self.ledger.leases.hash(), self.once.tally().hash);
+        let parts = [keys, leases, once, self.settings.item()];
         parts.into_iter().fold(counters, u64::wrapping_add)
     }
 
     pub(crate) fn history_bytes(&self) -> u64 {
         self.ledger.tally.history_bytes.wrapping_add(self.event_bytes)
+    }
+
+    /// What everything here takes in memory, about (rule 11.2).
+    pub(crate) fn retained_bytes(&self) -> u64 {
+        let live = self.ledger.tally.live_cost_bytes();
+        let (leases, once) = (self.ledger.leases.bytes(), self.once.cost_bytes());
+        live + self.history_bytes() + leases + once
     }
 
     pub(crate) fn published(&self) -> Published {
@@ -90,10 +107,13 @@ impl State {
             age_ms: self.age_ms,
             revision: self.revision,
             compact_revision: self.compact_revision,
+            compacted_for: self.compacted_for,
+            settings: self.settings,
             state_hash: self.hash(),
             keys: tally.keys,
             live_bytes: tally.bytes,
             history_bytes: self.history_bytes(),
+            retained_bytes: self.retained_bytes(),
             ttl_keys: tally.ttl_keys,
             leases: self.ledger.leases.len() as u64,
             lease_bytes: self.ledger.leases.bytes(),

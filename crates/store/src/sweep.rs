@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    use crate::{Command, LogEntry, Put, Store};
+    use crate::{Command, CompactionCause, LogEntry, Put, Store};
 
     /// Events of a key that an earlier event of it has trimmed already: there is nothing to remove,
     /// and as many searches of the tree as events.
@@ -97,7 +97,8 @@ mod tests {
             let put = Put::new(Bytes::from("key"), Bytes::from("value"));
             Command::Put { put, condition: None }
         });
-        let compact = Command::Compact { revision: Revision(events) };
+        let cause = CompactionCause::Asked;
+        let compact = Command::Compact { revision: Revision(events), cause };
         for (index, command) in (1u64..).zip(puts.chain([compact])) {
             let command = Some(command.encode());
             let entry = LogEntry { index, term: 1, stamp_ms: index, age_ms: 0, command };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::budget::VERSION_COST_UNITS;
 use crate::hash;
-use crate::tally::Tally;
+use crate::tally::{Tally, history_bytes};
 use crate::types::{KeyValue, Lifetime, Revision};
 use crate::value::Value;
 
@@ -230,6 +230,14 @@ impl Versions {
     /// Whether there is a version of exactly this revision.
     pub(crate) fn has(&self, revision: Revision) -> bool {
         self.version_at(revision).is_some_and(|version| version.mod_revision == revision)
+    }
+
+    /// What became history by the write of this revision: the version before it, and itself if it
+    /// is a tombstone.
+    pub(crate) fn superseded_bytes(&self, revision: Revision) -> u64 {
+        let tombstone = self.version_at(revision).filter(|version| !version.is_live());
+        let before = self.live_at(Revision(revision.0.saturating_sub(1)));
+        before.into_iter().chain(tombstone).map(history_bytes).sum()
     }
 
     pub(crate) fn newest(&self) -> &Version {

@@ -100,6 +100,16 @@ impl Reader {
         })
     }
 
+    /// The leader's wall clock at the oldest revision that can be read, ms since 1970; none while
+    /// nothing was written after it, or nothing at all.
+    pub fn oldest_stamp_ms(&self) -> Option<u64> {
+        let found = self.stable(|view| {
+            let oldest = view.published.compact_revision;
+            Ok::<_, ReadError>(view.tree.events.first_mark(oldest).map(|mark| mark.stamp_ms))
+        });
+        found.expect("a time is looked up without a refusal")
+    }
+
     /// The revision that was the newest at a time: the last one whose entry's stamp is at most
     /// `stamp_ms`, of those that can be read.
     pub fn revision_at(&self, stamp_ms: u64) -> Result<Revision, BeforeHistory> {

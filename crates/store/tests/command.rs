@@ -5,10 +5,10 @@ mod support;
 use bytes::Bytes;
 use proptest::prelude::*;
 use store::{
-    Command, CommandError, Compare, Condition, DecodeError, DueKey, EXPIRED_MAX, Grant, KeyRange,
-    LeaseId, Limits, ONCE_KEY_BYTES_MAX, Operand, Origin, Put, PutLifetime, RangeRequest, Relation,
-    Revision, SessionId, Sort, SortBy, TTL_MS_MAX, TTL_S_MAX, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX,
-    Txn, TxnOp,
+    Command, CommandError, CompactionCause, Compare, Condition, DecodeError, DueKey, EXPIRED_MAX,
+    Grant, KeyRange, LeaseId, Limits, ONCE_KEY_BYTES_MAX, Operand, Origin, Put, PutLifetime,
+    RangeRequest, Relation, Revision, SessionId, SettingsChange, Sort, SortBy, TTL_MS_MAX,
+    TTL_S_MAX, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn, TxnOp,
 };
 use support::logs::txn;
 use support::txn_text;
@@ -83,6 +83,11 @@ fn origin() -> impl Strategy<Value = Origin> {
     ]
 }
 
+fn cause() -> impl Strategy<Value = CompactionCause> {
+    use CompactionCause::{Age, Asked, Bytes, Memory};
+    prop::sample::select(vec![Asked, Age, Bytes, Memory])
+}
+
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         4 => change(),
@@ -96,10 +101,20 @@ fn command() -> impl Strategy<Value = Command> {
             command: Box::new(Command::Txn(txn))
         }),
         1 => expiry(),
-        1 => any::<u64>().prop_map(|number| Command::Compact { revision: Revision(number) }),
+        1 => (any::<u64>(), cause()).prop_map(|(number, cause)| {
+            let revision = Revision(number);
+            Command::Compact { revision, cause }
+        }),
         1 => Just(Command::OpenSession),
         1 => any::<u64>().prop_map(|id| Command::CloseSession { session: SessionId(id) }),
         1 => Just(Command::Check),
+        1 => (any::<Option<u64>>(), any::<Option<u64>>(), any::<bool>()).prop_map(
+            |(history_age_ms, history_bytes, seed)| Command::ChangeSettings(SettingsChange {
+                history_age_ms,
+                history_bytes,
+                seed,
+            })
+        ),
     ]
 }
 
@@ -179,7 +194,7 @@ fn the_documented_bytes_are_the_encoding() {
             ..RangeRequest::new(KeyRange::Prefix("b".into()))
         })],
     };
-    let vectors: [(Command, &[u8]); 12] = [
+    let vectors: [(Command, &[u8]); 14] = [
         (put(true, None), b"\x0a\x10\x0a\x04name\x12\x06RaftKV\x18\x01"),
         (delete(between, None), b"\x12\x08\x22\x06\x0a\x01a\x12\x01c"),
         (put(false, Some(Condition::ABSENT)), b"\x0a\x0a\x0a\x01a\x12\x011\x22\x02\x08\x00"),
@@ -195,7 +210,22 @@ fn the_documented_bytes_are_the_encoding() {
         ),
         (once(Origin::Key("k".into())), b"\x2a\x0d\x12\x01k\x1a\x08\x0a\x06\x0a\x01a\x12\x011"),
         (Command::Check, b"\x32\x00"),
-        (Command::Compact { revision: Revision(300) }, b"\x42\x03\x08\xac\x02"),
+        (
+            Command::Compact { revision: Revision(300), cause: CompactionCause::Asked },
+            b"\x42\x03\x08\xac\x02",
+        ),
+        (
+            Command::Compact { revision: Revision(300), cause: CompactionCause::Bytes },
+            b"\x42\x05\x08\xac\x02\x10\x02",
+        ),
+        (
+            Command::ChangeSettings(SettingsChange {
+                history_age_ms: Some(0),
+                history_bytes: Some(4096),
+                seed: true,
+            }),
+            b"\x6a\x07\x08\x00\x10\x80\x20\x18\x01",
+        ),
         (Command::DeleteRecord { record: "a/b".into() }, b"\x62\x05\x0a\x03a/b"),
         (
             Command::Txn(txn),

@@ -11,10 +11,10 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use store::{
-    Apply, BeforeHistory, Budget, Command, Condition, DueKey, EventPosition, EventsRequest,
-    FieldsRequest, Filter, Grant, HistoryRequest, KeyRange, LeaseId, Limits, LogEntry, OnceLimits,
-    Origin, Pinned, Put, PutLifetime, RangeRequest, Reader, Record, Restore, Revision, SessionId,
-    Sort, Store,
+    Apply, BeforeHistory, Budget, Command, CompactionCause, Condition, DueKey, EventPosition,
+    EventsRequest, FieldsRequest, Filter, Grant, HistoryRequest, KeyRange, LeaseId, Limits,
+    LogEntry, OnceLimits, Origin, Pinned, Put, PutLifetime, RangeRequest, Reader, Record, Restore,
+    Revision, SessionId, SettingsChange, Sort, Store,
 };
 use support::show::{
     show, show_events, show_fields, show_history, show_lease, show_outcome, show_range, show_txn,
@@ -29,7 +29,7 @@ fn scripts() {
         .map(|entry| entry.expect("a directory lists its entries").path())
         .collect();
     paths.sort();
-    assert!(paths.len() >= 116, "scripts are missing from {}", scripts.display());
+    assert!(paths.len() >= 122, "scripts are missing from {}", scripts.display());
     for path in paths {
         goldenscript::run(&mut World::new(), &path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -173,9 +173,31 @@ enum Verb {
     /// Gives up what only revisions before this one need.
     Compact {
         revision: u64,
+        /// `age`, `bytes` or `memory`; nothing if somebody asked for it.
+        #[arg(key)]
+        cause: Option<String>,
         #[arg(key)]
         publish: Option<bool>,
     },
+    /// Changes the settings.
+    Settings {
+        #[arg(key)]
+        age: Option<u64>,
+        #[arg(key)]
+        bytes: Option<u64>,
+        #[arg(key, optional)]
+        seed: bool,
+    },
+    /// How much of the past is kept, and since when; and to which revision it would be compacted to
+    /// leave so many bytes, or what was there at an age.
+    Window {
+        #[arg(key)]
+        leaving: Option<u64>,
+        #[arg(key)]
+        at_age: Option<u64>,
+    },
+    /// Lifts the pins that were there the last time.
+    Lift,
     /// Removes what was given up; with `units`, as far as a turn of that budget goes.
     Sweep {
         #[arg(key)]
@@ -372,6 +394,25 @@ impl World {
         Ok(format!("{count} keys, revision {}\n", self.store.revision()))
     }
 
+    fn window(&self, leaving: Option<u64>, at_age: Option<u64>) -> String {
+        let store = &self.store;
+        let compact_revision = store.compact_revision();
+        let shown = |number: Option<u64>| number.map_or("none".into(), |number| number.to_string());
+        match (leaving, at_age) {
+            (Some(bytes), _) => format!("compact to {}\n", store.revision_leaving(bytes)),
+            (None, Some(age_ms)) => {
+                let found = store.revision_at_age(age_ms).map(|revision| revision.0);
+                format!("at that age: {}\n", shown(found))
+            }
+            (None, None) => format!(
+                "from {compact_revision} ({:?}), next age {}, {} bytes\n",
+                self.reader.published().compacted_for,
+                shown(store.oldest_change_age_ms()),
+                store.kept_history_bytes(),
+            ),
+        }
+    }
+
     fn published(&self) -> String {
         let published = self.reader.published();
         let leases = match (published.leases, published.ttl_keys) {
@@ -507,7 +548,7 @@ impl goldenscript::Runner for World {
                     work_bytes_max: usize::MAX,
                 };
                 let record = Record::named(&bytes(record)?).ok_or("a record has a name")?;
-                Ok(show_fields(&self.reader.pin(at.map(Revision))?.fields(&record, &request)))
+                Ok(show_fields(&self.reader.pin(at.map(Revision))?.fields(&record, &request)?))
             }
             Verb::Txn { text, units, session, seq, acked, once } => {
                 let txn = txn_text::read(text)?;
@@ -520,8 +561,25 @@ impl goldenscript::Runner for World {
                 let origin = origin(*session, *seq, *acked, once)?;
                 self.change(Command::Txn(txn), origin, *units, None)
             }
-            Verb::Compact { revision, publish } => {
-                let compact = Command::Compact { revision: Revision(*revision) };
+            Verb::Settings { age, bytes, seed } => {
+                let change =
+                    SettingsChange { history_age_ms: *age, history_bytes: *bytes, seed: *seed };
+                self.change(Command::ChangeSettings(change), None, None, None)
+            }
+            Verb::Window { leaving, at_age } => Ok(self.window(*leaving, *at_age)),
+            Verb::Lift => {
+                self.store.lift_old_pins();
+                Ok(String::new())
+            }
+            Verb::Compact { revision, cause, publish } => {
+                let cause = match cause.as_deref() {
+                    None => CompactionCause::Asked,
+                    Some("age") => CompactionCause::Age,
+                    Some("bytes") => CompactionCause::Bytes,
+                    Some("memory") => CompactionCause::Memory,
+                    Some(_) => return Err("cause=age, bytes or memory".into()),
+                };
+                let compact = Command::Compact { revision: Revision(*revision), cause };
                 self.change(compact, None, None, *publish)
             }
             Verb::Sweep { units } => {
@@ -537,7 +595,7 @@ impl goldenscript::Runner for World {
             }
             Verb::Pin { get: Some(key), .. } => {
                 let pinned = self.pinned.as_ref().ok_or("nothing is pinned")?;
-                let found = pinned.get(&bytes(key)?);
+                let found = pinned.get(&bytes(key)?)?;
                 let found = found.map_or("not found\n".into(), |found| show(&found));
                 Ok(format!("at {}: {found}", pinned.revision()))
             }
@@ -573,7 +631,7 @@ impl goldenscript::Runner for World {
                 Err(BeforeHistory { oldest }) => format!("before history, oldest {oldest}\n"),
             }),
             Verb::Written { key, at } => {
-                let found = self.reader.pin(at.map(Revision))?.stamped(&bytes(key)?);
+                let found = self.reader.pin(at.map(Revision))?.stamped(&bytes(key)?)?;
                 let stamp = |(_, stamp_ms)| format!("written at {stamp_ms} ms\n");
                 Ok(found.map_or("not found\n".into(), stamp))
             }

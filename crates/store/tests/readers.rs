@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bytes::Bytes;
-use store::{Budget, Command, KeyRange, RangeRequest, Reader, Revision, Store};
+use store::{Budget, Command, CompactionCause, KeyRange, RangeRequest, Reader, Revision, Store};
 use support::{apply, entry, everything, hash_of, put};
 
 /// Enough for several leaves and several holds of their lock.
@@ -55,7 +55,7 @@ fn write_batch(store: &mut Store, batch: u64) {
 
 /// Compacts to the newest revision and removes what that gives up, leaves without keys included.
 fn give_up_the_past(store: &mut Store) {
-    let compact = Command::Compact { revision: store.revision() };
+    let compact = Command::Compact { revision: store.revision(), cause: CompactionCause::Asked };
     apply(store, &entry(store.applied_index() + 1, Some(&compact)));
     store.publish();
     while !store.sweep(&mut Budget::new(50_000)) {}

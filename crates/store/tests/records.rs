@@ -11,6 +11,8 @@ use support::{apply, entry};
 
 const RECORD: &[u8] = b"k";
 
+const KEPT: &str = "a revision that is pinned is kept";
+
 /// Bytes around those that are escaped, so that orders differ where they can.
 fn name() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop::sample::select(b"\x00#%&./025FG\xff".to_vec());
@@ -75,7 +77,7 @@ fn paged(store: &Store, mut request: FieldsRequest) -> Vec<(Bytes, Bytes)> {
     let pinned = store.reader().pin(None).expect("the newest revision is kept");
     let mut read = Vec::new();
     loop {
-        let page = pinned.fields(&record(), &request);
+        let page = pinned.fields(&record(), &request).expect(KEPT);
         assert!(page.fields.len() <= request.limit);
         read.extend(page.fields.into_iter().map(|field| (field.name, field.item.value)));
         let Some(next) = page.next else { return read };
@@ -116,13 +118,14 @@ proptest! {
         let wanted: Vec<_> = fields.into_iter().skip(skip).take(5).collect();
         let pinned = store.reader().pin(None).expect("the newest revision is kept");
         let request = FieldsRequest { skip, limit: 5, ..all() };
-        let read = pinned.fields(&record(), &request);
+        let read = pinned.fields(&record(), &request).expect(KEPT);
         let shown = |read: store::Fields| {
             let shown = read.fields.into_iter().map(|field| (field.name, field.item.value));
             shown.collect::<Vec<_>>()
         };
         prop_assert_eq!(shown(read), wanted.clone());
         let cut = pinned.fields(&record(), &FieldsRequest { work_bytes_max, ..request });
+        let cut = cut.expect(KEPT);
         prop_assert!(wanted.starts_with(&shown(cut)), "an early end leaves none out");
     }
 }
@@ -144,7 +147,7 @@ fn what_is_no_field_is_passed_at_once() {
     store.publish();
     let pinned = store.reader().pin(None).expect("the newest revision is kept");
     let request = FieldsRequest { work_bytes_max: 100_000, ..all() };
-    let read = pinned.fields(&record(), &request);
+    let read = pinned.fields(&record(), &request).expect(KEPT);
     let names: Vec<_> = read.fields.iter().map(|field| &field.name[..]).collect();
     assert_eq!((names, read.next), (vec![&b"a"[..], b"z"], None));
 }
@@ -155,7 +158,9 @@ fn a_page_ends_with_what_it_may_tell() {
     let (store, _) = world(&keys);
     let pinned = store.reader().pin(None).expect("the newest revision is kept");
     let page = pinned.fields(&record(), &FieldsRequest { told_bytes_max: 3, ..all() });
+    let page = page.expect(KEPT);
     assert_eq!((page.fields.len(), page.next), (2, Some("c".into())));
     let past = store.reader().pin(Some(Revision(3))).expect("the revision is kept");
-    assert_eq!(past.fields(&record(), &all()).fields.len(), 2, "as it was then");
+    let then = past.fields(&record(), &all()).expect(KEPT);
+    assert_eq!(then.fields.len(), 2, "as it was then");
 }

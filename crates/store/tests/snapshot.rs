@@ -45,7 +45,8 @@ fn assert_equal(left: &mut Store, right: &mut Store) {
     assert_eq!(expiring(left), expiring(right));
     let (left, right) = (left.reader(), right.reader());
     // How far each got with removing what was given up is its own affair.
-    let numbers = |reader: &Reader| Published { history_bytes: 0, ..reader.published() };
+    let numbers =
+        |reader: &Reader| Published { history_bytes: 0, retained_bytes: 0, ..reader.published() };
     assert_eq!(numbers(&left), numbers(&right));
     let oldest = left.published().compact_revision.max(Revision(1));
     let all = EventsRequest {

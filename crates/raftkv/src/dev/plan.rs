@@ -58,6 +58,14 @@ pub(super) struct Plan {
     directory: PathBuf,
     shape: Saved,
     slow: u32,
+    history: History,
+}
+
+/// How much of the past a new cluster is founded with, where that was said.
+#[derive(Clone, Copy, Debug)]
+struct History {
+    age_ms: Option<u64>,
+    bytes: Option<u64>,
 }
 
 /// A member of a run.
@@ -166,7 +174,8 @@ impl Plan {
                 shape.port, shape.members
             )));
         }
-        Ok(Plan { directory: args.data_dir.clone(), shape, slow: args.slow })
+        let history = History { age_ms: args.history_age, bytes: args.history_bytes };
+        Ok(Plan { directory: args.data_dir.clone(), shape, slow: args.slow, history })
     }
 
     pub(super) fn member_count(&self) -> u16 {
@@ -218,6 +227,12 @@ impl Plan {
         add("--data-dir", member.data_dir.clone().into());
         add("--config", self.directory.join(SETTINGS_FILE).into());
         add("--wal-segment-bytes", WAL_SEGMENT_BYTES.to_string().into());
+        if let Some(ms) = self.history.age_ms {
+            add("--history-age", format!("{ms}ms").into());
+        }
+        if let Some(bytes) = self.history.bytes {
+            add("--history-bytes", bytes.to_string().into());
+        }
         if self.slow > 1 {
             let slowed = |ms: u64| (ms * u64::from(self.slow)).to_string().into();
             add("--heartbeat-ms", slowed(HEARTBEAT_MS_DEFAULT));
@@ -272,11 +287,21 @@ mod tests {
 
     fn args() -> DevArgs {
         let data_dir = PathBuf::from("raftkv-dev");
-        DevArgs { fresh: false, members: None, port: None, slow: 1, data_dir }
+        let (history_age, history_bytes) = (None, None);
+        let (members, port) = (None, None);
+        DevArgs { fresh: false, members, port, history_age, history_bytes, slow: 1, data_dir }
     }
 
     fn words(arguments: &[OsString]) -> String {
         arguments.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn how_much_of_the_past_is_kept_is_handed_on() {
+        let args = DevArgs { history_age: Some(90_000), history_bytes: Some(1 << 20), ..args() };
+        let plan = Plan::new(&args, None).unwrap();
+        let first = words(&plan.arguments(&plan.members().next().unwrap()));
+        assert!(first.contains("--history-age 90000ms --history-bytes 1048576"), "{first}");
     }
 
     #[test]

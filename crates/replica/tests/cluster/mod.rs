@@ -364,6 +364,12 @@ impl Cluster {
         self.running(id).replica.log_reply(now, reply);
     }
 
+    /// The member is told how much memory its store may take.
+    pub(crate) fn limit_memory(&mut self, id: u64, bytes: u64) {
+        let now = self.now;
+        self.running(id).replica.limit_memory(now, bytes);
+    }
+
     /// The member is told how much room its log has.
     pub(crate) fn measured(&mut self, id: u64, room: Room) {
         let now = self.now;

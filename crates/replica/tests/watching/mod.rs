@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use replica::{Batch, Dispatcher, Step, WatchEnd, WatchRequest, Watcher};
 use store::{
-    Apply, Budget, Command, EventKind, KeyRange, LogEntry, Outcome, Put, Reader, Revision, Store,
-    Txn, TxnOp,
+    Apply, Budget, Command, CompactionCause, EventKind, KeyRange, LogEntry, Outcome, Put, Reader,
+    Revision, Store, Txn, TxnOp,
 };
 
 pub(crate) struct World {
@@ -60,7 +60,10 @@ impl World {
 
     /// Compacts, and removes what that gave up.
     pub(crate) fn compact(&mut self, revision: u64) {
-        self.write(&Command::Compact { revision: Revision(revision) });
+        self.write(&Command::Compact {
+            revision: Revision(revision),
+            cause: CompactionCause::Asked,
+        });
         while !self.store.sweep(&mut Budget::new(u64::MAX)) {}
     }
 

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use store::{HISTORY_BYTES_MAX, HISTORY_BYTES_MIN};
+
 use super::{
     Address, AddressError, ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_MIN,
-    HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, MEMBERS_MAX, NODE_ID_BYTES_MAX, SNAPSHOT_BYTES_MAX,
-    SNAPSHOT_BYTES_MIN, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_MAX, WAL_SEGMENT_BYTES_MIN,
+    HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, MEMBERS_MAX, MEMORY_LIMIT_BYTES_MIN, NODE_ID_BYTES_MAX,
+    SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MIN, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_MAX,
+    WAL_SEGMENT_BYTES_MIN,
 };
 
 /// Why settings were refused.
@@ -97,6 +100,12 @@ pub enum ConfigError {
     WalSegmentBytes(u64),
     /// `snapshot_bytes` is out of bounds.
     SnapshotBytes(u64),
+    /// `history_age` is longer than any history.
+    HistoryAge,
+    /// `history_bytes` is out of bounds.
+    HistoryBytes,
+    /// `memory_limit` is too little for anything.
+    MemoryLimit(u64),
     /// A member to join by is no address.
     Join {
         /// As written.
@@ -163,7 +172,10 @@ impl fmt::Display for ConfigError {
             E::Heartbeat(_)
             | E::ElectionTimeout { .. }
             | E::WalSegmentBytes(_)
-            | E::SnapshotBytes(_) => self.fmt_number(f),
+            | E::SnapshotBytes(_)
+            | E::HistoryAge
+            | E::HistoryBytes
+            | E::MemoryLimit(_) => self.fmt_number(f),
             E::Join { written, reason } => write!(f, "--join {written:?}: {reason}"),
             E::JoinAndPeers => write!(
                 f,
@@ -206,6 +218,16 @@ impl ConfigError {
                 "--snapshot-bytes {bytes}: must be from {SNAPSHOT_BYTES_MIN} to \
                  {SNAPSHOT_BYTES_MAX}"
             ),
+            E::HistoryAge => {
+                write!(f, "--history-age: at most a thousand years; 0 is without a limit")
+            }
+            E::HistoryBytes => write!(
+                f,
+                "--history-bytes: must be from {HISTORY_BYTES_MIN} to {HISTORY_BYTES_MAX}"
+            ),
+            E::MemoryLimit(bytes) => {
+                write!(f, "--memory-limit {bytes}: must be at least {MEMORY_LIMIT_BYTES_MIN}")
+            }
             _ => unreachable!("only what is about a number comes here"),
         }
     }

@@ -17,6 +17,7 @@
 //! is free or a directory ours is found out at start.
 
 mod address;
+mod age;
 mod error;
 mod origin;
 mod raw;
@@ -29,9 +30,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Deserialize;
+use store::SettingsChange;
 
 pub(crate) use address::is_loopback_host;
 pub use address::{Address, AddressError};
+pub use age::parse_age;
 pub use error::ConfigError;
 pub use origin::Origin;
 pub use raw::{Raw, parse_byte_size, split_list};
@@ -67,6 +70,11 @@ pub const SNAPSHOT_BYTES_DEFAULT: u64 = 64 << 20;
 pub const SNAPSHOT_BYTES_MIN: u64 = 64 << 10;
 /// More would be read again at every start.
 pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
+/// Less memory holds no cluster's state.
+pub const MEMORY_LIMIT_BYTES_MIN: u64 = 1 << 20;
+/// Without `--memory-limit` the state may take so many percent of the machine's memory, or of what
+/// its control group leaves it: the log's newest part, what is queued and snapshots need some too.
+pub const MEMORY_LIMIT_PERCENT_DEFAULT: u64 = 60;
 /// A member's name is at most this long.
 pub const NODE_ID_BYTES_MAX: usize = 64;
 /// Each member speaks to each other: a cluster of more would only be slower, not safer.
@@ -101,6 +109,10 @@ pub struct Config {
     pub wal_segment_bytes: u64,
     /// A snapshot is due when the log has grown by so much, and by more than the last one's size.
     pub snapshot_bytes: u64,
+    /// What the cluster is to be founded with; counts only then (rule 4.5).
+    pub seed: SettingsChange,
+    /// How many bytes the state may take in memory; none: [`MEMORY_LIMIT_PERCENT_DEFAULT`].
+    pub memory_limit_bytes: Option<u64>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Web origins, other than the member's own, whose pages may use it.

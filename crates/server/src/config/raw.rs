@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
+use super::age::{age, parse_age};
 use super::{ConfigError, LogFormat};
 
 /// What one source says. A field that is `None` is left to the next source, and at last to the
@@ -44,6 +45,15 @@ pub struct Raw {
     /// A snapshot is due when the log has grown by so much.
     #[serde(deserialize_with = "byte_size")]
     pub snapshot_bytes: Option<u64>,
+    /// For how long the past is kept, in ms: a cluster is founded with it.
+    #[serde(deserialize_with = "age")]
+    pub history_age: Option<u64>,
+    /// How many bytes the past takes: a cluster is founded with it.
+    #[serde(deserialize_with = "byte_size")]
+    pub history_bytes: Option<u64>,
+    /// How many bytes the state may take in memory.
+    #[serde(deserialize_with = "byte_size")]
+    pub memory_limit: Option<u64>,
     /// How log lines look.
     pub log_format: Option<LogFormat>,
     /// Web origins, other than the member's own, whose pages may use it.
@@ -101,6 +111,9 @@ impl Raw {
             election_timeout_ms: self.election_timeout_ms.or(next.election_timeout_ms),
             wal_segment_bytes: self.wal_segment_bytes.or(next.wal_segment_bytes),
             snapshot_bytes: self.snapshot_bytes.or(next.snapshot_bytes),
+            history_age: self.history_age.or(next.history_age),
+            history_bytes: self.history_bytes.or(next.history_bytes),
+            memory_limit: self.memory_limit.or(next.memory_limit),
             log_format: self.log_format.or(next.log_format),
             allow_origin: self.allow_origin.or(next.allow_origin),
             insecure: self.insecure.or(next.insecure),
@@ -125,6 +138,9 @@ impl Raw {
             "ELECTION_TIMEOUT_MS" => self.election_timeout_ms = Some(parse(value, MS_EXPECTED)?),
             "WAL_SEGMENT_BYTES" => self.wal_segment_bytes = Some(parse_byte_size(value)?),
             "SNAPSHOT_BYTES" => self.snapshot_bytes = Some(parse_byte_size(value)?),
+            "HISTORY_AGE" => self.history_age = Some(parse_age(value)?),
+            "HISTORY_BYTES" => self.history_bytes = Some(parse_byte_size(value)?),
+            "MEMORY_LIMIT" => self.memory_limit = Some(parse_byte_size(value)?),
             "LOG_FORMAT" => self.log_format = Some(value.parse()?),
             "ALLOW_ORIGIN" => self.allow_origin = Some(split_list(value)),
             "INSECURE" => self.insecure = Some(parse(value, BOOL_EXPECTED)?),
@@ -215,6 +231,9 @@ mod tests {
             election_timeout_ms = 500
             wal_segment_bytes = "4MiB"
             snapshot_bytes = "1MiB"
+            history_age = "30m"
+            history_bytes = "64MiB"
+            memory_limit = "2GiB"
             join = "http://localhost:8001"
             replace = "node-9"
             learner = true
@@ -236,6 +255,9 @@ mod tests {
             election_timeout_ms: Some(500),
             wal_segment_bytes: Some(4 << 20),
             snapshot_bytes: Some(1 << 20),
+            history_age: Some(1_800_000),
+            history_bytes: Some(64 << 20),
+            memory_limit: Some(2 << 30),
             join: Some(vec!["http://localhost:8001".into()]),
             replace: Some("node-9".into()),
             learner: Some(true),
@@ -270,6 +292,9 @@ mod tests {
         assert_eq!(raw("RAFTKV_PORT", "1").port, Some(1));
         assert_eq!(raw("RAFTKV_PEERS", "a:1, b:2,").peers, Some(vec!["a:1".into(), "b:2".into()]));
         assert_eq!(raw("RAFTKV_WAL_SEGMENT_BYTES", "4MiB").wal_segment_bytes, Some(4 << 20));
+        assert_eq!(raw("RAFTKV_HISTORY_AGE", "2h").history_age, Some(7_200_000));
+        assert_eq!(raw("RAFTKV_HISTORY_BYTES", "1MiB").history_bytes, Some(1 << 20));
+        assert_eq!(raw("RAFTKV_MEMORY_LIMIT", "1GiB").memory_limit, Some(1 << 30));
         assert_eq!(raw("RAFTKV_LOG_FORMAT", "json").log_format, Some(LogFormat::Json));
         assert_eq!(raw("RAFTKV_INSECURE", "true").insecure, Some(true));
     }
@@ -287,6 +312,7 @@ mod tests {
             ("RAFTKV_PORT", "tcp://10.0.0.1:8001"),
             ("RAFTKV_HEARTBEAT_MS", "0.1s"),
             ("RAFTKV_WAL_SEGMENT_BYTES", "99999999999GiB"),
+            ("RAFTKV_HISTORY_AGE", "3600"),
             ("RAFTKV_LOG_FORMAT", "xml"),
             ("RAFTKV_INSECURE", "yes"),
         ] {

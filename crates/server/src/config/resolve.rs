@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use store::{SettingsChange, SettingsError};
+
 use super::{
     Address, Config, ConfigError, DATA_PARENT_DEFAULT, ELECTION_TIMEOUT_MS_DEFAULT,
     ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_DEFAULT, HEARTBEAT_MS_MIN,
-    HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, LogFormat, MEMBERS_MAX, NODE_ID_BYTES_MAX, Origin,
-    PORT_DEFAULT, Raw, SNAPSHOT_BYTES_DEFAULT, SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MIN,
-    WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_DEFAULT, WAL_SEGMENT_BYTES_MAX, WAL_SEGMENT_BYTES_MIN,
+    HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, LogFormat, MEMBERS_MAX, MEMORY_LIMIT_BYTES_MIN,
+    NODE_ID_BYTES_MAX, Origin, PORT_DEFAULT, Raw, SNAPSHOT_BYTES_DEFAULT, SNAPSHOT_BYTES_MAX,
+    SNAPSHOT_BYTES_MIN, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_DEFAULT, WAL_SEGMENT_BYTES_MAX,
+    WAL_SEGMENT_BYTES_MIN,
 };
 
 impl Raw {
@@ -42,6 +45,8 @@ impl Raw {
             election_timeout_ms,
             wal_segment_bytes: resolve_segment_bytes(self.wal_segment_bytes)?,
             snapshot_bytes: resolve_snapshot_bytes(self.snapshot_bytes)?,
+            seed: resolve_seed(self.history_age, self.history_bytes)?,
+            memory_limit_bytes: resolve_memory_limit(self.memory_limit)?,
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             allow_origin: parse_origins(&self.allow_origin.unwrap_or_default())?,
             unsafe_no_fsync: self.unsafe_no_fsync.unwrap_or(false),
@@ -213,6 +218,26 @@ fn resolve_snapshot_bytes(bytes: Option<u64>) -> Result<u64, ConfigError> {
     match (SNAPSHOT_BYTES_MIN..=SNAPSHOT_BYTES_MAX).contains(&bytes) {
         true => Ok(bytes),
         false => Err(ConfigError::SnapshotBytes(bytes)),
+    }
+}
+
+/// What a cluster is founded with: what was not written stays as the store has it.
+fn resolve_seed(
+    history_age_ms: Option<u64>,
+    history_bytes: Option<u64>,
+) -> Result<SettingsChange, ConfigError> {
+    let seed = SettingsChange { history_age_ms, history_bytes, seed: true };
+    match seed.validate() {
+        Ok(()) => Ok(seed),
+        Err(SettingsError::HistoryAge) => Err(ConfigError::HistoryAge),
+        Err(SettingsError::HistoryBytes) => Err(ConfigError::HistoryBytes),
+    }
+}
+
+fn resolve_memory_limit(bytes: Option<u64>) -> Result<Option<u64>, ConfigError> {
+    match bytes {
+        Some(bytes) if bytes < MEMORY_LIMIT_BYTES_MIN => Err(ConfigError::MemoryLimit(bytes)),
+        bytes => Ok(bytes),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a set of flags comes to: a configuration, or the reason why not.
 
+use store::SettingsChange;
+
 use super::*;
 
 /// Reads `setting = value` lines as the file does.
@@ -30,6 +32,8 @@ fn nothing_written_is_a_cluster_of_one_on_loopback() {
         learner: false,
         snapshot_bytes: 64 << 20,
         wal_segment_bytes: 64 << 20,
+        seed: SettingsChange { seed: true, ..SettingsChange::default() },
+        memory_limit_bytes: None,
         log_format: LogFormat::Text,
         allow_origin: Vec::new(),
         unsafe_no_fsync: false,
@@ -153,6 +157,12 @@ fn timers_and_sizes_have_bounds() {
         ("wal_segment_bytes = 4194305", false),
         ("wal_segment_bytes = \"1GiB\"", true),
         ("wal_segment_bytes = \"2GiB\"", false),
+        ("history_age = \"0\"", true),
+        ("history_age = \"400000d\"", false),
+        ("history_bytes = 4095", false),
+        ("history_bytes = 4096", true),
+        ("memory_limit = \"1MiB\"", true),
+        ("memory_limit = 1000000", false),
     ] {
         assert_eq!(resolve(written).is_ok(), valid, "{written}");
     }
@@ -198,7 +208,7 @@ fn the_published_page_has_every_setting_and_its_example_holds() {
     let page = include_str!("../../../../docs/configuration.md");
     let unknown = toml::from_str::<Raw>("x = 1").unwrap_err().to_string();
     let settings = unknown.split('`').skip(3).step_by(2);
-    assert_eq!(settings.clone().count(), 17, "{unknown}");
+    assert_eq!(settings.clone().count(), 20, "{unknown}");
     for setting in settings {
         assert!(page.contains(&format!("| `{setting}` | ")), "{setting}");
     }

@@ -1,7 +1,7 @@
 //! What is wrong with a member, as far as it knows: one list, from which `/cluster/status`, the
 //! probes, the refusals and the metrics take what they say.
 
-use replica::SnapshotFailure;
+use replica::{MemoryUse, SnapshotFailure};
 use serde_json::{Value, json};
 
 use crate::node::NodeStatus;
@@ -26,13 +26,20 @@ pub(super) enum Alarm {
         /// Bytes that the disk still takes.
         free_bytes: u64,
     },
+    /// Its memory is too little for what grows (rule 11.2).
+    NoMemory {
+        /// Bytes that its state takes.
+        used_bytes: u64,
+        /// Bytes that it may take.
+        limit_bytes: u64,
+    },
     /// Something about a snapshot failed, and was not made good for since.
     SnapshotFailed(SnapshotFailure),
 }
 
 /// Every name of an alarm, in the order of the list.
-pub(super) const NAMES: [&str; 5] =
-    ["quarantined", "no_state", "corrupt", "no_room", "snapshot_failed"];
+pub(super) const NAMES: [&str; 6] =
+    ["quarantined", "no_state", "corrupt", "no_room", "no_memory", "snapshot_failed"];
 
 /// What is wrong with this member, the gravest first.
 pub(super) fn alarms(status: &NodeStatus) -> Vec<Alarm> {
@@ -42,9 +49,12 @@ pub(super) fn alarms(status: &NodeStatus) -> Vec<Alarm> {
     let corrupt = replica.agreement.split_at.map(|index| Alarm::Corrupt { index });
     let lacking = replica.room.measured.filter(|_| replica.room.lacks);
     let no_room = lacking.map(|room| Alarm::NoRoom { free_bytes: room.free_bytes });
+    let MemoryUse { used_bytes, limit_bytes, lacks } = replica.memory;
+    let no_memory = lacks.then_some(Alarm::NoMemory { used_bytes, limit_bytes });
     let failures = replica.snapshots.failures.iter().cloned().map(Alarm::SnapshotFailed);
     // Whoever is in quarantine has no state that counts: that is said once.
-    quarantined.or(stateless).into_iter().chain(corrupt).chain(no_room).chain(failures).collect()
+    let state = quarantined.or(stateless).into_iter().chain(corrupt);
+    state.chain(no_room).chain(no_memory).chain(failures).collect()
 }
 
 /// Why this member serves nothing, if that is so although it runs.
@@ -61,14 +71,16 @@ impl Alarm {
             Alarm::NoState => 1,
             Alarm::Corrupt { .. } => 2,
             Alarm::NoRoom { .. } => 3,
-            Alarm::SnapshotFailed(_) => 4,
+            Alarm::NoMemory { .. } => 4,
+            Alarm::SnapshotFailed(_) => 5,
         };
         NAMES[place]
     }
 
-    /// Whether reads or writes are refused because of it. (One member without room stops nothing.)
+    /// Whether reads or writes are refused because of it. (One member without room or memory stops
+    /// nothing.)
     pub(super) fn stops_service(&self) -> bool {
-        !matches!(self, Alarm::NoRoom { .. } | Alarm::SnapshotFailed(_))
+        !matches!(self, Alarm::NoRoom { .. } | Alarm::NoMemory { .. } | Alarm::SnapshotFailed(_))
     }
 
     /// What is wrong and what to do, in words.
@@ -90,6 +102,12 @@ impl Alarm {
                  While too few members have room, writes that grow are refused; see \
                  docs/operations.md, \"A full disk\""
             ),
+            Alarm::NoMemory { used_bytes, limit_bytes } => format!(
+                "this member's state takes {used_bytes} bytes of memory, nearly all of the \
+                 {limit_bytes} that it may: delete keys, or give it more. While too few members \
+                 have memory, writes that grow are refused; see docs/operations.md, \
+                 \"Too little memory\""
+            ),
             Alarm::SnapshotFailed(SnapshotFailure { work, reason, ago_ms }) => format!(
                 "the last attempt to {} a snapshot failed {} s ago: {reason}; it is tried again, \
                  and the log grows meanwhile: look at the disk",
@@ -107,6 +125,10 @@ impl Alarm {
             }
             Alarm::NoState => {}
             Alarm::NoRoom { free_bytes } => shown["free_bytes"] = (*free_bytes).into(),
+            Alarm::NoMemory { used_bytes, limit_bytes } => {
+                shown["used_bytes"] = (*used_bytes).into();
+                shown["limit_bytes"] = (*limit_bytes).into();
+            }
             Alarm::SnapshotFailed(SnapshotFailure { work, reason, ago_ms }) => {
                 shown["work"] = work.as_str().into();
                 shown["reason"] = reason.as_str().into();

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use serde::Serialize;
-use store::{Command, Outcome, Refused, Revision};
+use store::{Command, CompactionCause, Outcome, Refused, Revision};
 
 use super::error::{Code, Refusal};
 use super::kv::write;
@@ -37,7 +37,7 @@ pub(super) async fn compact(
     // A name would be refused: asked for again, a compaction does no harm.
     let origin = once::origin(request.headers(), &doors.node)?;
     let body = body::read(request, doors.limits.body_timeout).await?;
-    let command = Command::Compact { revision: revision_of(&body)? };
+    let command = Command::Compact { revision: revision_of(&body)?, cause: CompactionCause::Asked };
     let options = WriteOptions { timeout, forward };
     let Written { log_id, outcome, .. } =
         write(&doors.node, command, options, origin.as_ref()).await?;

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use replica::{Failure, Unserved, WatchEnd, WatchRefusal};
 use serde_json::{Map, Value};
-use store::{CommandError, Origin, ReadError, Refused, Revision};
+use store::{CommandError, Origin, PinLifted, ReadError, Refused, Revision};
 
 use super::alarms::serves_nothing;
 use super::escape::BrokenEscape;
@@ -223,6 +223,12 @@ impl Refusal {
                  it was not done. Free space there or delete keys: /cluster/status of each member \
                  says how much it has. It goes on by itself then",
             ),
+            Failure::NoMemory => Refusal::new(
+                Code::NoSpace,
+                "too few members have memory left, so writes that grow are refused; it was not \
+                 done. Delete keys, or give the members more memory (--memory-limit): \
+                 /cluster/status of each member says how much it uses. It goes on by itself then",
+            ),
             Failure::Superseded => Refusal::new(
                 Code::Superseded,
                 "the leader changed and the write was dropped; it was not done. Send it again",
@@ -315,7 +321,7 @@ impl From<CommandError> for Refusal {
                 format!("{error}: a key has one new value or none"),
             ),
             CommandError::WrongTtl => Refusal::new(Code::BadTtl, error.to_string()),
-            CommandError::TooManyExpired | CommandError::ValueGiven => {
+            CommandError::Setting(_) | CommandError::TooManyExpired | CommandError::ValueGiven => {
                 Refusal::new(Code::BadParameter, error.to_string())
             }
         }
@@ -349,6 +355,12 @@ impl From<ReadError> for Refusal {
             ReadError::Compacted { oldest, .. } => (Code::Compacted, "oldest", oldest),
         };
         Refusal::new(code, error.to_string()).with(bound, revision.0)
+    }
+}
+
+impl From<PinLifted> for Refusal {
+    fn from(lifted: PinLifted) -> Refusal {
+        Refusal::new(Code::Compacted, lifted.to_string()).with("oldest", lifted.oldest.0)
     }
 }
 

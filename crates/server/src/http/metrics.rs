@@ -168,6 +168,27 @@ fn gauges(status: &NodeStatus) -> Vec<Row<u64>> {
         ("store_revision", "The store's version counter", published.revision.0),
         ("store_keys", "Keys that exist", published.keys),
         ("store_live_bytes", "Bytes of these keys and their values", published.live_bytes),
+        (
+            "store_history_bytes",
+            "Bytes that the past takes: old versions, removed keys, the order of writes",
+            published.history_bytes,
+        ),
+        (
+            "store_compact_revision",
+            "Reads before this revision are refused",
+            published.compact_revision.0,
+        ),
+        (
+            "memory_used_bytes",
+            "Bytes that all that is kept takes in memory, about",
+            replica.memory.used_bytes,
+        ),
+        (
+            "memory_limit_bytes",
+            "Bytes that it may take; 0 is without a limit",
+            replica.memory.limit_bytes,
+        ),
+        ("has_memory", "1 if there is memory for what grows", u64::from(!replica.memory.lacks)),
         ("store_sessions", "Sessions that are open", published.sessions),
         (
             "store_idempotency_keys",

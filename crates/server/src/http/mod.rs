@@ -42,6 +42,7 @@ mod reply;
 mod selection;
 mod serve;
 mod session;
+mod settings;
 mod snapshot;
 mod status;
 #[cfg(test)]
@@ -122,6 +123,7 @@ pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Rou
         ("/cluster/members/{member}", delete(membership::remove).patch(membership::readdress)),
         ("/cluster/members/{member}/promote", post(membership::promote)),
         ("/cluster/members/{member}/replace", post(membership::replace)),
+        ("/cluster/settings", get(settings::get).patch(settings::patch)),
         ("/cluster/transfer", post(cluster::transfer)),
         ("/health", get(health::health)),
         ("/livez", get(health::live)),

@@ -10,8 +10,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use raft::{FollowerStatus, MemberId, RoleName};
-use replica::KeptSnapshot;
+use replica::{KeptSnapshot, MemoryUse};
 use serde_json::{Map, Value, json};
+use store::{Published, Revision, Settings};
 
 use super::alarms::{Alarm, alarms};
 use super::cluster::member_json;
@@ -19,7 +20,7 @@ use super::error::Refusal;
 use super::kv::wall_ms;
 use super::leaders_page::{LeadersDesk, LeadersPage, Progress, SentBytes};
 use super::query::{Query, may_forward};
-use super::{Doors, reply};
+use super::{Doors, reply, time};
 use crate::node::{NodeStatus, Phase};
 
 /// A follower that has not answered for this long counts as silent, in ms.
@@ -44,7 +45,12 @@ pub(super) async fn status(
     let may_ask = may_forward(request.headers())?;
     let status = doors.node.status();
     let source = look_for_source(&doors.leaders_desk, &status, may_ask).await?;
-    Ok(reply::json(StatusCode::OK, &status_json(&status, &source)))
+    let mut shown = status_json(&status, &source);
+    if let Some(replica) = &status.replica {
+        let oldest_ms = doors.node.store().oldest_stamp_ms();
+        shown.insert("history".to_owned(), history_json(&replica.published, oldest_ms));
+    }
+    Ok(reply::json(StatusCode::OK, &shown))
 }
 
 async fn look_for_source(
@@ -157,6 +163,7 @@ fn replica_json(replica: &replica::Status, status: &NodeStatus) -> Map<String, V
         "age_ms": replica.age_ms,
         "pending": replica.pending,
         "disk": disk_json(&replica.room),
+        "memory": memory_json(&replica.memory),
     }) else {
         unreachable!("the literal above is an object")
     };
@@ -169,6 +176,31 @@ fn disk_json(room: &replica::RoomStatus) -> Value {
         "has_room": !room.lacks,
         "free_bytes": room.measured.map(|room| room.free_bytes),
         "spare_segments": room.measured.map(|room| room.spares),
+    })
+}
+
+/// What this member's state takes in memory, and may take; null without a limit.
+fn memory_json(memory: &MemoryUse) -> Value {
+    let limit_bytes = Some(memory.limit_bytes).filter(|bytes| *bytes > 0);
+    json!({
+        "has_memory": !memory.lacks,
+        "used_bytes": memory.used_bytes,
+        "limit_bytes": limit_bytes,
+    })
+}
+
+/// How much of the past can be read, and what has ended it: a limit, or somebody who asked for it;
+/// null while nothing did.
+fn history_json(published: &Published, oldest_ms: Option<u64>) -> Value {
+    let compacted = published.compact_revision > Revision(0);
+    let Settings { history_age_ms, history_bytes, .. } = published.settings;
+    json!({
+        "oldest_revision": published.compact_revision.max(Revision::FIRST).0,
+        "oldest_time": oldest_ms.map(time::format),
+        "limited_by": compacted.then(|| published.compacted_for.as_str()),
+        "bytes": published.history_bytes,
+        "bytes_max": history_bytes,
+        "age_ms_max": Some(history_age_ms).filter(|age_ms| *age_ms > 0),
     })
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use raft::{Event, Now};
-use replica::{Agreement, Replica, Room, RoomStatus, Stop, Submission};
+use replica::{Agreement, MemoryUse, Replica, Room, RoomStatus, Stop, Submission};
 use tracing::{error, info, warn};
 
 use super::inbox::{Inbox, Input};
@@ -113,6 +113,8 @@ struct Turn {
     settles_at: Option<u64>,
     /// The disk has too little room, by what was announced last.
     lacks_room: bool,
+    /// The same of memory.
+    lacks_memory: bool,
     ended: Option<Ended>,
 }
 
@@ -133,6 +135,7 @@ impl Driver {
             status_due: now,
             settles_at: Some(self.replica.status().last.index.0),
             lacks_room: false,
+            lacks_memory: false,
             ended: None,
         };
         let mut batch = Vec::new();
@@ -298,6 +301,7 @@ impl Driver {
         if now >= turn.status_due {
             let status = self.replica.status();
             self.settle(status.commit, turn);
+            announce_memory(status.memory, &mut turn.lacks_memory);
             self.status.refresh(status);
             turn.status_due = now + STATUS_INTERVAL;
         }
@@ -309,6 +313,24 @@ impl Driver {
             let expelled = self.roster.settle();
             turn.ended = turn.ended.take().or(expelled.map(Ended::Expelled));
         }
+    }
+}
+
+/// Whether there is memory is nothing to be overlooked (rule 11.2).
+fn announce_memory(memory: MemoryUse, announced: &mut bool) {
+    let MemoryUse { used_bytes, limit_bytes, lacks } = memory;
+    if std::mem::replace(announced, lacks) == lacks {
+        return;
+    }
+    if lacks {
+        warn!(
+            used_bytes,
+            limit_bytes,
+            "this member's memory is nearly full: delete keys, or give it more. While too few \
+             members have memory, writes that grow are refused; see docs/operations.md"
+        );
+    } else {
+        info!(used_bytes, limit_bytes, "this member has memory again");
     }
 }
 

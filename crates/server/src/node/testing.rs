@@ -217,6 +217,7 @@ impl Single {
             pending: 0,
             snapshots: replica::SnapshotStatus::default(),
             room: replica::RoomStatus::default(),
+            memory: replica::MemoryUse::default(),
         }
     }
 }

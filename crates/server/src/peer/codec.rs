@@ -5,7 +5,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message as _;
 use proto::peer as wire;
 use raft::{AppendResult, Body, Entry, EntryKind, Index, LogId, Message, ReadPoint, Term};
-use replica::{ForwardRefusal, PeerMessage, SAMPLES_MAX, Sample};
+use replica::{ForwardRefusal, MemoryUse, PeerMessage, SAMPLES_MAX, Sample};
 
 use super::frame::put_frame;
 use super::lease_codec::{answer_to_wire, ask_to_wire, read_answer, read_ask};
@@ -140,9 +140,11 @@ fn to_wire(message: &PeerMessage) -> wire::Message {
             let command = command.clone();
             (term.0, WireBody::Forward(wire::Forward { life: *life, number: *number, command }))
         }
-        PeerMessage::Report { samples, lacks_room } => {
+        PeerMessage::Report { samples, lacks_room, memory } => {
             let (samples, lacks_room) = (samples.iter().map(sample_to_wire).collect(), *lacks_room);
-            (0, WireBody::Report(wire::Report { samples, lacks_room }))
+            let MemoryUse { used_bytes, limit_bytes, lacks } = *memory;
+            let memory = Some(wire::report::Memory { used_bytes, limit_bytes, lacks });
+            (0, WireBody::Report(wire::Report { samples, lacks_room, memory }))
         }
         PeerMessage::Verdict { majority } => {
             let majority = Some(sample_to_wire(majority));
@@ -207,13 +209,16 @@ fn append_answer_to_wire(round: u64, result: AppendResult) -> wire::AppendAnswer
 }
 
 fn forward_result_to_wire(result: Result<LogId, ForwardRefusal>) -> wire::forward_answer::Result {
-    use wire::forward_answer::{Corrupt, NoSpace, NotLeader, Overloaded, Result, UnknownCommand};
+    use wire::forward_answer::{
+        Corrupt, NoMemory, NoSpace, NotLeader, Overloaded, Result, UnknownCommand,
+    };
     match result {
         Ok(LogId { term, index }) => Result::Proposed(wire::LogId { term: term.0, index: index.0 }),
         Err(ForwardRefusal::NotLeader) => Result::NotLeader(NotLeader {}),
         Err(ForwardRefusal::Overloaded) => Result::Overloaded(Overloaded {}),
         Err(ForwardRefusal::Corrupt) => Result::Corrupt(Corrupt {}),
         Err(ForwardRefusal::NoSpace) => Result::NoSpace(NoSpace {}),
+        Err(ForwardRefusal::NoMemory) => Result::NoMemory(NoMemory {}),
         Err(ForwardRefusal::UnknownCommand) => Result::UnknownCommand(UnknownCommand {}),
     }
 }
@@ -313,6 +318,7 @@ fn read_forward_answer(answer: wire::ForwardAnswer) -> Result<PeerMessage, Malfo
         Result::Overloaded(_) => Err(ForwardRefusal::Overloaded),
         Result::Corrupt(_) => Err(ForwardRefusal::Corrupt),
         Result::NoSpace(_) => Err(ForwardRefusal::NoSpace),
+        Result::NoMemory(_) => Err(ForwardRefusal::NoMemory),
         Result::UnknownCommand(_) => Err(ForwardRefusal::UnknownCommand),
     };
     let wire::ForwardAnswer { life, number, .. } = answer;
@@ -325,7 +331,10 @@ fn read_report(report: wire::Report) -> Result<PeerMessage, Malformed> {
     }
     let samples: Result<Vec<Sample>, Malformed> =
         report.samples.into_iter().map(read_sample).collect();
-    Ok(PeerMessage::Report { samples: samples?, lacks_room: report.lacks_room })
+    let wire::report::Memory { used_bytes, limit_bytes, lacks } = report.memory.unwrap_or_default();
+    let (used_bytes, limit_bytes) = (number(used_bytes)?, number(limit_bytes)?);
+    let memory = MemoryUse { used_bytes, limit_bytes, lacks };
+    Ok(PeerMessage::Report { samples: samples?, lacks_room: report.lacks_room, memory })
 }
 
 fn read_sample(sample: wire::Sample) -> Result<Sample, Malformed> {

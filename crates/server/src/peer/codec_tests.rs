@@ -107,6 +107,7 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         Just(Err(ForwardRefusal::Overloaded)),
         Just(Err(ForwardRefusal::Corrupt)),
         Just(Err(ForwardRefusal::NoSpace)),
+        Just(Err(ForwardRefusal::NoMemory)),
         Just(Err(ForwardRefusal::UnknownCommand)),
     ];
     prop_oneof![
@@ -123,11 +124,17 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         (any::<u64>(), any::<u64>(), result).prop_map(|(life, number, result)| {
             PeerMessage::ForwardAnswer { life, number, result }
         }),
-        (prop::collection::vec(sample(), 0..=SAMPLES_MAX), any::<bool>())
-            .prop_map(|(samples, lacks_room)| PeerMessage::Report { samples, lacks_room }),
+        (prop::collection::vec(sample(), 0..=SAMPLES_MAX), any::<bool>(), memory()).prop_map(
+            |(samples, lacks_room, memory)| PeerMessage::Report { samples, lacks_room, memory }
+        ),
         sample().prop_map(|majority| PeerMessage::Verdict { majority }),
         about_lease(),
     ]
+}
+
+fn memory() -> impl Strategy<Value = MemoryUse> {
+    (number_in_range(), number_in_range(), any::<bool>())
+        .prop_map(|(used_bytes, limit_bytes, lacks)| MemoryUse { used_bytes, limit_bytes, lacks })
 }
 
 /// Reads every frame of `buffer`.

@@ -24,13 +24,15 @@ pub(super) struct Joined {
     pub(super) worker: LogWorker<Storage>,
     pub(super) recovered: Recovered,
     pub(super) configuration: Configuration,
+    /// Whether it puts its own settings in where nobody has (`settings.rs`).
+    pub(super) seeds: bool,
 }
 
 impl Joined {
     /// A member that gets everything from the leader, its own place in the cluster too.
     fn with_nothing(worker: LogWorker<Storage>, recovered: Recovered, cluster_id: u128) -> Joined {
         let configuration = Configuration::founding(cluster_id, [].into());
-        Joined { worker, recovered, configuration }
+        Joined { worker, recovered, configuration, seeds: false }
     }
 
     /// Whether the members are those that founded the cluster.
@@ -49,7 +51,7 @@ impl Member {
             Some(configuration) => {
                 self.check_ours(&configuration)?;
                 self.warn_of_differences(&configuration);
-                Joined { worker, recovered, configuration }
+                Joined { worker, recovered, configuration, seeds: true }
             }
             None if recovered.restored.log.start().index.0 > 0 => {
                 self.go_on_without_a_state(worker, recovered)?
@@ -187,14 +189,15 @@ impl Member {
             info!("no --peers: this member is a cluster of one");
         }
         self.door.hello.say(me.clone());
-        let configuration = match settle(&me, &self.status).await.map_err(StartError::Refused)? {
-            Settled::Found(members) => Configuration::founding(draw_long()?, members),
-            Settled::Adopt(configuration) => configuration,
-            Settled::Join(Configuration { cluster_id, .. }) => {
-                self.directory.set_joining(cluster_id)?;
-                return Ok(Joined::with_nothing(worker, recovered, cluster_id));
-            }
-        };
+        let (configuration, seeds) =
+            match settle(&me, &self.status).await.map_err(StartError::Refused)? {
+                Settled::Found(members) => (Configuration::founding(draw_long()?, members), true),
+                Settled::Adopt(configuration) => (configuration, false),
+                Settled::Join(Configuration { cluster_id, .. }) => {
+                    self.directory.set_joining(cluster_id)?;
+                    return Ok(Joined::with_nothing(worker, recovered, cluster_id));
+                }
+            };
         let founding = configuration.clone();
         let (worker, restored) = blocking(move || {
             let restored = worker.found(&founding, FOUNDING_STAMP_MS);
@@ -204,7 +207,7 @@ impl Member {
         .map_err(|error| StartError::Founding(error.to_string()))?;
         let configured = Some(configuration.clone());
         let recovered = Recovered { restored, configuration: configured, ..recovered };
-        Ok(Joined { worker, recovered, configuration })
+        Ok(Joined { worker, recovered, configuration, seeds })
     }
 }
 

@@ -8,8 +8,9 @@
 //! 4. Without a cluster: found one or be adopted into one (`peer::settle`, rules 3.2–3.4). The
 //!    founding entry is durable before anybody hears of the cluster.
 //! 5. Start the threads, dial the peers, admit their streams.
-//! 6. A member that is joining asks for its vote once it has caught up (`joining.rs`).
-//! 7. When told to stop: hand over leadership, finish what is being answered, close the streams.
+//! 6. Where the cluster has no settings yet, put in those of the flags (`settings.rs`, rule 4.5).
+//! 7. A member that is joining asks for its vote once it has caught up (`joining.rs`).
+//! 8. When told to stop: hand over leadership, finish what is being answered, close the streams.
 //!    When the member can not go on: stop at once, and say why.
 
 mod descriptors;
@@ -17,6 +18,7 @@ mod disk;
 mod error;
 mod join;
 mod joining;
+mod settings;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -34,11 +36,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use crate::config::Config;
+use crate::config::{Config, MEMORY_LIMIT_PERCENT_DEFAULT};
 use crate::http::{self, Limits};
 use crate::node::{
     About, Clock, Driver, Hung, Inbox, LogQueue, Node, RoomBoard, SnapshotQueue, StatusBoard,
-    Threads, start,
+    Threads, available_bytes, start,
 };
 use crate::peer::{Dialler, Hello, HelloBoard, Inbound, Introduction, PeerDoor, Peers, Roster};
 use descriptors::Waiting;
@@ -110,10 +112,13 @@ impl Server {
             }
         };
         waiting.begin();
+        let seeds = joined.seeds;
         let mut running = member.start(joined)?;
+        let settings = settings::settle(member.node.clone(), member.config.seed, seeds);
         let outcome: Result<(), StartError> = tokio::select! {
             failed = running.threads.failed() => Err(failed.into()),
             settled = member.settle_in() => settled,
+            never = settings => match never {},
             () = &mut shutdown => Ok(()),
         };
         let inbound = Arc::clone(&member.door.inbound);
@@ -235,7 +240,7 @@ impl Member {
     /// Starts the threads and the streams; the peers may come.
     fn start(&mut self, joined: Joined) -> Result<Running, StartError> {
         let changed = !joined.is_founding();
-        let Joined { worker, recovered, configuration } = joined;
+        let Joined { worker, recovered, configuration, .. } = joined;
         let (snapshots, found) = self.snapshots.take().expect("they are opened with the log");
         let mut store = self.store.take().expect("a member starts once");
         if let Some(state) = found.store {
@@ -247,6 +252,7 @@ impl Member {
         let mut replica = Replica::new(raft, configuration.clone(), recovered, store, clock.now());
         let options =
             SnapshotOptions { bytes_min: self.config.snapshot_bytes, ..SnapshotOptions::default() };
+        replica.limit_memory(clock.now(), self.memory_limit_bytes());
         replica.keep_snapshots(options, found.kept, found.configuration);
         self.node.watches().serve(Arc::clone(replica.dispatcher()));
         let me = self.introduce(configuration.cluster_id);
@@ -274,6 +280,17 @@ impl Member {
         let threads = start(driver, worker, snapshots).map_err(StartError::System)?;
         self.status.running();
         Ok(Running { threads })
+    }
+
+    /// As it was set, or a part of what there is; 0 where the system does not say how much that is.
+    fn memory_limit_bytes(&self) -> u64 {
+        let part = |bytes: u64| bytes / 100 * MEMORY_LIMIT_PERCENT_DEFAULT;
+        let limit_bytes = self.config.memory_limit_bytes.or_else(|| available_bytes().map(part));
+        match limit_bytes {
+            Some(limit_bytes) => info!(limit_bytes, "the state may take so much memory"),
+            None => warn!("how much memory there is can not be told: set --memory-limit"),
+        }
+        limit_bytes.unwrap_or(0)
     }
 
     /// What this member says of itself to the others of its cluster.

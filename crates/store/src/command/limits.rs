@@ -8,6 +8,7 @@ use prost::Message;
 use super::{Command, Origin, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, wire};
 use crate::key_range::KeyRange;
 use crate::lease::TTL_S_MAX;
+use crate::settings::SettingsError;
 
 /// The longest name of a change, in bytes ([`Origin::Key`]).
 pub const ONCE_KEY_BYTES_MAX: usize = 128;
@@ -54,6 +55,7 @@ impl Command {
                 }
                 keys.iter().try_for_each(|due| limits.check_key(&due.key))
             }
+            Command::ChangeSettings(change) => change.validate().map_err(CommandError::Setting),
             Command::Compact { .. }
             | Command::LeaseGrant { .. }
             | Command::LeaseRevoke { .. }
@@ -158,6 +160,8 @@ pub enum CommandError {
         /// How many it has.
         bytes: usize,
     },
+    /// A setting is out of its bounds.
+    Setting(SettingsError),
     /// The command is longer than [`Limits::request_bytes_max`].
     RequestTooLarge {
         /// Its encoded length.
@@ -207,6 +211,7 @@ impl fmt::Display for CommandError {
                     "the key of a change has {bytes} bytes; 1 to {ONCE_KEY_BYTES_MAX} are allowed"
                 )
             }
+            CommandError::Setting(error) => error.fmt(f),
             CommandError::RequestTooLarge { bytes, bytes_max } => {
                 write!(f, "the request has {bytes} bytes; at most {bytes_max} are allowed")
             }

@@ -3,15 +3,16 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{Condition, DecodeError, Origin, PutLifetime, txn_wire};
+use super::{CompactionCause, Condition, DecodeError, Origin, PutLifetime, txn_wire};
 use crate::deadlines::DueKey;
 use crate::key_range::KeyRange;
 use crate::lease::Grant;
+use crate::settings::SettingsChange;
 use crate::types::{LeaseId, Revision, SessionId};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Command {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     kind: Option<Kind>,
 }
 
@@ -41,6 +42,8 @@ enum Kind {
     Expire(Expire),
     #[prost(message, tag = "12")]
     DeleteRecord(DeleteRecord),
+    #[prost(message, tag = "13")]
+    ChangeSettings(ChangeSettings),
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -127,6 +130,18 @@ enum ConditionKind {
 struct Compact {
     #[prost(uint64, tag = "1")]
     revision: u64,
+    #[prost(uint32, tag = "2")]
+    cause: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct ChangeSettings {
+    #[prost(uint64, optional, tag = "1")]
+    history_age_ms: Option<u64>,
+    #[prost(uint64, optional, tag = "2")]
+    history_bytes: Option<u64>,
+    #[prost(bool, tag = "3")]
+    seed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -216,7 +231,13 @@ impl From<&super::Command> for Command {
             }),
             super::Command::DeleteRecord { record } => Kind::DeleteRecord(DeleteRecord { record }),
             super::Command::Txn(txn) => Kind::Txn(txn.into()),
-            super::Command::Compact { revision } => Kind::Compact(Compact { revision: revision.0 }),
+            super::Command::Compact { revision, cause } => {
+                Kind::Compact(Compact { revision: revision.0, cause: cause_number(cause) })
+            }
+            super::Command::ChangeSettings(change) => {
+                let SettingsChange { history_age_ms, history_bytes, seed } = change;
+                Kind::ChangeSettings(ChangeSettings { history_age_ms, history_bytes, seed })
+            }
             super::Command::OpenSession => Kind::OpenSession(Empty {}),
             super::Command::CloseSession { session } => {
                 Kind::CloseSession(CloseSession { session: session.0 })
@@ -254,8 +275,17 @@ impl TryFrom<Command> for super::Command {
             }
             Kind::Once(once) => once.try_into()?,
             Kind::Check(Empty {}) => super::Command::Check,
-            Kind::Compact(Compact { revision }) => {
-                super::Command::Compact { revision: Revision(revision) }
+            Kind::Compact(Compact { revision, cause }) => {
+                let cause = cause_of(cause).ok_or(DecodeError::UnknownKind)?;
+                super::Command::Compact { revision: Revision(revision), cause }
+            }
+            Kind::ChangeSettings(change) => {
+                let ChangeSettings { history_age_ms, history_bytes, seed } = change;
+                super::Command::ChangeSettings(SettingsChange {
+                    history_age_ms,
+                    history_bytes,
+                    seed,
+                })
             }
             Kind::LeaseGrant(LeaseGrant { lease, ttl_s }) => {
                 super::Command::LeaseGrant { lease: LeaseId(lease), ttl_s }
@@ -274,6 +304,27 @@ impl TryFrom<Command> for super::Command {
             }
         })
     }
+}
+
+/// A cause as it is encoded, here and in snapshots.
+pub(crate) fn cause_number(cause: CompactionCause) -> u32 {
+    match cause {
+        CompactionCause::Asked => 0,
+        CompactionCause::Age => 1,
+        CompactionCause::Bytes => 2,
+        CompactionCause::Memory => 3,
+    }
+}
+
+/// The cause that is encoded so.
+pub(crate) fn cause_of(number: u32) -> Option<CompactionCause> {
+    Some(match number {
+        0 => CompactionCause::Asked,
+        1 => CompactionCause::Age,
+        2 => CompactionCause::Bytes,
+        3 => CompactionCause::Memory,
+        _ => return None,
+    })
 }
 
 impl TryFrom<Put> for super::Command {

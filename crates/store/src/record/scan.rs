@@ -23,7 +23,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use super::{Record, escaped, unescaped};
-use crate::read::Pinned;
+use crate::read::{PinLifted, Pinned};
 use crate::types::{KeyValue, Revision};
 use crate::version::{Versions, With};
 
@@ -70,8 +70,8 @@ pub struct Fields {
 
 impl Pinned {
     /// The fields of a record as they were then. Holds no lock for longer than one leaf takes.
-    pub fn fields(&self, record: &Record, request: &FieldsRequest) -> Fields {
-        Scan::new(self.revision(), record, request).run(self)
+    pub fn fields(&self, record: &Record, request: &FieldsRequest) -> Result<Fields, PinLifted> {
+        self.still(Scan::new(self.revision(), record, request).run(self))
     }
 }
 

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::history::History;
+use super::history::{Ages, History};
 use super::wire;
 use super::{SNAPSHOT_FORMAT, SnapshotError};
 use crate::apply::Store;
+use crate::command::CompactionCause;
+use crate::command::wire::cause_of;
 use crate::hash::STATE_HASH_VERSION;
 use crate::lease::{Grant, LEASE_TTL_S_MIN, Lease, TTL_S_MAX};
 use crate::ledger::Ledger;
 use crate::once::{KeyedReply, Once, Reply, Session};
+use crate::settings::{Settings, SettingsChange};
 use crate::state::State;
 use crate::tree::Tree;
 use crate::types::{AGE_MS_MAX, LeaseId, Lifetime, Revision, SessionId};
@@ -23,6 +26,8 @@ pub(super) const NUMBER_MAX: u64 = 1 << 62;
 /// What was read so far.
 pub(super) struct Builder {
     head: wire::Head,
+    settings: Settings,
+    compacted_for: CompactionCause,
     tree: Tree,
     ledger: Ledger,
     last_lease: Option<LeaseId>,
@@ -49,15 +54,22 @@ impl Builder {
         consistent(countable, "numbers are at most 2^62")?;
         let sound = head.revision >= Revision::FIRST.0 && head.compact_revision <= head.revision;
         consistent(sound, "revisions go from the compacted one to the newest")?;
+        let settings = head.settings.as_ref().map(read_settings).transpose()?;
+        let set_before = settings.is_none_or(|known| known.changed_index <= head.applied_index);
+        consistent(set_before, "settings were changed before the snapshot")?;
+        let ages = if settings.is_some() { Ages::Told } else { Ages::All(head.age_ms) };
+        let compacted_for = cause_of(head.compacted_for).ok_or(SnapshotError::UnknownRecord)?;
         Ok(Builder {
             head,
+            settings: settings.unwrap_or_default(),
+            compacted_for,
             tree: Tree::new(),
             ledger: Ledger::default(),
             last_lease: None,
             open: None,
             last: None,
             versions: 0,
-            history: History::new(head.has_events),
+            history: History::new(head.has_events, ages),
             keys_over: false,
             once: Once::default(),
             last_session: None,
@@ -209,7 +221,9 @@ impl Builder {
 
     pub(super) fn end(&mut self, end: wire::End, digest: u64) -> Result<(), SnapshotError> {
         self.end_keys()?;
-        self.history.finish(&self.tree, self.head.stamp_ms)?;
+        let times = (self.head.stamp_ms, self.head.age_ms);
+        self.history.finish(&self.tree, times)?;
+        self.ledger.tally.superseded_bytes = self.history.superseded_bytes;
         let sessions = self.once.session_count() as u64;
         let once_keys = self.once.key_count() as u64;
         let leases = self.ledger.leases.len() as u64;
@@ -233,6 +247,8 @@ impl Builder {
             age_ms: head.age_ms,
             revision: Revision(head.revision),
             compact_revision: Revision(head.compact_revision),
+            compacted_for: self.compacted_for,
+            settings: self.settings,
             ledger: self.ledger,
             event_bytes: self.tree.events.bytes(),
             once: self.once,
@@ -251,6 +267,17 @@ pub(super) fn consistent(holds: bool, rule: &'static str) -> Result<(), Snapshot
 
 pub(super) fn in_order(holds: bool, rule: &'static str) -> Result<(), SnapshotError> {
     if holds { Ok(()) } else { Err(SnapshotError::OutOfOrder { rule }) }
+}
+
+fn read_settings(record: &wire::Settings) -> Result<Settings, SnapshotError> {
+    let wire::Settings { history_age_ms, history_bytes, changed_index } = *record;
+    let bounds = SettingsChange {
+        history_age_ms: Some(history_age_ms),
+        history_bytes: Some(history_bytes),
+        seed: false,
+    };
+    consistent(bounds.validate().is_ok(), "settings are within their bounds")?;
+    Ok(Settings { history_age_ms, history_bytes, changed_index })
 }
 
 fn read_reply(encoded: &[u8]) -> Result<Reply, SnapshotError> {

@@ -11,11 +11,13 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::wire::{self, Kind, Record};
 use super::{LENGTH_BYTES, RECORD_BYTES_MAX, SNAPSHOT_FORMAT};
+use crate::command::wire::cause_number;
 use crate::hash::STATE_HASH_VERSION;
 use crate::lease::Lease;
 use crate::once::Reply;
-use crate::pins::Pin;
+use crate::pins::{Patience, Pin};
 use crate::read::Published;
+use crate::settings::Settings;
 use crate::state::State;
 use crate::tree::Tree;
 use crate::types::{LeaseId, Revision, SessionId};
@@ -95,7 +97,7 @@ impl std::fmt::Debug for Digest {
 
 impl Capture {
     pub(crate) fn new(tree: Arc<Tree>, state: State) -> Capture {
-        let pin = tree.pins.pin(state.compact_revision);
+        let pin = tree.pins.pin(state.compact_revision, Patience::Unbounded);
         Capture {
             _pin: pin.expect("nothing goes that the state of now still needs"),
             events: 0,
@@ -215,6 +217,7 @@ impl Capture {
                 None => revisions.push(wire::Written {
                     revision: event.mark.revision.0,
                     stamp_ms: event.mark.stamp_ms,
+                    age_ms: event.mark.age_ms,
                     keys: vec![key],
                 }),
             }
@@ -345,7 +348,14 @@ fn head(state: &State) -> wire::Head {
         hash_version: STATE_HASH_VERSION,
         state_hash: state.hash(),
         has_events: true,
+        settings: Some(settings(&state.settings)),
+        compacted_for: cause_number(state.compacted_for),
     }
+}
+
+fn settings(settings: &Settings) -> wire::Settings {
+    let Settings { history_age_ms, history_bytes, changed_index } = *settings;
+    wire::Settings { history_age_ms, history_bytes, changed_index }
 }
 
 fn granted(lease: &Lease) -> wire::Lease {

@@ -53,6 +53,21 @@ pub(super) struct Head {
     pub(super) state_hash: u64,
     #[prost(bool, tag = "10")]
     pub(super) has_events: bool,
+    #[prost(message, optional, tag = "11")]
+    pub(super) settings: Option<Settings>,
+    #[prost(uint32, tag = "12")]
+    pub(super) compacted_for: u32,
+}
+
+/// The replicated settings.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(super) struct Settings {
+    #[prost(uint64, tag = "1")]
+    pub(super) history_age_ms: u64,
+    #[prost(uint64, tag = "2")]
+    pub(super) history_bytes: u64,
+    #[prost(uint64, tag = "3")]
+    pub(super) changed_index: u64,
 }
 
 /// A key with some of its versions, oldest first. One with very many comes in several records.
@@ -120,6 +135,8 @@ pub(super) struct Written {
     pub(super) stamp_ms: u64,
     #[prost(bytes = "bytes", repeated, tag = "3")]
     pub(super) keys: Vec<Bytes>,
+    #[prost(uint64, tag = "4")]
+    pub(super) age_ms: u64,
 }
 
 /// A session with the answers it keeps, which come by ascending number.

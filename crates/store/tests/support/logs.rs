@@ -4,9 +4,9 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use store::{
-    Command, Compare, Condition, DueKey, Filter, Grant, KeyRange, Lease, LeaseId, Limits, Operand,
-    Origin, Put, PutLifetime, RangeRequest, Relation, Revision, SessionId, Sort, SortBy, Store,
-    Txn, TxnOp,
+    Command, CompactionCause, Compare, Condition, DueKey, Filter, Grant, KeyRange, Lease, LeaseId,
+    Limits, Operand, Origin, Put, PutLifetime, RangeRequest, Relation, Revision, SessionId,
+    SettingsChange, Sort, SortBy, Store, Txn, TxnOp,
 };
 
 use super::{LIMITS, apply, entry};
@@ -63,6 +63,7 @@ enum Step {
         change: Change,
     },
     Check,
+    Settings(SettingsChange),
 }
 
 /// A put or delete of one key, perhaps with a condition.
@@ -236,6 +237,16 @@ fn plain_step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn settings() -> impl Strategy<Value = SettingsChange> {
+    (any::<Option<u16>>(), prop::option::of(4_096u64..9_000), any::<bool>()).prop_map(
+        |(age_ms, history_bytes, seed)| SettingsChange {
+            history_age_ms: age_ms.map(u64::from),
+            history_bytes,
+            seed,
+        },
+    )
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let in_session = (any::<Index>(), 1u64..7, any::<Index>(), change());
     prop_oneof![
@@ -254,6 +265,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0u8..7, txn()).prop_map(|(key, txn)| Step::KeyedTxn { key, txn }),
         1 => (0u8..7, 1u64..5).prop_map(|(key, ttl_s)| Step::KeyedGrant { key, ttl_s }),
         1 => Just(Step::Check),
+        1 => settings().prop_map(Step::Settings),
     ]
 }
 
@@ -316,9 +328,13 @@ fn commands(step: Step, opened: &[SessionId], store: &Store) -> Vec<Option<Comma
             vec![Some(Command::Once { origin: Origin::Key(vec![key].into()), command })]
         }
         Step::Compact(revision) => {
-            vec![Some(Command::Compact { revision: Revision(revision) })]
+            vec![Some(Command::Compact {
+                revision: Revision(revision),
+                cause: CompactionCause::Asked,
+            })]
         }
         Step::Check => vec![Some(Command::Check)],
+        Step::Settings(change) => vec![Some(Command::ChangeSettings(change))],
         Step::Put(put) => vec![Some(put.into())],
         Step::Grant { lease, ttl_s } => vec![Some(Command::LeaseGrant { lease, ttl_s })],
         Step::KeyedGrant { key, ttl_s } => {

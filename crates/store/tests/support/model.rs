@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use store::{
     Command, Condition, Filter, KeyRange, KeyValue, LogEntry, Outcome, Put, RangeRequest,
-    RangeResponse, ReadError, Refused, Revision, SortBy,
+    RangeResponse, ReadError, Refused, Revision, Settings, SettingsChange, SortBy,
 };
 
 use super::leases::{Leases, lifetime};
@@ -21,6 +21,8 @@ pub(crate) struct Model {
     pub(crate) events: Vec<(Revision, Bytes)>,
     pub(crate) once: Once,
     pub(crate) leases: Leases,
+    /// Once somebody has set them.
+    settings: Option<Settings>,
     /// That of the last entry.
     age_ms: u64,
     pub(crate) keys: BTreeMap<Bytes, Vec<(Revision, Option<KeyValue>)>>,
@@ -34,7 +36,8 @@ impl Model {
         let outcome = match command {
             None => Outcome::Nothing,
             Some(Command::OpenSession) => self.once.open(entry),
-            Some(Command::Compact { revision }) => self.compact(*revision),
+            Some(Command::Compact { revision, .. }) => self.compact(*revision),
+            Some(Command::ChangeSettings(change)) => self.change_settings(change, entry.index),
             Some(Command::CloseSession { session }) => self.once.close(*session, age_ms),
             Some(Command::Check) => Outcome::Checked { state_hash: 0 },
             Some(Command::Once { origin, command }) => {
@@ -50,6 +53,22 @@ impl Model {
         };
         self.once.expire(age_ms);
         outcome
+    }
+
+    /// A seed counts only if nothing was set before.
+    fn change_settings(&mut self, change: &SettingsChange, index: u64) -> Outcome {
+        let mut settings = self.settings.unwrap_or_default();
+        if !change.seed || self.settings.is_none() {
+            if let Some(age_ms) = change.history_age_ms {
+                settings.history_age_ms = age_ms;
+            }
+            if let Some(bytes) = change.history_bytes {
+                settings.history_bytes = bytes;
+            }
+            settings.changed_index = index;
+            self.settings = Some(settings);
+        }
+        Outcome::SettingsChanged { settings }
     }
 
     fn compact(&mut self, requested: Revision) -> Outcome {

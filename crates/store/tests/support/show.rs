@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use store::{
     EventKind, EventPosition, Events, Fields, FirstAnswer, FirstOutcome, History, KeyValue, Lease,
-    Lifetime, Outcome, RangeResponse, Refused, TxnResponse, TxnResult,
+    Lifetime, Outcome, RangeResponse, Refused, Settings, TxnResponse, TxnResult,
 };
 
 pub(crate) fn show_range(response: &RangeResponse) -> String {
@@ -55,6 +55,11 @@ pub(crate) fn show_outcome(outcome: &Outcome) -> String {
         Outcome::Stale => "stale: the answer was acknowledged\n".into(),
         Outcome::KeyReused => "the key was used for another change\n".into(),
         Outcome::TableFull => "table full\n".into(),
+        Outcome::SettingsChanged { settings } => {
+            let Settings { history_age_ms, history_bytes, changed_index } = settings;
+            let by = format!("changed by entry {changed_index}");
+            format!("history of {history_age_ms} ms, {history_bytes} bytes; {by}\n")
+        }
         Outcome::Checked { state_hash } => format!("hash {state_hash:016x}\n"),
     }
 }

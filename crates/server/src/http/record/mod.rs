@@ -14,8 +14,8 @@ use axum::http::{HeaderMap, Request, Response};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use store::{
-    Command, Condition, Fields, FieldsRequest, FirstOutcome, KeyRange, Outcome, Pinned, Put,
-    PutLifetime, Record, Revision,
+    Command, Condition, Fields, FieldsRequest, FirstOutcome, KeyRange, Outcome, PinLifted, Pinned,
+    Put, PutLifetime, Record, Revision,
 };
 
 use self::answer::{Place, Shown};
@@ -178,20 +178,21 @@ async fn read(doors: &Doors, query: Option<&str>) -> Result<Response<Body>, Refu
     let Reading { which, page, .. } = &reading;
     match &which.field {
         Some((_, key)) => {
-            let found = pinned.stamped(key);
+            let found = pinned.stamped(key)?;
             let found = found.ok_or_else(|| answer::missing(which, pinned.revision()))?;
             let shown = Shown { revision: pinned.revision(), age_ms, stale };
             Ok(answer::field(&found, shown))
         }
         None => {
             let request = FieldsRequest { work_bytes_max: WORK_BYTES_MAX, ..page.clone() };
-            let found = pinned.fields(&which.record, &request);
+            let found = pinned.fields(&which.record, &request)?;
             let is_first = page.from.is_empty();
-            if found.fields.is_empty() && is_first && !is_there(&which.record, &found, &pinned) {
+            let is_empty = found.fields.is_empty() && is_first;
+            if is_empty && !is_there(&which.record, &found, &pinned)? {
                 return Err(answer::missing(which, pinned.revision()));
             }
             let next = found.next.as_ref();
-            let next = next.map(|next| cursor(next, &which.record, &pinned));
+            let next = next.map(|next| cursor(next, &which.record, &pinned)).transpose()?;
             let next = next.map(|cursor| cursor.encode(&reading.scope));
             let shown = Shown { revision: pinned.revision(), age_ms, stale };
             Ok(answer::fields(which, &found, next, shown))
@@ -200,17 +201,18 @@ async fn read(doors: &Doors, query: Option<&str>) -> Result<Response<Body>, Refu
 }
 
 /// Whether a record of which nothing was found has a field all the same, of another beginning.
-fn is_there(record: &Record, found: &Fields, pinned: &Pinned) -> bool {
+fn is_there(record: &Record, found: &Fields, pinned: &Pinned) -> Result<bool, PinLifted> {
     let any = FieldsRequest { work_bytes_max: WORK_BYTES_MAX, ..request::any_field() };
-    found.next.is_some() || {
-        let found = pinned.fields(record, &any);
-        !found.fields.is_empty() || found.next.is_some()
+    if found.next.is_some() {
+        return Ok(true);
     }
+    let found = pinned.fields(record, &any)?;
+    Ok(!found.fields.is_empty() || found.next.is_some())
 }
 
 /// Where the page goes on that begins with this name. One that is too long for a URL is found from
 /// the beginning of it.
-fn cursor(next: &Bytes, record: &Record, pinned: &Pinned) -> Cursor {
+fn cursor(next: &Bytes, record: &Record, pinned: &Pinned) -> Result<Cursor, PinLifted> {
     let revision = pinned.revision();
     let start = next.slice(..next.len().min(Cursor::START_BYTES_MAX));
     let mut skip = 0;
@@ -218,7 +220,7 @@ fn cursor(next: &Bytes, record: &Record, pinned: &Pinned) -> Cursor {
         let mut from = start.clone();
         loop {
             let request = FieldsRequest { from, limit: 100, ..request::any_field() };
-            let page = pinned.fields(record, &request);
+            let page = pinned.fields(record, &request)?;
             skip += page.fields.iter().take_while(|field| field.name < *next).count() as u64;
             match page.next {
                 Some(further) if further < *next => from = further,
@@ -226,5 +228,5 @@ fn cursor(next: &Bytes, record: &Record, pinned: &Pinned) -> Cursor {
             }
         }
     }
-    Cursor { revision, start, skip }
+    Ok(Cursor { revision, start, skip })
 }

@@ -29,6 +29,8 @@ async fn every_definite_failure_says_that_nothing_was_done() {
         (Failure::Corrupt, 503, "corrupt"),
         (Failure::Superseded, 503, "superseded"),
         (Failure::NotLeader { leader: None }, 421, "not_leader"),
+        (Failure::NoSpace, 507, "no_space"),
+        (Failure::NoMemory, 507, "no_space"),
     ] {
         let (told_status, _, body) = told_of(failure).await;
         assert_eq!((told_status, &body["error"]), (status, &json!(code)));

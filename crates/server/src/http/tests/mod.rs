@@ -14,6 +14,7 @@ mod once;
 mod past;
 mod published;
 mod record;
+mod settings;
 mod snapshot;
 mod status;
 mod txn;

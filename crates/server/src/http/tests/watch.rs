@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use store::{Command, KeyRange, Put, Revision};
+use store::{Command, CompactionCause, KeyRange, Put, Revision};
 use tokio::net::TcpStream;
 
 use super::world::{Client, DEADLINE, World, request};
@@ -219,7 +219,7 @@ async fn what_is_compacted_is_gone() {
     for value in ["1", "2", "3"] {
         world.put("k", value).await;
     }
-    write(&node, Command::Compact { revision: Revision(3) }).await;
+    write(&node, Command::Compact { revision: Revision(3), cause: CompactionCause::Asked }).await;
     let answer = world.ask("GET", "/watch?key=k&from_revision=2").await;
     assert_eq!(answer.assert_refused(410, "compacted")["oldest"], 3);
     let answer = world.request("GET", "/watch?key=k", &["Last-Event-ID: 1"], b"").await;
