@@ -35,7 +35,7 @@ const OTHER_WRITES_MAX: u64 = 30;
 /// The others write in so many bursts.
 const OTHER_BURSTS: u64 = 3;
 /// Requests of a crowd, at least and at most, within so many times the longest delay of a message.
-const CROWD: (u64, u64) = (8, 24);
+const CROWD: (u64, u64) = (6, 16);
 const CROWD_DELAYS: u64 = 8;
 /// Of a thousand snapshots that are installed so many have their member struck.
 const INSTALL_STRUCK_PER_MILLE: u64 = 400;

@@ -1,6 +1,7 @@
 //! Opening: which segments live, what they hold, whether the end is torn or corrupt, and making it
 //! all durable before anyone believes it.
 
+mod evidence;
 mod inspect;
 mod repair;
 

@@ -20,16 +20,20 @@ use std::path::PathBuf;
 
 use disk::{Disk, File};
 
+use super::evidence::Evidence;
 use super::{LiveSegment, Replay, copy_frames, is_no_tear, read_header, read_segment};
 use crate::error::{Corruption, Damage, OpenError};
 use crate::folder::Folder;
-use crate::format::{
-    BLOCK_BYTES, COUNTER_MAX, FrameHeader, Marks, SegmentHeader, decode_checksum, encode,
-};
+use crate::format::{BLOCK_BYTES, COUNTER_MAX, FrameHeader, Marks, SegmentHeader, encode};
 use crate::outline::{LogId, Outline, some};
-use crate::search::{Found, Sought, search_frames};
 use crate::segment::SegmentReader;
 use crate::types::{Forecast, HardState, Options, Repaired};
+
+/// The number of a log's first flush.
+const FIRST_FLUSH: u64 = 1;
+
+/// So many frames without records end a repaired log, of a block each.
+const MARKS_FRAMES: u64 = 2;
 
 /// What a log is made anew from.
 struct Plan {
@@ -90,7 +94,7 @@ fn plan<D: Disk>(
     if let Some(plan) = keep_end(folder, &chain, numbers, options, snapshots)? {
         return Ok(Some(plan));
     }
-    let Some(evidence) = Evidence::find(folder, newest)? else { return Ok(None) };
+    let Some(evidence) = Evidence::find(folder, numbers)? else { return Ok(None) };
     keep_beginning(folder, numbers, options, snapshots, &evidence).map(Some)
 }
 
@@ -110,13 +114,16 @@ fn carry_out<D: Disk>(folder: &mut Folder<D>, plan: Plan) -> Result<Vec<PathBuf>
         chain = copy_frames(&mut reader, until, &draft.file, &header, draft.seed)?;
         end = until;
     }
-    if let Some((flush, hard_state, marks)) = frame {
-        let (marks, closing) = (Some(marks), false);
-        let segment = header.number;
-        let frame = FrameHeader { segment, flush, previous: chain, hard_state, closing, marks };
-        let mut buffer = Vec::new();
-        encode(&mut buffer, draft.seed, &frame, &[]);
-        draft.file.write_at(&buffer, end)?;
+    if let Some((first, hard_state, marks)) = frame {
+        let (marks, closing, segment) = (Some(marks), false, header.number);
+        // Twice: nothing else may name the floor, and what harms one leaves the other.
+        for flush in first..first + MARKS_FRAMES {
+            let frame = FrameHeader { segment, flush, previous: chain, hard_state, closing, marks };
+            let mut buffer = Vec::new();
+            chain = encode(&mut buffer, draft.seed, &frame, &[]);
+            draft.file.write_at(&buffer, end)?;
+            end += buffer.len() as u64;
+        }
     }
     draft.file.sync()?;
     folder.publish(draft)?;
@@ -288,7 +295,7 @@ fn end_plan(
 
 /// The header of a new segment in the place of another.
 fn successor_of(header: &SegmentHeader, newest: u64, options: &Options, end: u64) -> SegmentHeader {
-    let capacity = options.segment_bytes.max(end + BLOCK_BYTES);
+    let capacity = options.segment_bytes.max(end + MARKS_FRAMES * BLOCK_BYTES);
     SegmentHeader { number: newest + 1, salt: options.salt, capacity, ..*header }
 }
 
@@ -336,20 +343,23 @@ fn start_plan(
     options: &Options,
     evidence: &Evidence,
 ) -> Plan {
+    let hard_state = HardState { commit: start.index, ..evidence.hard_state };
+    let floor = Some(evidence.floor).filter(|floor| *floor > start);
     let header = SegmentHeader {
         number: newest + 1,
         predecessor: 0,
         predecessor_checksum: 0,
         salt: options.salt,
         capacity: options.segment_bytes,
-        first_flush: 1,
-        hard_state: HardState { commit: start.index, ..evidence.hard_state },
+        first_flush: FIRST_FLUSH,
+        hard_state,
         first_index: start.index + 1,
         previous_term: start.term,
         start,
-        floor: Some(evidence.floor).filter(|floor| *floor > start),
+        floor,
     };
-    Plan { base: None, header, frame: None, aside: numbers.to_vec(), last: start }
+    let frame = (FIRST_FLUSH, hard_state, Marks { start, last: start, floor });
+    Plan { base: None, header, frame: Some(frame), aside: numbers.to_vec(), last: start }
 }
 
 /// The log from its oldest segment up to the damage, or up to where it last ended no later than at
@@ -382,44 +392,4 @@ fn beginning<D: Disk>(
         return Ok(sound.map(|sound| (chain[sound.position], sound)));
     }
     Ok(None)
-}
-
-/// What the newest sound bytes of a log say of its end.
-struct Evidence {
-    hard_state: HardState,
-    /// The last entry that it had.
-    last: LogId,
-    /// The same, or what it once had before an earlier repair if that is newer: what was promised
-    /// before is promised still, whatever was kept since.
-    floor: LogId,
-    start: LogId,
-}
-
-impl Evidence {
-    /// From the newest segment; none if nothing in it names the last entry and the vote.
-    fn find<D: Disk>(folder: &Folder<D>, newest: u64) -> Result<Option<Evidence>, OpenError> {
-        let file = folder.open_segment(newest)?;
-        let mut block = vec![0; BLOCK_BYTES as usize];
-        file.read_at(&mut block, 0)?;
-        let header = SegmentHeader::decode(&block).ok().filter(|(h, _)| h.number == newest);
-        // A damaged header may still hold the checksum that its frames begin with.
-        let seed = header.map_or(decode_checksum(&block), |(_, seed)| seed);
-        let end = file.size_bytes()?;
-        let sought = Sought { number: newest, seed, from: BLOCK_BYTES, end };
-        let found = search_frames(&file, sought)?;
-        let start = header.map_or(LogId::default(), |(header, _)| header.start);
-        let floor = header.and_then(|(header, _)| header.floor).unwrap_or_default();
-        let Some(Found { newest: frame, floor: named }) = found else {
-            return Ok(header.map(|(header, _)| {
-                let last = LogId { term: header.previous_term, index: header.first_index - 1 };
-                Evidence { hard_state: header.hard_state, last, floor: last.max(floor), start }
-            }));
-        };
-        let floor = floor.max(named.unwrap_or_default());
-        let FrameHeader { hard_state, marks, .. } = frame.header();
-        let record = frame.log_ids().last().map(|(index, term)| LogId { term, index });
-        let last = marks.map(|marks| marks.last).or(record);
-        let start = marks.map_or(start, |marks| marks.start);
-        Ok(last.map(|last| Evidence { hard_state, last, floor: last.max(floor), start }))
-    }
 }
