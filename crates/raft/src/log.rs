@@ -33,8 +33,9 @@ pub struct Log {
     /// The largest stamp ever seen. It is not taken back by a truncation: stamps must never go
     /// back along the log, and going ahead of it does no harm.
     stamp_ms: u64,
-    /// The age of the entry before the tail, or 0 if nobody remembers it. An entry that is truncated takes its age with it:
-    /// what was written meanwhile goes by the age of those who did not have it.
+    /// The age of the entry before the tail, or 0 if nobody remembers it. An entry that is
+    /// truncated takes its age with it: what was written meanwhile goes by the age of those who
+    /// did not have it.
     age_before_tail_ms: u64,
 }
 

@@ -37,7 +37,7 @@ impl LogTimes {
             let wrote = || ledger.iter().any(|committed| committed.entry.id.term == earlier);
             assert!(
                 behind_ms + SLACK_MS >= before_ms || !wrote(),
-                "log times: {} leads {term} {behind_ms} ms behind time, {earlier} was {before_ms} ms",
+                "log times: {} leads {term} {behind_ms} ms behind, {earlier} was {before_ms} ms",
                 raft.id(),
             );
         }
