@@ -7,7 +7,7 @@
 //! entry that is truncated takes its age with it (`log.rs`).
 
 use crate::role::Role;
-use crate::{Raft, Term};
+use crate::{Now, Raft, Term};
 
 /// The age that was heard from the newest leader, or reached as one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,9 +29,15 @@ impl HeardAge {
 impl Raft {
     /// For how many ms the cluster has had a leader, as far as this member knows (rule 8.1).
     pub fn age_ms(&self) -> u64 {
+        self.age_at(self.now)
+    }
+
+    /// The same at a moment that no other input has told yet.
+    pub fn age_at(&self, now: Now) -> u64 {
         match &self.role {
             Role::Leader(leader) => {
-                let led_ms = self.now.monotonic_ms.saturating_sub(leader.age_since_ms);
+                let now_ms = now.monotonic_ms.max(self.now.monotonic_ms);
+                let led_ms = now_ms.saturating_sub(leader.age_since_ms);
                 leader.age_base_ms.saturating_add(led_ms)
             }
             _ => self.heard_age.age_ms.max(self.log.age_ms()),

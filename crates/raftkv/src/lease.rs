@@ -1,11 +1,11 @@
 //! `raftkv lease`: what keys live as long as.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use client::{Client, LeaseId, LeaseItem, LeaseStanding};
+use client::{Client, Error, LeaseId, LeaseItem, LeaseStanding};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use crate::args::{ConnectArgs, Format, LeaseArgs, LeaseCommand};
 use crate::failure::Failure;
@@ -17,6 +17,9 @@ const COLUMNS: [&str; 3] = ["LEASE", "TTL", "KEYS"];
 
 /// A lease is kept alive so many times within its time to live.
 const PER_TTL: u32 = 3;
+
+/// Whoever finds nobody to keep it alive asks again after this time.
+const RETRY: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(command: LeaseCommand, out: &mut impl Write) -> Result<(), Failure> {
     match command {
@@ -72,14 +75,25 @@ async fn keep_alive(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let (client, lease): (Client, _) = (connect(args), LeaseId(*id));
+    let mut lives_until = Instant::now();
     loop {
-        let standing = client.keep_alive(lease).await?.ok_or_else(|| gone(lease))?;
+        // Its time counts from when the question comes to the leader, not from the answer.
+        let asked = Instant::now();
+        let standing = match client.keep_alive(lease).await {
+            Ok(standing) => standing.ok_or_else(|| gone(lease))?,
+            Err(Error::Unavailable { .. } | Error::Unknown { .. }) if asked < lives_until => {
+                sleep(RETRY).await;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        lives_until = asked + standing.ttl;
         write_standing(lease, &standing, false, args.output, out)?;
         out.flush()?;
         if once {
             return Ok(());
         }
-        sleep(standing.ttl / PER_TTL).await;
+        sleep_until((asked + standing.ttl / PER_TTL).into()).await;
     }
 }
 

@@ -80,6 +80,8 @@ impl Replica {
     pub(crate) fn tick_leases(&mut self) {
         self.watch_leading();
         self.take_up_leases();
+        // What came in while this member stood still comes before what fell due meanwhile.
+        self.hand_over_lease_requests();
         self.expire_due();
         let patience_ms = self.raft.config().election_timeout_ms;
         self.leasing.requests.tick(self.now.monotonic_ms.saturating_sub(patience_ms));
@@ -213,7 +215,10 @@ impl Replica {
 
     fn put_to_leader(&mut self, leader: MemberId, term: Term, ticket: Ticket, question: Question) {
         let Question { lease, ask, forward } = question;
-        if self.leasing.term == Some(term) {
+        if self.leasing.term == Some(term) && self.leasing.asks.is_full() {
+            self.leasing.requests.answered(ticket);
+            self.pending.answer(ticket, Err(Failure::Overloaded));
+        } else if self.leasing.term == Some(term) {
             self.leasing.requests.here(ticket);
             self.lease_asked(Asker::Client(ticket), lease, ask);
         } else if !forward {
@@ -231,7 +236,7 @@ impl Replica {
 
     /// A question has come to the leader, this one: what keeps a lease alive counts from here.
     fn lease_asked(&mut self, asker: Asker, lease: LeaseId, ask: LeaseAsk) {
-        let ask = Ask { asker, lease, ask, age_ms: self.raft.age_ms() };
+        let ask = Ask { asker, lease, ask, age_ms: self.raft.age_at(self.now) };
         self.keep_alive(&ask);
         self.leasing.asks.add(ask);
     }
@@ -346,7 +351,7 @@ impl Replica {
         Some(LeaseStanding {
             granted_index: lease.grant().index,
             ttl_s: lease.ttl_s(),
-            left_ms: clock.until_ms(lease).saturating_sub(self.raft.age_ms()),
+            left_ms: clock.until_ms(lease).saturating_sub(self.raft.age_at(self.now)),
         })
     }
 

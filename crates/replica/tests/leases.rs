@@ -330,3 +330,25 @@ fn led_time_of_an_idle_cluster_survives_a_restart_of_all() {
     cluster.pass(22_000);
     assert!(!is_there(&cluster, "k"));
 }
+
+/// The leader stood still for most of the lease's time. What it hears first is a keep-alive.
+#[test]
+fn a_keep_alive_counts_from_its_arrival_and_not_from_the_last_tick() {
+    let mut cluster = leased(LEASE_TTL_S_MIN);
+    cluster.freeze(700);
+    let ticket = ask(&mut cluster, 1, LeaseAsk::KeepAlive);
+    cluster.settle();
+    let left_ms = standing(&cluster, ticket).expect("it lives").left_ms;
+    assert!(left_ms > 1_000 * LEASE_TTL_S_MIN - 100, "{left_ms} ms are left");
+}
+
+/// All stood still for longer than the lease's time, and a keep-alive waits for them.
+#[test]
+fn a_keep_alive_that_waited_out_a_stall_comes_before_the_expiry() {
+    let mut cluster = leased(LEASE_TTL_S_MIN);
+    cluster.freeze(1_000 * LEASE_TTL_S_MIN + 500);
+    let ticket = ask(&mut cluster, 1, LeaseAsk::KeepAlive);
+    cluster.pass(200);
+    assert!(standing(&cluster, ticket).is_some(), "it lives");
+    assert!(is_there(&cluster, "leased"));
+}

@@ -14,7 +14,7 @@ use store::LeaseId;
 
 use crate::api::{LeaseAsk, Ticket};
 
-/// So many asks of peers wait at the leader; more are refused as overload.
+/// So many asks wait at the leader; more are refused as overload.
 const ASKS_MAX: usize = 100_000;
 
 /// Set in the name of a round; the tickets of reads, which share raft's names, have it not.
