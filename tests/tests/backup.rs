@@ -58,6 +58,7 @@ fn a_backup_that_was_saved_under_writers_begins_a_cluster_that_goes_on_from_it()
     let load = Load::start(&old);
     let file = old.directory().join("backup");
     let before = old.contents(0, None).revision;
+    let cluster_id = old.status(0)["cluster_id"].clone();
     let leader = old.leader();
     let saved = save(&old, old.others(leader)[0], &file);
     assert_eq!(saved.code, Some(0), "{saved:?}");
@@ -71,7 +72,7 @@ fn a_backup_that_was_saved_under_writers_begins_a_cluster_that_goes_on_from_it()
     assert!(revision >= before, "what was acknowledged before is in it: {revision}, {before}");
     let expected = old.contents(1, Some(revision));
     assert_eq!(told["keys"].as_u64().unwrap(), expected.keys.len() as u64);
-    assert_eq!(told["cluster_id"], old.status(0)["cluster_id"]);
+    assert_eq!(told["cluster_id"], cluster_id);
 
     let mut new = restored(3, &file);
     new.start_all();

@@ -1,10 +1,11 @@
 //! The age of the cluster: for how long it has had a leader, in ms (rule 8.1). What is to live for
 //! some time lives by it, so no leader may be ahead of the one that wrote it.
 //!
-//! A leader goes on from the age of its log's last entry or the age that it heard last, whichever
-//! is more. What was heard counts only until a later term's leader speaks: that one may never
-//! have heard as much, and what is written in its term goes by its age. For the same reason an
-//! entry that is truncated takes its age with it (`log.rs`).
+//! A leader goes on from the age of its log's last entry, or from the age that it heard in that
+//! entry's term, if that is more: who led then had all of this log, and was not ahead of any of
+//! it. What was heard from others says nothing: they may have had another log, and what is
+//! written in a term goes by its leader's age. For the same reason an entry that is truncated
+//! takes its age with it (`log.rs`).
 
 use crate::role::Role;
 use crate::{Now, Raft, Term};
@@ -24,6 +25,10 @@ impl HeardAge {
             *self = HeardAge { term, age_ms: age_ms.max(before_ms) };
         }
     }
+
+    fn in_term(self, term: Term) -> u64 {
+        if self.term == term { self.age_ms } else { 0 }
+    }
 }
 
 impl Raft {
@@ -42,6 +47,11 @@ impl Raft {
             }
             _ => self.heard_age.age_ms.max(self.log.age_ms()),
         }
+    }
+
+    /// Where a leader's age begins.
+    pub(crate) fn age_to_lead_from(&self) -> u64 {
+        self.heard_age.in_term(self.log.last().term).max(self.log.age_ms())
     }
 }
 

@@ -61,7 +61,7 @@ impl Raft {
             passed_over: BTreeSet::new(),
             uncommitted_bytes: self.log.bytes_between(self.commit, last),
             behind_since_ms: None,
-            age_base_ms: self.age_ms(),
+            age_base_ms: self.age_to_lead_from(),
             age_since_ms: self.now.monotonic_ms,
         };
         self.role = Role::Leader(leader);

@@ -81,6 +81,9 @@ impl Retention {
 impl Life {
     /// Puts settings in, or changes them.
     pub(crate) fn set_history(&mut self) {
+        if self.healing.is_some() {
+            return;
+        }
         let rest = Span::ms(4 * self.plan.timers.election_timeout_ms);
         self.queue.plan_in(rest, Happening::Settings);
         let is_set = self.ledger.model().settings().are_set();
