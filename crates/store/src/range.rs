@@ -225,9 +225,8 @@ impl Page {
         let entries = leaf.entries(from, &self.span);
         let mut work = Work { keys: entries.len(), bytes: 0 };
         if self.with == With::Value && !self.only_counts() {
-            let newest =
-                entries.clone().take(self.items_max).map(|(_, versions)| versions.newest());
-            fetch(newest.filter_map(|version| version.value.as_ref()));
+            let copied = entries.clone().take(self.copies_max());
+            fetch(copied.filter_map(|(_, versions)| versions.newest().value.as_ref()));
         }
         for (key, versions) in entries {
             let Some(version) = versions.live_at(self.revision) else { continue };
@@ -248,6 +247,14 @@ impl Page {
                 self.filter.is_none() && self.is_full(items, *told_bytes)
             }
             Items::Ranked { .. } => false,
+        }
+    }
+
+    /// At most so many more keys are copied: in an order of its own each may be among the first.
+    fn copies_max(&self) -> usize {
+        match &self.items {
+            Items::Found { items, .. } => self.items_max - items.len(),
+            Items::Ranked { .. } => usize::MAX,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is asked of the store.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::encoded::EncodedTxn;
 use crate::options::Lifetime;
@@ -114,16 +115,20 @@ impl Compare {
 }
 
 /// How what a key has stands to an operand.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Relation {
     /// `=`
     #[default]
+    #[serde(rename = "=")]
     Equal,
     /// `!=`
+    #[serde(rename = "!=")]
     NotEqual,
     /// `<`
+    #[serde(rename = "<")]
     Less,
     /// `>`
+    #[serde(rename = ">")]
     Greater,
 }
 
@@ -237,33 +242,43 @@ pub struct GetOperation {
 }
 
 /// By what keys are sorted; ties in the order of keys.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they are the fields of a key")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SortBy {
+    /// The keys, byte by byte.
     #[default]
     Key,
+    /// How many writes they had since their creation.
     Version,
+    /// When they were created.
     CreateRevision,
+    /// When they were last written.
     ModRevision,
+    /// Their values, byte by byte.
     Value,
 }
 
 /// A direction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// The least first.
     #[default]
+    #[serde(rename = "asc")]
     Ascending,
     /// The greatest first.
+    #[serde(rename = "desc")]
     Descending,
 }
 
 /// When a key was written and created, both included; 0 is no bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "their names say it")]
 pub struct RevisionBounds {
+    /// Last written at this revision or later.
     pub min_mod_revision: Revision,
+    /// Last written at this revision or earlier.
     pub max_mod_revision: Revision,
+    /// Created at this revision or later.
     pub min_create_revision: Revision,
+    /// Created at this revision or earlier.
     pub max_create_revision: Revision,
 }

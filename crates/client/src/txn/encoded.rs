@@ -119,7 +119,7 @@ macro_rules! with_keys {
 }
 
 with_keys!(EncodedCompare {
-    op: EncodedRelation,
+    op: Relation,
     value: Option<String>,
     value_base64: Option<String>,
     version: Option<u64>,
@@ -135,45 +135,13 @@ with_keys!(EncodedGet {
     revision: Option<Revision>,
     keys_only: bool,
     count_only: bool,
-    sort: EncodedSort,
-    order: EncodedOrder,
+    sort: SortBy,
+    order: Order,
     min_mod_revision: Revision,
     max_mod_revision: Revision,
     min_create_revision: Revision,
     max_create_revision: Revision,
 });
-
-#[derive(Default, PartialEq, Serialize, Deserialize)]
-enum EncodedRelation {
-    #[default]
-    #[serde(rename = "=")]
-    Equal,
-    #[serde(rename = "!=")]
-    NotEqual,
-    #[serde(rename = "<")]
-    Less,
-    #[serde(rename = ">")]
-    Greater,
-}
-
-#[derive(Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum EncodedSort {
-    #[default]
-    Key,
-    Version,
-    CreateRevision,
-    ModRevision,
-    Value,
-}
-
-#[derive(Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum EncodedOrder {
-    #[default]
-    Asc,
-    Desc,
-}
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -288,12 +256,7 @@ impl EncodedCompare {
             Operand::ModRevision(revision) => encoded.mod_revision = Some(*revision),
             Operand::Lease(lease) => encoded.lease = Some(*lease),
         }
-        encoded.op = match compare.relation {
-            Relation::Equal => EncodedRelation::Equal,
-            Relation::NotEqual => EncodedRelation::NotEqual,
-            Relation::Less => EncodedRelation::Less,
-            Relation::Greater => EncodedRelation::Greater,
-        };
+        encoded.op = compare.relation;
         encoded
     }
 
@@ -313,13 +276,7 @@ impl EncodedCompare {
                  create_revision, mod_revision and lease",
             ));
         };
-        let relation = match self.op {
-            EncodedRelation::Equal => Relation::Equal,
-            EncodedRelation::NotEqual => Relation::NotEqual,
-            EncodedRelation::Less => Relation::Less,
-            EncodedRelation::Greater => Relation::Greater,
-        };
-        Ok(Compare { keys: self.keys()?, relation, operand })
+        Ok(Compare { keys: self.keys()?, relation: self.op, operand })
     }
 }
 
@@ -330,17 +287,8 @@ impl EncodedGet {
             revision: get.revision,
             keys_only: get.keys_only,
             count_only: get.count_only,
-            sort: match get.sort {
-                SortBy::Key => EncodedSort::Key,
-                SortBy::Version => EncodedSort::Version,
-                SortBy::CreateRevision => EncodedSort::CreateRevision,
-                SortBy::ModRevision => EncodedSort::ModRevision,
-                SortBy::Value => EncodedSort::Value,
-            },
-            order: match get.order {
-                Order::Ascending => EncodedOrder::Asc,
-                Order::Descending => EncodedOrder::Desc,
-            },
+            sort: get.sort,
+            order: get.order,
             min_mod_revision: get.bounds.min_mod_revision,
             max_mod_revision: get.bounds.max_mod_revision,
             min_create_revision: get.bounds.min_create_revision,
@@ -356,17 +304,8 @@ impl EncodedGet {
             revision: self.revision,
             keys_only: self.keys_only,
             count_only: self.count_only,
-            sort: match self.sort {
-                EncodedSort::Key => SortBy::Key,
-                EncodedSort::Version => SortBy::Version,
-                EncodedSort::CreateRevision => SortBy::CreateRevision,
-                EncodedSort::ModRevision => SortBy::ModRevision,
-                EncodedSort::Value => SortBy::Value,
-            },
-            order: match self.order {
-                EncodedOrder::Asc => Order::Ascending,
-                EncodedOrder::Desc => Order::Descending,
-            },
+            sort: self.sort,
+            order: self.order,
             bounds: RevisionBounds {
                 min_mod_revision: self.min_mod_revision,
                 max_mod_revision: self.max_mod_revision,
