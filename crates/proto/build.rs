@@ -1,9 +1,40 @@
 //! Makes Rust types of the .proto files, without a protoc on the machine. `bytes` fields become
 //! `bytes::Bytes`, which share the memory that they were decoded from.
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+use std::error::Error;
+
+use prost::Message as _;
+
+/// What members say to each other.
+const PEER: &str = "raftkv/peer.proto";
+
+/// What clients are served by gRPC.
+const SERVICES: [&str; 9] = [
+    "raftkv/kv.proto",
+    "etcd/kv.proto",
+    "etcd/watch.proto",
+    "etcd/lease.proto",
+    "etcd/cluster.proto",
+    "etcd/maintenance.proto",
+    "etcd/auth.proto",
+    "etcd/election.proto",
+    "etcd/lock.proto",
+];
+
+/// What the JSON gateway shows.
+const IN_JSON: [&str; 5] = [".authpb", ".etcdserverpb", ".mvccpb", ".v3electionpb", ".v3lockpb"];
+
+fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let files = protox::compile(["raftkv/peer.proto"], ["proto"])?;
-    prost_build::Config::new().bytes(["."]).compile_fds(files)?;
+    let peer = protox::compile([PEER], ["proto"])?;
+    prost_build::Config::new().bytes(["."]).compile_fds(peer)?;
+    let services = protox::compile(SERVICES, ["proto"])?;
+    let described = services.encode_to_vec();
+    tonic_prost_build::configure().build_transport(false).bytes(".").compile_fds(services)?;
+    pbjson_build::Builder::new()
+        .register_descriptors(&described)?
+        .preserve_proto_field_names()
+        .ignore_unknown_fields()
+        .build(&IN_JSON)?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod ask;
 pub mod config;
+mod grpc;
 pub mod http;
 pub mod node;
 mod peer;

@@ -8,7 +8,7 @@ use crate::node::NodeStatus;
 
 /// One thing that is wrong, and that somebody should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Alarm {
+pub(crate) enum Alarm {
     /// This member's state differs from the majority's at this index (rule 10.3).
     Quarantined {
         /// The index.
@@ -42,7 +42,7 @@ pub(super) const NAMES: [&str; 6] =
     ["quarantined", "no_state", "corrupt", "no_room", "no_memory", "snapshot_failed"];
 
 /// What is wrong with this member, the gravest first.
-pub(super) fn alarms(status: &NodeStatus) -> Vec<Alarm> {
+pub(crate) fn alarms(status: &NodeStatus) -> Vec<Alarm> {
     let Some(replica) = &status.replica else { return Vec::new() };
     let quarantined = replica.agreement.diverged_at.map(|index| Alarm::Quarantined { index });
     let stateless = replica.snapshots.stateless.then_some(Alarm::NoState);
@@ -58,7 +58,7 @@ pub(super) fn alarms(status: &NodeStatus) -> Vec<Alarm> {
 }
 
 /// Why this member serves nothing, if that is so although it runs.
-pub(super) fn serves_nothing(status: &NodeStatus) -> Option<Alarm> {
+pub(crate) fn serves_nothing(status: &NodeStatus) -> Option<Alarm> {
     let serves_nothing =
         |alarm: &Alarm| matches!(alarm, Alarm::Quarantined { .. } | Alarm::NoState);
     alarms(status).into_iter().find(serves_nothing)

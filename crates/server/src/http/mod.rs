@@ -66,6 +66,7 @@ use axum::routing::{MethodRouter, delete, get, post};
 use crate::ask::Turns;
 use crate::config::Config;
 use crate::node::Node;
+pub(crate) use alarms::{Alarm, alarms, serves_nothing};
 use error::{Code, Refusal};
 use guard::Guard;
 use leaders_page::LeadersDesk;
@@ -75,6 +76,17 @@ use snapshot::Backups;
 
 /// The name under which requests to unknown paths are counted.
 const UNKNOWN_ROUTE: &str = "unknown";
+
+/// The name under which gRPC calls are counted.
+const GRPC_ROUTE: &str = "grpc";
+
+/// The doors that share the port, and the guard, with this one: so no browser gets at them.
+pub struct OtherDoors {
+    /// What members use among each other.
+    pub peers: Router,
+    /// The gRPC services.
+    pub grpc: Router,
+}
 
 /// What every handler may use.
 struct Doors {
@@ -88,9 +100,8 @@ struct Doors {
     backups: Backups,
 }
 
-/// The routes of one member. `peers` are those that its peers use; they are behind the same
-/// guard, so no browser gets at them.
-pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Router {
+/// The routes of one member.
+pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -> Router {
     let metrics = Metrics::new(node.clone());
     let doors = Arc::new(Doors {
         node,
@@ -135,9 +146,12 @@ pub fn router(node: Node, config: &Config, limits: Limits, peers: Router) -> Rou
     .fold(Router::new(), |router, (route, methods)| {
         router.route(route, door(&doors, route, methods))
     });
-    let front = from_fn_with_state((Arc::clone(&doors), UNKNOWN_ROUTE), front);
-    let unknown = axum::routing::any(unknown_path).layer(front.clone());
-    router.with_state(doors).merge(peers.layer(front)).fallback_service(unknown)
+    let front = |route| from_fn_with_state((Arc::clone(&doors), route), front);
+    let OtherDoors { peers, grpc } = others;
+    let peers = peers.layer(front(UNKNOWN_ROUTE));
+    let grpc = grpc.layer(front(GRPC_ROUTE));
+    let unknown = axum::routing::any(unknown_path).layer(front(UNKNOWN_ROUTE));
+    router.with_state(Arc::clone(&doors)).merge(peers).merge(grpc).fallback_service(unknown)
 }
 
 fn one_key() -> MethodRouter<Arc<Doors>> {

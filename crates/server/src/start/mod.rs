@@ -37,7 +37,8 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, MEMORY_LIMIT_PERCENT_DEFAULT};
-use crate::http::{self, Limits};
+use crate::grpc;
+use crate::http::{self, Limits, OtherDoors};
 use crate::node::{
     About, Clock, Driver, Hung, Inbox, LogQueue, Node, RoomBoard, SnapshotQueue, StatusBoard,
     Threads, available_bytes, start,
@@ -213,7 +214,8 @@ impl Member {
 
     fn open_doors(&self, listener: TcpListener, limits: Limits) -> Doors {
         let peers = self.door.clone().routes();
-        let router = http::router(self.node.clone(), &self.config, limits, peers);
+        let others = OtherDoors { peers, grpc: grpc::routes(self.node.clone()) };
+        let router = http::router(self.node.clone(), &self.config, limits, others);
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             // A dropped sender says the same as a sent word.

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::config::Raw;
-use crate::http::{Limits, router, serve};
+use crate::http::{Limits, OtherDoors, router, serve};
 use crate::node::{Node, testing};
 
 /// Nothing in these tests takes this long but by a fault.
@@ -41,7 +41,8 @@ impl World {
         let address = listener.local_addr().unwrap();
         let config = settings.or(Raw { port: Some(0), ..Raw::default() }).resolve().unwrap();
         let peers = Router::new().route("/raft/hello", axum::routing::get(async || "hello"));
-        let router = router(node, &config.bound_to(address), limits, peers);
+        let others = OtherDoors { peers, grpc: crate::grpc::routes(node.clone()) };
+        let router = router(node, &config.bound_to(address), limits, others);
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async { stopped.await.unwrap_or_default() };
         let served = tokio::spawn(serve(listener, router, limits, shutdown));

@@ -1,0 +1,225 @@
+//! `etcdserverpb.Cluster`: who is in the cluster, and changes of that.
+//!
+//! A member here has one address for peers and clients alike, so both lists of URLs show it. Only
+//! the leader changes anything: another member asks it over its HTTP door, as it would for a client
+//! of that door, and reads what it says.
+
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+use proto::etcd::etcdserverpb::{
+    Member, MemberAddRequest, MemberAddResponse, MemberListRequest, MemberListResponse,
+    MemberPromoteRequest, MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse,
+    MemberUpdateRequest, MemberUpdateResponse, ResponseHeader, cluster_server,
+};
+use raft::MemberId;
+use replica::{Change, Configuration, Failure, Standing};
+use serde_json::{Value, json};
+use store::Revision;
+use tonic::{Request, Response, Status};
+
+use super::fault::Fault;
+use super::gate::{Asks, Gate, REQUEST_TIMEOUT};
+use crate::ask::{NoAnswer, Question, Turns, ask};
+use crate::config::Address;
+
+/// What stands before an address in a URL.
+const SCHEME: &str = "http://";
+
+/// The service.
+pub(super) struct Cluster {
+    gate: Arc<Gate>,
+    turns: Turns,
+}
+
+impl Cluster {
+    pub(super) fn new(gate: Arc<Gate>) -> Cluster {
+        Cluster { gate, turns: Turns::default() }
+    }
+
+    /// Answers about members tell no revision.
+    fn header(&self) -> Option<ResponseHeader> {
+        Some(self.gate.header(Revision(0)))
+    }
+
+    /// Has the change made, here or by the leader; answers who is in the cluster then.
+    async fn change(&self, change: Change) -> Result<Vec<Member>, Fault> {
+        match self.gate.node().change(change.clone(), REQUEST_TIMEOUT).await {
+            Ok(configuration) => Ok(members_of(&configuration)),
+            Err(Failure::NotLeader { leader: Some(leader) }) => {
+                self.ask_leader(leader, &change).await
+            }
+            Err(Failure::NotLeader { leader: None }) => Err(Fault::NoLeader),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn ask_leader(&self, leader: MemberId, change: &Change) -> Result<Vec<Member>, Fault> {
+        let status = self.gate.node().status();
+        let members = status.configuration.as_ref().map(|known| &known.members);
+        let leader = members.and_then(|members| members.get(&leader)).ok_or(Fault::NoLeader)?;
+        let _turn = self.turns.take().ok_or(Fault::TooManyRequests)?;
+        let asked = ask(&leader.address, question_of(change));
+        match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
+            Ok(Ok((StatusCode::OK, _))) => self.members_now().await,
+            Ok(Ok((_, body))) => Err(fault_of(&body)),
+            Ok(Err(NoAnswer::NotSent(_))) => Err(Fault::NoLeader),
+            Ok(Err(NoAnswer::Broken(_))) | Err(_) => Err(Fault::Timeout),
+        }
+    }
+
+    /// Who is in the cluster, everything counted that was acknowledged before.
+    async fn members_now(&self) -> Result<Vec<Member>, Fault> {
+        self.gate.ready_to_read(false).await?;
+        self.members()
+    }
+
+    /// As this member knows it.
+    fn members(&self) -> Result<Vec<Member>, Fault> {
+        let status = self.gate.node().status();
+        status.configuration.as_deref().map(members_of).ok_or(Fault::NoLeader)
+    }
+}
+
+#[tonic::async_trait]
+impl cluster_server::Cluster for Cluster {
+    async fn member_add(
+        &self,
+        request: Request<MemberAddRequest>,
+    ) -> Result<Response<MemberAddResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let address = address_of(&request.get_ref().peer_ur_ls)?;
+        let id = MemberId(getrandom::u64().map_err(|_| Fault::Unhealthy)?.max(1));
+        let place = address.clone();
+        // Whoever joins begins as a learner, and asks for its vote once it has caught up.
+        let change =
+            Change::Add { id, incarnation: None, name: String::new(), address, replaces: None };
+        let members = self.change(change).await?;
+        let added = members.iter().find(|member| member.id == id.0).cloned();
+        let added = added.unwrap_or_else(|| Member { id: id.0, ..shown_at(&place) });
+        let header = self.header();
+        Ok(Response::new(MemberAddResponse { header, member: Some(added), members }))
+    }
+
+    async fn member_remove(
+        &self,
+        request: Request<MemberRemoveRequest>,
+    ) -> Result<Response<MemberRemoveResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let id = known(&self.members()?, request.get_ref().id)?;
+        let members = self.change(Change::Remove { id }).await?;
+        Ok(Response::new(MemberRemoveResponse { header: self.header(), members }))
+    }
+
+    async fn member_update(
+        &self,
+        request: Request<MemberUpdateRequest>,
+    ) -> Result<Response<MemberUpdateResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let address = address_of(&request.get_ref().peer_ur_ls)?;
+        let id = known(&self.members()?, request.get_ref().id)?;
+        let members = self.change(Change::Address { id, address }).await?;
+        Ok(Response::new(MemberUpdateResponse { header: self.header(), members }))
+    }
+
+    async fn member_list(
+        &self,
+        request: Request<MemberListRequest>,
+    ) -> Result<Response<MemberListResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let members = match request.get_ref().linearizable {
+            true => self.members_now().await?,
+            false => self.members()?,
+        };
+        Ok(Response::new(MemberListResponse { header: self.header(), members }))
+    }
+
+    async fn member_promote(
+        &self,
+        request: Request<MemberPromoteRequest>,
+    ) -> Result<Response<MemberPromoteResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let id = known(&self.members()?, request.get_ref().id)?;
+        let members = self.change(Change::Promote { id }).await?;
+        Ok(Response::new(MemberPromoteResponse { header: self.header(), members }))
+    }
+}
+
+fn known(members: &[Member], id: u64) -> Result<MemberId, Fault> {
+    let found = members.iter().any(|member| member.id == id);
+    if found { Ok(MemberId(id)) } else { Err(Fault::MemberNotFound) }
+}
+
+fn members_of(configuration: &Configuration) -> Vec<Member> {
+    let member = |(id, member): (&MemberId, &replica::Member)| Member {
+        id: id.0,
+        name: member.name.clone(),
+        is_learner: member.standing == Standing::Learner,
+        // Who has not started yet serves no clients.
+        client_ur_ls: match member.is_claimed() {
+            true => vec![url(&member.address)],
+            false => Vec::new(),
+        },
+        ..shown_at(&member.address)
+    };
+    configuration.members.iter().map(member).collect()
+}
+
+fn shown_at(address: &str) -> Member {
+    Member { peer_ur_ls: vec![url(address)], ..Member::default() }
+}
+
+fn url(address: &str) -> String {
+    format!("{SCHEME}{address}")
+}
+
+/// The one address of a member, out of the URLs for its peers.
+fn address_of(urls: &[String]) -> Result<String, Fault> {
+    let [url] = urls else { return Err(Fault::BadMemberUrls) };
+    let address = url.strip_prefix(SCHEME).ok_or(Fault::BadMemberUrls)?;
+    match Address::parse(address.trim_end_matches('/')) {
+        Ok(address) if address.port() != 0 => Ok(address.to_string()),
+        _ => Err(Fault::BadMemberUrls),
+    }
+}
+
+/// The change as the leader's HTTP door takes it.
+fn question_of(change: &Change) -> Question {
+    let path = |id: &MemberId, rest: &str| format!("/cluster/members/{id}{rest}");
+    let nothing = json!({});
+    let (method, target, body) = match change {
+        Change::Add { id, address, .. } => (
+            Method::POST,
+            "/cluster/members".to_owned(),
+            json!({ "id": id.to_string(), "address": address }),
+        ),
+        Change::Promote { id } => (Method::POST, path(id, "/promote"), nothing),
+        Change::Remove { id } => (Method::DELETE, path(id, ""), nothing),
+        Change::Address { id, address } => {
+            (Method::PATCH, path(id, ""), json!({ "address": address }))
+        }
+        Change::Replace { old, new } => {
+            (Method::POST, path(old, "/replace"), json!({ "with": new.to_string() }))
+        }
+    };
+    Question { method, hand_on: false, ..Question::post(target, &body) }
+}
+
+/// What the leader's HTTP door refused, in this door's words.
+fn fault_of(body: &[u8]) -> Fault {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    match body["error"].as_str().unwrap_or_default() {
+        "unknown_member" | "member_removed" => Fault::MemberNotFound,
+        "address_taken" => Fault::PeerUrlExists,
+        "id_taken" | "name_taken" => Fault::MemberExists,
+        "bad_address" | "bad_member" => Fault::BadMemberUrls,
+        "not_a_learner" | "not_a_voter" => Fault::NotALearner,
+        "learner_behind" | "not_joined" => Fault::LearnerNotReady,
+        "too_many_members" => Fault::TooManyLearners,
+        "quorum_would_be_lost" | "last_voter" => Fault::NotEnoughStarted,
+        "outcome_unknown" => Fault::Timeout,
+        "change_in_progress" | "not_ready" => Fault::Unhealthy,
+        "superseded" => Fault::LeaderChanged,
+        _ => Fault::NoLeader,
+    }
+}

@@ -1,0 +1,162 @@
+//! `v3electionpb.Election`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proto::etcd::etcdserverpb::ResponseHeader;
+use proto::etcd::v3electionpb::{
+    CampaignRequest, CampaignResponse, LeaderKey, LeaderRequest, LeaderResponse, ProclaimRequest,
+    ProclaimResponse, ResignRequest, ResignResponse, election_server,
+};
+use store::{
+    Command, KeyRange, LeaseId, Outcome, Put, PutLifetime, RangeRequest, Revision, Sort, SortBy,
+    Txn, TxnOp,
+};
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::observer::observe;
+use super::queue::{self, Place};
+use super::session::Session;
+use crate::grpc::fault::Fault;
+use crate::grpc::gate::{Asks, Gate, number};
+use crate::grpc::keys::shown;
+
+/// So many leaders wait for one who observes.
+const RESPONSES_MAX: usize = 16;
+
+/// The service.
+pub(in crate::grpc) struct Elections {
+    gate: Arc<Gate>,
+}
+
+impl Elections {
+    pub(in crate::grpc) fn new(gate: Arc<Gate>) -> Elections {
+        Elections { gate }
+    }
+
+    /// Does something if the place still is what it was; whether it was, and the header of that.
+    async fn if_held(&self, place: &Place, then: TxnOp) -> Result<(bool, ResponseHeader), Fault> {
+        let compares = vec![queue::holds(place)];
+        let txn = Txn { compares, success: vec![then], failure: Vec::new() };
+        match self.gate.write(Command::Txn(txn)).await? {
+            Outcome::Txn(response) => Ok((response.succeeded, self.gate.header(response.revision))),
+            other => panic!("a transaction came to {other:?}"),
+        }
+    }
+
+    async fn proclaim(
+        &self,
+        place: &Place,
+        lease: LeaseId,
+        value: Bytes,
+    ) -> Result<ResponseHeader, Status> {
+        let lifetime = PutLifetime::Lease(lease);
+        let put = TxnOp::Put(Put { lifetime, ..Put::new(place.key.clone(), value) });
+        match self.if_held(place, put).await? {
+            (true, header) => Ok(header),
+            (false, _) => Err(Status::unknown("election: not leader")),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl election_server::Election for Elections {
+    async fn campaign(
+        &self,
+        request: Request<CampaignRequest>,
+    ) -> Result<Response<CampaignResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let CampaignRequest { name, lease, value } = request.into_inner();
+        let session = Session::of(&self.gate, lease).await?;
+        let (waiting, found) = queue::enter(&self.gate, &name, &session, value.clone()).await?;
+        if found.value != value {
+            self.proclaim(waiting.place(), session.lease(), value).await?;
+        }
+        let header = session.alive(&self.gate, waiting.turn(&name)).await?;
+        let Place { key, revision } = waiting.keep();
+        let leader = LeaderKey { name, key, rev: number(revision.0), lease: session.lease().0 };
+        Ok(Response::new(CampaignResponse { header: Some(header), leader: Some(leader) }))
+    }
+
+    async fn proclaim(
+        &self,
+        request: Request<ProclaimRequest>,
+    ) -> Result<Response<ProclaimResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let ProclaimRequest { leader, value } = request.into_inner();
+        let leader = leader.ok_or_else(no_leader_key)?;
+        let lease = LeaseId(leader.lease);
+        let header = Elections::proclaim(self, &place_of(leader)?, lease, value).await?;
+        Ok(Response::new(ProclaimResponse { header: Some(header) }))
+    }
+
+    async fn leader(
+        &self,
+        request: Request<LeaderRequest>,
+    ) -> Result<Response<LeaderResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        self.gate.ready_to_read(false).await?;
+        match first(&self.gate, &request.get_ref().name)? {
+            (Some(response), _) => Ok(Response::new(response)),
+            (None, _) => Err(Status::unknown("election: no leader")),
+        }
+    }
+
+    type ObserveStream = Pin<Box<dyn Stream<Item = Result<LeaderResponse, Status>> + Send>>;
+
+    async fn observe(
+        &self,
+        request: Request<LeaderRequest>,
+    ) -> Result<Response<Self::ObserveStream>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let (sender, responses) = mpsc::channel(RESPONSES_MAX);
+        tokio::spawn(observe(Arc::clone(&self.gate), request.into_inner().name, sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
+    }
+
+    async fn resign(
+        &self,
+        request: Request<ResignRequest>,
+    ) -> Result<Response<ResignResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let leader = request.into_inner().leader.ok_or_else(no_leader_key)?;
+        let place = place_of(leader)?;
+        let range = KeyRange::Single(place.key.clone());
+        // Who does not lead any more has nothing to give up, and that is no error.
+        let (_, header) = self.if_held(&place, TxnOp::Delete { range, prev_kv: false }).await?;
+        Ok(Response::new(ResignResponse { header: Some(header) }))
+    }
+}
+
+fn no_leader_key() -> Status {
+    Status::unknown("\"leader\" field must be provided")
+}
+
+fn place_of(leader: LeaderKey) -> Result<Place, Fault> {
+    if leader.key.is_empty() {
+        return Err(Fault::EmptyKey);
+    }
+    // A revision that never was is held by nobody.
+    let revision = u64::try_from(leader.rev).unwrap_or(u64::MAX);
+    Ok(Place { key: leader.key, revision: Revision(revision) })
+}
+
+/// Who comes first in the queue, if anybody is in it, as of which revision.
+pub(super) fn first(gate: &Gate, name: &[u8]) -> Result<(Option<LeaderResponse>, Revision), Fault> {
+    let found = gate.node().store().range(&RangeRequest {
+        limit: Some(1),
+        sort: Sort { by: SortBy::CreateRevision, descending: false },
+        ..RangeRequest::new(KeyRange::Prefix(queue::prefix(name)))
+    })?;
+    let header = gate.header(found.revision);
+    let leader = found
+        .items
+        .into_iter()
+        .next()
+        .map(|leader| LeaderResponse { header: Some(header), kv: Some(shown(leader)) });
+    Ok((leader, found.revision))
+}

@@ -1,0 +1,58 @@
+//! `v3lockpb.Lock`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proto::etcd::v3lockpb::{
+    LockRequest, LockResponse, UnlockRequest, UnlockResponse, lock_server,
+};
+use store::{Command, KeyRange, Outcome};
+use tonic::{Request, Response, Status};
+
+use super::queue;
+use super::session::Session;
+use crate::grpc::fault::Fault;
+use crate::grpc::gate::{Asks, Gate};
+
+/// The service.
+pub(in crate::grpc) struct Locks {
+    gate: Arc<Gate>,
+}
+
+impl Locks {
+    pub(in crate::grpc) fn new(gate: Arc<Gate>) -> Locks {
+        Locks { gate }
+    }
+}
+
+#[tonic::async_trait]
+impl lock_server::Lock for Locks {
+    async fn lock(&self, request: Request<LockRequest>) -> Result<Response<LockResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let LockRequest { name, lease } = request.into_inner();
+        let session = Session::of(&self.gate, lease).await?;
+        let (waiting, _) = queue::enter(&self.gate, &name, &session, Bytes::new()).await?;
+        let header = session.alive(&self.gate, waiting.turn(&name)).await?;
+        let key = waiting.keep().key;
+        Ok(Response::new(LockResponse { header: Some(header), key }))
+    }
+
+    async fn unlock(
+        &self,
+        request: Request<UnlockRequest>,
+    ) -> Result<Response<UnlockResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let key = request.into_inner().key;
+        if key.is_empty() {
+            // As etcd's, which has lost the code by then.
+            return Err(Status::unknown(Fault::EmptyKey.row().1));
+        }
+        let range = KeyRange::Single(key);
+        match self.gate.write(Command::Delete { range, prev_kv: false, condition: None }).await? {
+            Outcome::Deleted { revision, .. } => {
+                Ok(Response::new(UnlockResponse { header: Some(self.gate.header(revision)) }))
+            }
+            other => panic!("a delete came to {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The queue: entering it, waiting for one's turn, leaving.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proto::etcd::etcdserverpb::ResponseHeader;
+use replica::{EventFilter, WatchRequest};
+use store::{
+    Command, Compare, KeyRange, KeyValue, Operand, Outcome, Put, PutLifetime, RangeRequest,
+    Relation, Revision, Sort, SortBy, Txn, TxnOp, TxnResult,
+};
+use tonic::Status;
+
+use super::session::Session;
+use crate::grpc::fault::Fault;
+use crate::grpc::gate::Gate;
+use crate::watch::{ConnectionWatches, News, Notices, QUIET_DEFAULT};
+
+/// A place in the queue.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The key that stands for it.
+    pub(super) key: Bytes,
+    /// When it was taken: whoever has a lower one comes first.
+    pub(super) revision: Revision,
+}
+
+/// Leaves the queue when it is dropped, unless it was kept: a client that goes away while it waits
+/// holds nobody up.
+pub(super) struct Waiting {
+    gate: Arc<Gate>,
+    place: Option<Place>,
+}
+
+/// All keys of a queue.
+pub(super) fn prefix(name: &[u8]) -> Bytes {
+    [name, b"/"].concat().into()
+}
+
+/// Whether the place is still the one that was taken.
+pub(super) fn holds(place: &Place) -> Compare {
+    Compare {
+        range: KeyRange::Single(place.key.clone()),
+        relation: Relation::Equal,
+        operand: Operand::CreateRevision(crate::grpc::gate::number(place.revision.0)),
+    }
+}
+
+/// Takes a place at the end, or finds the one that this lease has; with what its key says.
+pub(super) async fn enter(
+    gate: &Arc<Gate>,
+    name: &[u8],
+    session: &Session,
+    value: Bytes,
+) -> Result<(Waiting, KeyValue), Fault> {
+    let key: Bytes =
+        [&prefix(name)[..], format!("{:x}", session.lease().0).as_bytes()].concat().into();
+    let lifetime = PutLifetime::Lease(session.lease());
+    let put = Put { lifetime, ..Put::new(key.clone(), value) };
+    let get = RangeRequest::new(KeyRange::Single(key.clone()));
+    let absent = holds(&Place { key, revision: Revision(0) });
+    let txn = Txn {
+        compares: vec![absent],
+        success: vec![TxnOp::Put(put), TxnOp::Range(get.clone())],
+        failure: vec![TxnOp::Range(get)],
+    };
+    let Outcome::Txn(mut response) = gate.write(Command::Txn(txn)).await? else {
+        panic!("a transaction came to something else")
+    };
+    let Some(TxnResult::Range(mut found)) = response.results.pop() else {
+        panic!("a range came to something else")
+    };
+    let found = found.items.pop().expect("it is there, or was put");
+    let place = Place { key: found.key.clone(), revision: found.create_revision };
+    Ok((Waiting { gate: Arc::clone(gate), place: Some(place) }, found))
+}
+
+impl Waiting {
+    pub(super) fn place(&self) -> &Place {
+        self.place.as_ref().expect("it is taken only at the end")
+    }
+
+    /// It is not given up any more.
+    pub(super) fn keep(mut self) -> Place {
+        self.place.take().expect("it is taken only here")
+    }
+
+    /// Waits until nobody is before this place; answers with the state that shows it.
+    pub(super) async fn turn(&self, name: &[u8]) -> Result<ResponseHeader, Status> {
+        while let Some((before, seen_at)) = self.next_before(name)? {
+            gone(&self.gate, before, seen_at).await?;
+        }
+        // What was seen here may be old: whether the place is still there is asked of all.
+        self.gate.ready_to_read(false).await?;
+        let (found, revision) =
+            self.gate.node().store().get(&self.place().key, None).map_err(Fault::from)?;
+        match found.filter(|found| found.create_revision == self.place().revision) {
+            Some(_) => Ok(self.gate.header(revision)),
+            None => Err(Status::unknown("mutex: session is expired")),
+        }
+    }
+
+    /// The key just before this place, and the revision at which it was there.
+    fn next_before(&self, name: &[u8]) -> Result<Option<(Bytes, Revision)>, Fault> {
+        let max = Revision(self.place().revision.0 - 1);
+        let found = self.gate.node().store().range(&RangeRequest {
+            limit: Some(1),
+            keys_only: true,
+            sort: Sort { by: SortBy::CreateRevision, descending: true },
+            filter: store::Filter { max_create_revision: max, ..Default::default() },
+            ..RangeRequest::new(KeyRange::Prefix(prefix(name)))
+        })?;
+        let before = found.items.into_iter().next();
+        Ok(before.map(|before| (before.key, found.revision)))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let Some(place) = self.place.take() else { return };
+        let gate = Arc::clone(&self.gate);
+        tokio::spawn(async move {
+            let range = KeyRange::Single(place.key.clone());
+            let delete = TxnOp::Delete { range, prev_kv: false };
+            let compares = vec![holds(&place)];
+            let txn = Txn { compares, success: vec![delete], failure: Vec::new() };
+            // If this fails the key goes with its lease.
+            let _ = gate.write(Command::Txn(txn)).await;
+        });
+    }
+}
+
+/// Waits until a key that was there at some revision is gone.
+async fn gone(gate: &Gate, key: Bytes, seen_at: Revision) -> Result<(), Fault> {
+    let mut asked = WatchRequest::new(KeyRange::Single(key));
+    asked.from = Some(seen_at.next());
+    asked.filter = EventFilter { no_put: true, no_delete: false };
+    let notices = Notices { quiet: QUIET_DEFAULT, progress: false };
+    let opened = gate.node().watches().open(&asked, &ConnectionWatches::default(), notices);
+    // Where the past is gone, or no watch is to be had, another look tells.
+    let Ok(mut subscription) = opened else { return Err(Fault::TooManyRequests) };
+    loop {
+        match subscription.next().await {
+            Ok(News::Batch(_)) => return Ok(()),
+            Ok(News::Progress(_) | News::Quiet) => {}
+            Err(replica::WatchEnd::Compacted { .. }) => return Ok(()),
+            Err(replica::WatchEnd::Unserved(_)) => return Err(Fault::Stopped),
+        }
+    }
+}

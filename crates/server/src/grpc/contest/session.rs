@@ -1,0 +1,59 @@
+//! The lease that a place in the queue lives as long as.
+
+use std::future::Future;
+use std::time::Duration;
+
+use replica::LeaseAsk;
+use store::{Command, LeaseId, Outcome};
+use tokio::time::{Instant, sleep_until};
+
+use crate::grpc::fault::Fault;
+use crate::grpc::gate::{Gate, REQUEST_TIMEOUT};
+use crate::node::WriteOptions;
+
+/// For how long the lease lives of one who brings none, in s.
+const TTL_S: u64 = 60;
+
+/// A lease, of the client's or of its own.
+pub(super) struct Session {
+    lease: LeaseId,
+    /// How often it is kept alive here; a client keeps its own.
+    keep_alive: Option<Duration>,
+}
+
+impl Session {
+    /// With the client's lease; a new one if it names none.
+    pub(super) async fn of(gate: &Gate, lease: i64) -> Result<Session, Fault> {
+        if lease != 0 {
+            return Ok(Session { lease: LeaseId(lease), keep_alive: None });
+        }
+        match gate.write(Command::LeaseGrant { lease: LeaseId::NONE, ttl_s: TTL_S }).await? {
+            Outcome::LeaseGranted { lease, .. } => {
+                Ok(Session { lease, keep_alive: Some(Duration::from_secs(TTL_S / 3)) })
+            }
+            other => panic!("a grant came to {other:?}"),
+        }
+    }
+
+    pub(super) fn lease(&self) -> LeaseId {
+        self.lease
+    }
+
+    /// Does something that may take long, and keeps the lease alive meanwhile.
+    pub(super) async fn alive<T>(&self, gate: &Gate, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        let Some(interval) = self.keep_alive else { return work.await };
+        let options = WriteOptions { timeout: REQUEST_TIMEOUT, forward: true };
+        loop {
+            let due = Instant::now() + interval;
+            tokio::select! {
+                done = &mut work => return done,
+                () = sleep_until(due) => {
+                    // If it fails the next one is tried; if all do the place is lost, and the work
+                    // finds that out.
+                    let _ = gate.node().lease(self.lease, LeaseAsk::KeepAlive, options).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The way from a service to the member behind it, which all of them share.
+
+use std::time::Duration;
+
+use proto::etcd::etcdserverpb::ResponseHeader;
+use replica::Standing;
+use store::{Command, Limits, Outcome, Revision};
+use tonic::metadata::MetadataMap;
+
+use super::fault::Fault;
+use crate::http::serves_nothing;
+use crate::node::{Node, NodeStatus, Phase, WriteOptions, Written};
+
+/// How long a request may take, unless its client gives up before.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// What a client sends with a request that is to fail where no leader is known.
+const NEEDS_LEADER: &str = "hasleader";
+
+/// What a client sends with a request that only the leader is to answer.
+const FORWARD: &str = "raftkv-forward";
+
+/// A member, as the services see it.
+pub(super) struct Gate {
+    node: Node,
+}
+
+/// Who may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Whoever has a vote.
+    Voters,
+    /// Learners too: what tells of the member itself, and reads that may be old.
+    Anybody,
+}
+
+impl Gate {
+    pub(super) fn new(node: Node) -> Gate {
+        Gate { node }
+    }
+
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Lets a call in, or says why not.
+    pub(super) fn admit(&self, metadata: &MetadataMap, asks: Asks) -> Result<(), Fault> {
+        let status = self.node.status();
+        match status.phase {
+            Phase::Running => {}
+            Phase::Waiting(_) => return Err(Fault::NoLeader),
+            Phase::Stopped(_) => return Err(Fault::Stopped),
+        }
+        if asks == Asks::Voters && is_learner(&status) {
+            return Err(Fault::NotForLearner);
+        }
+        if needs_leader(metadata) && status.leader().is_none() {
+            return Err(Fault::NoLeader);
+        }
+        Ok(())
+    }
+
+    /// What every answer about the store begins with.
+    pub(super) fn header(&self, revision: Revision) -> ResponseHeader {
+        header(&self.node.status(), revision)
+    }
+
+    /// The same, of the revision that is published now.
+    pub(super) fn header_now(&self) -> ResponseHeader {
+        self.header(self.node.store().published().revision)
+    }
+
+    /// Waits until everything that was acknowledged before can be read here; `serializable` reads
+    /// do not wait.
+    pub(super) async fn ready_to_read(&self, serializable: bool) -> Result<(), Fault> {
+        if !serializable {
+            return Ok(self.node.read_barrier(REQUEST_TIMEOUT).await.map(drop)?);
+        }
+        // What a wrong state shows, or none, is not old: it is wrong.
+        let status = self.node.status();
+        match status.replica.is_none() || serves_nothing(&status).is_some() {
+            true => Err(Fault::Corrupt),
+            false => Ok(()),
+        }
+    }
+
+    /// Has a command applied; answers what it came to and the log's term then.
+    pub(super) async fn write(&self, command: Command) -> Result<Outcome, Fault> {
+        command.validate(&Limits::default())?;
+        let options = WriteOptions { timeout: REQUEST_TIMEOUT, forward: true };
+        let Written { outcome, .. } = self.node.write(command, options).await?;
+        match outcome {
+            Outcome::Refused { reason, .. } => Err(reason.into()),
+            outcome => Ok(outcome),
+        }
+    }
+}
+
+/// What an answer begins with, as `status` has it.
+pub(super) fn header(status: &NodeStatus, revision: Revision) -> ResponseHeader {
+    ResponseHeader {
+        cluster_id: status.configuration.as_ref().map_or(0, |known| cluster_id(known.cluster_id)),
+        member_id: status.about.id.0,
+        revision: number(revision.0),
+        raft_term: status.replica.as_ref().map_or(0, |replica| replica.term.0),
+    }
+}
+
+/// A cluster's id in the 64 bits that etcd has for it.
+fn cluster_id(id: u128) -> u64 {
+    let bytes = id.to_be_bytes();
+    let (high, _) = bytes.split_first_chunk().expect("16 bytes hold 8");
+    u64::from_be_bytes(*high)
+}
+
+/// etcd's numbers have a sign. No count or revision of the store comes near the bound.
+pub(super) fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Whether the call is to fail where no leader is known.
+pub(super) fn needs_leader(metadata: &MetadataMap) -> bool {
+    metadata.get(NEEDS_LEADER).is_some_and(|value| value.as_bytes() == b"true")
+}
+
+/// Whether a follower may hand the call on.
+pub(super) fn may_forward(metadata: &MetadataMap) -> bool {
+    metadata.get(FORWARD).is_none_or(|value| value.as_bytes() != b"never")
+}
+
+pub(super) fn is_learner(status: &NodeStatus) -> bool {
+    let members = status.configuration.iter().flat_map(|known| &known.members);
+    let mut me = members.filter(|(id, _)| **id == status.about.id);
+    me.next().is_some_and(|(_, member)| member.standing == Standing::Learner)
+}

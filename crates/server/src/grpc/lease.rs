@@ -1,0 +1,152 @@
+//! `etcdserverpb.Lease`: what keys live as long as.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use proto::etcd::etcdserverpb::{
+    LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
+    LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus,
+    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, lease_server,
+};
+use replica::{LeaseAsk, LeaseStanding};
+use store::{Command, LEASE_TTL_S_MIN, LeaseId, Outcome, TTL_S_MAX};
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::fault::Fault;
+use super::gate::{Asks, Gate, REQUEST_TIMEOUT, number};
+use crate::node::WriteOptions;
+
+/// So many answers of one stream wait for its client.
+const RESPONSES_MAX: usize = 16;
+
+/// The service.
+pub(super) struct Leases {
+    gate: Arc<Gate>,
+}
+
+impl Leases {
+    pub(super) fn new(gate: Arc<Gate>) -> Leases {
+        Leases { gate }
+    }
+}
+
+#[tonic::async_trait]
+impl lease_server::Lease for Leases {
+    async fn lease_grant(
+        &self,
+        request: Request<LeaseGrantRequest>,
+    ) -> Result<Response<LeaseGrantResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let LeaseGrantRequest { ttl, id } = request.into_inner();
+        let grant = Command::LeaseGrant { lease: LeaseId(id), ttl_s: ttl_s(ttl)? };
+        match self.gate.write(grant).await? {
+            Outcome::LeaseGranted { revision, lease, ttl_s } => {
+                let header = Some(self.gate.header(revision));
+                let (id, ttl) = (lease.0, number(ttl_s));
+                Ok(Response::new(LeaseGrantResponse { header, id, ttl, error: String::new() }))
+            }
+            other => panic!("a grant came to {other:?}"),
+        }
+    }
+
+    async fn lease_revoke(
+        &self,
+        request: Request<LeaseRevokeRequest>,
+    ) -> Result<Response<LeaseRevokeResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let lease = LeaseId(request.into_inner().id);
+        match self.gate.write(Command::LeaseRevoke { lease }).await? {
+            Outcome::LeaseRevoked { revision, .. } => {
+                let header = Some(self.gate.header(revision));
+                Ok(Response::new(LeaseRevokeResponse { header }))
+            }
+            other => panic!("a revocation came to {other:?}"),
+        }
+    }
+
+    type LeaseKeepAliveStream =
+        Pin<Box<dyn Stream<Item = Result<LeaseKeepAliveResponse, Status>> + Send>>;
+
+    async fn lease_keep_alive(
+        &self,
+        request: Request<Streaming<LeaseKeepAliveRequest>>,
+    ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let (sender, responses) = mpsc::channel(RESPONSES_MAX);
+        tokio::spawn(keep_alive(Arc::clone(&self.gate), request.into_inner(), sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
+    }
+
+    async fn lease_time_to_live(
+        &self,
+        request: Request<LeaseTimeToLiveRequest>,
+    ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let LeaseTimeToLiveRequest { id, keys } = request.into_inner();
+        let standing = ask(&self.gate, id, LeaseAsk::TimeToLive).await?;
+        let header = Some(self.gate.header_now());
+        let gone = LeaseTimeToLiveResponse { header, id, ttl: -1, ..Default::default() };
+        let Some(standing) = standing else { return Ok(Response::new(gone)) };
+        // The store here is as new as the leader's word; newer perhaps, and then it may be gone.
+        let found = self.gate.node().store().lease(LeaseId(id));
+        let found = found.filter(|lease| lease.grant().index == standing.granted_index);
+        let Some(found) = found else { return Ok(Response::new(gone)) };
+        Ok(Response::new(LeaseTimeToLiveResponse {
+            ttl: number(standing.left_ms / 1_000),
+            granted_ttl: number(standing.ttl_s),
+            keys: if keys { found.keys().cloned().collect() } else { Vec::new() },
+            ..gone
+        }))
+    }
+
+    async fn lease_leases(
+        &self,
+        request: Request<LeaseLeasesRequest>,
+    ) -> Result<Response<LeaseLeasesResponse>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        self.gate.ready_to_read(false).await?;
+        let leases = self.gate.node().store().leases(None, usize::MAX);
+        let leases = leases.iter().map(|lease| LeaseStatus { id: lease.id().0 }).collect();
+        let header = Some(self.gate.header_now());
+        Ok(Response::new(LeaseLeasesResponse { header, leases }))
+    }
+}
+
+/// What is below the least time to live is raised to it; what was never meant is no time.
+fn ttl_s(ttl: i64) -> Result<u64, Fault> {
+    let ttl_s = u64::try_from(ttl).unwrap_or(0).max(LEASE_TTL_S_MIN);
+    if ttl_s > TTL_S_MAX { Err(Fault::LeaseTtlTooLarge) } else { Ok(ttl_s) }
+}
+
+/// Asks the leader about a lease.
+async fn ask(gate: &Gate, id: i64, ask: LeaseAsk) -> Result<Option<LeaseStanding>, Fault> {
+    let options = WriteOptions { timeout: REQUEST_TIMEOUT, forward: true };
+    Ok(gate.node().lease(LeaseId(id), ask, options).await?)
+}
+
+/// Answers a stream of keep-alives one by one, in their order.
+async fn keep_alive(
+    gate: Arc<Gate>,
+    mut requests: Streaming<LeaseKeepAliveRequest>,
+    sender: mpsc::Sender<Result<LeaseKeepAliveResponse, Status>>,
+) {
+    while let Ok(Some(LeaseKeepAliveRequest { id })) = requests.message().await {
+        // Before the renewal: whoever holds the lease sees nothing newer than what it rests on.
+        let header = Some(gate.header_now());
+        let answer = match ask(&gate, id, LeaseAsk::KeepAlive).await {
+            // A lease that is gone has no time left; that is no error.
+            Ok(standing) => {
+                let ttl = standing.map_or(0, |standing| number(standing.ttl_s));
+                Ok(LeaseKeepAliveResponse { header, id, ttl })
+            }
+            Err(fault) => Err(fault.into()),
+        };
+        let failed = answer.is_err();
+        if sender.send(answer).await.is_err() || failed {
+            return;
+        }
+    }
+}

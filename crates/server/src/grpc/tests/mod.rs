@@ -1,0 +1,1 @@
+//! What the gRPC doors answer.

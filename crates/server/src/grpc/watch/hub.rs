@@ -1,0 +1,158 @@
+//! The task of one stream: it hears what the client wants, and tells it what its watches see.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::etcd::etcdserverpb::watch_request::RequestUnion;
+use proto::etcd::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
+use replica::{Unserved, WatchEnd};
+use store::Revision;
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use super::answer::{self, Denied, NO_WATCH};
+use super::board::Board;
+use super::request::{self, Wrong};
+use crate::grpc::fault::Fault;
+use crate::grpc::gate::Gate;
+use crate::watch::{ConnectionWatches, News, Notices};
+
+/// After so long without an event a watch that asked for it is told how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
+
+/// One stream.
+pub(super) struct Hub {
+    gate: Arc<Gate>,
+    /// Whether its watches end where there is no leader.
+    needs_leader: bool,
+    sender: mpsc::Sender<Result<WatchResponse, Status>>,
+    board: Board,
+    watches: ConnectionWatches,
+}
+
+/// The client takes nothing any more, or was told the end.
+struct Over;
+
+impl Hub {
+    pub(super) fn new(
+        gate: Arc<Gate>,
+        needs_leader: bool,
+        sender: mpsc::Sender<Result<WatchResponse, Status>>,
+    ) -> Hub {
+        let (board, watches) = (Board::default(), ConnectionWatches::default());
+        Hub { gate, needs_leader, sender, board, watches }
+    }
+
+    /// Serves the stream until the client ends it, or its connection ends.
+    pub(super) async fn run(mut self, mut requests: Streaming<WatchRequest>) {
+        let sender = self.sender.clone();
+        loop {
+            let step = tokio::select! {
+                biased;
+                () = sender.closed() => Err(Over),
+                request = requests.message() => match request {
+                    Ok(Some(request)) => self.hear(request).await,
+                    Ok(None) | Err(_) => Err(Over),
+                },
+                (id, news) = self.board.next() => self.tell(id, news).await,
+            };
+            if step.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn hear(&mut self, request: WatchRequest) -> Result<(), Over> {
+        match request.request_union {
+            Some(RequestUnion::CreateRequest(create)) => self.create(create).await,
+            Some(RequestUnion::CancelRequest(cancel)) => {
+                if !self.board.remove(cancel.watch_id) {
+                    return Ok(());
+                }
+                self.send(answer::canceled(self.gate.header_now(), cancel.watch_id)).await
+            }
+            Some(RequestUnion::ProgressRequest(_)) => match self.board.progress() {
+                Some(told) => self.send(answer::progress(self.gate.header(told), NO_WATCH)).await,
+                // What can not be said now is not said later either: the client asks again.
+                None => Ok(()),
+            },
+            None => Ok(()),
+        }
+    }
+
+    async fn create(&mut self, create: WatchCreateRequest) -> Result<(), Over> {
+        let header = self.gate.header_now();
+        let asked = match request::read(&create, self.needs_leader) {
+            Ok(asked) => asked,
+            Err(wrong) => return self.send(answer::refused(header, wrong.reason())).await,
+        };
+        let id = match create.watch_id {
+            0 => self.board.free_id(),
+            taken if self.board.contains(taken) => {
+                let reason = "mvcc: duplicate watch ID provided on the WatchStream";
+                return self.send(answer::refused(header, reason)).await;
+            }
+            id => id,
+        };
+        let notices = Notices { quiet: PROGRESS_INTERVAL, progress: create.progress_notify };
+        match self.gate.node().watches().open(&asked, &self.watches, notices) {
+            Ok(subscription) => {
+                let header = self.gate.header(subscription.opened_at());
+                self.send(answer::created(header, id)).await?;
+                self.board.insert(id, subscription);
+                Ok(())
+            }
+            Err(not_watching) => match Denied::from(not_watching) {
+                Denied::Compacted { oldest } => {
+                    self.send(answer::created(header.clone(), id)).await?;
+                    self.send(answer::compacted(header, id, oldest)).await
+                }
+                Denied::Because(reason) => self.send(answer::refused(header, reason)).await,
+            },
+        }
+    }
+
+    async fn tell(&mut self, id: i64, news: Result<News, WatchEnd>) -> Result<(), Over> {
+        match news {
+            Ok(News::Batch(batch)) => {
+                let header = self.gate.header(batch.revision);
+                self.send(answer::batch(header, id, batch)).await
+            }
+            Ok(News::Progress(told)) => {
+                self.send(answer::progress(self.gate.header(told), id)).await
+            }
+            Ok(News::Quiet) => Ok(()),
+            Err(end) => self.ended(id, end).await,
+        }
+    }
+
+    /// A member that serves no watches any more ends the stream, so that the client goes on at
+    /// another one; a watch without its past ends alone.
+    async fn ended(&mut self, id: i64, end: WatchEnd) -> Result<(), Over> {
+        self.board.remove(id);
+        let fault = match end {
+            WatchEnd::Compacted { compact_revision, .. } => {
+                let header = self.gate.header(Revision(0));
+                return self.send(answer::compacted(header, id, compact_revision.0)).await;
+            }
+            WatchEnd::Unserved(Unserved::NoLeader) => Fault::NoLeader,
+            WatchEnd::Unserved(_) => Fault::Stopped,
+        };
+        // If this fails the client has gone.
+        let _ = self.sender.send(Err(fault.into())).await;
+        Err(Over)
+    }
+
+    async fn send(&self, response: WatchResponse) -> Result<(), Over> {
+        self.sender.send(Ok(response)).await.map_err(|_| Over)
+    }
+}
+
+impl Wrong {
+    fn reason(self) -> &'static str {
+        match self {
+            Wrong::BeforeAll => Fault::Compacted.row().1,
+            Wrong::EmptyRange => "mvcc: watcher range is empty",
+        }
+    }
+}

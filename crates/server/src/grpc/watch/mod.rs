@@ -1,0 +1,58 @@
+//! `etcdserverpb.Watch`: many watches on one stream.
+//!
+//! ```text
+//! requests ──▶ Hub ── creates, cancels ──▶ Board ── polls whoever was woken ──▶ Subscription
+//!               │                            │
+//!               └───────── responses ◀───────┘  one queue, so that what was told first comes first
+//! ```
+//!
+//! Each stream has a task, the hub, which alone writes to it. A client that takes nothing holds its
+//! own hub up and nobody else: its watches fall behind and read the log once it goes on.
+
+mod answer;
+mod board;
+mod hub;
+mod request;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use proto::etcd::etcdserverpb::{WatchRequest, WatchResponse, watch_server};
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::gate::{Asks, Gate, needs_leader};
+use hub::Hub;
+
+/// So many responses wait for the client; then nothing more is read from the log for it.
+const RESPONSES_MAX: usize = 16;
+
+/// The service.
+pub(super) struct Watch {
+    gate: Arc<Gate>,
+}
+
+impl Watch {
+    pub(super) fn new(gate: Arc<Gate>) -> Watch {
+        Watch { gate }
+    }
+}
+
+#[tonic::async_trait]
+impl watch_server::Watch for Watch {
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        request: Request<Streaming<WatchRequest>>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let needs_leader = needs_leader(request.metadata());
+        let (sender, responses) = mpsc::channel(RESPONSES_MAX);
+        let hub = Hub::new(Arc::clone(&self.gate), needs_leader, sender);
+        tokio::spawn(hub.run(request.into_inner()));
+        Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
+    }
+}
