@@ -2,15 +2,16 @@
 //! was found, which one was left. Where in the log something stands, and at which revision, is no
 //! part of it.
 //!
-//! A change of several keys counts for each of them alone. Copies of one change are one operation:
-//! it begins with the first call, and was done by the first answer that says so.
+//! A change of several keys counts for each of them alone (`effects.rs`). Copies of one change are
+//! one operation: it begins with the first call, and was done by the first answer that says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use replica::{Done, Failure, Ticket};
-use store::{Command, KeyRange, KeyValue, Outcome, RangeResponse};
+use store::{Command, KeyRange, KeyValue, Outcome, RangeResponse, TxnResponse, TxnResult};
 
+use crate::effects::{self, Effect, Keys};
 use crate::oracle::Asked;
 use crate::search::{Operation, Verdict, search};
 
@@ -32,6 +33,14 @@ struct Change {
     open: u64,
     /// What the keys had before, if the answer tells.
     found: Option<Vec<KeyValue>>,
+    /// What came of it, if it is a transaction: which branch was taken, and the results.
+    results: Option<(bool, Vec<TxnResult>)>,
+}
+
+impl Change {
+    fn called_at(called: u64) -> Change {
+        Change { called, done: None, open: 0, found: None, results: None }
+    }
 }
 
 /// Somebody was told what a range held.
@@ -39,7 +48,7 @@ struct Change {
 struct Find {
     called: u64,
     returned: u64,
-    range: KeyRange,
+    keys: Keys,
     items: Vec<KeyValue>,
 }
 
@@ -52,8 +61,8 @@ impl History {
     pub(crate) fn asked(&mut self, ticket: Ticket, asked: &Asked) {
         let called = self.tick();
         if let Asked::Write(payload) = asked {
-            let new = || Change { called, done: None, open: 0, found: None };
-            self.changes.entry(payload.clone()).or_insert_with(new).open += 1;
+            let change = self.changes.entry(payload.clone());
+            change.or_insert_with(|| Change::called_at(called)).open += 1;
         }
         self.asked.insert(ticket, (called, asked.clone()));
     }
@@ -75,31 +84,75 @@ impl History {
             change.done.get_or_insert(returned);
             change.found = change.found.take().or(found);
         };
+        let is_repeated = matches!(outcome, Outcome::Repeated(_));
+        // Of what was too large to be kept, a transaction's branches within are not known.
+        let Some(outcome) = outcome.first() else {
+            if !matches!(decode(&payload), Command::Txn(_)) {
+                done(None);
+            }
+            return;
+        };
         match outcome {
             Outcome::Put { prev, .. } => {
                 done(asks_prev(&payload).then(|| prev.iter().cloned().collect()));
             }
             Outcome::Deleted { count: 0, .. } => done(Some(Vec::new())),
             Outcome::Deleted { prev, .. } => done(asks_prev(&payload).then(|| prev.clone())),
-            Outcome::Repeated(_) => done(None),
+            Outcome::Txn(response) => {
+                done(None);
+                let TxnResponse { succeeded, results, .. } = response.clone();
+                change.results = Some((succeeded, results.clone()));
+                let during = (change.called, returned);
+                self.found_by_txn(during, &payload, succeeded, results);
+            }
+            // This copy, or the one it repeats, did nothing, and every other will be told so.
+            Outcome::Conflict { .. } if is_repeated => change.open -= 1,
             Outcome::Conflict { current, .. } => {
                 change.open -= 1;
                 let items = current.iter().cloned().collect();
-                let range = touched(&payload).expect("only changes of keys have conditions").0;
-                self.finds.push(Find { called, returned, range, items });
+                let keys = effects::of_change(&decode(&payload), None, None).pop();
+                let keys = keys.expect("only changes of keys have conditions").keys;
+                self.finds.push(Find { called, returned, keys, items });
             }
-            // This copy, or the one it repeats, did nothing, and every other will be told so.
             Outcome::Refused { .. } => change.open -= 1,
             // Another copy may have done it.
             _ => {}
         }
     }
 
+    /// What a transaction told that wrote nothing.
+    fn found_by_txn(
+        &mut self,
+        during: (u64, u64),
+        payload: &Bytes,
+        succeeded: bool,
+        results: Vec<TxnResult>,
+    ) {
+        let Command::Txn(txn) = decode(payload) else { return };
+        if !effects::wrote(&results) {
+            self.found(during, effects::finds(&txn, succeeded, results));
+        }
+    }
+
+    fn found(&mut self, (called, returned): (u64, u64), all: Vec<(KeyRange, Vec<KeyValue>)>) {
+        for (range, items) in all {
+            self.finds.push(Find { called, returned, keys: Keys::Of(range), items });
+        }
+    }
+
+    /// A transaction that only reads was answered.
+    pub(crate) fn txn_answered(&mut self, ticket: Ticket, response: &TxnResponse) {
+        let returned = self.tick();
+        if let Some((called, Asked::ReadTxn(txn))) = self.asked.remove(&ticket) {
+            let TxnResponse { succeeded, results, .. } = response.clone();
+            self.found((called, returned), effects::finds(&txn, succeeded, results));
+        }
+    }
+
     pub(crate) fn read_answered(&mut self, ticket: Ticket, response: &RangeResponse) {
         let returned = self.tick();
         if let Some((called, Asked::Read(range))) = self.asked.remove(&ticket) {
-            let items = response.items.clone();
-            self.finds.push(Find { called, returned, range, items });
+            self.found((called, returned), vec![(range, response.items.clone())]);
         }
     }
 
@@ -109,23 +162,27 @@ impl History {
         let end = [key, format!("\0by entry {index}").as_bytes()].concat().into();
         let range = KeyRange::Between { start: key.clone(), end };
         let removal = Command::Delete { range, prev_kv: false, condition: None };
-        let change = Change { called, done, open: 0, found: None };
-        self.changes.insert(removal.encode(), change);
+        self.changes.insert(removal.encode(), Change { done, ..Change::called_at(called) });
     }
 
     /// The life is over: for each key there is an order in which all of it makes sense. Answers for
     /// how many keys one was found.
     pub(crate) fn check(&self) -> u64 {
-        let changes: Vec<(KeyRange, Option<Bytes>, &Change)> = self
-            .changes
-            .iter()
-            .filter_map(|(payload, change)| touched(payload).map(|(r, left)| (r, left, change)))
-            .collect();
-        let keys = changes.iter().filter_map(|(range, _, _)| match range {
-            KeyRange::Single(key) => Some(key),
-            _ => None,
-        });
-        let keys: BTreeSet<&Bytes> = keys.collect();
+        let (mut changes, mut keys) = (Vec::new(), BTreeSet::new());
+        for (payload, change) in &self.changes {
+            let command = decode(payload);
+            // Those that it certainly did nothing to are looked at too.
+            for Effect { keys: of, .. } in effects::of_change(&command, None, None) {
+                if let Keys::Of(KeyRange::Single(key)) = of {
+                    keys.insert(key);
+                }
+            }
+            let (found, results) = (change.found.as_ref(), change.results.as_ref());
+            if change.done.is_some() || change.open > 0 {
+                let effects = effects::of_change(&command, found, results);
+                changes.extend(effects.into_iter().map(|effect| (effect, change)));
+            }
+        }
         for key in &keys {
             match search(self.of_key(key, &changes)) {
                 Verdict::Ordered => {}
@@ -137,11 +194,7 @@ impl History {
     }
 
     /// What happened to a key. Values are told apart by numbers.
-    fn of_key(
-        &self,
-        key: &Bytes,
-        changes: &[(KeyRange, Option<Bytes>, &Change)],
-    ) -> Vec<Operation> {
+    fn of_key(&self, key: &Bytes, changes: &[(Effect, &Change)]) -> Vec<Operation> {
         let mut numbers: BTreeMap<Bytes, u64> = BTreeMap::new();
         let mut number = |value: Bytes| {
             let next = numbers.len() as u64;
@@ -152,7 +205,7 @@ impl History {
             item.map(|item| item.value.clone())
         };
         let mut operations = Vec::new();
-        for find in self.finds.iter().filter(|find| holds(&find.range, key)) {
+        for find in self.finds.iter().filter(|find| find.keys.hold(key)) {
             let Find { called, returned, items, .. } = find;
             let saw = Some(at(items).map(&mut number));
             operations.push(Operation {
@@ -162,14 +215,13 @@ impl History {
                 left: None,
             });
         }
-        for (_, left, change) in changes.iter().filter(|(range, ..)| holds(range, key)) {
-            if change.done.is_none() && change.open == 0 {
-                continue;
-            }
-            let saw = change.found.as_ref().map(|items| at(items).map(&mut number));
-            let left = Some(left.clone().map(&mut number));
+        for (effect, change) in changes.iter().filter(|(effect, _)| effect.keys.hold(key)) {
+            let saw = effect.saw.as_ref().map(|items| at(items).map(&mut number));
+            let left = effect.left.clone().map(|left| left.map(&mut number));
             let Change { called, done: returned, .. } = **change;
-            operations.push(Operation { called, returned, saw, left });
+            if saw.is_some() || left.is_some() {
+                operations.push(Operation { called, returned, saw, left });
+            }
         }
         without_the_unseen(operations)
     }
@@ -185,15 +237,6 @@ fn without_the_unseen(mut operations: Vec<Operation>) -> Vec<Operation> {
     operations
 }
 
-/// Which keys a change is about, and what it leaves there; none if it is about none.
-fn touched(payload: &Bytes) -> Option<(KeyRange, Option<Bytes>)> {
-    match decode(payload) {
-        Command::Put { put, .. } => Some((KeyRange::Single(put.key), Some(put.value))),
-        Command::Delete { range, .. } => Some((range, None)),
-        _ => None,
-    }
-}
-
 fn asks_prev(payload: &Bytes) -> bool {
     match decode(payload) {
         Command::Put { put, .. } => put.prev_kv,
@@ -207,14 +250,5 @@ fn decode(payload: &Bytes) -> Command {
     match Command::decode(payload.clone()).expect("only valid commands are asked for") {
         Command::Once { command, .. } => *command,
         command => command,
-    }
-}
-
-fn holds(range: &KeyRange, key: &Bytes) -> bool {
-    match range {
-        KeyRange::Single(single) => key == single,
-        KeyRange::Prefix(prefix) => key.starts_with(prefix),
-        KeyRange::From(start) => key >= start,
-        KeyRange::Between { start, end } => start <= key && key < end,
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Committed {
     /// The store's revision and state hash after it.
     pub(crate) revision: Revision,
     pub(crate) state_hash: u64,
+    /// The oldest revision that can be read then; 0 before the first compaction.
+    pub(crate) compacted: Revision,
 }
 
 impl Ledger {
@@ -91,7 +93,9 @@ impl Ledger {
             let membership = membership.expect("only what can be read is proposed");
             self.memberships.push((entry.id.index, membership));
         }
-        self.committed.push(Committed { entry, in_term, outcome, revision, state_hash });
+        let compacted = self.model.compacted();
+        let committed = Committed { entry, in_term, outcome, revision, state_hash, compacted };
+        self.committed.push(committed);
         self.committed.last().expect("pushed above")
     }
 

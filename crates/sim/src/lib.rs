@@ -42,6 +42,7 @@
 mod calm;
 mod canary;
 mod duel;
+mod effects;
 mod faults;
 mod fleet;
 mod full;
@@ -72,6 +73,7 @@ mod step;
 mod theme;
 mod time;
 mod trace;
+mod transactions;
 mod watching;
 mod workload;
 

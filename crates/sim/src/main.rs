@@ -188,6 +188,12 @@ fn summarize(summary: &Summary) {
         outcomes.reads_failed,
         outcomes.reads_stale,
     );
+    let (then, otherwise) = outcomes.txns_done;
+    println!(
+        "transactions: {then} took the first branch, {otherwise} the other, {} read without the \
+         log; {} changes were answered once more",
+        outcomes.txns_read, outcomes.repeated,
+    );
     println!(
         "{} answers about leases; {} keys and {} leases expired",
         outcomes.lease_answers, summary.expired.0, summary.expired.1

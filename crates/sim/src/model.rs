@@ -8,7 +8,8 @@ use bytes::Bytes;
 use raft::{Entry, Term};
 use store::{
     Command, Condition, FirstAnswer, FirstOutcome, KeyRange, KeyValue, Lifetime, Origin, Outcome,
-    Put, ReadError, Refused, Revision, SessionId, Settings, SettingsChange,
+    Put, PutLifetime, ReadError, Refused, Revision, SessionId, Settings, SettingsChange,
+    TxnResponse, TxnResult,
 };
 
 #[derive(Debug)]
@@ -27,9 +28,17 @@ pub(crate) struct Model {
 }
 
 mod lifetimes;
+mod records;
+mod transactions;
 
 use self::lifetimes::At;
 pub(crate) use self::lifetimes::Lease;
+pub(crate) use self::records::is_field;
+
+/// An answer that tells more than this, in bytes, is not kept in full (rule 9.3).
+const KEPT_BYTES_MAX: usize = 4 << 10;
+/// What a result of a transaction counts for in itself.
+const RESULT_BYTES: usize = 16;
 
 /// What a revision did to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,9 +209,14 @@ impl Model {
         }
     }
 
+    /// A key as it is, if it is there.
+    pub(crate) fn current(&self, key: &Bytes) -> Option<KeyValue> {
+        self.one(key, self.revision)
+    }
+
     /// The revision of a key's last write; 0 if it is not there.
     pub(crate) fn modified(&self, key: &Bytes) -> Revision {
-        self.one(key, self.revision).map_or(Revision(0), |kv| kv.mod_revision)
+        self.current(key).map_or(Revision(0), |kv| kv.mod_revision)
     }
 
     /// What the command does, and what its answer must be.
@@ -210,7 +224,7 @@ impl Model {
         match command {
             Command::Put { put, condition } => {
                 let conflict = self.conflict(&put.key, condition);
-                conflict.unwrap_or_else(|| self.put(put))
+                conflict.unwrap_or_else(|| self.put(&put))
             }
             Command::Delete { range, prev_kv, condition } => {
                 let conflict = match &range {
@@ -219,6 +233,8 @@ impl Model {
                 };
                 conflict.unwrap_or_else(|| self.delete(&range, prev_kv))
             }
+            Command::DeleteRecord { record } => self.delete_record(&record),
+            Command::Txn(txn) => self.txn(&txn),
             Command::Compact { revision, .. } => self.compact(revision),
             Command::LeaseGrant { lease, ttl_s } => self.grant(lease, ttl_s),
             Command::LeaseRevoke { lease } => self.revoke(lease),
@@ -240,33 +256,55 @@ impl Model {
         (!holds).then_some(Outcome::Conflict { revision: self.revision, current })
     }
 
-    fn put(&mut self, put: Put) -> Outcome {
-        if self.lacks_lease(put.lifetime) {
-            return lifetimes::no_lease(self.revision);
+    fn put(&mut self, put: &Put) -> Outcome {
+        if let Some(reason) = self.speaks_against(put) {
+            return Outcome::Refused { revision: self.revision, reason };
         }
-        let Put { key, value, prev_kv, lifetime, .. } = put;
-        let lifetime = self.lifetime_of(lifetime);
-        let before = self.one(&key, self.revision);
         let revision = self.next_revision();
+        let before = self.write(put, revision, 0);
+        Outcome::Put { revision, prev: before.filter(|_| put.prev_kv) }
+    }
+
+    /// Why a put can not be done.
+    fn speaks_against(&self, put: &Put) -> Option<Refused> {
+        if self.lacks_lease(put.lifetime) {
+            return Some(Refused::LeaseNotFound);
+        }
+        let needs_the_key = put.ignore_value || put.lifetime == PutLifetime::AsBefore;
+        let lacks_it = needs_the_key && self.one(&put.key, self.revision).is_none();
+        lacks_it.then_some(Refused::KeyNotFound)
+    }
+
+    /// The key has a new version at that revision, whose change number `place` it is; what it was
+    /// before.
+    fn write(&mut self, put: &Put, modified: Revision, place: usize) -> Option<KeyValue> {
+        let before = self.one(&put.key, Revision(modified.0 - 1));
+        let lifetime = self.lifetime_of(put.lifetime, before.as_ref());
         let (created, number) =
-            before.as_ref().map_or((revision, 1), |kv| (kv.create_revision, kv.version + 1));
-        let value = Some(value);
-        let version = Version { modified: revision, created, number, value, lifetime, place: 0 };
-        self.keys.entry(key).or_default().push(version);
-        Outcome::Put { revision, prev: before.filter(|_| prev_kv) }
+            before.as_ref().map_or((modified, 1), |kv| (kv.create_revision, kv.version + 1));
+        let value = before.as_ref().filter(|_| put.ignore_value).map(|kv| kv.value.clone());
+        let value = Some(value.unwrap_or_else(|| put.value.clone()));
+        let version = Version { modified, created, number, value, lifetime, place };
+        self.keys.entry(put.key.clone()).or_default().push(version);
+        before
     }
 
     fn delete(&mut self, range: &KeyRange, prev_kv: bool) -> Outcome {
         let before = self.range(range, self.revision);
-        let count = before.len() as u64;
-        if count > 0 {
+        let count = self.remove(&before);
+        let prev = if prev_kv { before } else { Vec::new() };
+        Outcome::Deleted { revision: self.revision, count, prev }
+    }
+
+    /// Removes keys that are there, in one revision and in this order; how many.
+    fn remove(&mut self, going: &[KeyValue]) -> u64 {
+        if !going.is_empty() {
             let revision = self.next_revision();
-            for (place, kv) in before.iter().enumerate() {
+            for (place, kv) in going.iter().enumerate() {
                 self.bury(&kv.key, revision, place);
             }
         }
-        let prev = if prev_kv { before } else { Vec::new() };
-        Outcome::Deleted { revision: self.revision, count, prev }
+        going.len() as u64
     }
 
     /// The key is not there from that revision on, whose change number `place` it is.
@@ -302,14 +340,49 @@ impl Model {
     }
 }
 
-/// What repeats of the change are answered. (Nothing here is too large to be kept.)
+/// What repeats of the change are answered.
 fn first_answer(entry: &Entry, outcome: &Outcome) -> FirstAnswer {
     FirstAnswer {
         index: entry.id.index.0,
         term: entry.id.term.0,
         stamp_ms: entry.stamp_ms,
-        outcome: FirstOutcome::Kept(outcome.clone()),
+        outcome: kept(outcome),
     }
+}
+
+/// What is kept of an outcome: all of it, if it is small.
+fn kept(outcome: &Outcome) -> FirstOutcome {
+    let (told, cut) = match outcome {
+        Outcome::Put { revision, prev } => {
+            (told(prev.as_slice()), FirstOutcome::Done { revision: *revision })
+        }
+        Outcome::Deleted { revision, prev, .. } => {
+            (told(prev), FirstOutcome::Done { revision: *revision })
+        }
+        Outcome::Conflict { revision, current } => {
+            (told(current.as_slice()), FirstOutcome::Conflict { revision: *revision })
+        }
+        Outcome::Txn(TxnResponse { revision, succeeded, results }) => {
+            let cut = FirstOutcome::TxnDone { revision: *revision, succeeded: *succeeded };
+            (results.iter().map(told_by_result).sum(), cut)
+        }
+        small => (0, FirstOutcome::Kept(small.clone())),
+    };
+    if told <= KEPT_BYTES_MAX { FirstOutcome::Kept(outcome.clone()) } else { cut }
+}
+
+fn told(items: &[KeyValue]) -> usize {
+    items.iter().map(|kv| kv.key.len() + kv.value.len()).sum()
+}
+
+fn told_by_result(result: &TxnResult) -> usize {
+    RESULT_BYTES
+        + match result {
+            TxnResult::Put { prev } => told(prev.as_slice()),
+            TxnResult::Deleted { prev, .. } => told(prev),
+            TxnResult::Range(response) => told(&response.items),
+            TxnResult::Txn { results, .. } => results.iter().map(told_by_result).sum(),
+        }
 }
 
 fn holds(range: &KeyRange, key: &Bytes) -> bool {

@@ -23,8 +23,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use raft::{Entry, EntryKind, Index, MemberId};
 use replica::{Done, Failure, LeaseAsk, Ticket};
-use store::{Command, KeyRange, LeaseId, Outcome, Published, RangeResponse, Revision};
+use store::{
+    Command, KeyRange, LeaseId, Outcome, Published, RangeResponse, ReadError, Revision, Txn,
+    TxnResponse,
+};
 
+use crate::effects::wrote;
 use crate::ledger::{Committed, Ledger};
 use crate::retention::is_leaders_compaction;
 
@@ -38,6 +42,8 @@ pub(crate) enum Asked {
     Write(Bytes),
     /// What a range holds.
     Read(KeyRange),
+    /// What a transaction finds that only reads.
+    ReadTxn(Txn),
     /// How a lease stands. Answers are judged in `lease_judge.rs`.
     Lease(LeaseId, LeaseAsk),
 }
@@ -55,6 +61,12 @@ pub struct Outcomes {
     pub writes_unknown: u64,
     /// Reads that were answered.
     pub reads_done: u64,
+    /// Transactions that only read and were answered.
+    pub txns_read: u64,
+    /// Transactions that were done by the log, in either branch.
+    pub txns_done: (u64, u64),
+    /// Changes that were answered once more.
+    pub repeated: u64,
     /// Reads that were not.
     pub reads_failed: u64,
     /// Reads that may be stale.
@@ -182,7 +194,7 @@ impl Oracle {
     fn alike(&self, ticket: Ticket) -> impl Iterator<Item = Ticket> {
         let alike = match &self.requests[&ticket].asked {
             Asked::Write(payload) => self.by_payload.get(payload),
-            Asked::Read(_) | Asked::Lease(..) => None,
+            Asked::Read(_) | Asked::ReadTxn(_) | Asked::Lease(..) => None,
         };
         alike.into_iter().flatten().copied().filter(move |other| *other != ticket)
     }
@@ -243,7 +255,7 @@ impl Oracle {
                 (*revision, false)
             }
             Outcome::LeaseRevoked { revision, count } => (*revision, *count > 0),
-            Outcome::Txn(response) => (response.revision, false),
+            Outcome::Txn(response) => (response.revision, wrote(&response.results)),
             Outcome::Refused { revision, .. } | Outcome::Compacted { revision, .. } => {
                 (*revision, false)
             }
@@ -263,6 +275,12 @@ impl Oracle {
             }
         };
         let floor = request.after.revision;
+        match outcome {
+            Outcome::Txn(response) if response.succeeded => self.outcomes.txns_done.0 += 1,
+            Outcome::Txn(_) => self.outcomes.txns_done.1 += 1,
+            Outcome::Repeated(_) => self.outcomes.repeated += 1,
+            _ => {}
+        }
         let in_order = if changes { revision > floor } else { revision >= floor };
         assert!(in_order, "oracle: the write at {id}, revision {revision}, began after {floor}");
         self.answered.raise(id.index, revision);
@@ -280,18 +298,52 @@ impl Oracle {
         let Asked::Read(range) = &request.asked else {
             panic!("oracle: a write was answered as a read");
         };
-        let (revision, index) = (response.revision, Index(published.applied_index));
+        let (revision, after) = (response.revision, request.after);
         let expected = ledger.model().range(range, revision);
         assert_eq!(response.items, expected, "oracle: {ticket:?} read {range:?} at {revision}");
+        self.check_fresh(ticket, after, revision, published, ledger);
+        self.outcomes.reads_done += 1;
+    }
+
+    /// A transaction that only reads was answered, out of a store that showed `published`.
+    pub(crate) fn txn_read(
+        &mut self,
+        ticket: Ticket,
+        response: &Result<TxnResponse, ReadError>,
+        published: Published,
+        ledger: &Ledger,
+    ) {
+        let request = self.end(ticket, State::Done);
+        let Asked::ReadTxn(txn) = &request.asked else {
+            panic!("oracle: something else was answered as a transaction");
+        };
+        let (revision, after) = (published.revision, request.after);
+        let committed = ledger.get(Index(published.applied_index));
+        let compacted = committed.map_or(Revision(0), |committed| committed.compacted);
+        let expected = ledger.model().read_txn(txn, revision, compacted);
+        assert_eq!(*response, expected, "oracle: {ticket:?} read by {txn:?} at {revision}");
+        self.check_fresh(ticket, after, revision, published, ledger);
+        self.outcomes.txns_read += 1;
+    }
+
+    /// A read showed that revision: it is the one of its index, and nothing older than what was
+    /// known when the read began.
+    fn check_fresh(
+        &mut self,
+        ticket: Ticket,
+        after: Floor,
+        revision: Revision,
+        published: Published,
+        ledger: &Ledger,
+    ) {
+        let index = Index(published.applied_index);
         let of_index = ledger.get(index).map_or(Revision::FIRST, |committed| committed.revision);
         assert_eq!(revision, of_index, "oracle: the revision at index {index}");
-        let after = request.after;
         assert!(
             revision >= after.revision && index >= after.index,
             "oracle: stale: {ticket:?} read revision {revision} at index {index}, after {after:?}"
         );
         self.answered.raise(index, revision);
-        self.outcomes.reads_done += 1;
     }
 
     /// The process of that life of a member was read as it was, without asking anybody.
@@ -384,6 +436,10 @@ impl Outcomes {
         self.writes_without_room += other.writes_without_room;
         self.writes_unknown += other.writes_unknown;
         self.reads_done += other.reads_done;
+        self.txns_read += other.txns_read;
+        self.txns_done.0 += other.txns_done.0;
+        self.txns_done.1 += other.txns_done.1;
+        self.repeated += other.repeated;
         self.reads_failed += other.reads_failed;
         self.reads_stale += other.reads_stale;
         self.lease_answers += other.lease_answers;

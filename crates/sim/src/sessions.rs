@@ -11,8 +11,12 @@ use bytes::Bytes;
 use replica::{Done, Failure};
 use store::{Command, Origin, Outcome, Put, SessionId};
 
+use crate::model::Model;
 use crate::random::Random;
+use crate::transactions::Drawer;
 
+/// So many of a thousand changes are transactions.
+const TXN_PER_MILLE: u64 = 300;
 /// A session is closed after so many of a thousand changes.
 const CLOSED_PER_MILLE: u64 = 30;
 /// Old changes that a client may ask for once more.
@@ -36,10 +40,16 @@ struct Client {
 
 impl Sessions {
     /// What the client asks for next: the same again, as long as it does not know.
-    pub(crate) fn draw(&mut self, client: u64, random: &mut Random) -> Bytes {
+    pub(crate) fn draw(
+        &mut self,
+        client: u64,
+        random: &mut Random,
+        model: &Model,
+        keys: u64,
+    ) -> Bytes {
         let state = self.clients.entry(client).or_default();
         if state.pending.is_none() {
-            state.pending = Some(state.next(client, random));
+            state.pending = Some(state.next(client, random, model, keys));
         }
         state.pending.clone().expect("it was just set")
     }
@@ -79,7 +89,7 @@ impl Sessions {
 }
 
 impl Client {
-    fn next(&mut self, client: u64, random: &mut Random) -> Bytes {
+    fn next(&mut self, client: u64, random: &mut Random, model: &Model, keys: u64) -> Bytes {
         let Some(session) = self.session else { return Command::OpenSession.encode() };
         if random.chance(CLOSED_PER_MILLE) {
             return Command::CloseSession { session }.encode();
@@ -88,7 +98,11 @@ impl Client {
         self.seq += 1;
         let origin = Origin::Session { session, seq: self.seq, acked_below };
         let (key, value) = (format!("counter-{client}"), format!("{session} {}", self.seq));
-        let put = Put { prev_kv: random.coin(), ..Put::new(key, value) };
-        Command::Once { origin, command: Box::new(put.into()) }.encode()
+        let command = if random.chance(TXN_PER_MILLE) {
+            Command::Txn(Drawer::new(random, model, keys, value).counting(&key.into()))
+        } else {
+            Put { prev_kv: random.coin(), ..Put::new(key, value) }.into()
+        };
+        Command::Once { origin, command: Box::new(command) }.encode()
     }
 }

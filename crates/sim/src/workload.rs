@@ -6,7 +6,7 @@ use bytes::Bytes;
 use raft::MemberId;
 use replica::{Answer, Done, Failure, LeaseAsk, Request, Submission, Ticket};
 use store::{
-    Command, Condition, KeyRange, LeaseId, Origin, Put, PutLifetime, RangeRequest, Revision,
+    Command, Condition, KeyRange, LeaseId, Put, PutLifetime, RangeRequest, Reader, Revision, Txn,
 };
 
 use crate::canary::Canary;
@@ -19,6 +19,7 @@ use crate::plan::Plan;
 use crate::random::Random;
 use crate::sessions::Sessions;
 use crate::time::{Span, Time};
+use crate::transactions::{Drawer, by_name};
 
 /// A request is answered so long after its client's patience is over, at the latest.
 const PATIENCE: Span = Span(100_000);
@@ -28,13 +29,16 @@ const COPIED_PER_MILLE: u64 = 200;
 const STALE_PER_MILLE: u64 = 200;
 /// Of a thousand times so many it is about leases and times to live.
 const TIMED_PER_MILLE: u64 = 250;
+/// Of a thousand times so many it is a transaction, and so many something about a record.
+const TXN_PER_MILLE: u64 = 160;
+const RECORD_PER_MILLE: u64 = 60;
 /// Leases have one of so many names, from this one on: no entry has such a number.
 const LEASES: u64 = 6;
 const FIRST_LEASE: i64 = 1_000_000;
 /// Keys that nothing else is done with, so that some live to their end.
 const TIMED_KEYS: u64 = 12;
 /// The longest time to live of a key, ms.
-const TTL_MS_MAX: u64 = 1_500;
+pub(crate) const TTL_MS_MAX: u64 = 1_500;
 /// The longest time to live of a lease; shorter ones than 2 s are raised to that.
 const LEASE_TTL_S_MAX: u64 = 3;
 /// Whoever found nobody to ask tries again after this time.
@@ -87,11 +91,20 @@ impl Clients {
     /// What a client asks next. The ticket makes every command another one.
     fn draw(&mut self, client: u64, ticket: Ticket, model: &Model) -> Asked {
         if client < self.with_session && self.random.chance(700) {
-            return Asked::Write(self.sessions.draw(client, &mut self.random));
+            let (random, keys) = (&mut self.random, self.keys);
+            return Asked::Write(self.sessions.draw(client, random, model, keys));
         }
         let first = self.random.below(self.keys);
         if self.random.chance(TIMED_PER_MILLE) {
             return self.draw_timed(ticket);
+        }
+        if self.random.chance(TXN_PER_MILLE) {
+            return self.draw_txn(ticket, model);
+        }
+        if self.random.chance(RECORD_PER_MILLE) {
+            let name = format!("of a record {}", ticket.0);
+            let mut drawer = Drawer::new(&mut self.random, model, self.keys, &name);
+            return Asked::Write(by_name(&name, drawer.of_a_record()));
         }
         let last = self.random.between(first, self.keys - 1);
         match self.random.below(20) {
@@ -106,6 +119,16 @@ impl Clients {
         }
     }
 
+    fn draw_txn(&mut self, ticket: Ticket, model: &Model) -> Asked {
+        let (kind, name) = (self.random.below(8), format!("txn {}", ticket.0));
+        let mut drawer = Drawer::new(&mut self.random, model, self.keys, &name);
+        match kind {
+            0..2 => Asked::ReadTxn(drawer.reading()),
+            2..5 => Asked::Write(Command::Txn(drawer.unique()).encode()),
+            _ => Asked::Write(by_name(&name, Command::Txn(drawer.txn()))),
+        }
+    }
+
     /// One of many that want the same key: half of them read.
     pub(crate) fn one_of_a_crowd(&mut self, ticket: Ticket) -> Asked {
         match self.random.below(4) {
@@ -117,7 +140,7 @@ impl Clients {
 
     /// Something about leases and times to live.
     fn draw_timed(&mut self, ticket: Ticket) -> Asked {
-        let lease = LeaseId(FIRST_LEASE + self.random.below(LEASES) as i64);
+        let (lease, name) = (some_lease(&mut self.random), ticket.0.to_string());
         match self.random.below(20) {
             0..6 => {
                 let ttl_ms = self.random.between(1, TTL_MS_MAX);
@@ -126,9 +149,9 @@ impl Clients {
             6..9 => Asked::Write(self.put_living(ticket, PutLifetime::Lease(lease))),
             9..13 => {
                 let ttl_s = self.random.between(1, LEASE_TTL_S_MAX);
-                Asked::Write(by_name(ticket, Command::LeaseGrant { lease, ttl_s }))
+                Asked::Write(by_name(&name, Command::LeaseGrant { lease, ttl_s }))
             }
-            13 => Asked::Write(by_name(ticket, Command::LeaseRevoke { lease })),
+            13 => Asked::Write(by_name(&name, Command::LeaseRevoke { lease })),
             14 => Asked::Lease(lease, LeaseAsk::TimeToLive),
             _ => Asked::Lease(lease, LeaseAsk::KeepAlive),
         }
@@ -140,7 +163,7 @@ impl Clients {
         let shared = self.random.chance(200);
         let key = match shared {
             true => key(self.random.below(self.keys)),
-            false => format!("t{:02}", self.random.below(TIMED_KEYS)).into(),
+            false => timed_key(&mut self.random),
         };
         let value = format!("for a time by {}", ticket.0);
         Command::from(Put { prev_kv, lifetime, ..Put::new(key, value) }).encode()
@@ -178,8 +201,7 @@ impl Clients {
     fn put_by_name(&mut self, number: u64, ticket: Ticket) -> Bytes {
         let value = format!("by name {}", ticket.0);
         let put = Put { prev_kv: true, ..Put::new(key(number), value) };
-        let origin = Origin::Key(format!("name {}", ticket.0).into());
-        Command::Once { origin, command: Box::new(put.into()) }.encode()
+        by_name(&ticket.0.to_string(), put.into())
     }
 
     /// Removes the keys from the first to the last. The end of the range, between the last key
@@ -193,10 +215,14 @@ impl Clients {
     }
 }
 
-/// No two are alike; copies are known for copies.
-fn by_name(ticket: Ticket, command: Command) -> Bytes {
-    let origin = Origin::Key(format!("name {}", ticket.0).into());
-    Command::Once { origin, command: Box::new(command) }.encode()
+/// One of the leases that clients speak of.
+pub(crate) fn some_lease(random: &mut Random) -> LeaseId {
+    LeaseId(FIRST_LEASE + random.below(LEASES) as i64)
+}
+
+/// A key that mostly has an end.
+pub(crate) fn timed_key(random: &mut Random) -> Bytes {
+    format!("t{:02}", random.below(TIMED_KEYS)).into()
 }
 
 pub(crate) fn key(number: u64) -> Bytes {
@@ -276,14 +302,15 @@ impl Life {
         self.oracle.asked(ticket, asked.clone());
         let request = match asked {
             Asked::Write(command) => Request::Write { command, forward },
-            Asked::Read(_) => Request::ReadBarrier,
+            Asked::Read(_) | Asked::ReadTxn(_) => Request::ReadBarrier,
             Asked::Lease(lease, ask) => {
                 self.leases.asked(ticket, lease, ask, &self.ledger);
                 Request::Lease { lease, ask, forward }
             }
         };
         self.submit(ticket, who, member, request, timeout_ms);
-        let is_read = matches!(self.oracle.question(ticket), Asked::Read(_));
+        let question = self.oracle.question(ticket);
+        let is_read = matches!(question, Asked::Read(_) | Asked::ReadTxn(_));
         if is_read && self.canary == Some(Canary::UnconfirmedReads) {
             self.waiting.remove(&ticket);
             self.finish_read(ticket, member, &Ok(Done::ReadReady { settled_ms: 0 }));
@@ -347,7 +374,7 @@ impl Life {
                 }
                 self.finish_write(ticket, result);
             }
-            Asked::Read(_) => self.finish_read(ticket, member, &result),
+            Asked::Read(_) | Asked::ReadTxn(_) => self.finish_read(ticket, member, &result),
             Asked::Lease(..) => self.finish_lease(ticket, &result),
         }
         self.goes_on(who);
@@ -375,15 +402,32 @@ impl Life {
         }
         let is_read = matches!(result, Ok(Done::ReadReady { .. }));
         assert!(is_read, "oracle: a read is answered as one, not with {result:?}");
-        let Asked::Read(range) = self.oracle.question(ticket) else {
-            unreachable!("it was looked at before");
-        };
-        let request = RangeRequest::new(range.clone());
-        let process = self.members[&id].process.as_ref().expect("it has just answered");
-        let reader = process.replica.reader();
-        let response = reader.range(&request).expect("the newest revision can be read");
+        match self.oracle.question(ticket).clone() {
+            Asked::Read(range) => self.show(ticket, id, range),
+            Asked::ReadTxn(txn) => self.show_by_txn(ticket, id, &txn),
+            other => unreachable!("{other:?} is not read"),
+        }
+    }
+
+    fn show(&mut self, ticket: Ticket, id: MemberId, range: KeyRange) {
+        let reader = self.reader(id);
+        let response = reader.range(&RangeRequest::new(range));
+        let response = response.expect("the newest revision can be read");
         self.history.read_answered(ticket, &response);
         self.oracle.read_answered(ticket, &response, reader.published(), &self.ledger);
+    }
+
+    fn show_by_txn(&mut self, ticket: Ticket, id: MemberId, txn: &Txn) {
+        let reader = self.reader(id);
+        let response = reader.txn(txn);
+        if let Ok(response) = &response {
+            self.history.txn_answered(ticket, response);
+        }
+        self.oracle.txn_read(ticket, &response, reader.published(), &self.ledger);
+    }
+
+    fn reader(&self, id: MemberId) -> Reader {
+        self.members[&id].process.as_ref().expect("it has just answered").replica.reader()
     }
 
     fn goes_on(&mut self, who: Asker) {

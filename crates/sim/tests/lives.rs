@@ -38,6 +38,10 @@ fn a_few_hundred_seeds_pass_and_every_fault_really_happens() {
         outcomes.writes_failed,
         outcomes.writes_without_room,
         outcomes.writes_unknown,
+        outcomes.txns_done.0,
+        outcomes.txns_done.1,
+        outcomes.txns_read,
+        outcomes.repeated,
     ];
     assert!(kinds.iter().all(|&kind| kind > 0), "an outcome never came: {outcomes:?}");
     let watches = summary.watches;

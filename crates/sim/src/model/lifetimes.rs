@@ -4,7 +4,8 @@
 
 use raft::Term;
 use store::{
-    DueKey, Grant, KeyValue, LEASE_TTL_S_MIN, LeaseId, Lifetime, Outcome, Refused, Revision,
+    DueKey, Grant, KeyRange, KeyValue, LEASE_TTL_S_MIN, LeaseId, Lifetime, Outcome, PutLifetime,
+    Refused,
 };
 
 use super::{Model, Version};
@@ -101,24 +102,22 @@ impl Model {
         for DueKey { key, mod_revision } in due {
             let found = self.one(key, self.revision);
             let found = found.filter(|found| found.mod_revision == *mod_revision);
-            let Some(Lifetime::Until { age_ms: until_ms }) = found.map(|found| found.lifetime)
-            else {
-                continue;
-            };
+            let Some(found) = found else { continue };
+            let Lifetime::Until { age_ms: until_ms } = found.lifetime else { continue };
             assert!(
                 age_ms >= until_ms,
                 "expiry: entry {index} at age {age_ms} ends {key:?}, which lives until {until_ms}"
             );
-            going.push(key.clone());
+            going.push(found);
         }
         let keys = self.remove(&going);
         Outcome::Expired { revision: self.revision, leases, keys }
     }
 
-    fn attached(&self, id: LeaseId) -> Vec<bytes::Bytes> {
-        let live: Vec<KeyValue> = self.range(&store::KeyRange::all(), self.revision);
-        let attached = live.into_iter().filter(|kv| kv.lifetime == Lifetime::Lease(id));
-        attached.map(|kv| kv.key).collect()
+    fn attached(&self, id: LeaseId) -> Vec<KeyValue> {
+        let mut live = self.range(&KeyRange::all(), self.revision);
+        live.retain(|kv| kv.lifetime == Lifetime::Lease(id));
+        live
     }
 
     fn end(&mut self, grant: Grant, expired_at_ms: Option<u64>) {
@@ -128,35 +127,18 @@ impl Model {
         (lease.ended, lease.expired_at_ms) = (Some(index), expired_at_ms);
     }
 
-    /// Removes keys that are there, in one revision and in this order; how many.
-    fn remove(&mut self, keys: &[bytes::Bytes]) -> u64 {
-        if !keys.is_empty() {
-            let revision = self.next_revision();
-            for (place, key) in keys.iter().enumerate() {
-                self.bury(key, revision, place);
-            }
-        }
-        keys.len() as u64
-    }
-
     /// Whether a put can be done: its lease is there.
-    pub(super) fn lacks_lease(&self, lifetime: store::PutLifetime) -> bool {
-        matches!(lifetime, store::PutLifetime::Lease(id) if self.find_lease(id).is_none())
+    pub(super) fn lacks_lease(&self, lifetime: PutLifetime) -> bool {
+        matches!(lifetime, PutLifetime::Lease(id) if self.find_lease(id).is_none())
     }
 
-    pub(super) fn lifetime_of(&self, lifetime: store::PutLifetime) -> Lifetime {
+    /// How long a key lives that was `before`.
+    pub(super) fn lifetime_of(&self, lifetime: PutLifetime, before: Option<&KeyValue>) -> Lifetime {
         match lifetime {
-            store::PutLifetime::Unbounded => Lifetime::Unbounded,
-            store::PutLifetime::Lease(id) => Lifetime::Lease(id),
-            store::PutLifetime::TtlMs(ttl_ms) => {
-                Lifetime::Until { age_ms: self.at.age_ms + ttl_ms }
-            }
-            store::PutLifetime::AsBefore => panic!("the model's clients do not ask for this"),
+            PutLifetime::Unbounded => Lifetime::Unbounded,
+            PutLifetime::Lease(id) => Lifetime::Lease(id),
+            PutLifetime::TtlMs(ttl_ms) => Lifetime::Until { age_ms: self.at.age_ms + ttl_ms },
+            PutLifetime::AsBefore => before.expect("else it is refused").lifetime,
         }
     }
-}
-
-/// A refusal of a put whose lease is not there.
-pub(super) fn no_lease(revision: Revision) -> Outcome {
-    Outcome::Refused { revision, reason: Refused::LeaseNotFound }
 }

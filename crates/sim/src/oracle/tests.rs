@@ -4,7 +4,10 @@
 use std::panic::catch_unwind;
 
 use raft::{LogId, Term};
-use store::{Command, KeyValue, Lifetime, Origin, Put, Store};
+use store::{
+    Command, Compare, KeyValue, Lifetime, Operand, Origin, Put, RangeRequest, Relation, Store,
+    TxnOp, TxnResult,
+};
 
 use super::*;
 use crate::history::History;
@@ -37,6 +40,40 @@ impl World {
         let payload = Command::Once { origin, command: Box::new(put.into()) }.encode();
         self.ask(ticket, Asked::Write(payload.clone()));
         payload
+    }
+
+    /// Under a name: puts "v" if the key is not there, and reads it otherwise.
+    fn ask_txn(&mut self, ticket: u64) -> Bytes {
+        let (range, origin) = (KeyRange::Single("k".into()), Origin::Key("a name".into()));
+        let (relation, operand) = (Relation::Equal, Operand::Version(0));
+        let txn = Txn {
+            compares: vec![Compare { range: range.clone(), relation, operand }],
+            success: vec![TxnOp::Put(Put::new("k", "v"))],
+            failure: vec![TxnOp::Range(RangeRequest::new(range))],
+        };
+        let payload = Command::Once { origin, command: Box::new(Command::Txn(txn)) }.encode();
+        self.ask(ticket, Asked::Write(payload.clone()));
+        payload
+    }
+
+    /// "Done" to the transaction at `index`: which branch it took, and what was found if it was
+    /// the other one.
+    fn answer_txn(
+        &mut self,
+        ticket: u64,
+        index: u64,
+        succeeded: bool,
+        value: Option<&'static str>,
+    ) {
+        let log_id = LogId::new(Term(1), Index(index));
+        let result = match succeeded {
+            true => TxnResult::Put { prev: None },
+            false => TxnResult::Range(shown(index - 1, value).0),
+        };
+        let revision = Revision(if succeeded { index + 1 } else { index });
+        let response = TxnResponse { revision, succeeded, results: vec![result] };
+        let outcome = Outcome::Txn(response);
+        self.answer(ticket, &Ok(Done::Written { log_id, stamp_ms: 0, outcome }));
     }
 
     /// "Done" to the write at `index`, with what came of it there.
@@ -298,6 +335,42 @@ fn a_named_write_that_stands_in_the_log_again_after_its_answer_is_found() {
 }
 
 #[test]
+fn a_repeated_transaction_is_answered_with_what_came_of_the_first() {
+    let mut world = World::new();
+    let txn = world.ask_txn(1);
+    world.ask_txn(2);
+    (0..2).for_each(|_| world.commit(&txn));
+    world.answer_txn(1, 1, true, None);
+    world.answer_truly(2, 2);
+    let outcomes = world.oracle.outcomes();
+    assert_eq!((outcomes.txns_done, outcomes.repeated), ((1, 0), 1));
+}
+
+#[test]
+#[should_panic(expected = "the answer of the write")]
+fn a_repeated_transaction_that_is_done_again_is_found() {
+    let mut world = World::new();
+    let txn = world.ask_txn(1);
+    world.ask_txn(2);
+    (0..2).for_each(|_| world.commit(&txn));
+    world.answer_txn(1, 1, true, None);
+    world.answer_txn(2, 2, false, Some("v"));
+}
+
+#[test]
+#[should_panic(expected = "stale")]
+fn a_transaction_that_reads_what_is_overwritten_is_found() {
+    let mut world = World::with_one_write();
+    let txn =
+        Txn { success: vec![TxnOp::Range(RangeRequest::new(KeyRange::all()))], ..Txn::default() };
+    world.ask(2, Asked::ReadTxn(txn));
+    let (response, published) = shown(0, None);
+    let (revision, results) = (response.revision, vec![TxnResult::Range(response)]);
+    let response = Ok(TxnResponse { revision, succeeded: true, results });
+    world.oracle.txn_read(Ticket(2), &response, published, &world.ledger);
+}
+
+#[test]
 #[should_panic(expected = "failed, yet happened")]
 fn a_failure_of_a_named_write_whose_earlier_copy_happened_is_found() {
     let mut world = World::new();
@@ -324,7 +397,7 @@ fn a_request_without_an_answer_is_found() {
 type Told = (&'static str, bool, fn(&mut World));
 
 /// Histories that both judges know enough of to judge, and whether they are good.
-const TOLD: [Told; 7] = [
+const TOLD: [Told; 10] = [
     ("an unknown write that is seen later", true, |world| {
         let write = world.ask_put(1, "one");
         world.answer_failure(1, Failure::Unknown);
@@ -367,6 +440,30 @@ const TOLD: [Told; 7] = [
         world.answer_failure(1, Failure::Unavailable);
         world.ask_read(2);
         world.answer_read(2, 1, Some("one"));
+    }),
+    ("a transaction whose answer is lost, and which is seen later", true, |world| {
+        let txn = world.ask_txn(1);
+        world.answer_failure(1, Failure::Unknown);
+        world.ask_read(2);
+        world.answer_read(2, 0, None);
+        world.commit(&txn);
+        world.ask_read(3);
+        world.answer_read(3, 1, Some("v"));
+    }),
+    ("a transaction that took its other branch, and is seen to have written", false, |world| {
+        let txn = world.ask_txn(1);
+        world.commit(&txn);
+        world.answer_txn(1, 1, false, None);
+        world.ask_read(2);
+        world.answer_read(2, 1, Some("v"));
+    }),
+    ("a transaction that finds what is overwritten", false, |world| {
+        let write = world.ask_put(1, "one");
+        world.commit(&write);
+        world.answer_done(1, 1, 2);
+        let txn = world.ask_txn(2);
+        world.commit(&txn);
+        world.answer_txn(2, 2, false, None);
     }),
     ("a read of what nobody wrote", false, |world| {
         let write = world.ask_put(1, "one");
