@@ -116,8 +116,8 @@ impl cluster_server::Cluster for Cluster {
         request: Request<MemberUpdateRequest>,
     ) -> Result<Response<MemberUpdateResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
-        let address = address_of(&request.get_ref().peer_ur_ls)?;
         let id = known(&self.members()?, request.get_ref().id)?;
+        let address = address_of(&request.get_ref().peer_ur_ls)?;
         let members = self.change(Change::Address { id, address }).await?;
         Ok(Response::new(MemberUpdateResponse { header: self.header(), members }))
     }

@@ -19,7 +19,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::observer::observe;
-use super::queue::{self, Place};
+use super::plain;
+use super::queue::{self, Entered, Place};
 use super::session::Session;
 use crate::grpc::fault::Fault;
 use crate::grpc::gate::{Asks, Gate, number};
@@ -71,12 +72,14 @@ impl election_server::Election for Elections {
     ) -> Result<Response<CampaignResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
         let CampaignRequest { name, lease, value } = request.into_inner();
-        let session = Session::of(&self.gate, lease).await?;
-        let (waiting, found) = queue::enter(&self.gate, &name, &session, value.clone()).await?;
-        if found.value != value {
+        let session = Session::of(&self.gate, lease).await.map_err(plain)?;
+        let entered = queue::enter(&self.gate, &name, &session, value.clone()).await;
+        let Entered { waiting, value: found, revision } = entered.map_err(plain)?;
+        if found != value {
             self.proclaim(waiting.place(), session.lease(), value).await?;
         }
-        let header = session.alive(&self.gate, waiting.turn(&name)).await?;
+        session.alive(&self.gate, waiting.turn(&name)).await?;
+        let header = self.gate.header(revision);
         let Place { key, revision } = waiting.keep();
         let leader = LeaderKey { name, key, rev: number(revision.0), lease: session.lease().0 };
         Ok(Response::new(CampaignResponse { header: Some(header), leader: Some(leader) }))

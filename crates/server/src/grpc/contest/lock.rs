@@ -9,8 +9,8 @@ use proto::etcd::v3lockpb::{
 use store::{Command, KeyRange, Outcome};
 use tonic::{Request, Response, Status};
 
-use super::queue;
 use super::session::Session;
+use super::{plain, queue};
 use crate::grpc::fault::Fault;
 use crate::grpc::gate::{Asks, Gate};
 
@@ -30,8 +30,9 @@ impl lock_server::Lock for Locks {
     async fn lock(&self, request: Request<LockRequest>) -> Result<Response<LockResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
         let LockRequest { name, lease } = request.into_inner();
-        let session = Session::of(&self.gate, lease).await?;
-        let (waiting, _) = queue::enter(&self.gate, &name, &session, Bytes::new()).await?;
+        let session = Session::of(&self.gate, lease).await.map_err(plain)?;
+        let entered = queue::enter(&self.gate, &name, &session, Bytes::new()).await;
+        let waiting = entered.map_err(plain)?.waiting;
         let header = session.alive(&self.gate, waiting.turn(&name)).await?;
         let key = waiting.keep().key;
         Ok(Response::new(LockResponse { header: Some(header), key }))
@@ -44,8 +45,7 @@ impl lock_server::Lock for Locks {
         self.gate.admit(request.metadata(), Asks::Voters)?;
         let key = request.into_inner().key;
         if key.is_empty() {
-            // As etcd's, which has lost the code by then.
-            return Err(Status::unknown(Fault::EmptyKey.row().1));
+            return Err(plain(Fault::EmptyKey));
         }
         let range = KeyRange::Single(key);
         match self.gate.write(Command::Delete { range, prev_kv: false, condition: None }).await? {

@@ -13,3 +13,16 @@ mod session;
 
 pub(super) use election::Elections;
 pub(super) use lock::Locks;
+
+use tonic::{Code, Status};
+
+use super::fault::Fault;
+
+/// A fault as a client of the store has it, which etcd is here: the text, and no code. What says
+/// that the cluster does not serve keeps its own, so that clients try again.
+fn plain(fault: Fault) -> Status {
+    match fault.row() {
+        (Code::Unavailable, _) => fault.into(),
+        (_, message) => Status::unknown(message),
+    }
+}

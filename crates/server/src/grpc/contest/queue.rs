@@ -6,8 +6,8 @@ use bytes::Bytes;
 use proto::etcd::etcdserverpb::ResponseHeader;
 use replica::{EventFilter, WatchRequest};
 use store::{
-    Command, Compare, KeyRange, KeyValue, Operand, Outcome, Put, PutLifetime, RangeRequest,
-    Relation, Revision, Sort, SortBy, Txn, TxnOp, TxnResult,
+    Command, Compare, KeyRange, Operand, Outcome, Put, PutLifetime, RangeRequest, Relation,
+    Revision, Sort, SortBy, Txn, TxnOp, TxnResult,
 };
 use tonic::Status;
 
@@ -22,6 +22,15 @@ pub(super) struct Place {
     /// The key that stands for it.
     pub(super) key: Bytes,
     /// When it was taken: whoever has a lower one comes first.
+    pub(super) revision: Revision,
+}
+
+/// Who is in the queue.
+pub(super) struct Entered {
+    pub(super) waiting: Waiting,
+    /// What its key says.
+    pub(super) value: Bytes,
+    /// The store's, when it entered.
     pub(super) revision: Revision,
 }
 
@@ -52,7 +61,7 @@ pub(super) async fn enter(
     name: &[u8],
     session: &Session,
     value: Bytes,
-) -> Result<(Waiting, KeyValue), Fault> {
+) -> Result<Entered, Fault> {
     let key: Bytes =
         [&prefix(name)[..], format!("{:x}", session.lease().0).as_bytes()].concat().into();
     let lifetime = PutLifetime::Lease(session.lease());
@@ -72,7 +81,8 @@ pub(super) async fn enter(
     };
     let found = found.items.pop().expect("it is there, or was put");
     let place = Place { key: found.key.clone(), revision: found.create_revision };
-    Ok((Waiting { gate: Arc::clone(gate), place: Some(place) }, found))
+    let waiting = Waiting { gate: Arc::clone(gate), place: Some(place) };
+    Ok(Entered { waiting, value: found.value, revision: response.revision })
 }
 
 impl Waiting {

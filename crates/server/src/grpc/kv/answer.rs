@@ -32,28 +32,65 @@ pub(super) fn delete(
 }
 
 pub(super) fn txn(header: ResponseHeader, response: store::TxnResponse) -> TxnResponse {
-    let revision = header.revision;
+    let mut place = Place { revision: header.revision, written: !writes(&response.results) };
     TxnResponse {
         header: Some(header),
         succeeded: response.succeeded,
-        responses: operations(response.results, revision),
+        responses: place.operations(response.results),
     }
 }
 
-/// The headers within a transaction tell the revision only, that of a transaction nothing.
-fn operations(results: Vec<TxnResult>, revision: i64) -> Vec<ResponseOp> {
-    let header = || ResponseHeader { revision, ..ResponseHeader::default() };
-    let shown = |result| match result {
-        TxnResult::Put { prev } => Op::ResponsePut(put(Some(header()), prev)),
-        TxnResult::Deleted { count, prev } => {
-            Op::ResponseDeleteRange(delete(Some(header()), count, prev))
+/// Whether anything was written, at any depth.
+fn writes(results: &[TxnResult]) -> bool {
+    results.iter().any(|result| match result {
+        TxnResult::Put { .. } => true,
+        TxnResult::Deleted { count, .. } => *count > 0,
+        TxnResult::Range(_) => false,
+        TxnResult::Txn { results, .. } => writes(results),
+    })
+}
+
+/// How far a transaction is: before its first write it stands at the revision before its own.
+struct Place {
+    /// The transaction's own; the store's if it writes nothing.
+    revision: i64,
+    /// Whether it is reached.
+    written: bool,
+}
+
+impl Place {
+    /// The headers within a transaction tell the revision only, that of a transaction nothing.
+    fn header(&self) -> Option<ResponseHeader> {
+        let revision = if self.written { self.revision } else { self.revision - 1 };
+        Some(ResponseHeader { revision, ..ResponseHeader::default() })
+    }
+
+    fn operations(&mut self, results: Vec<TxnResult>) -> Vec<ResponseOp> {
+        results
+            .into_iter()
+            .map(|result| ResponseOp { response: Some(self.shown(result)) })
+            .collect()
+    }
+
+    fn shown(&mut self, result: TxnResult) -> Op {
+        match result {
+            TxnResult::Put { prev } => {
+                self.written = true;
+                Op::ResponsePut(put(self.header(), prev))
+            }
+            TxnResult::Deleted { count, prev } => {
+                self.written |= count > 0;
+                Op::ResponseDeleteRange(delete(self.header(), count, prev))
+            }
+            TxnResult::Range(found) => Op::ResponseRange(RangeResponse {
+                header: self.header(),
+                ..range(ResponseHeader::default(), found)
+            }),
+            TxnResult::Txn { succeeded, results } => Op::ResponseTxn(TxnResponse {
+                header: Some(ResponseHeader::default()),
+                succeeded,
+                responses: self.operations(results),
+            }),
         }
-        TxnResult::Range(found) => Op::ResponseRange(range(header(), found)),
-        TxnResult::Txn { succeeded, results } => Op::ResponseTxn(TxnResponse {
-            header: Some(ResponseHeader::default()),
-            succeeded,
-            responses: operations(results, revision),
-        }),
-    };
-    results.into_iter().map(|result| ResponseOp { response: Some(shown(result)) }).collect()
+    }
 }

@@ -125,7 +125,8 @@ impl kv_server::Kv for Kv {
         // What is gone is removed in the background, and nothing reads it meanwhile: whoever wants
         // to wait for that (`physical`) waits for nothing.
         let revision = Revision(u64::try_from(revision).map_err(|_| Fault::Compacted)?);
-        if revision == Revision(0) && self.nothing_was_compacted().await? {
+        if revision == Revision(0) {
+            self.nothing_was_compacted().await?;
             return Ok(Response::new(CompactionResponse { header: Some(self.gate.header_now()) }));
         }
         let compact = Command::Compact { revision, cause: CompactionCause::Asked };
@@ -140,9 +141,12 @@ impl kv_server::Kv for Kv {
 
 impl Kv {
     /// A compaction up to revision 0 gives up nothing, and may be had as long as that is so.
-    async fn nothing_was_compacted(&self) -> Result<bool, Fault> {
+    async fn nothing_was_compacted(&self) -> Result<(), Fault> {
         self.gate.ready_to_read(false).await?;
-        Ok(self.gate.node().store().published().compact_revision == Revision(0))
+        match self.gate.node().store().published().compact_revision {
+            Revision(0) => Ok(()),
+            _ => Err(Fault::Compacted),
+        }
     }
 }
 

@@ -22,6 +22,8 @@ const LOOKS_MAX: usize = 64;
 #[derive(Default)]
 pub(super) struct Board {
     watches: BTreeMap<i64, Watched>,
+    /// No id before it is given to a watch that names none: an old one is never taken for a new.
+    next_id: i64,
     bell: Arc<Bell>,
 }
 
@@ -91,12 +93,13 @@ impl Board {
         self.watches.contains_key(&id)
     }
 
-    /// The least id from 0 on that no watch has.
-    pub(super) fn free_id(&self) -> i64 {
-        let taken = self.watches.range(0..).map(|(id, _)| *id);
-        let before = |(free, id): &(i64, i64)| free == id;
-        let count = (0..).zip(taken).take_while(before).count();
-        i64::try_from(count).expect("watches are bounded")
+    /// An id that no watch has, and none had that named none.
+    pub(super) fn take_id(&mut self) -> i64 {
+        while self.watches.contains_key(&self.next_id) {
+            self.next_id += 1;
+        }
+        self.next_id += 1;
+        self.next_id - 1
     }
 
     /// The newest revision up to which every watch has told everything; none if one has not, or

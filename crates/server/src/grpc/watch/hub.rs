@@ -87,7 +87,7 @@ impl Hub {
             Err(wrong) => return self.send(answer::refused(header, wrong.reason())).await,
         };
         let id = match create.watch_id {
-            0 => self.board.free_id(),
+            0 => self.board.take_id(),
             taken if self.board.contains(taken) => {
                 let reason = "mvcc: duplicate watch ID provided on the WatchStream";
                 return self.send(answer::refused(header, reason)).await;

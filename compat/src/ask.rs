@@ -1,0 +1,162 @@
+//! What can be asked, and what was answered.
+
+use std::fmt::Debug;
+
+use proto::etcd::etcdserverpb::cluster_client::ClusterClient;
+use proto::etcd::etcdserverpb::kv_client::KvClient;
+use proto::etcd::etcdserverpb::lease_client::LeaseClient;
+use proto::etcd::etcdserverpb::maintenance_client::MaintenanceClient;
+use proto::etcd::etcdserverpb::{
+    AlarmRequest, CompactionRequest, DefragmentRequest, DeleteRangeRequest, DowngradeRequest,
+    HashKvRequest, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseLeasesRequest,
+    LeaseRevokeRequest, LeaseTimeToLiveRequest, MemberAddRequest, MemberPromoteRequest,
+    MemberRemoveRequest, MemberUpdateRequest, MoveLeaderRequest, PutRequest, RangeRequest,
+    ResponseHeader, TxnRequest,
+};
+use proto::etcd::v3electionpb::election_client::ElectionClient;
+use proto::etcd::v3electionpb::{CampaignRequest, LeaderRequest, ProclaimRequest, ResignRequest};
+use proto::etcd::v3lockpb::lock_client::LockClient;
+use proto::etcd::v3lockpb::{LockRequest, UnlockRequest};
+use tonic::transport::Channel;
+use tonic::{Response, Status};
+
+/// One request that has one answer.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names of the calls")]
+pub enum Ask {
+    Range(RangeRequest),
+    Put(PutRequest),
+    Delete(DeleteRangeRequest),
+    Txn(TxnRequest),
+    Compact(CompactionRequest),
+    Grant(LeaseGrantRequest),
+    Revoke(LeaseRevokeRequest),
+    KeepAlive(LeaseKeepAliveRequest),
+    TimeToLive(LeaseTimeToLiveRequest),
+    Leases(LeaseLeasesRequest),
+    HashKv(HashKvRequest),
+    Alarm(AlarmRequest),
+    Defragment(DefragmentRequest),
+    MoveLeader(MoveLeaderRequest),
+    Downgrade(DowngradeRequest),
+    MemberAdd(MemberAddRequest),
+    MemberRemove(MemberRemoveRequest),
+    MemberUpdate(MemberUpdateRequest),
+    MemberPromote(MemberPromoteRequest),
+    Lock(LockRequest),
+    Unlock(UnlockRequest),
+    Campaign(CampaignRequest),
+    Proclaim(ProclaimRequest),
+    Leader(LeaderRequest),
+    Resign(ResignRequest),
+}
+
+/// What a server said: the message without what differs between any two clusters, or the code and
+/// the text of the error.
+pub type Answer = Result<String, String>;
+
+/// Something with a header.
+trait Headed: Debug {
+    fn header(&mut self) -> Option<&mut ResponseHeader>;
+}
+
+macro_rules! headed {
+    ($($package:ident: $($message:ident)+;)+) => {$($(
+        impl Headed for proto::etcd::$package::$message {
+            fn header(&mut self) -> Option<&mut ResponseHeader> {
+                self.header.as_mut()
+            }
+        }
+    )+)+};
+}
+
+headed! {
+    etcdserverpb: AlarmResponse CompactionResponse DefragmentResponse DeleteRangeResponse
+        DowngradeResponse HashKvResponse LeaseGrantResponse LeaseKeepAliveResponse
+        LeaseLeasesResponse LeaseRevokeResponse LeaseTimeToLiveResponse MemberAddResponse
+        MemberPromoteResponse MemberRemoveResponse MemberUpdateResponse MoveLeaderResponse
+        PutResponse RangeResponse TxnResponse WatchResponse;
+    v3electionpb: CampaignResponse LeaderResponse ProclaimResponse ResignResponse;
+    v3lockpb: LockResponse UnlockResponse;
+}
+
+/// Takes out of a header what differs between any two clusters.
+pub(crate) fn mask(header: &mut ResponseHeader) {
+    assert_ne!((header.cluster_id, header.member_id, header.raft_term), (0, 0, 0));
+    *header = ResponseHeader { revision: header.revision, ..ResponseHeader::default() };
+}
+
+fn told<T: Headed>(result: Result<Response<T>, Status>) -> Answer {
+    answer(result, |_| {})
+}
+
+fn answer<T: Headed>(
+    result: Result<Response<T>, Status>,
+    also_mask: impl FnOnce(&mut T),
+) -> Answer {
+    match result {
+        Ok(response) => {
+            let mut message = response.into_inner();
+            if let Some(header) = message.header() {
+                mask(header);
+            }
+            also_mask(&mut message);
+            Ok(format!("{message:?}"))
+        }
+        Err(status) => Err(format!("{:?}: {}", status.code(), status.message())),
+    }
+}
+
+/// Puts a request to the server behind a channel.
+pub async fn ask(channel: &Channel, ask: Ask) -> Answer {
+    let channel = channel.clone();
+    let mut kv = KvClient::new(channel.clone());
+    let mut lease = LeaseClient::new(channel.clone());
+    let mut maintenance = MaintenanceClient::new(channel.clone());
+    let mut cluster = ClusterClient::new(channel.clone());
+    let mut locks = LockClient::new(channel.clone());
+    let mut election = ElectionClient::new(channel);
+    match ask {
+        Ask::Range(request) => told(kv.range(request).await),
+        Ask::Put(request) => told(kv.put(request).await),
+        Ask::Delete(request) => told(kv.delete_range(request).await),
+        Ask::Txn(request) => told(kv.txn(request).await),
+        Ask::Compact(request) => told(kv.compact(request).await),
+        Ask::Grant(request) => told(lease.lease_grant(request).await),
+        Ask::Revoke(request) => told(lease.lease_revoke(request).await),
+        Ask::KeepAlive(request) => keep_alive(lease, request).await,
+        Ask::TimeToLive(request) => answer(lease.lease_time_to_live(request).await, |told| {
+            // What is left of it depends on when it is asked.
+            told.ttl = told.ttl.signum();
+            told.keys.sort();
+        }),
+        Ask::Leases(request) => answer(lease.lease_leases(request).await, |told| {
+            told.leases.sort_by_key(|lease| lease.id);
+        }),
+        Ask::HashKv(request) => answer(maintenance.hash_kv(request).await, |told| told.hash = 0),
+        Ask::Alarm(request) => told(maintenance.alarm(request).await),
+        Ask::Defragment(request) => told(maintenance.defragment(request).await),
+        Ask::MoveLeader(request) => told(maintenance.move_leader(request).await),
+        Ask::Downgrade(request) => told(maintenance.downgrade(request).await),
+        Ask::MemberAdd(request) => told(cluster.member_add(request).await),
+        Ask::MemberRemove(request) => told(cluster.member_remove(request).await),
+        Ask::MemberUpdate(request) => told(cluster.member_update(request).await),
+        Ask::MemberPromote(request) => told(cluster.member_promote(request).await),
+        Ask::Lock(request) => told(locks.lock(request).await),
+        Ask::Unlock(request) => told(locks.unlock(request).await),
+        Ask::Campaign(request) => told(election.campaign(request).await),
+        Ask::Proclaim(request) => told(election.proclaim(request).await),
+        Ask::Leader(request) => told(election.leader(request).await),
+        Ask::Resign(request) => told(election.resign(request).await),
+    }
+}
+
+async fn keep_alive(mut lease: LeaseClient<Channel>, request: LeaseKeepAliveRequest) -> Answer {
+    match lease.lease_keep_alive(tokio_stream::once(request)).await {
+        Ok(response) => {
+            let first = response.into_inner().message().await;
+            told(first.map(|message| Response::new(message.expect("a request has an answer"))))
+        }
+        Err(status) => told::<proto::etcd::etcdserverpb::LeaseKeepAliveResponse>(Err(status)),
+    }
+}
