@@ -4,9 +4,12 @@
 //! When a cluster has healed, all that reaches one of its followers is lost for several election
 //! timeouts: it takes its leader for dead, and everybody hears it say so. The leader has its
 //! majority all the time, so it must lead on, in the same term, then and after the return.
+//!
+//! After that, in some lives, a lease is tried (`lease_trial.rs`).
 
 use raft::{MemberId, Term};
 
+use crate::lease_trial::{LeaseTrial, Trial};
 use crate::life::{Happening, Life};
 use crate::nemesis::Relief;
 use crate::time::{Span, Time};
@@ -28,6 +31,7 @@ pub(crate) enum Calm {
         term: Term,
         ends: Time,
     },
+    Lease(LeaseTrial),
     Over,
 }
 
@@ -53,8 +57,14 @@ impl Life {
                 );
                 self.check_nothing_is_overdue(leader);
                 if now >= ends {
-                    self.calm = Some(Calm::Over);
+                    self.calm = Some(self.begin_lease_trial().map_or(Calm::Over, Calm::Lease));
                 }
+            }
+            Some(Calm::Lease(mut trial)) => {
+                let over = self.watch_lease_trial(&mut trial);
+                self.lease_trials += u64::from(over == Trial::Passed);
+                let goes_on = over == Trial::GoesOn;
+                self.calm = Some(if goes_on { Calm::Lease(trial) } else { Calm::Over });
             }
             _ => {}
         }
@@ -90,7 +100,7 @@ impl Life {
         settled && rests(leader) && membership.is_quorum(|id| id != other && rests(id))
     }
 
-    fn newest_leader(&self) -> Option<(MemberId, Term)> {
+    pub(crate) fn newest_leader(&self) -> Option<(MemberId, Term)> {
         let processes = self.members.values().filter_map(|member| member.process.as_ref());
         let leaders = processes.map(|p| p.replica.raft()).filter(|raft| raft.is_leader());
         leaders.max_by_key(|raft| raft.term()).map(|raft| (raft.id(), raft.term()))

@@ -129,6 +129,8 @@ pub struct Summary {
     pub watches: WatchCounts,
     /// Keys and leases that were ended for want of time.
     pub expired: (u64, u64),
+    /// Leases that were watched to their end in a cluster that was well.
+    pub lease_trials: u64,
     /// What leaders gave up of the past by themselves.
     pub compactions: CompactionCounts,
     /// Keys for which an order of all answers was found.
@@ -163,6 +165,7 @@ impl Summary {
         self.watches.add(report.watches);
         self.expired.0 += report.expired.0;
         self.expired.1 += report.expired.1;
+        self.lease_trials += report.lease_trials;
         self.compactions.add(report.compactions);
         self.searched += report.searched;
         self.events += report.events;

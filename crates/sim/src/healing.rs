@@ -51,6 +51,10 @@ impl Healing {
         }
     }
 
+    pub(crate) fn began(&self) -> Time {
+        self.began
+    }
+
     /// How long it took until everything was well.
     pub(crate) fn took(&self) -> Span {
         self.well.map_or(Span(0), |well| well.since(self.began))
@@ -102,7 +106,7 @@ impl Life {
     }
 
     /// Who must serve: the members by the leader's configuration, but for lost machines.
-    fn members_left(&self) -> Vec<MemberId> {
+    pub(crate) fn members_left(&self) -> Vec<MemberId> {
         let Some((_, configuration)) = self.leading() else { return Vec::new() };
         let is_there = |id: &MemberId| !self.members[id].lost;
         configuration.members.keys().copied().filter(is_there).collect()

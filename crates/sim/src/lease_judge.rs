@@ -32,6 +32,8 @@ pub(crate) struct LeaseJudge {
     asked: BTreeMap<Ticket, Question>,
     /// No expiry may end the grant at a lower age, ms.
     promised: BTreeMap<Grant, u64>,
+    /// The question by which a lease was kept alive last.
+    kept_last: Option<Ticket>,
     /// Keys and leases that were ended for want of time.
     expired: (u64, u64),
 }
@@ -83,11 +85,17 @@ impl LeaseJudge {
         );
         assert_eq!(standing.ttl_s, lease.ttl_s, "lease: {ticket:?} was told of another time");
         if ask == LeaseAsk::KeepAlive {
+            self.kept_last = Some(ticket);
             let until_ms = age_ms + lease.ttl_s * 1_000;
             let promised = self.promised.entry(grant).or_default();
             *promised = (*promised).max(until_ms);
             self.check(lease);
         }
+    }
+
+    /// Whether a lease was kept alive by this question, and by no later one.
+    pub(crate) fn was_kept_alive(&self, ticket: Ticket) -> bool {
+        self.kept_last == Some(ticket)
     }
 
     /// The lease was ended.
@@ -189,14 +197,19 @@ impl Life {
     /// While a leader leads undisturbed, what is due is gone soon.
     pub(crate) fn check_nothing_is_overdue(&self, leader: MemberId) {
         let Some(process) = &self.members[&leader].process else { return };
-        let Plan { delay: (_, delay), flush: (_, flush), wake, .. } = &self.plan;
-        // There and back, both disks, every thread between; and for an entry before it as much.
-        let commit = Span(2 * (2 * delay.0 + 2 * flush.0 + 4 * wake.0));
         let age_ms = process.replica.raft().age_ms();
         let Some(due_ms) = self.ledger.model().next_due_ms() else { return };
         assert!(
-            age_ms <= due_ms + GONE_WITHIN_MS + commit.0 / 1_000,
+            age_ms <= due_ms + self.gone_within_ms(),
             "expiry: a key lives until {due_ms} and is there at {age_ms}, under the leader {leader}"
         );
+    }
+
+    /// What is due is gone so soon, in ms, while a leader leads undisturbed.
+    pub(crate) fn gone_within_ms(&self) -> u64 {
+        let Plan { delay: (_, delay), flush: (_, flush), wake, .. } = &self.plan;
+        // There and back, both disks, every thread between; and for an entry before it as much.
+        let commit = Span(2 * (2 * delay.0 + 2 * flush.0 + 4 * wake.0));
+        GONE_WITHIN_MS + commit.0 / 1_000
     }
 }

@@ -49,6 +49,7 @@ mod full;
 mod healing;
 mod history;
 mod lease_judge;
+mod lease_trial;
 mod ledger;
 mod life;
 mod lull;

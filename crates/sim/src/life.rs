@@ -91,6 +91,8 @@ pub(crate) struct Life {
     pub(crate) lulls: u64,
     /// The last trial, after the healing.
     pub(crate) calm: Option<Calm>,
+    /// Leases that were watched to their end in a cluster that was well.
+    pub(crate) lease_trials: u64,
     /// Set once the time of faults is over.
     pub(crate) healing: Option<Healing>,
     /// Keys that the second judge has looked at.
@@ -125,6 +127,7 @@ impl Life {
             lull: None,
             lulls: 0,
             calm: None,
+            lease_trials: 0,
             searched: 0,
             old_disks: BTreeMap::new(),
             events: 0,
@@ -353,6 +356,7 @@ impl Life {
             committed: self.ledger.last().0,
             outcomes: self.oracle.outcomes(),
             expired: self.leases.expired(),
+            lease_trials: self.lease_trials,
             watches: self.watching.counts(),
             compactions: self.ledger.compactions(),
             searched: self.searched,

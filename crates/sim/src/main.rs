@@ -195,8 +195,8 @@ fn summarize(summary: &Summary) {
         outcomes.txns_read, outcomes.repeated,
     );
     println!(
-        "{} answers about leases; {} keys and {} leases expired",
-        outcomes.lease_answers, summary.expired.0, summary.expired.1
+        "{} answers about leases; {} keys and {} leases expired, {} of them watched to their end",
+        outcomes.lease_answers, summary.expired.0, summary.expired.1, summary.lease_trials
     );
     let WatchCounts { begun, events, compacted, progress, fallen_behind } = summary.watches;
     println!(

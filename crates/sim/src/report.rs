@@ -45,6 +45,8 @@ pub struct Report {
     pub watches: WatchCounts,
     /// Keys and leases that were ended for want of time.
     pub expired: (u64, u64),
+    /// Leases that were watched to their end in a cluster that was well.
+    pub lease_trials: u64,
     /// What leaders gave up of the past by themselves.
     pub compactions: CompactionCounts,
     /// Keys for which an order of all answers was found.

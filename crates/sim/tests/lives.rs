@@ -44,6 +44,7 @@ fn a_few_hundred_seeds_pass_and_every_fault_really_happens() {
         outcomes.repeated,
     ];
     assert!(kinds.iter().all(|&kind| kind > 0), "an outcome never came: {outcomes:?}");
+    assert!(summary.lease_trials > 0, "no lease was watched to its end");
     let watches = summary.watches;
     let WatchCounts { events, begun, compacted, progress, fallen_behind } = watches;
     let happened = [events, begun, compacted, progress, fallen_behind];

@@ -15,7 +15,7 @@ use super::{Model, Version};
 pub(crate) struct Lease {
     pub(crate) grant: Grant,
     pub(crate) ttl_s: u64,
-    granted_age_ms: u64,
+    pub(crate) granted_age_ms: u64,
     /// The entry that ended it.
     pub(crate) ended: Option<u64>,
     /// For want of a keep-alive, that is: at this age.
