@@ -71,6 +71,7 @@ impl Life {
         self.trace.event(now, "heal", |_| {});
         self.healing = Some(Healing { began: now, probes: BTreeMap::new(), well: None });
         self.end_all_faults();
+        self.limit_memory_at_the_end();
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -120,7 +121,8 @@ impl Life {
         let fetch_one = Span(2 * (delay.0 + wake.0) + flush.0);
         let snapshot = Span(SNAPSHOT_GRACE.0 + fetch_one.times(SNAPSHOT_PIECES).0);
         let fetch = fetch_one.times(self.ledger.last().0);
-        Span(elect.0 + HEALING_GRACE.0 + snapshot.0 + fetch.0)
+        let memory = self.shortage.grace();
+        Span(elect.0 + HEALING_GRACE.0 + snapshot.0 + fetch.0 + memory.0)
     }
 
     /// Asks the member for a write, unless it has one to do or has done it.

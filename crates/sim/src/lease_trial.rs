@@ -102,7 +102,7 @@ impl Life {
         let until_ms = kept_ms.max(lease.granted_age_ms) + lease.ttl_s * 1_000;
         assert!(
             age_ms <= until_ms + self.gone_within_ms(),
-            "expiry: {lease:?} lives until {until_ms} and is there at {age_ms}, under the leader {}",
+            "expiry: {lease:?} lives until {until_ms} and is there at {age_ms}, under leader {}",
             trial.leader
         );
     }

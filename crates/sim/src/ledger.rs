@@ -71,6 +71,11 @@ impl Ledger {
         newest.map(|(at, membership)| (*at, membership)).expect("entry 1 is a configuration")
     }
 
+    /// From now on leaders may give up the past for want of memory.
+    pub(crate) fn memory_is_limited(&mut self) {
+        self.bounds.memory_is_limited = true;
+    }
+
     /// What leaders gave up by themselves.
     pub(crate) fn compactions(&self) -> CompactionCounts {
         self.bounds.counts

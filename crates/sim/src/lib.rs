@@ -54,6 +54,7 @@ mod ledger;
 mod life;
 mod lull;
 mod member;
+mod memory;
 mod model;
 mod nemesis;
 mod network;

@@ -20,6 +20,7 @@ use crate::lease_judge::LeaseJudge;
 use crate::ledger::Ledger;
 use crate::lull::{Lull, LullStep};
 use crate::member::{Armed, Death, Member};
+use crate::memory::Shortage;
 use crate::nemesis::Relief;
 use crate::network::{Direction, Flight, Network};
 use crate::oracle::Oracle;
@@ -46,21 +47,44 @@ const RESTART: Span = Span(100_000);
 /// What can happen.
 #[derive(Debug)]
 pub(crate) enum Happening {
-    Tick { member: MemberId, life: u64 },
-    Step { member: MemberId, life: u64 },
-    DiskDone { member: MemberId, life: u64 },
-    SnapshotDone { member: MemberId, life: u64 },
-    SpareDone { member: MemberId, life: u64 },
+    Tick {
+        member: MemberId,
+        life: u64,
+    },
+    Step {
+        member: MemberId,
+        life: u64,
+    },
+    DiskDone {
+        member: MemberId,
+        life: u64,
+    },
+    SnapshotDone {
+        member: MemberId,
+        life: u64,
+    },
+    SpareDone {
+        member: MemberId,
+        life: u64,
+    },
     Arrival(Flight),
     Dial(Direction),
     Start(MemberId),
     Client(u64),
     Watch(usize),
     Settings,
+    /// Members get more memory, or less.
+    Memory,
     Strike(Fault),
-    Hunt { fault: Fault, member: MemberId },
+    Hunt {
+        fault: Fault,
+        member: MemberId,
+    },
     Relief(Relief),
-    Lull { number: u64, step: LullStep },
+    Lull {
+        number: u64,
+        step: LullStep,
+    },
 }
 
 /// The world.
@@ -78,6 +102,7 @@ pub(crate) struct Life {
     pub(crate) leases: LeaseJudge,
     pub(crate) watching: Watching,
     pub(crate) retention: Retention,
+    pub(crate) shortage: Shortage,
     pub(crate) history: History,
     pub(crate) safety: Safety,
     pub(crate) tally: Tally,
@@ -112,6 +137,7 @@ impl Life {
             clients: Clients::new(&plan, random.fork()),
             watching: Watching::new(seed, &plan),
             retention: Retention::new(seed),
+            shortage: Shortage::new(seed),
             safety: Safety::new(&plan.members),
             queue: Queue::new(),
             waiting: BTreeMap::new(),
@@ -159,6 +185,9 @@ impl Life {
         if let Some(after) = self.retention.first() {
             self.queue.plan_in(after, Happening::Settings);
         }
+        if let Some(after) = self.shortage.first() {
+            self.queue.plan_in(after, Happening::Memory);
+        }
         self.plan_first_strikes();
     }
 
@@ -196,6 +225,7 @@ impl Life {
             Happening::Client(client) => self.client_wakes(client),
             Happening::Watch(number) => self.watch(number),
             Happening::Settings => self.set_history(),
+            Happening::Memory => self.limit_memory(),
             Happening::Strike(fault) => self.strike(fault),
             Happening::Hunt { fault, member } => self.hunt(fault, member),
             Happening::Relief(relief) => self.relieve(relief),

@@ -177,12 +177,13 @@ fn summarize(summary: &Summary) {
     );
     let outcomes = &summary.outcomes;
     println!(
-        "{} committed; writes {} done, {} failed ({} for want of room), {} unknown; reads {} done, \
-         {} failed, {} stale",
+        "{} committed; writes {} done, {} failed ({} for want of room, {} of memory), {} unknown; \
+         reads {} done, {} failed, {} stale",
         summary.committed,
         outcomes.writes_done,
         outcomes.writes_failed,
         outcomes.writes_without_room,
+        outcomes.writes_without_memory,
         outcomes.writes_unknown,
         outcomes.reads_done,
         outcomes.reads_failed,
@@ -203,8 +204,11 @@ fn summarize(summary: &Summary) {
         "watches: {begun} begun, {compacted} cut off by compaction, {fallen_behind} times not fast \
          enough; {events} events and {progress} notices of progress told"
     );
-    let CompactionCounts { by_age, by_bytes } = summary.compactions;
-    println!("the past given up by leaders: {by_age} times for its age, {by_bytes} for its bytes");
+    let CompactionCounts { by_age, by_bytes, by_memory } = summary.compactions;
+    println!(
+        "the past given up by leaders: {by_age} times for its age, {by_bytes} for its bytes, \
+         {by_memory} for want of memory"
+    );
     println!("an order of all answers was found for {} keys", summary.searched);
     let (recovery_ms, timeouts) = summary.slowest_recovery;
     println!("slowest healing {recovery_ms} ms ({timeouts} election timeouts)");

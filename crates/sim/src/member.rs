@@ -50,6 +50,8 @@ pub(crate) enum Input {
     AboutSnapshot(MemberId, SnapshotMessage),
     Snapshot(SnapshotReply),
     Room(Room),
+    /// What its store may retain, in bytes; 0 is without a limit.
+    MemoryLimit(u64),
     Submit(Submission),
 }
 
@@ -374,6 +376,7 @@ impl Process {
             }
             Input::Snapshot(reply) => self.replica.snapshot_reply(now, reply),
             Input::Room(room) => self.replica.measured(now, room),
+            Input::MemoryLimit(bytes) => self.replica.limit_memory(now, bytes),
             Input::Submit(submission) => self.replica.submit(now, submission),
         }
     }

@@ -57,6 +57,8 @@ pub struct Outcomes {
     pub writes_failed: u64,
     /// Of those, writes that were refused for want of room.
     pub writes_without_room: u64,
+    /// Writes that were refused for want of memory.
+    pub writes_without_memory: u64,
     /// Writes that may have happened.
     pub writes_unknown: u64,
     /// Reads that were answered.
@@ -231,6 +233,13 @@ impl Oracle {
             self.disown(ticket);
         }
         let without_room = *result == Err(Failure::NoSpace);
+        let without_memory = *result == Err(Failure::NoMemory);
+        let is_short = without_room || without_memory;
+        assert!(
+            !is_short || self.grows(ticket),
+            "oracle: {ticket:?} does not grow, and was answered {result:?}"
+        );
+        self.outcomes.writes_without_memory += u64::from(without_memory);
         self.outcomes.writes_without_room += u64::from(without_room);
         let request = self.end(ticket, state);
         let is_committed = !request.committed.is_empty();
@@ -240,6 +249,12 @@ impl Oracle {
             State::Failed => &mut self.outcomes.writes_failed,
             State::Unknown | State::Waiting => &mut self.outcomes.writes_unknown,
         } += 1;
+    }
+
+    /// Whether it asks for what may be refused for want of room or memory.
+    fn grows(&self, ticket: Ticket) -> bool {
+        let Asked::Write(payload) = &self.requests[&ticket].asked else { return false };
+        Command::decode(payload.clone()).is_ok_and(|command| command.grows())
     }
 
     fn check_done(&mut self, ticket: Ticket, outcome: &Outcome, committed: &Committed) {
@@ -434,6 +449,7 @@ impl Outcomes {
         self.writes_done += other.writes_done;
         self.writes_failed += other.writes_failed;
         self.writes_without_room += other.writes_without_room;
+        self.writes_without_memory += other.writes_without_memory;
         self.writes_unknown += other.writes_unknown;
         self.reads_done += other.reads_done;
         self.txns_read += other.txns_read;

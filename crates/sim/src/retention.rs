@@ -31,6 +31,8 @@ pub struct CompactionCounts {
     pub by_age: u64,
     /// Times for what it took.
     pub by_bytes: u64,
+    /// Times for want of memory.
+    pub by_memory: u64,
 }
 
 impl CompactionCounts {
@@ -38,6 +40,7 @@ impl CompactionCounts {
     pub(crate) fn add(&mut self, other: CompactionCounts) {
         self.by_age += other.by_age;
         self.by_bytes += other.by_bytes;
+        self.by_memory += other.by_memory;
     }
 }
 
@@ -112,6 +115,8 @@ pub(crate) fn is_leaders_compaction(command: &Command) -> bool {
 pub(crate) struct Bounds {
     /// The shortest age that was ever set in this life; 0 while none was.
     shortest_ms: u64,
+    /// Some member has had a limit.
+    pub(crate) memory_is_limited: bool,
     pub(crate) counts: CompactionCounts,
 }
 
@@ -136,7 +141,12 @@ impl Bounds {
         let id = entry.id;
         match cause {
             CompactionCause::Asked => return,
-            CompactionCause::Memory => panic!("retention: {id}: no member is short of memory"),
+            CompactionCause::Memory => {
+                self.counts.by_memory += 1;
+                let limited = self.memory_is_limited;
+                assert!(limited, "retention: {id}: no member is short of memory");
+                return;
+            }
             CompactionCause::Bytes => self.counts.by_bytes += 1,
             CompactionCause::Age => {
                 self.counts.by_age += 1;

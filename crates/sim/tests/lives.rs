@@ -37,6 +37,7 @@ fn a_few_hundred_seeds_pass_and_every_fault_really_happens() {
         outcomes.writes_done,
         outcomes.writes_failed,
         outcomes.writes_without_room,
+        outcomes.writes_without_memory,
         outcomes.writes_unknown,
         outcomes.txns_done.0,
         outcomes.txns_done.1,
@@ -45,6 +46,7 @@ fn a_few_hundred_seeds_pass_and_every_fault_really_happens() {
     ];
     assert!(kinds.iter().all(|&kind| kind > 0), "an outcome never came: {outcomes:?}");
     assert!(summary.lease_trials > 0, "no lease was watched to its end");
+    assert!(summary.compactions.by_memory > 0, "nothing was given up for want of memory");
     let watches = summary.watches;
     let WatchCounts { events, begun, compacted, progress, fallen_behind } = watches;
     let happened = [events, begun, compacted, progress, fallen_behind];
