@@ -2,6 +2,7 @@
 //! beyond Rust.
 
 use crate::bench;
+use crate::etcd;
 use crate::failure::Result;
 use crate::gate;
 use crate::lanes::{Count, Lanes};
@@ -25,8 +26,18 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
     }
     lanes.run("sim-fresh", || with_tools(&installer, &[&tools::GIT], fresh_seeds));
     lanes.run("mutants", || with_tools(&installer, &[&tools::GIT], rotated_mutants));
+    lanes.run("etcd", || with_tools(&installer, &[&tools::PIP, &tools::ETCDCTL], etcd::lane));
     lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
     lanes.run("bench-smoke", || with_tools(&installer, &[&tools::WRK], bench_smoke));
+    println!("{}", lanes.report());
+    Ok(lanes.clean())
+}
+
+/// The lane beside a real etcd, alone.
+pub(crate) fn etcd_alone() -> Result<bool> {
+    let installer = Installer::new(Policy::Explain);
+    let mut lanes = Lanes::default();
+    lanes.run("etcd", || with_tools(&installer, &[&tools::PIP, &tools::ETCDCTL], etcd::lane));
     println!("{}", lanes.report());
     Ok(lanes.clean())
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo xtask test              the gate: format, lints, tidy, docs, unit, simulator, processes
+//! cargo xtask test etcd         the etcd door beside a real etcd, and under its command line
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
 //! cargo xtask bench NAME        figures: `store`, `failover`, `http`
@@ -12,6 +13,7 @@
 //! |---|---|
 //! | `lanes` | one lane: run it, count its tests, time it; the table that ends a run |
 //! | `gate`, `ci` | which lanes there are |
+//! | `etcd` | a real etcd, and the tests beside it |
 //! | `tools` | tools beyond Rust: is it here, which line installs it |
 //! | `tidy` | the checks over our sources, each a pure function over text |
 //! | `bench` | figures taken from real members, started and stopped here |
@@ -23,6 +25,7 @@
 
 mod bench;
 mod ci;
+mod etcd;
 mod failure;
 mod gate;
 mod lanes;
@@ -38,6 +41,7 @@ use failure::{Failure, Result};
 
 const USAGE: &str = "\
 usage: cargo xtask test
+       cargo xtask test etcd
        cargo xtask ci [--install]
        cargo xtask tidy
        cargo xtask bench store [ARGUMENT...]
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["test"] => gate::run(),
+        ["test", "etcd"] => ci::etcd_alone(),
         ["ci"] => ci::run(tools::Policy::Explain),
         ["ci", "--install"] => ci::run(tools::Policy::Install),
         ["tidy"] => tidy::run(),

@@ -39,6 +39,10 @@ pub(crate) const CLIPPY: Tool =
     Tool { probe: ["cargo-clippy", "--version"], source: Source::Rustup("clippy") };
 pub(crate) const CURL: Tool = Tool { probe: ["curl", "--version"], source: Source::Apt("curl") };
 pub(crate) const GIT: Tool = Tool { probe: ["git", "--version"], source: Source::Apt("git") };
+pub(crate) const ETCDCTL: Tool =
+    Tool { probe: ["/usr/bin/etcdctl", "version"], source: Source::Apt("etcd-client") };
+pub(crate) const PIP: Tool =
+    Tool { probe: ["pip3", "--version"], source: Source::Apt("python3-pip") };
 pub(crate) const WRK: Tool = Tool { probe: ["wrk", "--version"], source: Source::Apt("wrk") };
 
 impl Tool {

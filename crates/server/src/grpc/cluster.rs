@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use store::Revision;
 use tonic::{Request, Response, Status};
 
-use super::fault::Fault;
 use super::gate::{Asks, Gate, REQUEST_TIMEOUT};
+use super::refusal::Refusal;
 use crate::ask::{NoAnswer, Question, Turns, ask};
 use crate::config::Address;
 
@@ -43,41 +43,41 @@ impl Cluster {
     }
 
     /// Has the change made, here or by the leader; answers who is in the cluster then.
-    async fn change(&self, change: Change) -> Result<Vec<Member>, Fault> {
+    async fn change(&self, change: Change) -> Result<Vec<Member>, Refusal> {
         match self.gate.node().change(change.clone(), REQUEST_TIMEOUT).await {
             Ok(configuration) => Ok(members_of(&configuration)),
             Err(Failure::NotLeader { leader: Some(leader) }) => {
                 self.ask_leader(leader, &change).await
             }
-            Err(Failure::NotLeader { leader: None }) => Err(Fault::NoLeader),
+            Err(Failure::NotLeader { leader: None }) => Err(Refusal::NoLeader),
             Err(failure) => Err(failure.into()),
         }
     }
 
-    async fn ask_leader(&self, leader: MemberId, change: &Change) -> Result<Vec<Member>, Fault> {
+    async fn ask_leader(&self, leader: MemberId, change: &Change) -> Result<Vec<Member>, Refusal> {
         let status = self.gate.node().status();
         let members = status.configuration.as_ref().map(|known| &known.members);
-        let leader = members.and_then(|members| members.get(&leader)).ok_or(Fault::NoLeader)?;
-        let _turn = self.turns.take().ok_or(Fault::TooManyRequests)?;
+        let leader = members.and_then(|members| members.get(&leader)).ok_or(Refusal::NoLeader)?;
+        let _turn = self.turns.take().ok_or(Refusal::TooManyRequests)?;
         let asked = ask(&leader.address, question_of(change));
         match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
             Ok(Ok((StatusCode::OK, _))) => self.members_now().await,
-            Ok(Ok((_, body))) => Err(fault_of(&body)),
-            Ok(Err(NoAnswer::NotSent(_))) => Err(Fault::NoLeader),
-            Ok(Err(NoAnswer::Broken(_))) | Err(_) => Err(Fault::Timeout),
+            Ok(Ok((_, body))) => Err(refusal_of(&body)),
+            Ok(Err(NoAnswer::NotSent(_))) => Err(Refusal::NoLeader),
+            Ok(Err(NoAnswer::Broken(_))) | Err(_) => Err(Refusal::Timeout),
         }
     }
 
     /// Who is in the cluster, everything counted that was acknowledged before.
-    async fn members_now(&self) -> Result<Vec<Member>, Fault> {
+    async fn members_now(&self) -> Result<Vec<Member>, Refusal> {
         self.gate.ready_to_read(false).await?;
         self.members()
     }
 
     /// As this member knows it.
-    fn members(&self) -> Result<Vec<Member>, Fault> {
+    fn members(&self) -> Result<Vec<Member>, Refusal> {
         let status = self.gate.node().status();
-        status.configuration.as_deref().map(members_of).ok_or(Fault::NoLeader)
+        status.configuration.as_deref().map(members_of).ok_or(Refusal::NoLeader)
     }
 }
 
@@ -89,7 +89,7 @@ impl cluster_server::Cluster for Cluster {
     ) -> Result<Response<MemberAddResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
         let address = address_of(&request.get_ref().peer_ur_ls)?;
-        let id = MemberId(getrandom::u64().map_err(|_| Fault::Unhealthy)?.max(1));
+        let id = MemberId(getrandom::u64().map_err(|_| Refusal::Unhealthy)?.max(1));
         let place = address.clone();
         // Whoever joins begins as a learner, and asks for its vote once it has caught up.
         let change =
@@ -145,9 +145,9 @@ impl cluster_server::Cluster for Cluster {
     }
 }
 
-fn known(members: &[Member], id: u64) -> Result<MemberId, Fault> {
+fn known(members: &[Member], id: u64) -> Result<MemberId, Refusal> {
     let found = members.iter().any(|member| member.id == id);
-    if found { Ok(MemberId(id)) } else { Err(Fault::MemberNotFound) }
+    if found { Ok(MemberId(id)) } else { Err(Refusal::MemberNotFound) }
 }
 
 fn members_of(configuration: &Configuration) -> Vec<Member> {
@@ -174,12 +174,12 @@ fn url(address: &str) -> String {
 }
 
 /// The one address of a member, out of the URLs for its peers.
-fn address_of(urls: &[String]) -> Result<String, Fault> {
-    let [url] = urls else { return Err(Fault::BadMemberUrls) };
-    let address = url.strip_prefix(SCHEME).ok_or(Fault::BadMemberUrls)?;
+fn address_of(urls: &[String]) -> Result<String, Refusal> {
+    let [url] = urls else { return Err(Refusal::BadMemberUrls) };
+    let address = url.strip_prefix(SCHEME).ok_or(Refusal::BadMemberUrls)?;
     match Address::parse(address.trim_end_matches('/')) {
         Ok(address) if address.port() != 0 => Ok(address.to_string()),
-        _ => Err(Fault::BadMemberUrls),
+        _ => Err(Refusal::BadMemberUrls),
     }
 }
 
@@ -206,20 +206,20 @@ fn question_of(change: &Change) -> Question {
 }
 
 /// What the leader's HTTP door refused, in this door's words.
-fn fault_of(body: &[u8]) -> Fault {
+fn refusal_of(body: &[u8]) -> Refusal {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     match body["error"].as_str().unwrap_or_default() {
-        "unknown_member" | "member_removed" => Fault::MemberNotFound,
-        "address_taken" => Fault::PeerUrlExists,
-        "id_taken" | "name_taken" => Fault::MemberExists,
-        "bad_address" | "bad_member" => Fault::BadMemberUrls,
-        "not_a_learner" | "not_a_voter" => Fault::NotALearner,
-        "learner_behind" | "not_joined" => Fault::LearnerNotReady,
-        "too_many_members" => Fault::TooManyLearners,
-        "quorum_would_be_lost" | "last_voter" => Fault::NotEnoughStarted,
-        "outcome_unknown" => Fault::Timeout,
-        "change_in_progress" | "not_ready" => Fault::Unhealthy,
-        "superseded" => Fault::LeaderChanged,
-        _ => Fault::NoLeader,
+        "unknown_member" | "member_removed" => Refusal::MemberNotFound,
+        "address_taken" => Refusal::PeerUrlExists,
+        "id_taken" | "name_taken" => Refusal::MemberExists,
+        "bad_address" | "bad_member" => Refusal::BadMemberUrls,
+        "not_a_learner" | "not_a_voter" => Refusal::NotALearner,
+        "learner_behind" | "not_joined" => Refusal::LearnerNotReady,
+        "too_many_members" => Refusal::TooManyLearners,
+        "quorum_would_be_lost" | "last_voter" => Refusal::NotEnoughStarted,
+        "outcome_unknown" => Refusal::Timeout,
+        "change_in_progress" | "not_ready" => Refusal::Unhealthy,
+        "superseded" => Refusal::LeaderChanged,
+        _ => Refusal::NoLeader,
     }
 }

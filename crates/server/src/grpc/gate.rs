@@ -7,7 +7,7 @@ use replica::Standing;
 use store::{Command, Limits, Outcome, Revision};
 use tonic::metadata::MetadataMap;
 
-use super::fault::Fault;
+use super::refusal::Refusal;
 use crate::http::serves_nothing;
 use crate::node::{Node, NodeStatus, Phase, WriteOptions, Written};
 
@@ -44,18 +44,18 @@ impl Gate {
     }
 
     /// Lets a call in, or says why not.
-    pub(super) fn admit(&self, metadata: &MetadataMap, asks: Asks) -> Result<(), Fault> {
+    pub(super) fn admit(&self, metadata: &MetadataMap, asks: Asks) -> Result<(), Refusal> {
         let status = self.node.status();
         match status.phase {
             Phase::Running => {}
-            Phase::Waiting(_) => return Err(Fault::NoLeader),
-            Phase::Stopped(_) => return Err(Fault::Stopped),
+            Phase::Waiting(_) => return Err(Refusal::NoLeader),
+            Phase::Stopped(_) => return Err(Refusal::Stopped),
         }
         if asks == Asks::Voters && is_learner(&status) {
-            return Err(Fault::NotForLearner);
+            return Err(Refusal::NotForLearner);
         }
         if needs_leader(metadata) && status.leader().is_none() {
-            return Err(Fault::NoLeader);
+            return Err(Refusal::NoLeader);
         }
         Ok(())
     }
@@ -72,20 +72,20 @@ impl Gate {
 
     /// Waits until everything that was acknowledged before can be read here; `serializable` reads
     /// do not wait.
-    pub(super) async fn ready_to_read(&self, serializable: bool) -> Result<(), Fault> {
+    pub(super) async fn ready_to_read(&self, serializable: bool) -> Result<(), Refusal> {
         if !serializable {
             return Ok(self.node.read_barrier(REQUEST_TIMEOUT).await.map(drop)?);
         }
         // What a wrong state shows, or none, is not old: it is wrong.
         let status = self.node.status();
         match status.replica.is_none() || serves_nothing(&status).is_some() {
-            true => Err(Fault::Corrupt),
+            true => Err(Refusal::Corrupt),
             false => Ok(()),
         }
     }
 
     /// Has a command applied; answers what it came to and the log's term then.
-    pub(super) async fn write(&self, command: Command) -> Result<Outcome, Fault> {
+    pub(super) async fn write(&self, command: Command) -> Result<Outcome, Refusal> {
         command.validate(&Limits::default())?;
         let options = WriteOptions { timeout: REQUEST_TIMEOUT, forward: true };
         let Written { outcome, .. } = self.node.write(command, options).await?;

@@ -4,16 +4,16 @@ use bytes::Bytes;
 use proto::etcd::mvccpb;
 use store::{KeyRange, KeyValue};
 
-use super::fault::Fault;
 use super::gate::number;
+use super::refusal::Refusal;
 
 /// The end of a range that has none.
 const NO_END: &[u8] = &[0];
 
 /// The keys from `key` on and before `end`; only `key` without an end.
-pub(super) fn range(key: Bytes, end: Bytes) -> Result<KeyRange, Fault> {
+pub(super) fn range(key: Bytes, end: Bytes) -> Result<KeyRange, Refusal> {
     if key.is_empty() {
-        return Err(Fault::EmptyKey);
+        return Err(Refusal::EmptyKey);
     }
     Ok(match end {
         end if end.is_empty() => KeyRange::Single(key),

@@ -1,6 +1,5 @@
 //! `etcdserverpb.Lease`: what keys live as long as.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use proto::etcd::etcdserverpb::{
@@ -11,12 +10,13 @@ use proto::etcd::etcdserverpb::{
 use replica::{LeaseAsk, LeaseStanding};
 use store::{Command, LEASE_TTL_S_MIN, LeaseId, Outcome, TTL_S_MAX};
 use tokio::sync::mpsc;
-use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::fault::Fault;
 use super::gate::{Asks, Gate, REQUEST_TIMEOUT, number};
+use super::refusal::Refusal;
 use crate::node::WriteOptions;
 
 /// So many answers of one stream wait for its client.
@@ -30,6 +30,18 @@ pub(super) struct Leases {
 impl Leases {
     pub(super) fn new(gate: Arc<Gate>) -> Leases {
         Leases { gate }
+    }
+
+    /// Serves a stream of keep-alives, whatever they came in.
+    pub(super) fn keep_alive(
+        &self,
+        metadata: &MetadataMap,
+        requests: impl Stream<Item = Result<LeaseKeepAliveRequest, Status>> + Send + 'static,
+    ) -> Result<ReceiverStream<Result<LeaseKeepAliveResponse, Status>>, Status> {
+        self.gate.admit(metadata, Asks::Voters)?;
+        let (sender, responses) = mpsc::channel(RESPONSES_MAX);
+        tokio::spawn(keep_alive(Arc::clone(&self.gate), Box::pin(requests), sender));
+        Ok(ReceiverStream::new(responses))
     }
 }
 
@@ -67,17 +79,14 @@ impl lease_server::Lease for Leases {
         }
     }
 
-    type LeaseKeepAliveStream =
-        Pin<Box<dyn Stream<Item = Result<LeaseKeepAliveResponse, Status>> + Send>>;
+    type LeaseKeepAliveStream = ReceiverStream<Result<LeaseKeepAliveResponse, Status>>;
 
     async fn lease_keep_alive(
         &self,
         request: Request<Streaming<LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
-        let (sender, responses) = mpsc::channel(RESPONSES_MAX);
-        tokio::spawn(keep_alive(Arc::clone(&self.gate), request.into_inner(), sender));
-        Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
+        let (metadata, _, requests) = request.into_parts();
+        self.keep_alive(&metadata, requests).map(Response::new)
     }
 
     async fn lease_time_to_live(
@@ -116,13 +125,13 @@ impl lease_server::Lease for Leases {
 }
 
 /// What is below the least time to live is raised to it; what was never meant is no time.
-fn ttl_s(ttl: i64) -> Result<u64, Fault> {
+fn ttl_s(ttl: i64) -> Result<u64, Refusal> {
     let ttl_s = u64::try_from(ttl).unwrap_or(0).max(LEASE_TTL_S_MIN);
-    if ttl_s > TTL_S_MAX { Err(Fault::LeaseTtlTooLarge) } else { Ok(ttl_s) }
+    if ttl_s > TTL_S_MAX { Err(Refusal::LeaseTtlTooLarge) } else { Ok(ttl_s) }
 }
 
 /// Asks the leader about a lease.
-async fn ask(gate: &Gate, id: i64, ask: LeaseAsk) -> Result<Option<LeaseStanding>, Fault> {
+async fn ask(gate: &Gate, id: i64, ask: LeaseAsk) -> Result<Option<LeaseStanding>, Refusal> {
     let options = WriteOptions { timeout: REQUEST_TIMEOUT, forward: true };
     Ok(gate.node().lease(LeaseId(id), ask, options).await?)
 }
@@ -130,10 +139,10 @@ async fn ask(gate: &Gate, id: i64, ask: LeaseAsk) -> Result<Option<LeaseStanding
 /// Answers a stream of keep-alives one by one, in their order.
 async fn keep_alive(
     gate: Arc<Gate>,
-    mut requests: Streaming<LeaseKeepAliveRequest>,
+    mut requests: impl Stream<Item = Result<LeaseKeepAliveRequest, Status>> + Unpin,
     sender: mpsc::Sender<Result<LeaseKeepAliveResponse, Status>>,
 ) {
-    while let Ok(Some(LeaseKeepAliveRequest { id })) = requests.message().await {
+    while let Some(Ok(LeaseKeepAliveRequest { id })) = requests.next().await {
         // Before the renewal: whoever holds the lease sees nothing newer than what it rests on.
         let header = Some(gate.header_now());
         let answer = match ask(&gate, id, LeaseAsk::KeepAlive).await {
@@ -142,7 +151,7 @@ async fn keep_alive(
                 let ttl = standing.map_or(0, |standing| number(standing.ttl_s));
                 Ok(LeaseKeepAliveResponse { header, id, ttl })
             }
-            Err(fault) => Err(fault.into()),
+            Err(refusal) => Err(refusal.into()),
         };
         let failed = answer.is_err();
         if sender.send(answer).await.is_err() || failed {

@@ -16,8 +16,8 @@ use store::{KeyRange, KeyValue, RangeRequest, Reader, Revision};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::fault::Fault;
 use super::gate::{Asks, Gate, REQUEST_TIMEOUT, header, is_learner, number};
+use super::refusal::Refusal;
 use crate::http::{Alarm, alarms};
 use crate::node::NodeStatus;
 
@@ -93,12 +93,12 @@ impl maintenance_server::Maintenance for Maintenance {
         request: Request<HashKvRequest>,
     ) -> Result<Response<HashKvResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
-        let at = u64::try_from(request.get_ref().revision).map_err(|_| Fault::Compacted)?;
+        let at = u64::try_from(request.get_ref().revision).map_err(|_| Refusal::Compacted)?;
         let at = Some(Revision(at)).filter(|at| at.0 > 0);
         self.gate.ready_to_read(true).await?;
         let reader = self.gate.node().store().clone();
         let hashed = tokio::task::spawn_blocking(move || hash_of(&reader, at)).await;
-        let (hash, hash_revision) = hashed.map_err(|_| Fault::Stopped)??;
+        let (hash, hash_revision) = hashed.map_err(|_| Refusal::Stopped)??;
         let published = self.gate.node().store().published();
         Ok(Response::new(HashKvResponse {
             header: Some(self.gate.header(published.revision)),
@@ -132,12 +132,12 @@ impl maintenance_server::Maintenance for Maintenance {
         let status = self.gate.node().status();
         let leads = status.replica.as_ref().is_some_and(|me| me.role == RoleName::Leader);
         if !leads {
-            return Err(Fault::NotLeader.into());
+            return Err(Refusal::NotLeader.into());
         }
         let to = MemberId(request.get_ref().target_id);
         if to != status.about.id {
             let moved = self.gate.node().transfer(Some(to), REQUEST_TIMEOUT).await;
-            moved.map_err(Fault::from)?;
+            moved.map_err(Refusal::from)?;
         }
         Ok(Response::new(MoveLeaderResponse { header: None }))
     }
@@ -150,9 +150,9 @@ impl maintenance_server::Maintenance for Maintenance {
         let DowngradeRequest { action, version } = request.into_inner();
         // There is no older version of this API's store to go back to.
         Err(match DowngradeAction::try_from(action) {
-            Ok(DowngradeAction::Cancel) => Fault::NoDowngrade.into(),
-            Ok(_) if !is_version(&version) => Fault::BadDowngradeVersion.into(),
-            Ok(_) => Fault::BadDowngradeTarget.into(),
+            Ok(DowngradeAction::Cancel) => Refusal::NoDowngrade.into(),
+            Ok(_) if !is_version(&version) => Refusal::BadDowngradeVersion.into(),
+            Ok(_) => Refusal::BadDowngradeTarget.into(),
             Err(_) => Status::unknown("etcdserver: unknown downgrade action"),
         })
     }
@@ -168,7 +168,7 @@ fn status_of(status: &NodeStatus) -> StatusResponse {
     let Some(replica) = &status.replica else { return StatusResponse::default() };
     let published = &replica.published;
     let stored_bytes = number(published.live_bytes + published.history_bytes);
-    let no_leader = replica.leader.is_none().then(|| Fault::NoLeader.row().1.to_owned());
+    let no_leader = replica.leader.is_none().then(|| Refusal::NoLeader.row().1.to_owned());
     let alarms = alarms_of(status).into_iter().map(|alarm| {
         let kind = alarm.alarm().as_str_name();
         format!("memberID:{} alarm:{kind} ", alarm.member_id)
@@ -212,13 +212,13 @@ fn folded(hash: u64) -> u32 {
 
 /// CRC-32C of all keys as they were at a revision, and which one that was. Members that agree have
 /// the same; etcd's is another, over its own records.
-fn hash_of(reader: &Reader, at: Option<Revision>) -> Result<(u32, Revision), Fault> {
+fn hash_of(reader: &Reader, at: Option<Revision>) -> Result<(u32, Revision), Refusal> {
     let pinned = reader.pin(at)?;
     let mut hash = 0;
     let mut range = KeyRange::all();
     loop {
         let page = RangeRequest { limit: Some(HASH_PAGE_KEYS), ..RangeRequest::new(range) };
-        let found = pinned.range(&page).map_err(|_| Fault::Compacted)?;
+        let found = pinned.range(&page).map_err(|_| Refusal::Compacted)?;
         hash = found.items.iter().fold(hash, hash_on);
         match found.items.last().filter(|_| found.more) {
             None => return Ok((hash, pinned.revision())),

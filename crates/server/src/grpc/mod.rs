@@ -3,19 +3,19 @@
 //! ```text
 //! router ─ guard ─ generated service ─ handler ─▶ Gate ─▶ Node
 //!                                         │         │
-//!                              words of the store   └ Fault ─▶ code and message, as etcd has them
+//!                              words of the store   └ Refusal ─▶ code and text, as etcd has them
 //! ```
 //!
 //! A handler does three things: it turns a message into a checked command or read, hands it to the
 //! [`Gate`], and shows what came back. There is no second meaning of anything here: what a put, a
-//! transaction or a watch is, the store says. What is wrong becomes a `Fault`, and `fault.rs` alone
-//! decides what the client reads then: etcd's clients tell errors apart by their texts, so these
-//! are etcd's, byte for byte.
+//! transaction or a watch is, the store says. What is wrong becomes a `Refusal`, and `refusal.rs`
+//! alone decides what the client reads then: etcd's clients tell errors apart by their texts, so
+//! these are etcd's, byte for byte.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `gate.rs` | the way to the node: waiting for reads, writing, headers |
-//! | `fault.rs` | the one table of what goes wrong |
+//! | `refusal.rs` | the one table of what goes wrong |
 //! | `keys.rs` | ranges, keys and values in both languages |
 //! | `kv/` | reads, writes and transactions |
 //! | `watch/` | many watches on one stream |
@@ -23,19 +23,22 @@
 //! | `contest/` | locks and elections, which are plain users of the store |
 //! | `health.rs` | whether the member serves, for load balancers |
 //! | `plain.rs` | `raftkv.v1.KV` |
+//! | `gateway.rs`, `lines.rs` | the same services as JSON, under `/v3/` |
 //!
 //! `docs/etcd.md` publishes what is served, and every difference to etcd.
 
 mod cluster;
 mod contest;
-mod fault;
 mod gate;
+mod gateway;
 mod health;
 mod keys;
 mod kv;
 mod lease;
+mod lines;
 mod maintenance;
 mod plain;
+mod refusal;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -43,6 +46,9 @@ mod watch;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{HeaderMap, Response};
 use proto::etcd::etcdserverpb::cluster_server::ClusterServer;
 use proto::etcd::etcdserverpb::kv_server::KvServer as EtcdKvServer;
 use proto::etcd::etcdserverpb::lease_server::LeaseServer;
@@ -52,6 +58,7 @@ use proto::etcd::v3electionpb::election_server::ElectionServer;
 use proto::etcd::v3lockpb::lock_server::LockServer;
 use proto::raftkv::kv_server::KvServer;
 use store::Limits;
+use tonic::Status;
 use tonic::service::Routes;
 
 use crate::node::Node;
@@ -61,23 +68,67 @@ use gate::Gate;
 /// large, and only beyond is the message itself refused.
 const MESSAGE_SLACK_BYTES: usize = 512 << 10;
 
+/// The largest message that is read.
+fn message_bytes_max() -> usize {
+    Limits::default().request_bytes_max + MESSAGE_SLACK_BYTES
+}
+
+/// Whether a request is a call of gRPC.
+pub(crate) fn is_call(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    content_type.is_some_and(|content_type| content_type.starts_with(b"application/grpc"))
+}
+
+/// The answer to a call at a path where no service is.
+pub(crate) fn unknown_service(path: &str) -> Response<Body> {
+    let service = path.split('/').nth(1).unwrap_or_default();
+    Status::unimplemented(format!("unknown service {service}")).into_http()
+}
+
 /// The services of one member.
+struct Services {
+    kv: Arc<kv::Kv>,
+    plain: Arc<plain::Plain>,
+    watches: Arc<watch::Watch>,
+    leases: Arc<lease::Leases>,
+    cluster: Arc<cluster::Cluster>,
+    maintenance: Arc<maintenance::Maintenance>,
+    elections: Arc<contest::Elections>,
+    locks: Arc<contest::Locks>,
+}
+
+/// All that is served by gRPC, and by JSON beside it.
 pub(crate) fn routes(node: Node) -> Router {
     let gate = Arc::new(Gate::new(node));
-    let bytes_max = Limits::default().request_bytes_max + MESSAGE_SLACK_BYTES;
     let door = || Arc::clone(&gate);
-    let etcd_kv = EtcdKvServer::new(kv::Kv::new(door())).max_decoding_message_size(bytes_max);
-    let kv = KvServer::new(plain::Plain::new(door())).max_decoding_message_size(bytes_max);
-    let watches = WatchServer::new(watch::Watch::new(door()));
-    let election = ElectionServer::new(contest::Elections::new(door()));
-    Routes::new(etcd_kv)
-        .add_service(kv)
-        .add_service(watches.max_decoding_message_size(bytes_max))
-        .add_service(LeaseServer::new(lease::Leases::new(door())))
-        .add_service(ClusterServer::new(cluster::Cluster::new(door())))
-        .add_service(MaintenanceServer::new(maintenance::Maintenance::new(door())))
-        .add_service(election.max_decoding_message_size(bytes_max))
-        .add_service(LockServer::new(contest::Locks::new(door())))
-        .add_service(health::service(door()))
-        .into_axum_router()
+    let services = Services {
+        kv: Arc::new(kv::Kv::new(door())),
+        plain: Arc::new(plain::Plain::new(door())),
+        watches: Arc::new(watch::Watch::new(door())),
+        leases: Arc::new(lease::Leases::new(door())),
+        cluster: Arc::new(cluster::Cluster::new(door())),
+        maintenance: Arc::new(maintenance::Maintenance::new(door())),
+        elections: Arc::new(contest::Elections::new(door())),
+        locks: Arc::new(contest::Locks::new(door())),
+    };
+    let json = gateway::routes(&services);
+    services.by_grpc(door()).merge(json)
+}
+
+impl Services {
+    fn by_grpc(self, gate: Arc<Gate>) -> Router {
+        let bytes_max = message_bytes_max();
+        Routes::new(EtcdKvServer::from_arc(self.kv).max_decoding_message_size(bytes_max))
+            .add_service(KvServer::from_arc(self.plain).max_decoding_message_size(bytes_max))
+            .add_service(WatchServer::from_arc(self.watches).max_decoding_message_size(bytes_max))
+            .add_service(LeaseServer::from_arc(self.leases))
+            .add_service(ClusterServer::from_arc(self.cluster))
+            .add_service(MaintenanceServer::from_arc(self.maintenance))
+            .add_service(
+                ElectionServer::from_arc(self.elections).max_decoding_message_size(bytes_max),
+            )
+            .add_service(LockServer::from_arc(self.locks))
+            .add_service(health::service(gate))
+            .into_axum_router()
+    }
 }

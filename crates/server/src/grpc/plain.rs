@@ -10,8 +10,8 @@ use store::{Command, KeyRange, Limits, Outcome, Put, PutLifetime};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
-use super::fault::Fault;
 use super::gate::{Asks, Gate, REQUEST_TIMEOUT, may_forward};
+use super::refusal::Refusal;
 use crate::node::WriteOptions;
 
 /// Says who leads, as `host:port`, with a refusal to hand a write on.
@@ -29,17 +29,17 @@ impl Plain {
 
     async fn write(&self, metadata: &MetadataMap, command: Command) -> Result<Outcome, Status> {
         self.gate.admit(metadata, Asks::Voters)?;
-        command.validate(&Limits::default()).map_err(Fault::from)?;
+        command.validate(&Limits::default()).map_err(Refusal::from)?;
         let options = WriteOptions { timeout: REQUEST_TIMEOUT, forward: may_forward(metadata) };
         match self.gate.node().write(command, options).await {
             Ok(written) => Ok(written.outcome),
             Err(Failure::NotLeader { leader }) => Err(self.not_leader(leader)),
-            Err(failure) => Err(Fault::from(failure).into()),
+            Err(failure) => Err(Refusal::from(failure).into()),
         }
     }
 
     fn not_leader(&self, leader: Option<raft::MemberId>) -> Status {
-        let mut refusal = Status::from(Fault::NotLeader);
+        let mut refusal = Status::from(Refusal::NotLeader);
         let status = self.gate.node().status();
         let members = status.configuration.as_ref().map(|known| &known.members);
         let leader = leader.and_then(|leader| members?.get(&leader));
@@ -58,10 +58,10 @@ impl kv_server::Kv for Plain {
         self.gate.admit(request.metadata(), Asks::Voters)?;
         let key = request.into_inner().key;
         if key.is_empty() {
-            return Err(Fault::EmptyKey.into());
+            return Err(Refusal::EmptyKey.into());
         }
         self.gate.ready_to_read(false).await?;
-        let (found, revision) = self.gate.node().store().get(&key, None).map_err(Fault::from)?;
+        let (found, revision) = self.gate.node().store().get(&key, None).map_err(Refusal::from)?;
         let found = found.ok_or_else(|| Status::not_found("there is no such key"))?;
         Ok(Response::new(GetResponse {
             value: found.value,

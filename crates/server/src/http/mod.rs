@@ -65,6 +65,7 @@ use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::ask::Turns;
 use crate::config::Config;
+use crate::grpc;
 use crate::node::Node;
 pub(crate) use alarms::{Alarm, alarms, serves_nothing};
 use error::{Code, Refusal};
@@ -196,7 +197,11 @@ async fn wrong_method(method: Method) -> Refusal {
     Refusal::new(Code::MethodNotAllowed, message)
 }
 
-async fn unknown_path(request: Request<Body>) -> Refusal {
+async fn unknown_path(request: Request<Body>) -> Response {
+    if grpc::is_call(request.headers()) {
+        return grpc::unknown_service(request.uri().path());
+    }
     Refusal::new(Code::UnknownPath, "there is nothing at this path; keys are under /kv/")
         .with("path", request.uri().path())
+        .into_response()
 }

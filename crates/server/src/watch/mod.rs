@@ -24,7 +24,7 @@ use replica::{DispatchCounts, Dispatcher, Unserved, WatchRefusal, WatchRequest};
 use tokio::sync::Notify;
 use tracing::error;
 
-pub use connection::{ConnectionWatches, WATCHERS_PER_CONNECTION_MAX};
+pub use connection::{ConnectionWatches, WATCHERS_PER_CONNECTION_MAX, WATCHERS_PER_STREAM_MAX};
 pub use subscription::{News, Notices, Subscription};
 
 /// The watches of one member.

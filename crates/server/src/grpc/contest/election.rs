@@ -22,9 +22,9 @@ use super::observer::observe;
 use super::plain;
 use super::queue::{self, Entered, Place};
 use super::session::Session;
-use crate::grpc::fault::Fault;
 use crate::grpc::gate::{Asks, Gate, number};
 use crate::grpc::keys::shown;
+use crate::grpc::refusal::Refusal;
 
 /// So many leaders wait for one who observes.
 const RESPONSES_MAX: usize = 16;
@@ -40,7 +40,7 @@ impl Elections {
     }
 
     /// Does something if the place still is what it was; whether it was, and the header of that.
-    async fn if_held(&self, place: &Place, then: TxnOp) -> Result<(bool, ResponseHeader), Fault> {
+    async fn if_held(&self, place: &Place, then: TxnOp) -> Result<(bool, ResponseHeader), Refusal> {
         let compares = vec![queue::holds(place)];
         let txn = Txn { compares, success: vec![then], failure: Vec::new() };
         match self.gate.write(Command::Txn(txn)).await? {
@@ -139,9 +139,9 @@ fn no_leader_key() -> Status {
     Status::unknown("\"leader\" field must be provided")
 }
 
-fn place_of(leader: LeaderKey) -> Result<Place, Fault> {
+fn place_of(leader: LeaderKey) -> Result<Place, Refusal> {
     if leader.key.is_empty() {
-        return Err(Fault::EmptyKey);
+        return Err(Refusal::EmptyKey);
     }
     // A revision that never was is held by nobody.
     let revision = u64::try_from(leader.rev).unwrap_or(u64::MAX);
@@ -149,7 +149,10 @@ fn place_of(leader: LeaderKey) -> Result<Place, Fault> {
 }
 
 /// Who comes first in the queue, if anybody is in it, as of which revision.
-pub(super) fn first(gate: &Gate, name: &[u8]) -> Result<(Option<LeaderResponse>, Revision), Fault> {
+pub(super) fn first(
+    gate: &Gate,
+    name: &[u8],
+) -> Result<(Option<LeaderResponse>, Revision), Refusal> {
     let found = gate.node().store().range(&RangeRequest {
         limit: Some(1),
         sort: Sort { by: SortBy::CreateRevision, descending: false },

@@ -11,8 +11,8 @@ use tonic::{Request, Response, Status};
 
 use super::session::Session;
 use super::{plain, queue};
-use crate::grpc::fault::Fault;
 use crate::grpc::gate::{Asks, Gate};
+use crate::grpc::refusal::Refusal;
 
 /// The service.
 pub(in crate::grpc) struct Locks {
@@ -45,7 +45,7 @@ impl lock_server::Lock for Locks {
         self.gate.admit(request.metadata(), Asks::Voters)?;
         let key = request.into_inner().key;
         if key.is_empty() {
-            return Err(plain(Fault::EmptyKey));
+            return Err(plain(Refusal::EmptyKey));
         }
         let range = KeyRange::Single(key);
         match self.gate.write(Command::Delete { range, prev_kv: false, condition: None }).await? {

@@ -16,13 +16,13 @@ pub(super) use lock::Locks;
 
 use tonic::{Code, Status};
 
-use super::fault::Fault;
+use super::refusal::Refusal;
 
-/// A fault as a client of the store has it, which etcd is here: the text, and no code. What says
+/// A refusal as a client of the store has it, which etcd is here: the text, and no code. What says
 /// that the cluster does not serve keeps its own, so that clients try again.
-fn plain(fault: Fault) -> Status {
-    match fault.row() {
-        (Code::Unavailable, _) => fault.into(),
+fn plain(refusal: Refusal) -> Status {
+    match refusal.row() {
+        (Code::Unavailable, _) => refusal.into(),
         (_, message) => Status::unknown(message),
     }
 }

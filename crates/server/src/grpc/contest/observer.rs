@@ -11,8 +11,8 @@ use tonic::Status;
 
 use super::election::first;
 use super::queue::prefix;
-use crate::grpc::fault::Fault;
 use crate::grpc::gate::Gate;
+use crate::grpc::refusal::Refusal;
 use crate::watch::{ConnectionWatches, News, Notices, QUIET_DEFAULT};
 
 /// Tells of each leader, and of all that it proclaims, until the client has gone.
@@ -23,9 +23,9 @@ pub(super) async fn observe(
 ) {
     tokio::select! {
         () = sender.closed() => {}
-        Err(fault) = tell(&gate, &name, &sender) => {
+        Err(refusal) = tell(&gate, &name, &sender) => {
             // If this fails the client has gone.
-            let _ = sender.send(Err(fault.into())).await;
+            let _ = sender.send(Err(refusal.into())).await;
         }
     }
 }
@@ -35,7 +35,7 @@ async fn tell(
     gate: &Gate,
     name: &[u8],
     sender: &mpsc::Sender<Result<LeaderResponse, Status>>,
-) -> Result<(), Fault> {
+) -> Result<(), Refusal> {
     gate.ready_to_read(false).await?;
     let mut told = None;
     loop {
@@ -54,18 +54,18 @@ async fn tell(
 }
 
 /// Waits until something happened in the queue after a revision.
-async fn changed(gate: &Gate, name: &[u8], seen_at: store::Revision) -> Result<(), Fault> {
+async fn changed(gate: &Gate, name: &[u8], seen_at: store::Revision) -> Result<(), Refusal> {
     let mut asked = WatchRequest::new(KeyRange::Prefix(prefix(name)));
     asked.from = Some(seen_at.next());
     let notices = Notices { quiet: QUIET_DEFAULT, progress: false };
     let opened = gate.node().watches().open(&asked, &ConnectionWatches::default(), notices);
-    let mut subscription = opened.map_err(|_| Fault::TooManyRequests)?;
+    let mut subscription = opened.map_err(|_| Refusal::TooManyRequests)?;
     loop {
         match subscription.next().await {
             // Where the past is gone another look tells what is there now.
             Ok(News::Batch(_)) | Err(replica::WatchEnd::Compacted { .. }) => return Ok(()),
             Ok(News::Progress(_) | News::Quiet) => {}
-            Err(replica::WatchEnd::Unserved(_)) => return Err(Fault::Stopped),
+            Err(replica::WatchEnd::Unserved(_)) => return Err(Refusal::Stopped),
         }
     }
 }

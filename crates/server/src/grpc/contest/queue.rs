@@ -12,8 +12,8 @@ use store::{
 use tonic::Status;
 
 use super::session::Session;
-use crate::grpc::fault::Fault;
 use crate::grpc::gate::Gate;
+use crate::grpc::refusal::Refusal;
 use crate::watch::{ConnectionWatches, News, Notices, QUIET_DEFAULT};
 
 /// A place in the queue.
@@ -61,7 +61,7 @@ pub(super) async fn enter(
     name: &[u8],
     session: &Session,
     value: Bytes,
-) -> Result<Entered, Fault> {
+) -> Result<Entered, Refusal> {
     let key: Bytes =
         [&prefix(name)[..], format!("{:x}", session.lease().0).as_bytes()].concat().into();
     let lifetime = PutLifetime::Lease(session.lease());
@@ -103,7 +103,7 @@ impl Waiting {
         // What was seen here may be old: whether the place is still there is asked of all.
         self.gate.ready_to_read(false).await?;
         let (found, revision) =
-            self.gate.node().store().get(&self.place().key, None).map_err(Fault::from)?;
+            self.gate.node().store().get(&self.place().key, None).map_err(Refusal::from)?;
         match found.filter(|found| found.create_revision == self.place().revision) {
             Some(_) => Ok(self.gate.header(revision)),
             None => Err(Status::unknown("mutex: session is expired")),
@@ -111,7 +111,7 @@ impl Waiting {
     }
 
     /// The key just before this place, and the revision at which it was there.
-    fn next_before(&self, name: &[u8]) -> Result<Option<(Bytes, Revision)>, Fault> {
+    fn next_before(&self, name: &[u8]) -> Result<Option<(Bytes, Revision)>, Refusal> {
         let max = Revision(self.place().revision.0 - 1);
         let found = self.gate.node().store().range(&RangeRequest {
             limit: Some(1),
@@ -141,20 +141,20 @@ impl Drop for Waiting {
 }
 
 /// Waits until a key that was there at some revision is gone.
-async fn gone(gate: &Gate, key: Bytes, seen_at: Revision) -> Result<(), Fault> {
+async fn gone(gate: &Gate, key: Bytes, seen_at: Revision) -> Result<(), Refusal> {
     let mut asked = WatchRequest::new(KeyRange::Single(key));
     asked.from = Some(seen_at.next());
     asked.filter = EventFilter { no_put: true, no_delete: false };
     let notices = Notices { quiet: QUIET_DEFAULT, progress: false };
     let opened = gate.node().watches().open(&asked, &ConnectionWatches::default(), notices);
     // Where the past is gone, or no watch is to be had, another look tells.
-    let Ok(mut subscription) = opened else { return Err(Fault::TooManyRequests) };
+    let Ok(mut subscription) = opened else { return Err(Refusal::TooManyRequests) };
     loop {
         match subscription.next().await {
             Ok(News::Batch(_)) => return Ok(()),
             Ok(News::Progress(_) | News::Quiet) => {}
             Err(replica::WatchEnd::Compacted { .. }) => return Ok(()),
-            Err(replica::WatchEnd::Unserved(_)) => return Err(Fault::Stopped),
+            Err(replica::WatchEnd::Unserved(_)) => return Err(Refusal::Stopped),
         }
     }
 }

@@ -7,8 +7,8 @@ use replica::LeaseAsk;
 use store::{Command, LeaseId, Outcome};
 use tokio::time::{Instant, sleep_until};
 
-use crate::grpc::fault::Fault;
 use crate::grpc::gate::{Gate, REQUEST_TIMEOUT};
+use crate::grpc::refusal::Refusal;
 use crate::node::WriteOptions;
 
 /// For how long the lease lives of one who brings none, in s.
@@ -23,7 +23,7 @@ pub(super) struct Session {
 
 impl Session {
     /// With the client's lease; a new one if it names none.
-    pub(super) async fn of(gate: &Gate, lease: i64) -> Result<Session, Fault> {
+    pub(super) async fn of(gate: &Gate, lease: i64) -> Result<Session, Refusal> {
         if lease != 0 {
             return Ok(Session { lease: LeaseId(lease), keep_alive: None });
         }

@@ -18,8 +18,8 @@ use store::{Command, CompactionCause, KeyRange, Limits, Outcome, ReadError, Read
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::fault::Fault;
 use super::gate::{Asks, Gate};
+use super::refusal::Refusal;
 
 /// A range is read at once if it has no more keys than this.
 const READ_AT_ONCE_KEYS: usize = 1_000;
@@ -34,7 +34,7 @@ impl Kv {
         Kv { gate }
     }
 
-    async fn txn(&self, request: Request<TxnRequest>) -> Result<TxnResponse, Fault> {
+    async fn txn(&self, request: Request<TxnRequest>) -> Result<TxnResponse, Refusal> {
         let gate = &self.gate;
         gate.admit(request.metadata(), Asks::Voters)?;
         let request = request.into_inner();
@@ -124,7 +124,7 @@ impl kv_server::Kv for Kv {
         let revision = request.get_ref().revision;
         // What is gone is removed in the background, and nothing reads it meanwhile: whoever wants
         // to wait for that (`physical`) waits for nothing.
-        let revision = Revision(u64::try_from(revision).map_err(|_| Fault::Compacted)?);
+        let revision = Revision(u64::try_from(revision).map_err(|_| Refusal::Compacted)?);
         if revision == Revision(0) {
             self.nothing_was_compacted().await?;
             return Ok(Response::new(CompactionResponse { header: Some(self.gate.header_now()) }));
@@ -141,17 +141,20 @@ impl kv_server::Kv for Kv {
 
 impl Kv {
     /// A compaction up to revision 0 gives up nothing, and may be had as long as that is so.
-    async fn nothing_was_compacted(&self) -> Result<(), Fault> {
+    async fn nothing_was_compacted(&self) -> Result<(), Refusal> {
         self.gate.ready_to_read(false).await?;
         match self.gate.node().store().published().compact_revision {
             Revision(0) => Ok(()),
-            _ => Err(Fault::Compacted),
+            _ => Err(Refusal::Compacted),
         }
     }
 }
 
 /// Reads a range: at once if it is small, else on a thread where it may take its time.
-async fn read(reader: &Reader, asked: store::RangeRequest) -> Result<store::RangeResponse, Fault> {
+async fn read(
+    reader: &Reader,
+    asked: store::RangeRequest,
+) -> Result<store::RangeResponse, Refusal> {
     let limit = asked.limit.unwrap_or(usize::MAX);
     if matches!(asked.range, KeyRange::Single(_)) {
         return Ok(reader.range(&asked)?);
@@ -171,7 +174,7 @@ async fn read(reader: &Reader, asked: store::RangeRequest) -> Result<store::Rang
 
 async fn on_own_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
-) -> Result<Result<T, ReadError>, Fault> {
+) -> Result<Result<T, ReadError>, Refusal> {
     // It fails only if the work panics, which has spoken for itself, or the member stops.
-    tokio::task::spawn_blocking(work).await.map_err(|_| Fault::Stopped)
+    tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Stopped)
 }

@@ -1,5 +1,7 @@
 //! What is asked of the store, read into its words. The checks come in etcd's order, so that a
-//! request with two faults is told the same one.
+//! request with two refusals is told the same one.
+
+use std::mem;
 
 use bytes::Bytes;
 use proto::etcd::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -13,13 +15,13 @@ use store::{
     TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn, TxnOp,
 };
 
-use crate::grpc::fault::Fault;
 use crate::grpc::keys;
+use crate::grpc::refusal::Refusal;
 
 /// A range read.
-pub(super) fn range(request: RangeRequest) -> Result<store::RangeRequest, Fault> {
-    let (range, sort) =
-        (keys::range(request.key.clone(), request.range_end.clone())?, sort(&request)?);
+pub(super) fn range(mut request: RangeRequest) -> Result<store::RangeRequest, Refusal> {
+    let (key, end) = (mem::take(&mut request.key), mem::take(&mut request.range_end));
+    let (range, sort) = (keys::range(key, end)?, sort(&request)?);
     Ok(store::RangeRequest {
         limit: usize::try_from(request.limit).ok().filter(|limit| *limit > 0),
         at: u64::try_from(request.revision).ok().filter(|at| *at > 0).map(Revision),
@@ -31,10 +33,10 @@ pub(super) fn range(request: RangeRequest) -> Result<store::RangeRequest, Fault>
     })
 }
 
-fn sort(request: &RangeRequest) -> Result<Sort, Fault> {
+fn sort(request: &RangeRequest) -> Result<Sort, Refusal> {
     let order = SortOrder::try_from(request.sort_order);
     let target = SortTarget::try_from(request.sort_target);
-    let (Ok(order), Ok(target)) = (order, target) else { return Err(Fault::InvalidSortOption) };
+    let (Ok(order), Ok(target)) = (order, target) else { return Err(Refusal::InvalidSortOption) };
     Ok(Sort {
         by: match target {
             SortTarget::Key => SortBy::Key,
@@ -62,17 +64,17 @@ fn filter(request: &RangeRequest) -> Filter {
 }
 
 /// A put.
-pub(super) fn put(request: PutRequest) -> Result<Put, Fault> {
+pub(super) fn put(request: PutRequest) -> Result<Put, Refusal> {
     let PutRequest { key, value, lease, prev_kv, ignore_value, ignore_lease } = request;
     if key.is_empty() {
-        return Err(Fault::EmptyKey);
+        return Err(Refusal::EmptyKey);
     }
     if ignore_value && !value.is_empty() {
-        return Err(Fault::ValueProvided);
+        return Err(Refusal::ValueProvided);
     }
     let lifetime = match (LeaseId(lease), ignore_lease) {
         (LeaseId::NONE, true) => PutLifetime::AsBefore,
-        (_, true) => return Err(Fault::LeaseProvided),
+        (_, true) => return Err(Refusal::LeaseProvided),
         (LeaseId::NONE, false) => PutLifetime::Unbounded,
         (lease, false) => PutLifetime::Lease(lease),
     };
@@ -80,34 +82,34 @@ pub(super) fn put(request: PutRequest) -> Result<Put, Fault> {
 }
 
 /// Which keys to remove, and whether to tell what they were.
-pub(super) fn delete(request: DeleteRangeRequest) -> Result<(KeyRange, bool), Fault> {
+pub(super) fn delete(request: DeleteRangeRequest) -> Result<(KeyRange, bool), Refusal> {
     Ok((keys::range(request.key, request.range_end)?, request.prev_kv))
 }
 
 /// A transaction.
-pub(super) fn txn(request: TxnRequest) -> Result<Txn, Fault> {
+pub(super) fn txn(request: TxnRequest) -> Result<Txn, Refusal> {
     read_txn(request, TXN_OPERATIONS_MAX, 1)
 }
 
-fn read_txn(request: TxnRequest, operations_max: usize, depth: usize) -> Result<Txn, Fault> {
+fn read_txn(request: TxnRequest, operations_max: usize, depth: usize) -> Result<Txn, Refusal> {
     let TxnRequest { compare, success, failure } = request;
     let most = compare.len().max(success.len()).max(failure.len());
-    let left = operations_max.checked_sub(most).ok_or(Fault::TooManyOps)?;
+    let left = operations_max.checked_sub(most).ok_or(Refusal::TooManyOps)?;
     if depth > TXN_DEPTH_MAX {
-        return Err(Fault::TooManyOps);
+        return Err(Refusal::TooManyOps);
     }
-    let ops = |ops: Vec<RequestOp>| -> Result<Vec<TxnOp>, Fault> {
+    let ops = |ops: Vec<RequestOp>| -> Result<Vec<TxnOp>, Refusal> {
         ops.into_iter().map(|op| operation(op, left, depth)).collect()
     };
     Ok(Txn {
-        compares: compare.into_iter().map(comparison).collect::<Result<_, Fault>>()?,
+        compares: compare.into_iter().map(comparison).collect::<Result<_, Refusal>>()?,
         success: ops(success)?,
         failure: ops(failure)?,
     })
 }
 
-fn operation(op: RequestOp, left: usize, depth: usize) -> Result<TxnOp, Fault> {
-    Ok(match op.request.ok_or(Fault::KeyNotFound)? {
+fn operation(op: RequestOp, left: usize, depth: usize) -> Result<TxnOp, Refusal> {
+    Ok(match op.request.ok_or(Refusal::KeyNotFound)? {
         Op::RequestRange(request) => TxnOp::Range(range_within(request)?),
         Op::RequestPut(request) => TxnOp::Put(put(request)?),
         Op::RequestDeleteRange(request) => {
@@ -119,17 +121,17 @@ fn operation(op: RequestOp, left: usize, depth: usize) -> Result<TxnOp, Fault> {
 }
 
 /// Within a transaction a revision below 0 is one that was given up long ago.
-fn range_within(request: RangeRequest) -> Result<store::RangeRequest, Fault> {
+fn range_within(request: RangeRequest) -> Result<store::RangeRequest, Refusal> {
     let before_all = request.revision < 0;
     let asked = range(request)?;
     Ok(store::RangeRequest { at: if before_all { Some(Revision(0)) } else { asked.at }, ..asked })
 }
 
-fn comparison(compare: Compare) -> Result<store::Compare, Fault> {
+fn comparison(compare: Compare) -> Result<store::Compare, Refusal> {
     let Compare { result, target, key, range_end, target_union } = compare;
     let range = keys::range(key, range_end)?;
-    let result = CompareResult::try_from(result).map_err(|_| Fault::KeyNotFound)?;
-    let target = CompareTarget::try_from(target).map_err(|_| Fault::KeyNotFound)?;
+    let result = CompareResult::try_from(result).map_err(|_| Refusal::KeyNotFound)?;
+    let target = CompareTarget::try_from(target).map_err(|_| Refusal::KeyNotFound)?;
     let relation = match result {
         CompareResult::Equal => Relation::Equal,
         CompareResult::NotEqual => Relation::NotEqual,

@@ -1,1 +1,6 @@
-//! What the gRPC doors answer.
+//! What the gRPC doors answer, beyond what is compared with a real etcd in `tests/compat`.
+
+mod board;
+mod doors;
+mod refusals;
+mod world;

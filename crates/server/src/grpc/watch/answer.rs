@@ -5,10 +5,10 @@ use proto::etcd::mvccpb::{Event, KeyValue, event::EventType};
 use replica::{Batch, WatchRefusal};
 use store::EventKind;
 
-use crate::grpc::fault::Fault;
 use crate::grpc::gate::number;
 use crate::grpc::keys::shown;
-use crate::watch::{NotWatching, WATCHERS_PER_CONNECTION_MAX};
+use crate::grpc::refusal::Refusal;
+use crate::watch::{NotWatching, WATCHERS_PER_STREAM_MAX};
 
 /// The id of a watch that never was, and of what concerns all watches of a stream.
 pub(super) const NO_WATCH: i64 = -1;
@@ -40,7 +40,7 @@ pub(super) fn progress(header: ResponseHeader, watch_id: i64) -> WatchResponse {
 }
 
 /// What a revision did.
-pub(super) fn batch(header: ResponseHeader, watch_id: i64, batch: Batch) -> WatchResponse {
+pub(super) fn batch(header: ResponseHeader, watch_id: i64, batch: &Batch) -> WatchResponse {
     WatchResponse {
         header: Some(header),
         watch_id,
@@ -72,7 +72,7 @@ impl From<NotWatching> for Denied {
         let because = |reason: String| Denied::Because(reason);
         match not_watching {
             NotWatching::TooManyOnConnection => because(format!(
-                "etcdserver: too many watches: a stream has {WATCHERS_PER_CONNECTION_MAX} at most"
+                "etcdserver: too many watches: a stream has {WATCHERS_PER_STREAM_MAX} at most"
             )),
             NotWatching::Refused(WatchRefusal::TooManyWatchers { watchers_max }) => because(
                 format!("etcdserver: too many watches: this member has {watchers_max} at most"),
@@ -91,9 +91,9 @@ impl From<NotWatching> for Denied {
 /// Clients know some reasons by etcd's text.
 fn ended_because(why: replica::Unserved) -> String {
     match why {
-        replica::Unserved::NoLeader => Fault::NoLeader.row().1.to_owned(),
+        replica::Unserved::NoLeader => Refusal::NoLeader.row().1.to_owned(),
         replica::Unserved::Removed | replica::Unserved::Stopped => {
-            Fault::Stopped.row().1.to_owned()
+            Refusal::Stopped.row().1.to_owned()
         }
         replica::Unserved::NoState | replica::Unserved::WrongState => why.to_string(),
     }

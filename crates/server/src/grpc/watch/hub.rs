@@ -8,13 +8,14 @@ use proto::etcd::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse}
 use replica::{Unserved, WatchEnd};
 use store::Revision;
 use tokio::sync::mpsc;
-use tonic::{Status, Streaming};
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::Status;
 
 use super::answer::{self, Denied, NO_WATCH};
 use super::board::Board;
 use super::request::{self, Wrong};
-use crate::grpc::fault::Fault;
 use crate::grpc::gate::Gate;
+use crate::grpc::refusal::Refusal;
 use crate::watch::{ConnectionWatches, News, Notices};
 
 /// After so long without an event a watch that asked for it is told how far it is.
@@ -39,20 +40,32 @@ impl Hub {
         needs_leader: bool,
         sender: mpsc::Sender<Result<WatchResponse, Status>>,
     ) -> Hub {
-        let (board, watches) = (Board::default(), ConnectionWatches::default());
+        let (board, watches) = (Board::default(), ConnectionWatches::of_stream());
         Hub { gate, needs_leader, sender, board, watches }
     }
 
-    /// Serves the stream until the client ends it, or its connection ends.
-    pub(super) async fn run(mut self, mut requests: Streaming<WatchRequest>) {
-        let sender = self.sender.clone();
+    /// Serves the stream until the client takes nothing more. One that has nothing more to ask is
+    /// told on.
+    pub(super) async fn run(
+        mut self,
+        mut requests: impl Stream<Item = Result<WatchRequest, Status>> + Unpin,
+    ) {
+        let (sender, mut asks) = (self.sender.clone(), true);
         loop {
             let step = tokio::select! {
                 biased;
                 () = sender.closed() => Err(Over),
-                request = requests.message() => match request {
-                    Ok(Some(request)) => self.hear(request).await,
-                    Ok(None) | Err(_) => Err(Over),
+                request = requests.next(), if asks => match request {
+                    Some(Ok(request)) => self.hear(request).await,
+                    Some(Err(status)) => {
+                        // If this fails the client has gone.
+                        let _ = self.sender.send(Err(status)).await;
+                        Err(Over)
+                    }
+                    None => {
+                        asks = false;
+                        Ok(())
+                    }
                 },
                 (id, news) = self.board.next() => self.tell(id, news).await,
             };
@@ -104,7 +117,7 @@ impl Hub {
             }
             Err(not_watching) => match Denied::from(not_watching) {
                 Denied::Compacted { oldest } => {
-                    self.send(answer::created(header.clone(), id)).await?;
+                    self.send(answer::created(header, id)).await?;
                     self.send(answer::compacted(header, id, oldest)).await
                 }
                 Denied::Because(reason) => self.send(answer::refused(header, reason)).await,
@@ -116,7 +129,7 @@ impl Hub {
         match news {
             Ok(News::Batch(batch)) => {
                 let header = self.gate.header(batch.revision);
-                self.send(answer::batch(header, id, batch)).await
+                self.send(answer::batch(header, id, &batch)).await
             }
             Ok(News::Progress(told)) => {
                 self.send(answer::progress(self.gate.header(told), id)).await
@@ -130,16 +143,16 @@ impl Hub {
     /// another one; a watch without its past ends alone.
     async fn ended(&mut self, id: i64, end: WatchEnd) -> Result<(), Over> {
         self.board.remove(id);
-        let fault = match end {
+        let refusal = match end {
             WatchEnd::Compacted { compact_revision, .. } => {
                 let header = self.gate.header(Revision(0));
                 return self.send(answer::compacted(header, id, compact_revision.0)).await;
             }
-            WatchEnd::Unserved(Unserved::NoLeader) => Fault::NoLeader,
-            WatchEnd::Unserved(_) => Fault::Stopped,
+            WatchEnd::Unserved(Unserved::NoLeader) => Refusal::NoLeader,
+            WatchEnd::Unserved(_) => Refusal::Stopped,
         };
         // If this fails the client has gone.
-        let _ = self.sender.send(Err(fault.into())).await;
+        let _ = self.sender.send(Err(refusal.into())).await;
         Err(Over)
     }
 
@@ -151,7 +164,7 @@ impl Hub {
 impl Wrong {
     fn reason(self) -> &'static str {
         match self {
-            Wrong::BeforeAll => Fault::Compacted.row().1,
+            Wrong::BeforeAll => Refusal::Compacted.row().1,
             Wrong::EmptyRange => "mvcc: watcher range is empty",
         }
     }

@@ -14,13 +14,13 @@ mod board;
 mod hub;
 mod request;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use proto::etcd::etcdserverpb::{WatchRequest, WatchResponse, watch_server};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::gate::{Asks, Gate, needs_leader};
@@ -38,21 +38,30 @@ impl Watch {
     pub(super) fn new(gate: Arc<Gate>) -> Watch {
         Watch { gate }
     }
+
+    /// Serves a stream of requests, whatever they came in.
+    pub(super) fn open(
+        &self,
+        metadata: &MetadataMap,
+        requests: impl Stream<Item = Result<WatchRequest, Status>> + Send + 'static,
+    ) -> Result<ReceiverStream<Result<WatchResponse, Status>>, Status> {
+        self.gate.admit(metadata, Asks::Voters)?;
+        let (sender, responses) = mpsc::channel(RESPONSES_MAX);
+        let hub = Hub::new(Arc::clone(&self.gate), needs_leader(metadata), sender);
+        tokio::spawn(hub.run(Box::pin(requests)));
+        Ok(ReceiverStream::new(responses))
+    }
 }
 
 #[tonic::async_trait]
 impl watch_server::Watch for Watch {
-    type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
+    type WatchStream = ReceiverStream<Result<WatchResponse, Status>>;
 
     async fn watch(
         &self,
         request: Request<Streaming<WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
-        let needs_leader = needs_leader(request.metadata());
-        let (sender, responses) = mpsc::channel(RESPONSES_MAX);
-        let hub = Hub::new(Arc::clone(&self.gate), needs_leader, sender);
-        tokio::spawn(hub.run(request.into_inner()));
-        Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
+        let (metadata, _, requests) = request.into_parts();
+        self.open(&metadata, requests).map(Response::new)
     }
 }

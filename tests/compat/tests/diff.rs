@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 
-mod scripts;
+mod asked;
 
+use asked::{cluster, contest, gateway, keys, leases, random, ranges, transactions, watches};
 use compat::ask::Ask;
 use compat::pair::Pair;
-use scripts::{cluster, contest, keys, leases, random, ranges, transactions, watches};
 
 /// So many requests are written down here, at least.
 const SCRIPTED_MIN: usize = 400;
@@ -38,6 +38,20 @@ async fn what_is_written_down_is_answered_alike() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn json_is_answered_alike() {
+    let mut pair = Pair::start().await;
+    for (path, body) in gateway::script() {
+        pair.post(path, body);
+    }
+    for (path, body) in gateway::broken() {
+        for told in pair.ports().map(|port| compat::gateway::post(port, path, body)) {
+            assert_eq!((told.status, &told.body["code"]), (400, &3.into()), "{path} {body}");
+        }
+    }
+    pair.assert_equal();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_chance_asks_is_answered_alike() {
     let seed = std::env::var("COMPAT_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
@@ -50,7 +64,7 @@ async fn what_chance_asks_is_answered_alike() {
 
 #[test]
 fn every_difference_that_is_meant_is_published() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/etcd.md");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/etcd.md");
     let page = std::fs::read_to_string(page).unwrap();
     for name in compat::known::names() {
         assert!(page.contains(&format!("`{name}`")), "docs/etcd.md does not tell of {name}");

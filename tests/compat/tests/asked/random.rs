@@ -76,6 +76,12 @@ impl Chance {
         }
     }
 
+    /// Whether a revision below 0 is refused within a transaction depends on more in etcd.
+    fn range_within(&mut self) -> RangeRequest {
+        let range = self.range();
+        RangeRequest { revision: range.revision.max(0), ..range }
+    }
+
     fn put(&mut self) -> PutRequest {
         let ignore_value = self.seldom();
         let value = if ignore_value && !self.seldom() { "" } else { self.value() };
@@ -119,7 +125,7 @@ impl Chance {
 
     fn op(&mut self, depth: usize) -> Ask {
         match self.rng.u8(..8) {
-            0..=2 => Ask::Range(self.range()),
+            0..=2 => Ask::Range(self.range_within()),
             3..=5 => Ask::Put(self.put()),
             6 if depth < 3 => self.txn(depth + 1),
             _ => self.delete_within(),

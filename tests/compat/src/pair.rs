@@ -7,6 +7,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::ask::{Answer, Ask, ask};
 use crate::etcd::Etcd;
+use crate::gateway;
 use crate::known::is_known;
 use crate::watching::{Told, Watching, watch};
 
@@ -21,22 +22,22 @@ pub struct Pair {
     asked: usize,
     differences: Vec<String>,
     // The connections end first.
-    _etcd: Etcd,
-    _raftkv: Cluster,
+    reference: Etcd,
+    cluster: Cluster,
 }
 
 impl Pair {
     /// Both of them, serving.
     pub async fn start() -> Pair {
-        let (etcd, raftkv) = (Etcd::start(), Cluster::start(1));
-        let port = raftkv.ports()[0];
+        let (reference, cluster) = (Etcd::start(), Cluster::start(1));
+        let port = cluster.ports()[0];
         Pair {
-            etcd: connect(etcd.port()).await,
+            etcd: connect(reference.port()).await,
             raftkv: connect(port).await,
             asked: 0,
             differences: Vec::new(),
-            _etcd: etcd,
-            _raftkv: raftkv,
+            reference,
+            cluster,
         }
     }
 
@@ -77,6 +78,19 @@ impl Pair {
     fn compare_told(&mut self, request: &str, theirs: &Told, ours: &Told) {
         let (theirs, ours) = (Ok(format!("{theirs:#?}")), Ok(format!("{ours:#?}")));
         self.compare(request, &theirs, &ours);
+    }
+
+    /// Posts both the same JSON, and notes where they differ.
+    pub fn post(&mut self, path: &str, body: &str) {
+        let [theirs, ours] = self.ports().map(|port| gateway::post(port, path, body));
+        self.asked += 1;
+        let told = |told: &gateway::Told| Ok(format!("{} {}", told.status, told.body));
+        self.compare(&format!("{path} {body}"), &told(&theirs), &told(&ours));
+    }
+
+    /// Where both are reached, etcd first.
+    pub fn ports(&self) -> [u16; 2] {
+        [self.reference.port(), self.cluster.ports()[0]]
     }
 
     /// How many requests both were asked.

@@ -96,8 +96,8 @@ impl Watching {
 impl Told {
     /// Events of one watch that follow each other are one list, however they came.
     fn add(&mut self, response: WatchResponse) {
-        let WatchResponse { header, watch_id, events, .. } = &response;
-        let told = self.0.entry(*watch_id).or_default();
+        let WatchResponse { header, watch_id, events, .. } = response;
+        let told = self.0.entry(watch_id).or_default();
         if !events.is_empty() {
             told.extend(events.iter().map(|event| format!("{event:?}")));
             return;
@@ -108,7 +108,7 @@ impl Told {
         }
         // One without a revision is empty in some versions of etcd and has ids in others.
         let revision = header.revision;
-        let response = WatchResponse { header: None, ..response.clone() };
+        let response = WatchResponse { header: None, events, ..response };
         told.push(format!("at {revision}: {response:?}"));
     }
 }

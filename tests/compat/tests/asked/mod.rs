@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod contest;
+pub(crate) mod gateway;
 pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod random;

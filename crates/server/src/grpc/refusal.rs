@@ -1,36 +1,36 @@
 //! The one table of everything that can go wrong at the gRPC doors, and what the client is told.
 //!
 //! etcd's clients look errors up by their text, so a text is never changed. Errors of the layers
-//! below are turned into faults here and nowhere else, each `match` naming every variant.
+//! below are turned into refusals here and nowhere else, each `match` naming every variant.
 
 use replica::{ChangeRefusal, Failure};
 use store::{CommandError, ReadError, Refused};
 use tonic::{Code, Status};
 
 /// Writes the table down once.
-macro_rules! faults {
-    ($($fault:ident $code:ident $message:literal,)+) => {
+macro_rules! refusals {
+    ($($refusal:ident $code:ident $message:literal,)+) => {
         /// What is wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Fault {
-            $($fault,)+
+        pub(super) enum Refusal {
+            $($refusal,)+
         }
 
-        impl Fault {
+        impl Refusal {
             #[cfg(test)]
-            pub(super) const ALL: &[Fault] = &[$(Fault::$fault,)+];
+            pub(super) const ALL: &[Refusal] = &[$(Refusal::$refusal,)+];
 
             /// The code, and the text that clients know it by.
             pub(super) const fn row(self) -> (Code, &'static str) {
                 match self {
-                    $(Fault::$fault => (Code::$code, $message),)+
+                    $(Refusal::$refusal => (Code::$code, $message),)+
                 }
             }
         }
     };
 }
 
-faults! {
+refusals! {
     EmptyKey InvalidArgument "etcdserver: key is not provided",
     KeyNotFound InvalidArgument "etcdserver: key not found",
     ValueProvided InvalidArgument "etcdserver: value is provided",
@@ -71,62 +71,62 @@ faults! {
     Corrupt DataLoss "etcdserver: corrupt cluster",
 }
 
-impl From<Fault> for Status {
-    fn from(fault: Fault) -> Status {
-        let (code, message) = fault.row();
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Status {
+        let (code, message) = refusal.row();
         Status::new(code, message)
     }
 }
 
-impl From<Failure> for Fault {
-    fn from(failure: Failure) -> Fault {
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
         match failure {
-            Failure::NotLeader { .. } => Fault::NotLeader,
-            Failure::Unavailable => Fault::NoLeader,
-            Failure::Overloaded => Fault::TooManyRequests,
-            Failure::Corrupt => Fault::Corrupt,
-            Failure::NoSpace | Failure::NoMemory => Fault::NoSpace,
+            Failure::NotLeader { .. } => Refusal::NotLeader,
+            Failure::Unavailable => Refusal::NoLeader,
+            Failure::Overloaded => Refusal::TooManyRequests,
+            Failure::Corrupt => Refusal::Corrupt,
+            Failure::NoSpace | Failure::NoMemory => Refusal::NoSpace,
             // It is not done, and etcd's word for that is this one.
-            Failure::Superseded => Fault::LeaderChanged,
-            Failure::Unknown => Fault::Timeout,
-            Failure::NoTransferTarget => Fault::BadTransferee,
-            Failure::TransferFailed => Fault::TransferTimeout,
+            Failure::Superseded => Refusal::LeaderChanged,
+            Failure::Unknown => Refusal::Timeout,
+            Failure::NoTransferTarget => Refusal::BadTransferee,
+            Failure::TransferFailed => Refusal::TransferTimeout,
             Failure::Refused(refusal) => refusal.into(),
         }
     }
 }
 
-impl From<ChangeRefusal> for Fault {
-    fn from(refusal: ChangeRefusal) -> Fault {
+impl From<ChangeRefusal> for Refusal {
+    fn from(refusal: ChangeRefusal) -> Refusal {
         match refusal {
-            ChangeRefusal::InProgress | ChangeRefusal::NotReady => Fault::Unhealthy,
-            ChangeRefusal::UnknownMember(_) | ChangeRefusal::Removed(_) => Fault::MemberNotFound,
-            ChangeRefusal::IdTaken(_) | ChangeRefusal::NameTaken(_) => Fault::MemberExists,
-            ChangeRefusal::Invalid => Fault::BadMemberUrls,
-            ChangeRefusal::AddressTaken(_) => Fault::PeerUrlExists,
-            ChangeRefusal::TooManyMembers { .. } => Fault::TooManyLearners,
-            ChangeRefusal::NotALearner(_) | ChangeRefusal::NotAVoter(_) => Fault::NotALearner,
+            ChangeRefusal::InProgress | ChangeRefusal::NotReady => Refusal::Unhealthy,
+            ChangeRefusal::UnknownMember(_) | ChangeRefusal::Removed(_) => Refusal::MemberNotFound,
+            ChangeRefusal::IdTaken(_) | ChangeRefusal::NameTaken(_) => Refusal::MemberExists,
+            ChangeRefusal::Invalid => Refusal::BadMemberUrls,
+            ChangeRefusal::AddressTaken(_) => Refusal::PeerUrlExists,
+            ChangeRefusal::TooManyMembers { .. } => Refusal::TooManyLearners,
+            ChangeRefusal::NotALearner(_) | ChangeRefusal::NotAVoter(_) => Refusal::NotALearner,
             ChangeRefusal::NotJoined(_) | ChangeRefusal::LearnerBehind { .. } => {
-                Fault::LearnerNotReady
+                Refusal::LearnerNotReady
             }
             ChangeRefusal::QuorumWouldBeLost { .. } | ChangeRefusal::LastVoter => {
-                Fault::NotEnoughStarted
+                Refusal::NotEnoughStarted
             }
         }
     }
 }
 
-impl From<CommandError> for Fault {
-    fn from(error: CommandError) -> Fault {
+impl From<CommandError> for Refusal {
+    fn from(error: CommandError) -> Refusal {
         match error {
-            CommandError::EmptyKey => Fault::EmptyKey,
+            CommandError::EmptyKey => Refusal::EmptyKey,
             CommandError::KeyTooLarge { .. } | CommandError::RequestTooLarge { .. } => {
-                Fault::RequestTooLarge
+                Refusal::RequestTooLarge
             }
-            CommandError::TooManyOperations | CommandError::TooDeep => Fault::TooManyOps,
-            CommandError::DuplicateKey => Fault::DuplicateKey,
-            CommandError::ValueGiven => Fault::ValueProvided,
-            CommandError::WrongTtl => Fault::LeaseTtlTooLarge,
+            CommandError::TooManyOperations | CommandError::TooDeep => Refusal::TooManyOps,
+            CommandError::DuplicateKey => Refusal::DuplicateKey,
+            CommandError::ValueGiven => Refusal::ValueProvided,
+            CommandError::WrongTtl => Refusal::LeaseTtlTooLarge,
             CommandError::ConditionOnRange
             | CommandError::NotOnce
             | CommandError::WrongSeq
@@ -137,22 +137,22 @@ impl From<CommandError> for Fault {
     }
 }
 
-impl From<Refused> for Fault {
-    fn from(reason: Refused) -> Fault {
+impl From<Refused> for Refusal {
+    fn from(reason: Refused) -> Refusal {
         match reason {
-            Refused::KeyNotFound => Fault::KeyNotFound,
-            Refused::LeaseNotFound => Fault::LeaseNotFound,
-            Refused::LeaseExists => Fault::LeaseExists,
+            Refused::KeyNotFound => Refusal::KeyNotFound,
+            Refused::LeaseNotFound => Refusal::LeaseNotFound,
+            Refused::LeaseExists => Refusal::LeaseExists,
             Refused::Unreadable(error) => error.into(),
         }
     }
 }
 
-impl From<ReadError> for Fault {
-    fn from(error: ReadError) -> Fault {
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Refusal {
         match error {
-            ReadError::FutureRevision { .. } => Fault::FutureRevision,
-            ReadError::Compacted { .. } => Fault::Compacted,
+            ReadError::FutureRevision { .. } => Refusal::FutureRevision,
+            ReadError::Compacted { .. } => Refusal::Compacted,
         }
     }
 }

@@ -1,0 +1,21 @@
+//! A member with its doors open.
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::config::Raw;
+use crate::grpc;
+use crate::http::{Limits, OtherDoors, router, serve};
+use crate::node::Node;
+
+/// Serves `node` until the test ends, and connects to it.
+pub(super) async fn connected(node: Node) -> Channel {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = Raw { port: Some(0), ..Raw::default() }.resolve().unwrap().bound_to(address);
+    let others = OtherDoors { peers: Router::new(), grpc: grpc::routes(node.clone()) };
+    let router = router(node, &config, Limits::default(), others);
+    tokio::spawn(serve(listener, router, Limits::default(), std::future::pending()));
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
