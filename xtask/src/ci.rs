@@ -26,7 +26,7 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
     }
     lanes.run("sim-fresh", || with_tools(&installer, &[&tools::GIT], fresh_seeds));
     lanes.run("mutants", || with_tools(&installer, &[&tools::GIT], rotated_mutants));
-    lanes.run("etcd", || with_tools(&installer, &[&tools::PIP, &tools::ETCDCTL], etcd::lane));
+    lanes.run("etcd", || with_tools(&installer, &etcd::TOOLS, etcd::lane));
     lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
     lanes.run("bench-smoke", || with_tools(&installer, &[&tools::WRK], bench_smoke));
     println!("{}", lanes.report());
@@ -37,7 +37,7 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
 pub(crate) fn etcd_alone() -> Result<bool> {
     let installer = Installer::new(Policy::Explain);
     let mut lanes = Lanes::default();
-    lanes.run("etcd", || with_tools(&installer, &[&tools::PIP, &tools::ETCDCTL], etcd::lane));
+    lanes.run("etcd", || with_tools(&installer, &etcd::TOOLS, etcd::lane));
     println!("{}", lanes.report());
     Ok(lanes.clean())
 }

@@ -43,6 +43,8 @@ pub(crate) const ETCDCTL: Tool =
     Tool { probe: ["/usr/bin/etcdctl", "version"], source: Source::Apt("etcd-client") };
 pub(crate) const PIP: Tool =
     Tool { probe: ["pip3", "--version"], source: Source::Apt("python3-pip") };
+pub(crate) const PROTOC: Tool =
+    Tool { probe: ["protoc", "--version"], source: Source::Apt("protobuf-compiler") };
 pub(crate) const WRK: Tool = Tool { probe: ["wrk", "--version"], source: Source::Apt("wrk") };
 
 impl Tool {

@@ -175,6 +175,14 @@ fn metadata_of(headers: &HeaderMap) -> MetadataMap {
     MetadataMap::from_headers(named.collect())
 }
 
+/// One line of a stream.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Line<A> {
+    Result(A),
+    Error(serde_json::Value),
+}
+
 /// One line for each message of a stream.
 fn told<A: Serialize>(
     stream: Result<impl Stream<Item = Result<A, Status>> + Send + 'static, Status>,
@@ -182,10 +190,12 @@ fn told<A: Serialize>(
     let lines = match stream {
         Ok(stream) => stream.map(|told| {
             let line = match told {
-                Ok(message) => json!({ "result": message }),
-                Err(status) => json!({ "error": error_of(&status) }),
+                Ok(message) => Line::Result(message),
+                Err(status) => Line::Error(error_of(&status)),
             };
-            Ok::<_, Infallible>(Bytes::from(format!("{line}\n")))
+            let mut line = serde_json::to_vec(&line).unwrap_or_default();
+            line.push(b'\n');
+            Ok::<_, Infallible>(Bytes::from(line))
         }),
         Err(status) => return refused(&status),
     };

@@ -20,6 +20,7 @@ use super::error::{Refusal, unavailable};
 use super::kv::ready_to_read;
 use super::query::{Consistency, Query};
 use super::{Doors, reply};
+use crate::grpc::API_VERSION;
 use crate::node::Phase;
 
 /// A member that is ready answers a read within this time, if the probe does not say.
@@ -72,7 +73,15 @@ pub(super) async fn ready(
 /// `GET /version`.
 pub(super) async fn version(State(doors): State<Arc<Doors>>) -> Response<Body> {
     let version = doors.node.status().about.version;
-    reply::json(StatusCode::OK, &json!({ "name": "raftkv", "version": version }))
+    // The three below are etcd's, whose clients look for them.
+    let shown = json!({
+        "name": "raftkv",
+        "version": version,
+        "etcdserver": API_VERSION,
+        "etcdcluster": API_VERSION,
+        "storage": API_VERSION,
+    });
+    reply::json(StatusCode::OK, &shown)
 }
 
 /// `GET /metrics`.

@@ -85,8 +85,10 @@ async fn a_member_with_a_leader_is_alive_ready_and_healthy() {
         let answer = world.ask("GET", probe).await;
         assert_eq!((answer.status, answer.text().as_str()), (200, "ok\n"), "{probe}");
     }
-    let version = json!({ "name": "raftkv", "version": env!("CARGO_PKG_VERSION") });
-    assert_eq!(world.get("/version").await, version);
+    let version = world.get("/version").await;
+    assert_eq!(version["name"], "raftkv");
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(version["etcdserver"], crate::grpc::API_VERSION);
 }
 
 #[tokio::test]
