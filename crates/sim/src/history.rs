@@ -184,7 +184,7 @@ impl History {
             }
         }
         for key in &keys {
-            match search(self.of_key(key, &changes)) {
+            match search(&self.of_key(key, &changes)) {
                 Verdict::Ordered => {}
                 Verdict::Impossible => panic!("search: no order of what {key:?} showed"),
                 Verdict::Undecided => panic!("search undecided: of what {key:?} showed"),
@@ -223,18 +223,8 @@ impl History {
                 operations.push(Operation { called, returned, saw, left });
             }
         }
-        without_the_unseen(operations)
+        operations
     }
-}
-
-/// What was never answered, and nobody saw, need not have happened.
-fn without_the_unseen(mut operations: Vec<Operation>) -> Vec<Operation> {
-    let saw: BTreeSet<u64> = operations.iter().filter_map(|o| o.saw.flatten()).collect();
-    operations.retain(|operation| {
-        let unseen = matches!(operation.left, Some(Some(value)) if !saw.contains(&value));
-        operation.returned.is_some() || !unseen
-    });
-    operations
 }
 
 fn asks_prev(payload: &Bytes) -> bool {
