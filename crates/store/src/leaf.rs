@@ -14,6 +14,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::budget::{Budget, KEY_COST_UNITS};
+use crate::heads::{self, common_prefix};
 use crate::key_range::Span;
 use crate::ledger::Ledger;
 use crate::tally::Tally;
@@ -81,7 +82,7 @@ impl Leaf {
     ) -> Option<KeyValue> {
         let key = write.key;
         self.newest = write.revision;
-        match self.position(key) {
+        match self.find(key) {
             Ok(at) => self.put_over(at, write, prev_kv, ledger),
             Err(at) => {
                 let first = Version::written(write, None);
@@ -121,7 +122,7 @@ impl Leaf {
     ///
     /// If the key is here.
     pub(crate) fn load(&mut self, key: &[u8], versions: Versions) {
-        let at = self.position(key).expect_err("a key is loaded once");
+        let at = self.find(key).expect_err("a key is loaded once");
         self.live += usize::from(versions.newest().is_live());
         self.newest = self.newest.max(versions.newest().mod_revision);
         self.insert(at, key, versions);
@@ -177,7 +178,7 @@ impl Leaf {
         compact_revision: Revision,
         tally: &mut Tally,
     ) -> Trimmed {
-        let Ok(at) = self.position(key) else { return Trimmed::default() };
+        let Ok(at) = self.find(key) else { return Trimmed::default() };
         let versions = &mut self.entries[at].versions;
         let mut trimmed = versions.trim(compact_revision, TRIM_VERSIONS_MAX, tally);
         if !trimmed.more && versions.is_superfluous(compact_revision) {
@@ -215,7 +216,7 @@ impl Leaf {
 
     /// All versions of a key.
     pub(crate) fn versions(&self, key: &[u8]) -> Option<&Versions> {
-        Some(&self.entries[self.position(key).ok()?].versions)
+        Some(&self.entries[self.find(key).ok()?].versions)
     }
 
     /// Whether it must be split before the next write.
@@ -290,12 +291,28 @@ impl Leaf {
             Ordering::Greater => return Err(self.entries.len()),
             Ordering::Equal => {}
         }
+        self.find(key)
+    }
+
+    /// The same of a key between this leaf's fences, which has the common prefix: no other key's
+    /// bytes are looked at for that.
+    fn find(&self, key: &[u8]) -> Result<usize, usize> {
         let head = self.head(key);
-        let first = self.heads.partition_point(|&other| other < head);
-        let equal = self.heads[first..].partition_point(|&other| other == head);
-        let found = self.entries[first..first + equal]
-            .binary_search_by(|entry| self.keys[entry.key()].cmp(key));
+        let first = heads::smaller(&self.heads, head);
+        let equal = heads::equal(&self.heads[first..], head);
+        let found =
+            self.entries[first..first + equal].binary_search_by(|entry| self.compare(entry, key));
         found.map(|at| first + at).map_err(|at| first + at)
+    }
+
+    /// How an entry's key stands to one with the same head. Where that head is all there is of
+    /// either, the shorter one comes first: the other goes on with zeros.
+    fn compare(&self, entry: &Entry, key: &[u8]) -> Ordering {
+        let headed_bytes = self.prefix_bytes + size_of::<u64>();
+        if key.len().max(entry.key_bytes as usize) <= headed_bytes {
+            return (entry.key_bytes as usize).cmp(&key.len());
+        }
+        self.keys[entry.key()].cmp(key)
     }
 
     /// How `key` stands to the keys with the common prefix; equal if it has it too.
@@ -306,14 +323,9 @@ impl Leaf {
         if key.starts_with(prefix) { Ordering::Equal } else { key.cmp(prefix) }
     }
 
-    /// The bytes after the prefix, as a number that orders like them; keys that are shorter count
-    /// as continued by zeros, so equal heads decide nothing.
+    /// Of a key that has the common prefix.
     fn head(&self, key: &[u8]) -> u64 {
-        let rest = &key[self.prefix_bytes..];
-        let mut head = [0; 8];
-        let bytes = rest.len().min(head.len());
-        head[..bytes].copy_from_slice(&rest[..bytes]);
-        u64::from_be_bytes(head)
+        heads::head(&key[self.prefix_bytes..])
     }
 }
 
@@ -322,11 +334,6 @@ impl Entry {
         let start = self.key_start as usize;
         start..start + self.key_bytes as usize
     }
-}
-
-/// How many first bytes two keys have in common: every key between them has those too.
-fn common_prefix(lower: &[u8], upper: &[u8]) -> usize {
-    lower.iter().zip(upper).take_while(|(lower, upper)| lower == upper).count()
 }
 
 #[cfg(test)]

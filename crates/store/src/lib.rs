@@ -71,7 +71,8 @@
 //! | `once` | sessions, keys of changes, and their kept answers |
 //! | `read`, `range` | the readers, and what is published to them; ranges of keys |
 //! | `record` | keys read as the fields of records |
-//! | `tree`, `leaf` | the index: fences, and up to 128 keys a leaf |
+//! | `tree`, `fences`, `leaf` | the index: which leaf has a key, and up to 128 keys a leaf |
+//! | `heads` | how sorted keys are searched |
 //! | `version`, `value` | the versions of a key, the bytes of a version |
 //! | `settings` | what the members agree on beyond the commands |
 //! | `events`, `watch` | which keys each revision touched; events for readers |
@@ -95,7 +96,9 @@ mod deadlines;
 mod delete;
 mod events;
 mod expiry;
+mod fences;
 mod hash;
+mod heads;
 mod key_range;
 mod leaf;
 mod lease;

@@ -1,7 +1,7 @@
 //! The index: all keys in order, for one writer and any number of readers.
 //!
-//! Two levels. The upper one maps each leaf's *fence* (the smallest key it may hold) to the leaf;
-//! it changes only when a leaf is split, once in some 64 new keys, or has lost its last key. Each
+//! Two levels. The upper one ([`Fences`]) knows each leaf by its *fence*, the smallest key it may
+//! hold; it changes only when a leaf is split, once in some 64 new keys, or has lost its last key. Each
 //! leaf has its own lock.
 //!
 //! ```text
@@ -17,8 +17,6 @@
 //!
 //! Invariant: there is a leaf with the empty fence, so every key has a leaf.
 
-use std::collections::BTreeMap;
-use std::ops::Bound::{Included, Unbounded};
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
@@ -26,6 +24,7 @@ use parking_lot::RwLock;
 
 use crate::budget::Budget;
 use crate::events::EventLog;
+use crate::fences::Fences;
 use crate::key_range::{KeyRange, Span};
 use crate::leaf::{Burial, Leaf};
 use crate::ledger::Ledger;
@@ -40,12 +39,10 @@ pub(crate) const HOLD_KEYS_MAX: usize = 1_000;
 /// How many bytes a walk copies before it lets waiting writers in.
 const HOLD_BYTES_MAX: usize = 1 << 20;
 
-type Leaves = BTreeMap<Box<[u8]>, RwLock<Leaf>>;
-
 /// All keys with all their versions.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    leaves: RwLock<Leaves>,
+    leaves: RwLock<Fences<RwLock<Leaf>>>,
     /// Which revision touched which keys.
     pub(crate) events: EventLog,
     /// Which revisions are read at, whatever is compacted.
@@ -61,9 +58,8 @@ pub(crate) struct Work {
 
 impl Tree {
     pub(crate) fn new() -> Tree {
-        let first = (Box::default(), RwLock::default());
         Tree {
-            leaves: RwLock::new(BTreeMap::from([first])),
+            leaves: RwLock::new(Fences::new(RwLock::default())),
             events: EventLog::default(),
             pins: Pins::default(),
         }
@@ -80,7 +76,7 @@ impl Tree {
         self.events.append(write.revision, key);
         let (previous, full) = {
             let leaves = self.leaves.read();
-            let mut leaf = leaf_of(&leaves, key).1.write();
+            let mut leaf = leaves.leaf(key).write();
             (leaf.put(write, prev_kv, ledger), leaf.is_full())
         };
         if full {
@@ -93,7 +89,7 @@ impl Tree {
     pub(crate) fn load(&self, key: &[u8], versions: Versions) {
         let full = {
             let leaves = self.leaves.read();
-            let mut leaf = leaf_of(&leaves, key).1.write();
+            let mut leaf = leaves.leaf(key).write();
             leaf.load(key, versions);
             leaf.is_full()
         };
@@ -110,21 +106,23 @@ impl Tree {
         mut visit: impl FnMut(&[u8], &Versions) -> ControlFlow<()>,
     ) -> ControlFlow<(), Option<Box<[u8]>>> {
         let leaves = self.leaves.read();
-        let (fence, leaf) = leaf_of(&leaves, from);
+        let mut from_here = leaves.leaves_from(from);
+        let (_, leaf) = from_here.next().expect(EVERY_KEY);
         let rest = KeyRange::From(Bytes::copy_from_slice(from)).span();
         for (key, versions) in leaf.read().entries(from, &rest) {
             visit(key, versions)?;
         }
-        ControlFlow::Continue(fences_from(&leaves, fence).nth(1).map(|(next, _)| next.clone()))
+        ControlFlow::Continue(from_here.next().map(|(next, _)| next.into()))
     }
 
     fn split(&self, key: &[u8]) {
         let mut leaves = self.leaves.write();
-        let (lower, leaf) = leaf_of(&leaves, key);
-        let upper = fences_from(&leaves, lower).nth(1).map(|(upper, _)| &**upper);
-        let (fence, cut_off) = leaf.write().split(lower, upper);
-        let before = leaves.insert(fence, RwLock::new(cut_off));
-        assert!(before.is_none(), "a leaf is split above its own fence");
+        let (fence, cut_off) = {
+            let mut from_here = leaves.leaves_from(key);
+            let (lower, leaf) = from_here.next().expect(EVERY_KEY);
+            leaf.write().split(lower, from_here.next().map(|(upper, _)| upper))
+        };
+        leaves.insert(fence, RwLock::new(cut_off));
     }
 
     /// Buries what exists of `span` in the leaf of `from`, until the budget is spent; gives back
@@ -137,21 +135,22 @@ impl Tree {
         mut buried: impl FnMut(&[u8], &Version),
     ) -> Option<Box<[u8]>> {
         let leaves = self.leaves.read();
-        let (fence, leaf) = leaf_of(&leaves, burial.from);
+        let mut from_here = leaves.leaves_from(burial.from);
+        let (_, leaf) = from_here.next().expect(EVERY_KEY);
         let rest = leaf.write().bury(burial, revision, budget, |key, version| {
             self.events.append(revision, key);
             buried(key, version);
         });
         rest.or_else(|| {
-            let (next, _) = fences_from(&leaves, fence).nth(1)?;
-            burial.span.reaches(next).then(|| next.clone())
+            let (next, _) = from_here.next()?;
+            burial.span.reaches(next).then(|| next.into())
         })
     }
 
     /// The key as a reader at `revision` sees it.
     pub(crate) fn get(&self, key: &[u8], revision: Revision) -> Option<KeyValue> {
         let leaves = self.leaves.read();
-        let leaf = leaf_of(&leaves, key).1.read();
+        let leaf = leaves.leaf(key).read();
         leaf.live_at(key, revision)?.key_value(key, With::Value)
     }
 
@@ -163,7 +162,7 @@ impl Tree {
         look: impl FnOnce(Option<&Version>) -> T,
     ) -> T {
         let leaves = self.leaves.read();
-        let leaf = leaf_of(&leaves, key).1.read();
+        let leaf = leaves.leaf(key).read();
         look(leaf.live_at(key, revision))
     }
 
@@ -174,7 +173,7 @@ impl Tree {
         look: impl FnOnce(&Versions) -> T,
     ) -> Option<T> {
         let leaves = self.leaves.read();
-        let leaf = leaf_of(&leaves, key).1.read();
+        let leaf = leaves.leaf(key).read();
         leaf.versions(key).map(look)
     }
 
@@ -187,7 +186,7 @@ impl Tree {
     ) -> Trimmed {
         let (trimmed, empty) = {
             let leaves = self.leaves.read();
-            let mut leaf = leaf_of(&leaves, key).1.write();
+            let mut leaf = leaves.leaf(key).write();
             (leaf.trim(key, compact_revision, tally), leaf.is_empty())
         };
         if empty {
@@ -200,15 +199,13 @@ impl Tree {
     /// the first leaf stays.
     fn remove_leaf(&self, key: &[u8]) {
         let mut leaves = self.leaves.write();
-        let (fence, leaf) = leaf_of(&leaves, key);
-        if fence.is_empty() || !leaf.read().is_empty() {
+        if !leaves.leaf(key).read().is_empty() {
             return;
         }
-        let fence: Box<[u8]> = fence.into();
-        leaves.remove(&fence);
-        let (lower, leaf) = leaf_of(&leaves, key);
-        let upper = fences_from(&leaves, lower).nth(1).map(|(upper, _)| &**upper);
-        leaf.write().reach(lower, upper);
+        leaves.remove(key);
+        let mut from_here = leaves.leaves_from(key);
+        let (lower, leaf) = from_here.next().expect(EVERY_KEY);
+        leaf.write().reach(lower, from_here.next().map(|(upper, _)| upper));
     }
 
     /// Shows `visit` the leaves from that of `from` on that may hold keys of `span`, in order, and
@@ -222,18 +219,18 @@ impl Tree {
         mut visit: impl FnMut(&Leaf, bool) -> Work,
     ) -> Option<Box<[u8]>> {
         let leaves = self.leaves.read();
-        let mut fences = fences_from(&leaves, leaf_of(&leaves, from).0).peekable();
+        let mut fences = leaves.leaves_from(from).peekable();
         let mut hold = Work::default();
         while let Some((fence, leaf)) = fences.next() {
             if !span.reaches(fence) {
                 return None;
             }
             if hold.keys >= HOLD_KEYS_MAX || hold.bytes >= HOLD_BYTES_MAX {
-                return Some(fence.clone());
+                return Some(fence.into());
             }
-            let next = fences.peek().map(|(next, _)| &***next);
+            let next = fences.peek().map(|(next, _)| *next);
             // A fence before `from` means that some of the leaf may have been shown before.
-            let covered = *from <= **fence && span.covers(fence, next);
+            let covered = *from <= *fence && span.covers(fence, next);
             let work = visit(&leaf.read(), covered);
             hold.keys += work.keys;
             hold.bytes += work.bytes;
@@ -243,17 +240,3 @@ impl Tree {
 }
 
 const EVERY_KEY: &str = "the leaf with the empty fence is never removed";
-
-/// The leaf that holds `key` if any does, with its fence.
-fn leaf_of<'a>(leaves: &'a Leaves, key: &[u8]) -> (&'a [u8], &'a RwLock<Leaf>) {
-    let (fence, leaf) =
-        leaves.range::<[u8], _>((Unbounded, Included(key))).next_back().expect(EVERY_KEY);
-    (fence, leaf)
-}
-
-fn fences_from<'a>(
-    leaves: &'a Leaves,
-    fence: &[u8],
-) -> impl Iterator<Item = (&'a Box<[u8]>, &'a RwLock<Leaf>)> {
-    leaves.range::<[u8], _>((Included(fence), Unbounded))
-}
