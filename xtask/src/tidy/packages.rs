@@ -52,7 +52,7 @@ const CORE_THIRD_PARTIES: &[(&str, &[&str])] = &[
     ("raft", &["bytes"]),
     ("disk", &["rustix"]),
     ("wal", &["bytes", "crc32c"]),
-    ("store", &["bytes", "prost", "xxhash-rust", "parking_lot", "imbl", "arc-swap"]),
+    ("store", &["bytes", "prost", "xxhash-rust", "parking_lot", "imbl", "arc-swap", "triomphe"]),
     ("replica", &["bytes", "prost", "parking_lot"]),
 ];
 
