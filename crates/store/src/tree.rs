@@ -1,8 +1,8 @@
 //! The index: all keys in order, for one writer and any number of readers.
 //!
 //! Two levels. The upper one ([`Fences`]) knows each leaf by its *fence*, the smallest key it may
-//! hold; it changes only when a leaf is split, once in some 64 new keys, or has lost its last key. Each
-//! leaf has its own lock.
+//! hold; it changes only when a leaf is split, once in some 64 new keys, or has lost its last key.
+//! Each leaf has its own lock.
 //!
 //! ```text
 //!   fences   ""          "db.port"          "user/7"       one lock, shared but for splits

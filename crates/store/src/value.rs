@@ -24,10 +24,10 @@ const UNTIL: u8 = 2;
 /// and the readers that hold it.
 ///
 /// It owns an allocation of exactly its size, with one counter before it: nobody holds it weakly,
-/// and the standard library's second counter would cost each value 16 bytes more. NB: it never keeps the log's buffer, a slice of
-/// which would hold a whole batch of entries in memory. Time and lifetime are in it, and not in the
-/// version, because an entry of a leaf fits a cache line; the event log, which has the time too,
-/// is cut.
+/// and the standard library's second counter would cost each value 16 bytes more. NB: it never
+/// keeps the log's buffer, a slice of which would hold a whole batch of entries in memory. Time and
+/// lifetime are in it, and not in the version, because an entry of a leaf fits a cache line; the
+/// event log, which has the time too, is cut.
 #[derive(Clone, Debug)]
 pub(crate) struct Value(Arc<[u8]>);
 

@@ -2,7 +2,7 @@
 //!
 //! | name | what it measures |
 //! |---|---|
-//! | `store` | the state machine alone, by its own example |
+//! | `store` | the state machine alone, by its own examples |
 //! | `failover` | how long writes stop when the leader dies, leaves or falls silent |
 //! | `http` | puts and gets a second over HTTP with `wrk`, and one client's latency |
 //!
@@ -34,10 +34,15 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result<bool> {
     }
 }
 
-/// The store's own benchmark takes its own arguments.
+/// The store's own benchmarks take their own arguments.
 fn store(options: &[&str]) -> Result<bool> {
-    let mut command = cargo(&["run", "--release", "-p", "store", "--example", "bench", "--"]);
-    succeeds(command.args(options))
+    for example in ["bench", "expiry"] {
+        let mut command = cargo(&["run", "--release", "-p", "store", "--example", example, "--"]);
+        if !succeeds(command.args(options))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn smoke_alone(options: &[&str]) -> Result<bool> {
