@@ -3,12 +3,13 @@
 mod restore;
 mod save;
 mod status;
+mod wrapped;
 
 use std::io::Write;
 use std::path::Path;
 
 use disk::OsDisk;
-use replica::{BackupState, inspect_backup};
+use replica::{BackupFile, BackupState, inspect_backup};
 
 use crate::args::SnapshotCommand;
 use crate::failure::Failure;
@@ -23,5 +24,7 @@ pub(crate) async fn run(command: SnapshotCommand, out: &mut impl Write) -> Resul
 
 /// What a file holds, every byte of it read.
 fn inspect(file: &Path) -> Result<BackupState, Failure> {
-    inspect_backup(&OsDisk, file).map_err(|error| Failure::Negative(error.to_string()))
+    let bytes = wrapped::content_bytes(file).map_err(|error| Failure::file(file, &error))?;
+    let inspected = inspect_backup(&OsDisk, BackupFile { path: file, bytes });
+    inspected.map_err(|error| Failure::Negative(error.to_string()))
 }

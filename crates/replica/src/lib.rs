@@ -81,7 +81,7 @@ pub use offline::{Explained, explain};
 pub use pending::PENDING_MAX;
 pub use quarantine::{Agreement, CHECK_INTERVAL_MS};
 pub use replica::Replica;
-pub use restore::{BackupState, RestoreError, RestorePlan, inspect_backup, restore};
+pub use restore::{BackupFile, BackupState, RestoreError, RestorePlan, inspect_backup, restore};
 pub use room::RoomStatus;
 pub use snapshot::{
     Backup, FoundSnapshots, KeptSnapshot, SNAPSHOT_CHUNK_BYTES_MAX, SnapshotFailure, SnapshotId,

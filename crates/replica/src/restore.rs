@@ -43,6 +43,15 @@ pub struct BackupState {
     pub state: Published,
 }
 
+/// Where a backup is.
+#[derive(Clone, Copy, Debug)]
+pub struct BackupFile<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// How much of it is the backup, from its beginning; none: all of it.
+    pub bytes: Option<u64>,
+}
+
 /// The cluster that begins.
 #[derive(Clone, Debug)]
 pub struct RestorePlan {
@@ -106,7 +115,10 @@ impl From<LoadError> for RestoreError {
 ///
 /// # Errors
 /// [`RestoreError::File`] with the offset of the damage, [`RestoreError::State`].
-pub fn inspect_backup<D: Disk>(disk: &D, file: &Path) -> Result<BackupState, RestoreError> {
+pub fn inspect_backup<D: Disk>(
+    disk: &D,
+    file: BackupFile<'_>,
+) -> Result<BackupState, RestoreError> {
     let (meta, bytes, store) = read(disk, file)?;
     Ok(BackupState { meta, bytes, state: store.reader().published() })
 }
@@ -121,7 +133,7 @@ pub fn inspect_backup<D: Disk>(disk: &D, file: &Path) -> Result<BackupState, Res
 /// If the plan does not list the directory's member.
 pub fn restore<D: Disk>(
     disk: &D,
-    file: &Path,
+    file: BackupFile<'_>,
     directory: &mut DataDirectory<D>,
     plan: &RestorePlan,
 ) -> Result<BackupState, RestoreError> {
@@ -135,10 +147,14 @@ pub fn restore<D: Disk>(
     Ok(BackupState { meta, bytes, state: store.reader().published() })
 }
 
-fn read<D: Disk>(disk: &D, file: &Path) -> Result<(SnapshotMeta, u64, Store), RestoreError> {
+fn read<D: Disk>(
+    disk: &D,
+    BackupFile { path, bytes }: BackupFile<'_>,
+) -> Result<(SnapshotMeta, u64, Store), RestoreError> {
+    let open = || SnapshotReader::open_part(disk, path, bytes).map_err(RestoreError::File);
     // The whole file first: what is damaged behind is not to be taken for a state that is none.
-    let (meta, bytes) = SnapshotReader::check(disk, file).map_err(RestoreError::File)?;
-    let mut reader = SnapshotReader::open(disk, file).map_err(RestoreError::File)?;
+    let (meta, bytes) = open()?.check_all().map_err(RestoreError::File)?;
+    let mut reader = open()?;
     let store = load_from(&mut reader)?;
     Ok((meta, bytes, store))
 }

@@ -8,6 +8,8 @@ use std::thread;
 use compat::etcd::Etcd;
 use compat::etcdctl::{self, Ran, run};
 use system_tests::cluster::Cluster;
+use system_tests::program;
+use system_tests::scratch::Scratch;
 use system_tests::wait;
 
 /// One of each, and an `etcdctl`.
@@ -211,6 +213,34 @@ fn members_and_maintenance() {
             "started, node-1, http://localhost:PORT, http://localhost:PORT, false",
         );
         stand.end();
+    }
+}
+
+#[test]
+fn what_is_saved_can_be_restored() {
+    let (cluster, scratch) = (Cluster::start(1), Scratch::new());
+    for (number, etcdctl) in etcdctl::all().iter().enumerate() {
+        let port = cluster.ports()[0];
+        let key = format!("saved-{number}");
+        assert_eq!(run(etcdctl, port, &["put", &key, "v"], "").code, Some(0));
+        let file = scratch.path().join(&key);
+        let file = file.to_str().unwrap();
+        let saved = run(etcdctl, port, &["snapshot", "save", file], "");
+        assert_eq!(saved.code, Some(0), "{saved:?}");
+        let status = program::run(scratch.path(), &["snapshot", "status", file]);
+        assert!(status.code == Some(0) && status.stdout.contains("sound"), "{status:?}");
+        // One bit anywhere, and nothing of it counts.
+        let mut damaged = std::fs::read(file).unwrap();
+        damaged[100] ^= 1;
+        let other = format!("{file}-damaged");
+        std::fs::write(&other, damaged).unwrap();
+        let status = program::run(scratch.path(), &["snapshot", "status", &other]);
+        assert_eq!(status.code, Some(1), "{status:?}");
+        let place = format!("{file}-data");
+        let restored = ["snapshot", "restore", file, "--data-dir", &place, "--node-id", "node-1"];
+        let restored = program::run(scratch.path(), &restored);
+        assert_eq!(restored.code, Some(0), "{restored:?}");
+        assert!(std::fs::read_dir(&place).unwrap().count() > 0);
     }
 }
 

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 
 use disk::OsDisk;
 use raft::MemberId;
-use replica::{BackupState, MEMBERS_MAX, Member, RestorePlan, Standing, restore};
+use replica::{BackupFile, BackupState, MEMBERS_MAX, Member, RestorePlan, Standing, restore};
 use server::config::Address;
 use wal::DataDirectory;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::inspect;
+use super::wrapped::content_bytes;
 use crate::args::RestoreArgs;
 use crate::failure::Failure;
 
@@ -123,7 +124,9 @@ fn build_in(
     let failed = |error: &dyn std::fmt::Display| Failure::Negative(error.to_string());
     let opened = DataDirectory::open(OsDisk, aside, &args.node_id, || own);
     let mut directory = opened.map_err(|error| failed(&error))?;
-    let restored = restore(&OsDisk, &args.file, &mut directory, plan);
+    let bytes = content_bytes(&args.file).map_err(|error| Failure::file(&args.file, &error))?;
+    let file = BackupFile { path: &args.file, bytes };
+    let restored = restore(&OsDisk, file, &mut directory, plan);
     let restored = restored.map_err(|error| failed(&error))?;
     drop(directory);
     move_into_place(aside, &args.data).map_err(|error| Failure::file(&args.data, &error))?;

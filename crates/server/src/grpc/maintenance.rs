@@ -1,6 +1,5 @@
 //! `etcdserverpb.Maintenance`: what operators ask a member.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use proto::etcd::etcdserverpb::alarm_request::AlarmAction;
@@ -13,19 +12,24 @@ use proto::etcd::etcdserverpb::{
 };
 use raft::{MemberId, RoleName};
 use store::{KeyRange, KeyValue, RangeRequest, Reader, Revision};
-use tokio_stream::Stream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::gate::{Asks, Gate, REQUEST_TIMEOUT, header, is_learner, number};
 use super::refusal::Refusal;
+use super::snapshot::wrap;
 use crate::http::{Alarm, alarms};
-use crate::node::NodeStatus;
+use crate::node::{NodeStatus, pieces};
 
 /// The version of etcd whose API this is: clients read from it what they may ask for.
 pub(crate) const API_VERSION: &str = "3.6.0";
 
 /// So many keys are hashed before others get at the store.
 const HASH_PAGE_KEYS: usize = 1_000;
+
+/// So many blobs of a snapshot wait for the client.
+const BLOBS_MAX: usize = 4;
 
 /// The service.
 pub(super) struct Maintenance {
@@ -112,16 +116,20 @@ impl maintenance_server::Maintenance for Maintenance {
         }))
     }
 
-    type SnapshotStream = Pin<Box<dyn Stream<Item = Result<SnapshotResponse, Status>> + Send>>;
+    type SnapshotStream = ReceiverStream<Result<SnapshotResponse, Status>>;
 
     async fn snapshot(
         &self,
         request: Request<SnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
         self.gate.admit(request.metadata(), Asks::Anybody)?;
-        Err(Status::unimplemented(
-            "raftkv: take a snapshot with `raftkv snapshot save`, or GET /snapshot",
-        ))
+        let node = self.gate.node();
+        let permit = node.admit_backup().ok_or(Refusal::TooManyRequests)?;
+        self.gate.ready_to_read(true).await?;
+        let backup = node.backup(REQUEST_TIMEOUT).await.map_err(Refusal::from)?;
+        let (sender, responses) = mpsc::channel(BLOBS_MAX);
+        tokio::spawn(wrap(pieces(backup, permit), sender));
+        Ok(Response::new(ReceiverStream::new(responses)))
     }
 
     async fn move_leader(

@@ -20,6 +20,7 @@
 //! | `kv/` | reads, writes and transactions |
 //! | `watch/` | many watches on one stream |
 //! | `lease.rs`, `cluster.rs`, `maintenance.rs` | what their names say |
+//! | `snapshot.rs` | a backup, in the wrapping that etcd's clients check |
 //! | `contest/` | locks and elections, which are plain users of the store |
 //! | `health.rs` | whether the member serves, for load balancers |
 //! | `plain.rs` | `raftkv.v1.KV` |
@@ -39,6 +40,7 @@ mod lines;
 mod maintenance;
 mod plain;
 mod refusal;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod watch;

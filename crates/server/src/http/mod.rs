@@ -73,7 +73,6 @@ use guard::Guard;
 use leaders_page::LeadersDesk;
 use metrics::Metrics;
 pub use serve::{Limits, serve};
-use snapshot::Backups;
 
 /// The name under which requests to unknown paths are counted.
 const UNKNOWN_ROUTE: &str = "unknown";
@@ -98,7 +97,6 @@ struct Doors {
     /// For changes that the leader is to make.
     ask_turns: Turns,
     leaders_desk: LeadersDesk,
-    backups: Backups,
 }
 
 /// The routes of one member.
@@ -111,7 +109,6 @@ pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -
         limits,
         ask_turns: Turns::default(),
         leaders_desk: LeadersDesk::default(),
-        backups: Backups::default(),
     });
     let router = [
         ("/kv", get(list::list)),

@@ -2,15 +2,13 @@
 //! (docs/format/snapshot.md), while the member goes on serving.
 //!
 //! The moment is taken hold of once everything is applied that was acknowledged before the request.
-//! Then a thread of its own reads the state, as fast as the client takes it and no faster: what is
-//! on its way is bounded by `PIECES_MAX`. Compaction removes nothing from under it, so a backup
-//! that lasts holds history up; a client that takes nothing is let go by the connection.
+//! Then the state is read as fast as the client takes it (`node/backups.rs`); a client that takes
+//! nothing is let go by the connection.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -18,24 +16,15 @@ use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{Request, Response};
 use bytes::Bytes;
 use hyper::body::Frame;
-use replica::Backup;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::Doors;
 use super::error::{Code, Refusal};
 use super::kv::{ready_to_read, with_revision};
 use super::query::{Consistency, Query};
+use crate::node::{BACKUPS_MAX, Piece, pieces};
 
 const PARAMETERS: [&str; 1] = ["timeout_ms"];
-
-/// So many backups a member gives at once: each reads all of the state, and holds history up.
-const BACKUPS_MAX: usize = 2;
-
-/// So many pieces, of a quarter of a MiB or so, wait for the client.
-const PIECES_MAX: usize = 4;
-
-/// A backup that takes longer is cut off, so that the history that it holds up is bounded.
-const BACKUP_TIME_MAX: Duration = Duration::from_secs(3_600);
 
 /// A refused client is told to come again after so many seconds.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
@@ -43,25 +32,12 @@ const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
 const INDEX: HeaderName = HeaderName::from_static("raftkv-log-index");
 const TERM: HeaderName = HeaderName::from_static("raftkv-log-term");
 
-/// Who may take a backup.
-pub(super) struct Backups(Arc<Semaphore>);
-
-impl Default for Backups {
-    fn default() -> Backups {
-        Backups(Arc::new(Semaphore::new(BACKUPS_MAX)))
-    }
-}
-
-impl Backups {
-    fn admit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
-            let message = format!(
-                "this member gives {BACKUPS_MAX} snapshots already, as many as it does at once: \
-                 ask another member, or later"
-            );
-            Refusal::new(Code::Overloaded, message).with_header(RETRY_AFTER, RETRY_AFTER_S)
-        })
-    }
+fn too_many() -> Refusal {
+    let message = format!(
+        "this member gives {BACKUPS_MAX} snapshots already, as many as it does at once: ask \
+         another member, or later"
+    );
+    Refusal::new(Code::Overloaded, message).with_header(RETRY_AFTER, RETRY_AFTER_S)
 }
 
 /// `GET /snapshot`.
@@ -71,37 +47,18 @@ pub(super) async fn snapshot(
 ) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(request.uri().query(), &PARAMETERS)?;
     let timeout = query.timeout()?;
-    let permit = doors.backups.admit()?;
+    let permit = doors.node.admit_backup().ok_or_else(too_many)?;
     ready_to_read(&doors.node, Consistency::Linearizable, timeout).await?;
     let backup = doors.node.backup(timeout).await;
     let backup = backup.map_err(|failure| Refusal::of_failure(failure, &doors.node.status()))?;
     let (last, revision) = (backup.last(), backup.state().revision);
-    let (sender, pieces) = mpsc::channel(PIECES_MAX);
-    tokio::task::spawn_blocking(move || read(backup, &sender, permit));
+    let pieces = pieces(backup, permit);
     let mut response = Response::new(Body::new(Stream { pieces, over: false }));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(INDEX, last.index.0.into());
     headers.insert(TERM, last.term.0.into());
     Ok(with_revision(response, revision))
-}
-
-/// Reads the state to its end, or until nobody wants it any more.
-fn read(mut backup: Backup, sender: &mpsc::Sender<Piece>, _permit: OwnedSemaphorePermit) {
-    let began = Instant::now();
-    while let Some(bytes) = backup.next_piece() {
-        if sender.blocking_send(Piece::Bytes(bytes)).is_err() || began.elapsed() > BACKUP_TIME_MAX {
-            return;
-        }
-    }
-    // If this fails the client has gone.
-    let _ = sender.blocking_send(Piece::End);
-}
-
-enum Piece {
-    Bytes(Bytes),
-    /// That nothing is missing.
-    End,
 }
 
 /// The body of the answer. It breaks where the state was not read to its end.

@@ -8,6 +8,7 @@ use replica::{Backup, Change, Configuration, Done, Failure, LeaseAsk, LeaseStand
 use store::{Command, LeaseId, Outcome, Reader};
 use tokio::sync::oneshot;
 
+use super::backups::{BackupPermit, Backups};
 use super::inbox::{Inbox, Input};
 use super::status::{Counters, NodeStatus, Phase, StatusBoard};
 use crate::watch::Watches;
@@ -27,6 +28,7 @@ struct Shared {
     status: Arc<StatusBoard>,
     store: Reader,
     watches: Arc<Watches>,
+    backups: Backups,
 }
 
 /// How a write is to be treated.
@@ -52,8 +54,8 @@ pub struct Written {
 impl Node {
     /// The handle of the member that reads `inbox`, reports to `status` and publishes to `store`.
     pub(crate) fn new(inbox: Arc<Inbox>, status: Arc<StatusBoard>, store: Reader) -> Node {
-        let watches = Arc::default();
-        Node { shared: Arc::new(Shared { inbox, status, store, watches }) }
+        let (watches, backups) = (Arc::default(), Backups::default());
+        Node { shared: Arc::new(Shared { inbox, status, store, watches, backups }) }
     }
 
     /// Has `command` applied. The command must have passed `Command::validate`.
@@ -97,6 +99,11 @@ impl Node {
             Done::Lease { standing } => Ok(standing),
             other => panic!("a question about a lease was answered with {other:?}"),
         }
+    }
+
+    /// Leave to take a backup; none while as many are taken as may be at once.
+    pub(crate) fn admit_backup(&self) -> Option<BackupPermit> {
+        self.shared.backups.admit()
     }
 
     /// Takes hold of the state of now. After `read_barrier` it holds everything that was

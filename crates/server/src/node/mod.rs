@@ -21,6 +21,7 @@
 //!
 //! Every queue here is bounded, and each bound says what happens past it.
 
+mod backups;
 mod driver;
 mod handle;
 mod inbox;
@@ -35,6 +36,7 @@ pub mod testing;
 mod threads;
 mod waiters;
 
+pub(crate) use backups::{BACKUPS_MAX, Piece, pieces};
 pub(crate) use driver::{Clock, Driver};
 pub use handle::{Node, WriteOptions, Written};
 pub(crate) use inbox::{Inbox, Input};

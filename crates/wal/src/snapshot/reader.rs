@@ -27,8 +27,18 @@ pub struct SnapshotReader<F> {
 impl<F: File> SnapshotReader<F> {
     /// Opens the file at `path`, wherever it lies. Of its content nothing is checked yet.
     pub fn open<D: Disk<File = F>>(disk: &D, path: &Path) -> Result<Self, SnapshotError> {
+        SnapshotReader::open_part(disk, path, None)
+    }
+
+    /// The same where only so many bytes of the file, from its beginning, are the snapshot.
+    pub fn open_part<D: Disk<File = F>>(
+        disk: &D,
+        path: &Path,
+        bytes: Option<u64>,
+    ) -> Result<Self, SnapshotError> {
         let file = disk.open(path, Mode::Read)?;
-        let bytes = file.size_bytes()?;
+        let whole = file.size_bytes()?;
+        let bytes = bytes.map_or(whole, |bytes| bytes.min(whole));
         let (meta, chain, offset) = read_meta(&file, path, bytes)?;
         let path = path.to_path_buf();
         let (chunks, content_bytes, ended) = (0, 0, false);
@@ -40,9 +50,13 @@ impl<F: File> SnapshotReader<F> {
         disk: &D,
         path: &Path,
     ) -> Result<(SnapshotMeta, u64), SnapshotError> {
-        let mut reader = SnapshotReader::open(disk, path)?;
-        while reader.next_chunk()?.is_some() {}
-        Ok((reader.meta, reader.bytes))
+        SnapshotReader::open(disk, path)?.check_all()
+    }
+
+    /// Reads what is left of it: what it says about itself, and its size.
+    pub fn check_all(mut self) -> Result<(SnapshotMeta, u64), SnapshotError> {
+        while self.next_chunk()?.is_some() {}
+        Ok((self.meta, self.bytes))
     }
 
     /// What it stands for.

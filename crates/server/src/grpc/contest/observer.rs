@@ -10,10 +10,9 @@ use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::election::first;
-use super::queue::prefix;
+use super::queue::{changed, prefix};
 use crate::grpc::gate::Gate;
 use crate::grpc::refusal::Refusal;
-use crate::watch::{ConnectionWatches, News, Notices, QUIET_DEFAULT};
 
 /// Tells of each leader, and of all that it proclaims, until the client has gone.
 pub(super) async fn observe(
@@ -49,23 +48,6 @@ async fn tell(
                 }
             }
         }
-        changed(gate, name, seen_at).await?;
-    }
-}
-
-/// Waits until something happened in the queue after a revision.
-async fn changed(gate: &Gate, name: &[u8], seen_at: store::Revision) -> Result<(), Refusal> {
-    let mut asked = WatchRequest::new(KeyRange::Prefix(prefix(name)));
-    asked.from = Some(seen_at.next());
-    let notices = Notices { quiet: QUIET_DEFAULT, progress: false };
-    let opened = gate.node().watches().open(&asked, &ConnectionWatches::default(), notices);
-    let mut subscription = opened.map_err(|_| Refusal::TooManyRequests)?;
-    loop {
-        match subscription.next().await {
-            // Where the past is gone another look tells what is there now.
-            Ok(News::Batch(_)) | Err(replica::WatchEnd::Compacted { .. }) => return Ok(()),
-            Ok(News::Progress(_) | News::Quiet) => {}
-            Err(replica::WatchEnd::Unserved(_)) => return Err(Refusal::Stopped),
-        }
+        changed(gate, WatchRequest::new(KeyRange::Prefix(prefix(name))), seen_at).await?;
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::etcd::etcdserverpb::ResponseHeader;
-use replica::{EventFilter, WatchRequest};
+use replica::{EventFilter, WatchEnd, WatchRefusal, WatchRequest};
 use store::{
     Command, Compare, KeyRange, Operand, Outcome, Put, PutLifetime, RangeRequest, Relation,
     Revision, Sort, SortBy, Txn, TxnOp, TxnResult,
@@ -14,7 +14,7 @@ use tonic::Status;
 use super::session::Session;
 use crate::grpc::gate::Gate;
 use crate::grpc::refusal::Refusal;
-use crate::watch::{ConnectionWatches, News, Notices, QUIET_DEFAULT};
+use crate::watch::{ConnectionWatches, News, NotWatching, Notices, QUIET_DEFAULT};
 
 /// A place in the queue.
 #[derive(Clone, Debug)]
@@ -143,18 +143,30 @@ impl Drop for Waiting {
 /// Waits until a key that was there at some revision is gone.
 async fn gone(gate: &Gate, key: Bytes, seen_at: Revision) -> Result<(), Refusal> {
     let mut asked = WatchRequest::new(KeyRange::Single(key));
-    asked.from = Some(seen_at.next());
     asked.filter = EventFilter { no_put: true, no_delete: false };
+    changed(gate, asked, seen_at).await
+}
+
+/// Waits until something happens, or happened, after a revision. Where that is no longer kept it
+/// does not wait: whoever asks looks again.
+pub(super) async fn changed(
+    gate: &Gate,
+    asked: WatchRequest,
+    seen_at: Revision,
+) -> Result<(), Refusal> {
+    let asked = WatchRequest { from: Some(seen_at.next()), ..asked };
     let notices = Notices { quiet: QUIET_DEFAULT, progress: false };
     let opened = gate.node().watches().open(&asked, &ConnectionWatches::default(), notices);
-    // Where the past is gone, or no watch is to be had, another look tells.
-    let Ok(mut subscription) = opened else { return Err(Refusal::TooManyRequests) };
+    let mut subscription = match opened {
+        Ok(subscription) => subscription,
+        Err(NotWatching::Refused(WatchRefusal::Compacted { .. })) => return Ok(()),
+        Err(_) => return Err(Refusal::TooManyRequests),
+    };
     loop {
         match subscription.next().await {
-            Ok(News::Batch(_)) => return Ok(()),
+            Ok(News::Batch(_)) | Err(WatchEnd::Compacted { .. }) => return Ok(()),
             Ok(News::Progress(_) | News::Quiet) => {}
-            Err(replica::WatchEnd::Compacted { .. }) => return Ok(()),
-            Err(replica::WatchEnd::Unserved(_)) => return Err(Refusal::Stopped),
+            Err(WatchEnd::Unserved(_)) => return Err(Refusal::Stopped),
         }
     }
 }

@@ -141,3 +141,21 @@ async fn metrics_count_requests_by_route_and_show_the_member() {
     }
     assert!(page.ends_with("# EOF\n"));
 }
+
+#[tokio::test]
+async fn metrics_show_what_etcd_has_a_name_for_under_that_name() {
+    let world = World::new().await;
+    let page = world.ask("GET", "/metrics").await.text();
+    for line in [
+        "etcd_server_has_leader 1",
+        "etcd_server_is_leader 1",
+        "etcd_server_is_learner 0",
+        "etcd_debugging_mvcc_keys_total 0",
+        "etcd_debugging_mvcc_current_revision 1",
+        "etcd_network_known_peers 0",
+        "etcd_cluster_version{cluster_version=\"3.6.0\"} 1",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+    }
+    assert_eq!(page.matches("# EOF").count(), 1);
+}

@@ -1,4 +1,7 @@
-//! What `/metrics` shows: the doors' own counts, and the member's state as of the scrape.
+//! What `/metrics` shows: the doors' own counts, and the member's state as of the scrape; and what
+//! of that etcd has a name for, under that name.
+
+mod etcd;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,9 +18,11 @@ use prometheus_client::registry::Registry;
 use raft::{FollowerStatus, Replication, RoleName};
 use replica::{Configuration, DispatchCounts, SnapshotStatus, Standing};
 
-use super::alarms::{NAMES as ALARMS, alarms};
-use super::kv::wall_ms;
-use super::status::name_of;
+use etcd::UnderEtcdsNames;
+
+use crate::http::alarms::{NAMES as ALARMS, alarms};
+use crate::http::kv::wall_ms;
+use crate::http::status::name_of;
 use crate::node::{Counters, Node, NodeStatus};
 
 /// The first bucket of the latency histogram, in s; each of the others is twice the one before.
@@ -26,8 +31,10 @@ const LATENCY_FIRST_S: f64 = 0.000_1;
 const LATENCY_BUCKETS: u16 = 17;
 
 /// The metrics of one member.
-pub(super) struct Metrics {
+pub(in crate::http) struct Metrics {
     registry: Registry,
+    /// Without our prefix.
+    under_etcds_names: Registry,
     requests: Family<RequestLabels, Counter>,
     latency: Family<RouteLabels, Histogram, fn() -> Histogram>,
 }
@@ -48,7 +55,7 @@ struct RouteLabels {
 
 impl Metrics {
     /// The metrics of the member behind `node`.
-    pub(super) fn new(node: Node) -> Metrics {
+    pub(in crate::http) fn new(node: Node) -> Metrics {
         let mut registry = Registry::with_prefix("raftkv");
         let requests = Family::default();
         let latency = Family::new_with_constructor(latency_histogram as fn() -> Histogram);
@@ -62,12 +69,14 @@ impl Metrics {
             "Time from an HTTP request's headers to its answer's",
             latency.clone(),
         );
-        registry.register_collector(Box::new(Member(node)));
-        Metrics { registry, requests, latency }
+        registry.register_collector(Box::new(Member(node.clone())));
+        let mut under_etcds_names = Registry::default();
+        under_etcds_names.register_collector(Box::new(UnderEtcdsNames(node)));
+        Metrics { registry, under_etcds_names, requests, latency }
     }
 
     /// One request was answered.
-    pub(super) fn answered(
+    pub(in crate::http) fn answered(
         &self,
         route: &'static str,
         method: &Method,
@@ -81,9 +90,12 @@ impl Metrics {
     }
 
     /// The page, in the OpenMetrics text format.
-    pub(super) fn encode(&self) -> String {
+    pub(in crate::http) fn encode(&self) -> String {
         let mut page = String::new();
-        text::encode(&mut page, &self.registry).expect("a string takes everything");
+        let encoded = text::encode_registry(&mut page, &self.registry)
+            .and_then(|()| text::encode_registry(&mut page, &self.under_etcds_names))
+            .and_then(|()| text::encode_eof(&mut page));
+        encoded.expect("a string takes everything");
         page
     }
 }
