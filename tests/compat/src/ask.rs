@@ -82,7 +82,8 @@ headed! {
 
 /// Takes out of a header what differs between any two clusters.
 pub(crate) fn mask(header: &mut ResponseHeader) {
-    assert_ne!((header.cluster_id, header.member_id, header.raft_term), (0, 0, 0));
+    let ids = [header.cluster_id, header.member_id, header.raft_term];
+    assert!(!ids.contains(&0), "{header:?}");
     *header = ResponseHeader { revision: header.revision, ..ResponseHeader::default() };
 }
 

@@ -14,7 +14,10 @@ struct Known {
 const KNOWN: &[Known] = &[
     Known {
         name: "invalid-sort",
-        is: |_, theirs, ours| theirs.is_ok() && says(ours, "etcdserver: invalid sort option"),
+        is: |request, theirs, ours| {
+            let unknown = request.contains("sort_order: 9");
+            unknown && theirs.is_ok() && says(ours, "etcdserver: invalid sort option")
+        },
     },
     Known {
         name: "first-fault",
@@ -28,7 +31,8 @@ const KNOWN: &[Known] = &[
     Known {
         name: "compact-zero",
         is: |request, theirs, ours| {
-            request.contains("revision: 0") && says(theirs, "has been compacted") && ours.is_ok()
+            let asked = request.starts_with("Compact(") && request.contains("{ revision: 0,");
+            asked && says(theirs, "has been compacted") && ours.is_ok()
         },
     },
     Known {

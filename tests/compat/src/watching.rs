@@ -98,7 +98,9 @@ impl Told {
     fn add(&mut self, response: WatchResponse) {
         let WatchResponse { header, watch_id, events, .. } = response;
         let told = self.0.entry(watch_id).or_default();
-        if !events.is_empty() {
+        if let Some(last) = events.last().and_then(|event| event.kv.as_ref()) {
+            let revision = header.map_or(0, |header| header.revision);
+            assert!(revision >= last.mod_revision, "{header:?} is before {last:?}");
             told.extend(events.iter().map(|event| format!("{event:?}")));
             return;
         }

@@ -36,7 +36,9 @@ pub(super) fn content_bytes(path: &Path) -> io::Result<Option<u64>> {
     let mut digest = [0; DIGEST_BYTES as usize];
     file.read_exact(&mut digest)?;
     let content = u64::from_be_bytes(length);
-    let fits = (content + LENGTH_BYTES).next_multiple_of(PAGE_BYTES) == before;
+    let padded = content.checked_add(LENGTH_BYTES);
+    let padded = padded.and_then(|bytes| bytes.checked_next_multiple_of(PAGE_BYTES));
+    let fits = padded == Some(before);
     Ok((fits && digest_of(&mut file, before)? == digest).then_some(content))
 }
 
@@ -100,9 +102,12 @@ mod tests {
         let mut length = wrapped(&[7; 5_000]);
         let at = length.len() - 33;
         length[at] ^= 1;
+        let mut endless = vec![7; 544];
+        endless[504..512].fill(0xff);
         for (name, bytes) in [
             ("flipped", &flipped[..]),
             ("length", &length),
+            ("endless", &endless),
             ("zeros", &[0; 544]),
             ("short", b"abc"),
         ] {

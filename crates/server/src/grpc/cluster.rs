@@ -61,7 +61,11 @@ impl Cluster {
         let _turn = self.turns.take().ok_or(Refusal::TooManyRequests)?;
         let asked = ask(&leader.address, question_of(change));
         match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
-            Ok(Ok((StatusCode::OK, _))) => self.members_now().await,
+            // It is made. Whoever it removes hears nothing more of the others.
+            Ok(Ok((StatusCode::OK, _))) => match self.members_now().await {
+                Ok(members) => Ok(members),
+                Err(_) => self.members(),
+            },
             Ok(Ok((_, body))) => Err(refusal_of(&body)),
             Ok(Err(NoAnswer::NotSent(_))) => Err(Refusal::NoLeader),
             Ok(Err(NoAnswer::Broken(_))) | Err(_) => Err(Refusal::Timeout),
@@ -72,6 +76,14 @@ impl Cluster {
     async fn members_now(&self) -> Result<Vec<Member>, Refusal> {
         self.gate.ready_to_read(false).await?;
         self.members()
+    }
+
+    /// One that is there, as far as anybody knows.
+    async fn known(&self, id: u64) -> Result<MemberId, Refusal> {
+        let is_there = |members: &[Member]| members.iter().any(|member| member.id == id);
+        // This member may not have heard of it yet.
+        let found = is_there(&self.members()?) || is_there(&self.members_now().await?);
+        if found { Ok(MemberId(id)) } else { Err(Refusal::MemberNotFound) }
     }
 
     /// As this member knows it.
@@ -106,7 +118,7 @@ impl cluster_server::Cluster for Cluster {
         request: Request<MemberRemoveRequest>,
     ) -> Result<Response<MemberRemoveResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
-        let id = known(&self.members()?, request.get_ref().id)?;
+        let id = self.known(request.get_ref().id).await?;
         let members = self.change(Change::Remove { id }).await?;
         Ok(Response::new(MemberRemoveResponse { header: self.header(), members }))
     }
@@ -116,7 +128,7 @@ impl cluster_server::Cluster for Cluster {
         request: Request<MemberUpdateRequest>,
     ) -> Result<Response<MemberUpdateResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
-        let id = known(&self.members()?, request.get_ref().id)?;
+        let id = self.known(request.get_ref().id).await?;
         let address = address_of(&request.get_ref().peer_ur_ls)?;
         let members = self.change(Change::Address { id, address }).await?;
         Ok(Response::new(MemberUpdateResponse { header: self.header(), members }))
@@ -139,15 +151,10 @@ impl cluster_server::Cluster for Cluster {
         request: Request<MemberPromoteRequest>,
     ) -> Result<Response<MemberPromoteResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
-        let id = known(&self.members()?, request.get_ref().id)?;
+        let id = self.known(request.get_ref().id).await?;
         let members = self.change(Change::Promote { id }).await?;
         Ok(Response::new(MemberPromoteResponse { header: self.header(), members }))
     }
-}
-
-fn known(members: &[Member], id: u64) -> Result<MemberId, Refusal> {
-    let found = members.iter().any(|member| member.id == id);
-    if found { Ok(MemberId(id)) } else { Err(Refusal::MemberNotFound) }
 }
 
 fn members_of(configuration: &Configuration) -> Vec<Member> {

@@ -79,7 +79,7 @@ impl Gate {
         // What a wrong state shows, or none, is not old: it is wrong.
         let status = self.node.status();
         match status.replica.is_none() || serves_nothing(&status).is_some() {
-            true => Err(Refusal::Corrupt),
+            true => Err(Refusal::Unhealthy),
             false => Ok(()),
         }
     }
@@ -91,6 +91,8 @@ impl Gate {
         let Written { outcome, .. } = self.node.write(command, options).await?;
         match outcome {
             Outcome::Refused { reason, .. } => Err(reason.into()),
+            // No room for another lease; nothing was done.
+            Outcome::TableFull => Err(Refusal::NoSpace),
             outcome => Ok(outcome),
         }
     }

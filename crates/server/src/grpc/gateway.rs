@@ -24,10 +24,12 @@ use proto::etcd::v3lockpb::lock_server::Lock as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
+use super::body::BODY_TIMEOUT;
 use super::{Services, lines, message_bytes_max};
 
 /// So much longer is a message in base64 and in words.
@@ -144,7 +146,10 @@ async fn asked<Q: DeserializeOwned>(
     request: Request<Body>,
 ) -> Result<tonic::Request<Q>, Response<Body>> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, message_bytes_max() * JSON_FACTOR).collect().await;
+    let body = Limited::new(body, message_bytes_max() * JSON_FACTOR).collect();
+    let body = timeout(BODY_TIMEOUT, body).await.map_err(|_| {
+        refused(&Status::deadline_exceeded(format!("the body was not whole in {BODY_TIMEOUT:?}")))
+    })?;
     let body = body.map_err(|error| {
         refused(&Status::invalid_argument(format!("the body can not be read: {error}")))
     })?;

@@ -11,7 +11,7 @@ use proto::etcd::etcdserverpb::{
     StatusResponse, maintenance_server,
 };
 use raft::{MemberId, RoleName};
-use store::{KeyRange, KeyValue, RangeRequest, Reader, Revision};
+use store::{KeyRange, KeyValue, Published, RangeRequest, Reader, Revision};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -73,7 +73,8 @@ impl maintenance_server::Maintenance for Maintenance {
         request: Request<StatusRequest>,
     ) -> Result<Response<StatusResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Anybody)?;
-        Ok(Response::new(status_of(&self.gate.node().status())))
+        let published = self.gate.node().store().published();
+        Ok(Response::new(status_of(&self.gate.node().status(), &published)))
     }
 
     async fn defragment(
@@ -101,9 +102,9 @@ impl maintenance_server::Maintenance for Maintenance {
         let at = Some(Revision(at)).filter(|at| at.0 > 0);
         self.gate.ready_to_read(true).await?;
         let reader = self.gate.node().store().clone();
+        let published = reader.published();
         let hashed = tokio::task::spawn_blocking(move || hash_of(&reader, at)).await;
         let (hash, hash_revision) = hashed.map_err(|_| Refusal::Stopped)??;
-        let published = self.gate.node().store().published();
         Ok(Response::new(HashKvResponse {
             header: Some(self.gate.header(published.revision)),
             hash,
@@ -172,9 +173,9 @@ fn is_version(written: &str) -> bool {
     (2..=3).contains(&parts.len()) && parts.iter().all(|part| part.parse::<u32>().is_ok())
 }
 
-fn status_of(status: &NodeStatus) -> StatusResponse {
+/// The store's numbers are of now; the rest is as old as the board.
+fn status_of(status: &NodeStatus, published: &Published) -> StatusResponse {
     let Some(replica) = &status.replica else { return StatusResponse::default() };
-    let published = &replica.published;
     let stored_bytes = number(published.live_bytes + published.history_bytes);
     let no_leader = replica.leader.is_none().then(|| Refusal::NoLeader.row().1.to_owned());
     let alarms = alarms_of(status).into_iter().map(|alarm| {
@@ -186,7 +187,7 @@ fn status_of(status: &NodeStatus) -> StatusResponse {
         version: API_VERSION.to_owned(),
         db_size: stored_bytes,
         leader: replica.leader.map_or(0, |leader| leader.0),
-        raft_index: replica.commit,
+        raft_index: replica.commit.max(published.applied_index),
         raft_term: replica.term.0,
         raft_applied_index: published.applied_index,
         errors: no_leader.into_iter().chain(alarms).collect(),

@@ -16,6 +16,7 @@
 //! |---|---|
 //! | `gate.rs` | the way to the node: waiting for reads, writing, headers |
 //! | `refusal.rs` | the one table of what goes wrong |
+//! | `body.rs` | bodies that are whole in time |
 //! | `keys.rs` | ranges, keys and values in both languages |
 //! | `kv/` | reads, writes and transactions |
 //! | `watch/` | many watches on one stream |
@@ -28,6 +29,7 @@
 //!
 //! `docs/etcd.md` publishes what is served, and every difference to etcd.
 
+mod body;
 mod cluster;
 mod contest;
 mod gate;
@@ -51,6 +53,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, Response};
+use axum::middleware::map_request;
 use proto::etcd::etcdserverpb::cluster_server::ClusterServer;
 use proto::etcd::etcdserverpb::kv_server::KvServer as EtcdKvServer;
 use proto::etcd::etcdserverpb::lease_server::LeaseServer;
@@ -133,5 +136,6 @@ impl Services {
             .add_service(LockServer::from_arc(self.locks))
             .add_service(health::service(gate))
             .into_axum_router()
+            .layer(map_request(body::timed))
     }
 }

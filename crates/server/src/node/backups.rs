@@ -4,11 +4,13 @@
 //! removes nothing from under it, so a backup that lasts holds history up, and its time is bounded.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use replica::Backup;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, timeout_at};
 
 /// So many backups a member gives at once: each reads all of the state, and holds history up.
 pub(crate) const BACKUPS_MAX: usize = 2;
@@ -57,12 +59,17 @@ pub(crate) fn pieces(backup: Backup, permit: BackupPermit) -> mpsc::Receiver<Pie
 }
 
 fn read(mut backup: Backup, sender: &mpsc::Sender<Piece>, BackupPermit(_permit): BackupPermit) {
-    let began = Instant::now();
+    let (runtime, deadline) = (Handle::current(), Instant::now() + BACKUP_TIME_MAX);
+    // Whoever takes nothing for all of that time is let go, whatever the connection looks like.
+    let sent = |piece| {
+        let sent = runtime.block_on(timeout_at(deadline, sender.send(piece)));
+        matches!(sent, Ok(Ok(())))
+    };
     while let Some(bytes) = backup.next_piece() {
-        if sender.blocking_send(Piece::Bytes(bytes)).is_err() || began.elapsed() > BACKUP_TIME_MAX {
+        if !sent(Piece::Bytes(bytes)) {
             return;
         }
     }
     // If this fails the client has gone.
-    let _ = sender.blocking_send(Piece::End);
+    sent(Piece::End);
 }

@@ -10,8 +10,8 @@ use proto::etcd::v3electionpb::{
     ProclaimResponse, ResignRequest, ResignResponse, election_server,
 };
 use store::{
-    Command, KeyRange, LeaseId, Outcome, Put, PutLifetime, RangeRequest, Revision, Sort, SortBy,
-    Txn, TxnOp,
+    Command, KeyRange, LeaseId, Limits, Outcome, Put, PutLifetime, RangeRequest, Revision, Sort,
+    SortBy, Txn, TxnOp,
 };
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -22,7 +22,7 @@ use super::observer::observe;
 use super::plain;
 use super::queue::{self, Entered, Place};
 use super::session::Session;
-use crate::grpc::gate::{Asks, Gate, number};
+use crate::grpc::gate::{Asks, Gate, needs_leader, number};
 use crate::grpc::keys::shown;
 use crate::grpc::refusal::Refusal;
 
@@ -116,8 +116,10 @@ impl election_server::Election for Elections {
         request: Request<LeaderRequest>,
     ) -> Result<Response<Self::ObserveStream>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
+        let needs_leader = needs_leader(request.metadata());
+        let name = checked(request.into_inner().name)?;
         let (sender, responses) = mpsc::channel(RESPONSES_MAX);
-        tokio::spawn(observe(Arc::clone(&self.gate), request.into_inner().name, sender));
+        tokio::spawn(observe(Arc::clone(&self.gate), (name, needs_leader), sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
     }
 
@@ -133,6 +135,12 @@ impl election_server::Election for Elections {
         let (_, header) = self.if_held(&place, TxnOp::Delete { range, prev_kv: false }).await?;
         Ok(Response::new(ResignResponse { header: Some(header) }))
     }
+}
+
+/// A name is the beginning of a key, and no longer than one.
+fn checked(name: Bytes) -> Result<Bytes, Refusal> {
+    let fits = name.len() <= Limits::default().key_bytes_max;
+    if fits { Ok(name) } else { Err(Refusal::RequestTooLarge) }
 }
 
 fn no_leader_key() -> Status {

@@ -17,12 +17,12 @@ use crate::grpc::refusal::Refusal;
 /// Tells of each leader, and of all that it proclaims, until the client has gone.
 pub(super) async fn observe(
     gate: Arc<Gate>,
-    name: Bytes,
+    (name, needs_leader): (Bytes, bool),
     sender: mpsc::Sender<Result<LeaderResponse, Status>>,
 ) {
     tokio::select! {
         () = sender.closed() => {}
-        Err(refusal) = tell(&gate, &name, &sender) => {
+        Err(refusal) = tell(&gate, (&name, needs_leader), &sender) => {
             // If this fails the client has gone.
             let _ = sender.send(Err(refusal.into())).await;
         }
@@ -32,7 +32,7 @@ pub(super) async fn observe(
 /// The client has gone, if it ends well.
 async fn tell(
     gate: &Gate,
-    name: &[u8],
+    (name, needs_leader): (&[u8], bool),
     sender: &mpsc::Sender<Result<LeaderResponse, Status>>,
 ) -> Result<(), Refusal> {
     gate.ready_to_read(false).await?;
@@ -48,6 +48,8 @@ async fn tell(
                 }
             }
         }
-        changed(gate, WatchRequest::new(KeyRange::Prefix(prefix(name))), seen_at).await?;
+        let range = KeyRange::Prefix(prefix(name));
+        let asked = WatchRequest { needs_leader, ..WatchRequest::new(range) };
+        changed(gate, asked, seen_at).await?;
     }
 }

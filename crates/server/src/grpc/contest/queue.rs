@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::etcd::etcdserverpb::ResponseHeader;
-use replica::{EventFilter, WatchEnd, WatchRefusal, WatchRequest};
+use replica::{EventFilter, Unserved, WatchEnd, WatchRefusal, WatchRequest};
 use store::{
-    Command, Compare, KeyRange, Operand, Outcome, Put, PutLifetime, RangeRequest, Relation,
-    Revision, Sort, SortBy, Txn, TxnOp, TxnResult,
+    Command, Compare, KeyRange, LeaseId, Operand, Outcome, Put, PutLifetime, RangeRequest,
+    Relation, Revision, Sort, SortBy, Txn, TxnOp, TxnResult,
 };
 use tonic::Status;
 
@@ -39,11 +39,20 @@ pub(super) struct Entered {
 pub(super) struct Waiting {
     gate: Arc<Gate>,
     place: Option<Place>,
+    /// Whether it was taken by this very call: what a client has already is not given up for it.
+    entered: bool,
 }
 
 /// All keys of a queue.
 pub(super) fn prefix(name: &[u8]) -> Bytes {
     [name, b"/"].concat().into()
+}
+
+/// The key of one who waits with this lease, whose sign goes before its digits.
+fn key_of(name: &[u8], lease: LeaseId) -> Bytes {
+    let sign = if lease.0 < 0 { "-" } else { "" };
+    let digits = format!("{sign}{:x}", lease.0.unsigned_abs());
+    [&prefix(name)[..], digits.as_bytes()].concat().into()
 }
 
 /// Whether the place is still the one that was taken.
@@ -62,8 +71,7 @@ pub(super) async fn enter(
     session: &Session,
     value: Bytes,
 ) -> Result<Entered, Refusal> {
-    let key: Bytes =
-        [&prefix(name)[..], format!("{:x}", session.lease().0).as_bytes()].concat().into();
+    let key = key_of(name, session.lease());
     let lifetime = PutLifetime::Lease(session.lease());
     let put = Put { lifetime, ..Put::new(key.clone(), value) };
     let get = RangeRequest::new(KeyRange::Single(key.clone()));
@@ -81,7 +89,8 @@ pub(super) async fn enter(
     };
     let found = found.items.pop().expect("it is there, or was put");
     let place = Place { key: found.key.clone(), revision: found.create_revision };
-    let waiting = Waiting { gate: Arc::clone(gate), place: Some(place) };
+    let (gate, entered) = (Arc::clone(gate), response.succeeded);
+    let waiting = Waiting { gate, place: Some(place), entered };
     Ok(Entered { waiting, value: found.value, revision: response.revision })
 }
 
@@ -127,7 +136,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let Some(place) = self.place.take() else { return };
+        let Some(place) = self.place.take().filter(|_| self.entered) else { return };
         let gate = Arc::clone(&self.gate);
         tokio::spawn(async move {
             let range = KeyRange::Single(place.key.clone());
@@ -166,6 +175,7 @@ pub(super) async fn changed(
         match subscription.next().await {
             Ok(News::Batch(_)) | Err(WatchEnd::Compacted { .. }) => return Ok(()),
             Ok(News::Progress(_) | News::Quiet) => {}
+            Err(WatchEnd::Unserved(Unserved::NoLeader)) => return Err(Refusal::NoLeader),
             Err(WatchEnd::Unserved(_)) => return Err(Refusal::Stopped),
         }
     }

@@ -1,10 +1,12 @@
 //! Many watches on one stream.
 
 use proto::etcd::etcdserverpb::kv_client::KvClient;
+use proto::etcd::etcdserverpb::request_op::Request;
 use proto::etcd::etcdserverpb::watch_client::WatchClient;
 use proto::etcd::etcdserverpb::watch_request::RequestUnion;
 use proto::etcd::etcdserverpb::{
-    PutRequest, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse,
+    DeleteRangeRequest, PutRequest, RequestOp, TxnRequest, WatchCreateRequest,
+    WatchProgressRequest, WatchRequest, WatchResponse,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -82,4 +84,82 @@ async fn progress_is_told_only_once_all_is_told() {
     watching.send(RequestUnion::ProgressRequest(WatchProgressRequest {})).await;
     put(&channel, "k").await;
     assert_eq!(watching.next().await.events.len(), 1);
+}
+
+/// So many keys go in one revision: more than a watch is handed at once.
+const REMOVED: usize = 2_560;
+
+/// So many are put in one.
+const PUT_AT_ONCE: usize = 128;
+
+async fn fill(channel: &Channel) {
+    let mut kv = KvClient::new(channel.clone());
+    for first in (0..REMOVED).step_by(PUT_AT_ONCE) {
+        let put = |number: usize| PutRequest {
+            key: format!("p/{number}").into(),
+            ..PutRequest::default()
+        };
+        let op = |number| RequestOp { request: Some(Request::RequestPut(put(number))) };
+        let success = (first..first + PUT_AT_ONCE).map(op).collect();
+        kv.txn(TxnRequest { success, ..TxnRequest::default() }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nothing_comes_between_the_pieces_of_a_revision() {
+    let channel = connected(testing::single()).await;
+    fill(&channel).await;
+    let mut watching = Watching::open(&channel).await;
+    let pieces = WatchCreateRequest {
+        key: "p/".into(),
+        range_end: "p0".into(),
+        fragment: true,
+        ..WatchCreateRequest::default()
+    };
+    watching.send(RequestUnion::CreateRequest(pieces)).await;
+    assert!(watching.next().await.created);
+    watching.create("q".to_owned(), 0).await;
+    let remove = DeleteRangeRequest { key: "p/".into(), range_end: "p0".into(), prev_kv: false };
+    KvClient::new(channel.clone()).delete_range(remove).await.unwrap();
+    for _ in 0..PUT_AT_ONCE {
+        put(&channel, "q").await;
+    }
+    let (mut removed, mut seen, mut parts, mut within) = (0, 0, 0, false);
+    while removed < REMOVED || seen < PUT_AT_ONCE {
+        let told = watching.next().await;
+        assert!(!within || told.watch_id == 0, "{} came between", told.watch_id);
+        within = told.fragment;
+        parts += usize::from(told.fragment);
+        match told.watch_id {
+            0 => removed += told.events.len(),
+            _ => seen += told.events.len(),
+        }
+    }
+    assert!(parts > 0, "it came in one piece");
+}
+
+#[tokio::test]
+async fn progress_does_not_go_back_for_a_watch_of_the_past() {
+    let channel = connected(testing::single()).await;
+    let mut watching = Watching::open(&channel).await;
+    watching.create("k".to_owned(), 0).await;
+    for _ in 0..10 {
+        put(&channel, "k").await;
+    }
+    let mut newest = 0;
+    while newest < 11 {
+        newest = watching.next().await.header.unwrap().revision;
+    }
+    let past =
+        WatchCreateRequest { key: "k".into(), start_revision: 2, ..WatchCreateRequest::default() };
+    watching.send(RequestUnion::CreateRequest(past)).await;
+    watching.send(RequestUnion::ProgressRequest(WatchProgressRequest {})).await;
+    let mut told_of_the_past = 0;
+    while told_of_the_past < 10 {
+        let told = watching.next().await;
+        if told.watch_id == -1 {
+            assert!(told.header.unwrap().revision >= newest, "{told:?}");
+        }
+        told_of_the_past += told.events.len();
+    }
 }

@@ -7,7 +7,6 @@ use store::EventKind;
 
 use crate::grpc::gate::number;
 use crate::grpc::keys::shown;
-use crate::grpc::refusal::Refusal;
 use crate::watch::{NotWatching, WATCHERS_PER_STREAM_MAX};
 
 /// The id of a watch that never was, and of what concerns all watches of a stream.
@@ -83,18 +82,8 @@ impl From<NotWatching> for Denied {
             NotWatching::Refused(WatchRefusal::Compacted { compact_revision, .. }) => {
                 Denied::Compacted { oldest: compact_revision.0 }
             }
-            NotWatching::Refused(WatchRefusal::Unserved(why)) => because(ended_because(why)),
+            // The whole stream ends then.
+            NotWatching::Refused(WatchRefusal::Unserved(why)) => because(why.to_string()),
         }
-    }
-}
-
-/// Clients know some reasons by etcd's text.
-fn ended_because(why: replica::Unserved) -> String {
-    match why {
-        replica::Unserved::NoLeader => Refusal::NoLeader.row().1.to_owned(),
-        replica::Unserved::Removed | replica::Unserved::Stopped => {
-            Refusal::Stopped.row().1.to_owned()
-        }
-        replica::Unserved::NoState | replica::Unserved::WrongState => why.to_string(),
     }
 }

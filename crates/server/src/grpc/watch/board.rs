@@ -117,6 +117,15 @@ impl Board {
         poll_fn(|context| self.poll_next(context)).await
     }
 
+    /// The next thing that one of them has to tell, whatever the others have.
+    pub(super) async fn next_of(&mut self, id: i64) -> Result<News, WatchEnd> {
+        let watched = self.watches.get_mut(&id).expect("it has just told something");
+        let news = watched.subscription.next().await;
+        // Its own waker knows nothing of this look: it is looked at again.
+        watched.alarm.wake_by_ref();
+        news
+    }
+
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(i64, Result<News, WatchEnd>)> {
         for _ in 0..LOOKS_MAX {
             let Some(id) = self.woken(context) else { return Poll::Pending };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto::etcd::etcdserverpb::watch_request::RequestUnion;
 use proto::etcd::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
-use replica::{Unserved, WatchEnd};
+use replica::{Batch, Unserved, WatchEnd, WatchRefusal};
 use store::Revision;
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt as _};
@@ -16,7 +16,7 @@ use super::board::Board;
 use super::request::{self, Wrong};
 use crate::grpc::gate::Gate;
 use crate::grpc::refusal::Refusal;
-use crate::watch::{ConnectionWatches, News, Notices};
+use crate::watch::{ConnectionWatches, News, NotWatching, Notices};
 
 /// After so long without an event a watch that asked for it is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
@@ -29,6 +29,8 @@ pub(super) struct Hub {
     sender: mpsc::Sender<Result<WatchResponse, Status>>,
     board: Board,
     watches: ConnectionWatches,
+    /// The newest revision that was told of on this stream: no progress goes back behind it.
+    told: Revision,
 }
 
 /// The client takes nothing any more, or was told the end.
@@ -41,7 +43,7 @@ impl Hub {
         sender: mpsc::Sender<Result<WatchResponse, Status>>,
     ) -> Hub {
         let (board, watches) = (Board::default(), ConnectionWatches::of_stream());
-        Hub { gate, needs_leader, sender, board, watches }
+        Hub { gate, needs_leader, sender, board, watches, told: Revision(0) }
     }
 
     /// Serves the stream until the client takes nothing more. One that has nothing more to ask is
@@ -84,11 +86,14 @@ impl Hub {
                 }
                 self.send(answer::canceled(self.gate.header_now(), cancel.watch_id)).await
             }
-            Some(RequestUnion::ProgressRequest(_)) => match self.board.progress() {
-                Some(told) => self.send(answer::progress(self.gate.header(told), NO_WATCH)).await,
-                // What can not be said now is not said later either: the client asks again.
-                None => Ok(()),
-            },
+            Some(RequestUnion::ProgressRequest(_)) => {
+                // What can not be said now is not said later either: the client asks again. A watch
+                // that is behind has still to be told of what others were told long ago.
+                match self.board.progress().filter(|told| *told >= self.told) {
+                    Some(told) => self.progress(told, NO_WATCH).await,
+                    None => Ok(()),
+                }
+            }
             None => Ok(()),
         }
     }
@@ -111,10 +116,12 @@ impl Hub {
         match self.gate.node().watches().open(&asked, &self.watches, notices) {
             Ok(subscription) => {
                 let header = self.gate.header(subscription.opened_at());
+                self.told = self.told.max(subscription.opened_at());
                 self.send(answer::created(header, id)).await?;
                 self.board.insert(id, subscription);
                 Ok(())
             }
+            Err(NotWatching::Refused(WatchRefusal::Unserved(why))) => self.over(why).await,
             Err(not_watching) => match Denied::from(not_watching) {
                 Denied::Compacted { oldest } => {
                     self.send(answer::created(header, id)).await?;
@@ -128,32 +135,61 @@ impl Hub {
     async fn tell(&mut self, id: i64, news: Result<News, WatchEnd>) -> Result<(), Over> {
         match news {
             Ok(News::Batch(batch)) => {
-                let header = self.gate.header(batch.revision);
-                self.send(answer::batch(header, id, &batch)).await
+                let mut goes_on = batch.goes_on;
+                self.batch(id, &batch).await?;
+                // The pieces of a revision follow each other: clients put them together, and take
+                // whatever comes in between for a part of it.
+                while goes_on {
+                    match self.board.next_of(id).await {
+                        Ok(News::Batch(batch)) => {
+                            goes_on = batch.goes_on;
+                            self.batch(id, &batch).await?;
+                        }
+                        Ok(News::Progress(_) | News::Quiet) => {}
+                        Err(end) => return self.ended(id, end).await,
+                    }
+                }
+                Ok(())
             }
-            Ok(News::Progress(told)) => {
-                self.send(answer::progress(self.gate.header(told), id)).await
-            }
+            Ok(News::Progress(told)) => self.progress(told, id).await,
             Ok(News::Quiet) => Ok(()),
             Err(end) => self.ended(id, end).await,
         }
     }
 
-    /// A member that serves no watches any more ends the stream, so that the client goes on at
-    /// another one; a watch without its past ends alone.
+    /// A member that serves no watches any more ends the stream; a watch without its past ends
+    /// alone.
     async fn ended(&mut self, id: i64, end: WatchEnd) -> Result<(), Over> {
         self.board.remove(id);
-        let refusal = match end {
+        match end {
             WatchEnd::Compacted { compact_revision, .. } => {
                 let header = self.gate.header(Revision(0));
-                return self.send(answer::compacted(header, id, compact_revision.0)).await;
+                self.send(answer::compacted(header, id, compact_revision.0)).await
             }
-            WatchEnd::Unserved(Unserved::NoLeader) => Refusal::NoLeader,
-            WatchEnd::Unserved(_) => Refusal::Stopped,
+            WatchEnd::Unserved(why) => self.over(why).await,
+        }
+    }
+
+    /// The stream ends, so that the client goes on at another member.
+    async fn over(&self, why: Unserved) -> Result<(), Over> {
+        let refusal = match why {
+            Unserved::NoLeader => Refusal::NoLeader,
+            Unserved::NoState | Unserved::WrongState => Refusal::Unhealthy,
+            Unserved::Removed | Unserved::Stopped => Refusal::Stopped,
         };
         // If this fails the client has gone.
         let _ = self.sender.send(Err(refusal.into())).await;
         Err(Over)
+    }
+
+    async fn batch(&mut self, id: i64, batch: &Batch) -> Result<(), Over> {
+        self.told = self.told.max(batch.revision);
+        self.send(answer::batch(self.gate.header(batch.revision), id, batch)).await
+    }
+
+    async fn progress(&mut self, told: Revision, id: i64) -> Result<(), Over> {
+        self.told = self.told.max(told);
+        self.send(answer::progress(self.gate.header(told), id)).await
     }
 
     async fn send(&self, response: WatchResponse) -> Result<(), Over> {
@@ -166,6 +202,7 @@ impl Wrong {
         match self {
             Wrong::BeforeAll => Refusal::Compacted.row().1,
             Wrong::EmptyRange => "mvcc: watcher range is empty",
+            Wrong::KeyTooLarge => Refusal::RequestTooLarge.row().1,
         }
     }
 }

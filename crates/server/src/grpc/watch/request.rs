@@ -3,7 +3,7 @@
 use proto::etcd::etcdserverpb::WatchCreateRequest;
 use proto::etcd::etcdserverpb::watch_create_request::FilterType;
 use replica::{EventFilter, WatchRequest};
-use store::{KeyRange, Revision};
+use store::{KeyRange, Limits, Revision};
 
 use crate::grpc::keys;
 
@@ -17,6 +17,8 @@ pub(super) enum Wrong {
     BeforeAll,
     /// No key can be in the range.
     EmptyRange,
+    /// No key is so long, and a watch keeps its bounds.
+    KeyTooLarge,
 }
 
 /// A watch on a stream, with or without a leader.
@@ -24,6 +26,10 @@ pub(super) fn read(
     request: &WatchCreateRequest,
     needs_leader: bool,
 ) -> Result<WatchRequest, Wrong> {
+    let bytes_max = Limits::default().key_bytes_max;
+    if request.key.len().max(request.range_end.len()) > bytes_max {
+        return Err(Wrong::KeyTooLarge);
+    }
     let range = range(request)?;
     let from = match u64::try_from(request.start_revision) {
         Ok(0) => None,
