@@ -95,7 +95,10 @@ fn full_memory_refuses_what_grows_and_lifts_by_itself_and_nobody_dies() {
         assert!(matches!(answer.status, 200 | 507), "{}", answer.status);
         answer.status == 200
     });
-    assert_eq!(cluster.status(0)["history"]["limited_by"], "memory");
+    // What a member shows of itself is a moment old.
+    wait::until_true("memory is what limits the past", || {
+        cluster.status(0)["history"]["limited_by"] == "memory"
+    });
     keys.extend(fill(&cluster, "second", 1_000));
     check(&cluster, &keys);
     for number in cluster.numbers() {

@@ -109,20 +109,25 @@ async fn fill(channel: &Channel) {
 async fn nothing_comes_between_the_pieces_of_a_revision() {
     let channel = connected(testing::single()).await;
     fill(&channel).await;
+    let remove = DeleteRangeRequest { key: "p/".into(), range_end: "p0".into(), prev_kv: false };
+    let removed = KvClient::new(channel.clone()).delete_range(remove).await.unwrap().into_inner();
+    for _ in 0..PUT_AT_ONCE {
+        put(&channel, "q").await;
+    }
+    // Both have all of it to read, and take turns.
     let mut watching = Watching::open(&channel).await;
+    let start_revision = removed.header.unwrap().revision;
     let pieces = WatchCreateRequest {
         key: "p/".into(),
         range_end: "p0".into(),
+        start_revision,
         fragment: true,
         ..WatchCreateRequest::default()
     };
-    watching.send(RequestUnion::CreateRequest(pieces)).await;
-    assert!(watching.next().await.created);
-    watching.create("q".to_owned(), 0).await;
-    let remove = DeleteRangeRequest { key: "p/".into(), range_end: "p0".into(), prev_kv: false };
-    KvClient::new(channel.clone()).delete_range(remove).await.unwrap();
-    for _ in 0..PUT_AT_ONCE {
-        put(&channel, "q").await;
+    let others =
+        WatchCreateRequest { key: "q".into(), start_revision, ..WatchCreateRequest::default() };
+    for create in [pieces, others] {
+        watching.send(RequestUnion::CreateRequest(create)).await;
     }
     let (mut removed, mut seen, mut parts, mut within) = (0, 0, 0, false);
     while removed < REMOVED || seen < PUT_AT_ONCE {
