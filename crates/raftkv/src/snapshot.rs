@@ -5,12 +5,14 @@ mod save;
 mod status;
 mod wrapped;
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use disk::OsDisk;
 use replica::{BackupFile, BackupState, inspect_backup};
 
+use self::wrapped::backup_bytes;
 use crate::args::SnapshotCommand;
 use crate::failure::Failure;
 
@@ -22,9 +24,14 @@ pub(crate) async fn run(command: SnapshotCommand, out: &mut impl Write) -> Resul
     }
 }
 
-/// What a file holds, every byte of it read.
-fn inspect(file: &Path) -> Result<BackupState, Failure> {
-    let bytes = wrapped::content_bytes(file).map_err(|error| Failure::file(file, &error))?;
-    let inspected = inspect_backup(&OsDisk, BackupFile { path: file, bytes });
-    inspected.map_err(|error| Failure::Negative(error.to_string()))
+/// The backup in a file, wrapped or not.
+fn find(path: &Path) -> Result<BackupFile<'_>, Failure> {
+    let bytes = File::open(path).and_then(|mut file| backup_bytes(&mut file));
+    let bytes = bytes.map_err(|error| Failure::file(path, &error))?;
+    Ok(BackupFile { path, bytes })
+}
+
+/// What it holds, every byte of it read.
+fn inspect(file: BackupFile<'_>) -> Result<BackupState, Failure> {
+    inspect_backup(&OsDisk, file).map_err(|error| Failure::Negative(error.to_string()))
 }

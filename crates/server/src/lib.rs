@@ -8,6 +8,7 @@ pub mod node;
 mod peer;
 mod start;
 pub mod watch;
+pub mod wrapping;
 
 pub use node::Expelled;
 pub use peer::{Refusal, gateway};

@@ -17,8 +17,7 @@ use server::config::Address;
 use wal::DataDirectory;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::inspect;
-use super::wrapped::content_bytes;
+use super::{find, inspect};
 use crate::args::RestoreArgs;
 use crate::failure::Failure;
 
@@ -36,13 +35,14 @@ pub(super) fn run(args: &RestoreArgs, out: &mut impl Write) -> Result<(), Failur
         Some(cluster_id) => cluster_id,
         None => u128::from(draw()?) << 64 | u128::from(draw()?),
     };
-    if inspect(&args.file)?.meta.cluster_id == cluster_id {
+    let file = find(&args.file)?;
+    if inspect(file)?.meta.cluster_id == cluster_id {
         let message = "--cluster-id is that of the old cluster: a new one must have another";
         return Err(Failure::Usage(message.to_owned()));
     }
     let plan = RestorePlan { cluster_id, members: members(&seats, cluster_id), salt: draw()? };
     let own = identity_of(cluster_id, own);
-    let restored = build(args, own, &plan)?;
+    let restored = build(args, file, own, &plan)?;
     Ok(say(args, &seats, &plan, &restored, out)?)
 }
 
@@ -99,7 +99,12 @@ fn identity_of(cluster_id: u128, address: &Address) -> (u64, u128) {
 }
 
 /// The directory is built beside its place: it is there as a whole, or not at all.
-fn build(args: &RestoreArgs, own: (u64, u128), plan: &RestorePlan) -> Result<BackupState, Failure> {
+fn build(
+    args: &RestoreArgs,
+    file: BackupFile<'_>,
+    own: (u64, u128),
+    plan: &RestorePlan,
+) -> Result<BackupState, Failure> {
     let mut name = OsString::from(&args.data);
     name.push(".restoring");
     let aside = PathBuf::from(name);
@@ -107,7 +112,7 @@ fn build(args: &RestoreArgs, own: (u64, u128), plan: &RestorePlan) -> Result<Bac
         let message = "an earlier restore left it: remove it, or let that one end";
         return Err(Failure::Negative(format!("{}: {message}", aside.display())));
     }
-    let restored = build_in(&aside, args, own, plan);
+    let restored = build_in(&aside, args, file, own, plan);
     if restored.is_err() {
         // What made it fail says more than what is left of it.
         let _ = fs::remove_dir_all(&aside);
@@ -118,14 +123,13 @@ fn build(args: &RestoreArgs, own: (u64, u128), plan: &RestorePlan) -> Result<Bac
 fn build_in(
     aside: &Path,
     args: &RestoreArgs,
+    file: BackupFile<'_>,
     own: (u64, u128),
     plan: &RestorePlan,
 ) -> Result<BackupState, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Negative(error.to_string());
     let opened = DataDirectory::open(OsDisk, aside, &args.node_id, || own);
     let mut directory = opened.map_err(|error| failed(&error))?;
-    let bytes = content_bytes(&args.file).map_err(|error| Failure::file(&args.file, &error))?;
-    let file = BackupFile { path: &args.file, bytes };
     let restored = restore(&OsDisk, file, &mut directory, plan);
     let restored = restored.map_err(|error| failed(&error))?;
     drop(directory);

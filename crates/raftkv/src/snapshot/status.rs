@@ -6,7 +6,7 @@ use std::path::Path;
 use replica::BackupState;
 use serde_json::{Value, json};
 
-use super::inspect;
+use super::{find, inspect};
 use crate::args::Format;
 use crate::failure::Failure;
 use crate::render::{json_line, table};
@@ -16,7 +16,7 @@ pub(super) fn run(
     output: Option<Format>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let rows = rows(&inspect(file)?);
+    let rows = rows(&inspect(find(file)?)?);
     match output {
         Some(Format::Json) => json_line(&rows.into_iter().collect::<Value>(), out)?,
         Some(Format::Table) => {

@@ -1,49 +1,33 @@
 //! Backups as `etcdctl snapshot save` leaves them: ours, with zeros, its length and a digest behind
-//! it (docs/format/snapshot.md).
+//! it ([`server::wrapping`]).
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom};
 
+use server::wrapping::{DIGEST_BYTES, LENGTH_BYTES, PAGE_BYTES, bytes_before_digest};
 use sha2::{Digest as _, Sha256};
-
-/// The digest at the end.
-const DIGEST_BYTES: u64 = 32;
-
-/// The length before it.
-const LENGTH_BYTES: u64 = 8;
-
-/// What is before the digest has a multiple of so many bytes.
-const PAGE_BYTES: u64 = 512;
 
 /// The most of the file that is in memory at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// How many bytes of the file are the backup; none if it is not wrapped, and all of it is.
-pub(super) fn content_bytes(path: &Path) -> io::Result<Option<u64>> {
-    let mut file = File::open(path)?;
-    let whole = file.metadata()?.len();
-    let Some(before) = whole.checked_sub(DIGEST_BYTES).filter(|before| before % PAGE_BYTES == 0)
-    else {
+pub(super) fn backup_bytes(file: &mut (impl Read + Seek)) -> io::Result<Option<u64>> {
+    let whole = file.seek(SeekFrom::End(0))?;
+    let before = whole.checked_sub(DIGEST_BYTES);
+    let Some(before) = before.filter(|before| *before > 0 && before % PAGE_BYTES == 0) else {
         return Ok(None);
     };
-    if before < PAGE_BYTES {
-        return Ok(None);
-    }
     let mut length = [0; LENGTH_BYTES as usize];
     file.seek(SeekFrom::Start(before - LENGTH_BYTES))?;
     file.read_exact(&mut length)?;
     let mut digest = [0; DIGEST_BYTES as usize];
     file.read_exact(&mut digest)?;
-    let content = u64::from_be_bytes(length);
-    let padded = content.checked_add(LENGTH_BYTES);
-    let padded = padded.and_then(|bytes| bytes.checked_next_multiple_of(PAGE_BYTES));
-    let fits = padded == Some(before);
-    Ok((fits && digest_of(&mut file, before)? == digest).then_some(content))
+    let backup_bytes = u64::from_be_bytes(length);
+    let fits = bytes_before_digest(backup_bytes) == Some(before);
+    Ok((fits && digest_of(file, before)? == digest).then_some(backup_bytes))
 }
 
 /// The digest of the first so many bytes.
-fn digest_of(file: &mut File, bytes: u64) -> io::Result<[u8; DIGEST_BYTES as usize]> {
+fn digest_of(file: &mut (impl Read + Seek), bytes: u64) -> io::Result<[u8; DIGEST_BYTES as usize]> {
     file.seek(SeekFrom::Start(0))?;
     let mut part = file.take(bytes);
     let (mut digest, mut chunk) = (Sha256::new(), vec![0; CHUNK_BYTES]);
@@ -57,41 +41,26 @@ fn digest_of(file: &mut File, bytes: u64) -> io::Result<[u8; DIGEST_BYTES as usi
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::Cursor;
+
+    use server::wrapping::ending;
 
     use super::*;
 
-    /// A file with these bytes, which goes with the test.
-    struct Scratch(std::path::PathBuf);
-
-    impl Scratch {
-        fn with(name: &str, bytes: &[u8]) -> Scratch {
-            let path = std::env::temp_dir().join(format!("raftkv-{}-{name}", std::process::id()));
-            File::create(&path).unwrap().write_all(bytes).unwrap();
-            Scratch(path)
-        }
+    fn found(bytes: &[u8]) -> Option<u64> {
+        backup_bytes(&mut Cursor::new(bytes)).expect("memory is read")
     }
 
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            std::fs::remove_file(&self.0).ok();
-        }
-    }
-
-    fn wrapped(content: &[u8]) -> Vec<u8> {
-        let mut bytes = content.to_vec();
-        bytes.resize((content.len() + 8).next_multiple_of(512) - 8, 0);
-        bytes.extend_from_slice(&(content.len() as u64).to_be_bytes());
-        let digest = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&digest);
+    fn wrapped(backup: &[u8]) -> Vec<u8> {
+        let mut bytes = [backup, &ending(backup.len() as u64)].concat();
+        bytes.extend_from_slice(&Sha256::digest(&bytes));
         bytes
     }
 
     #[test]
     fn what_is_wrapped_says_how_much_of_it_counts() {
         for length in [1, 504, 505, 5_000] {
-            let file = Scratch::with(&format!("whole-{length}"), &wrapped(&vec![7; length]));
-            assert_eq!(content_bytes(&file.0).unwrap(), Some(length as u64));
+            assert_eq!(found(&wrapped(&vec![7; length])), Some(length as u64));
         }
     }
 
@@ -109,10 +78,10 @@ mod tests {
             ("length", &length),
             ("endless", &endless),
             ("zeros", &[0; 544]),
+            ("a digest alone", &[0; 32]),
             ("short", b"abc"),
         ] {
-            let file = Scratch::with(name, bytes);
-            assert_eq!(content_bytes(&file.0).unwrap(), None, "{name}");
+            assert_eq!(found(bytes), None, "{name}");
         }
     }
 }

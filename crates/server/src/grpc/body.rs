@@ -67,3 +67,35 @@ impl hyper::body::Body for Timed {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    /// A call at `path` whose body never comes.
+    async fn without_an_end(path: &str) -> Body {
+        let nothing = tokio_stream::pending::<Result<Bytes, axum::Error>>();
+        let request = Request::post(path).body(Body::from_stream(nothing));
+        timed(request.expect("it is a request")).await.into_body()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_message_is_waited_for_so_long_and_no_longer() {
+        let began = Instant::now();
+        let body = without_an_end("/etcdserverpb.KV/Put").await;
+        let error = body.collect().await.expect_err("it never comes");
+        assert!(error.to_string().contains("not whole"), "{error}");
+        assert_eq!(began.elapsed(), BODY_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_goes_on_for_as_long_as_its_client_likes() {
+        for path in STREAMS {
+            let body = without_an_end(path).await;
+            assert!(timeout(2 * BODY_TIMEOUT, body.collect()).await.is_err(), "{path}");
+        }
+    }
+}

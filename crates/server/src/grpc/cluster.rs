@@ -56,8 +56,7 @@ impl Cluster {
 
     async fn ask_leader(&self, leader: MemberId, change: &Change) -> Result<Vec<Member>, Refusal> {
         let status = self.gate.node().status();
-        let members = status.configuration.as_ref().map(|known| &known.members);
-        let leader = members.and_then(|members| members.get(&leader)).ok_or(Refusal::NoLeader)?;
+        let leader = status.member(leader).ok_or(Refusal::NoLeader)?;
         let _turn = self.turns.take().ok_or(Refusal::TooManyRequests)?;
         let asked = ask(&leader.address, question_of(change));
         match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
@@ -74,7 +73,7 @@ impl Cluster {
 
     /// Who is in the cluster, everything counted that was acknowledged before.
     async fn members_now(&self) -> Result<Vec<Member>, Refusal> {
-        self.gate.ready_to_read(false).await?;
+        self.gate.catch_up().await?;
         self.members()
     }
 

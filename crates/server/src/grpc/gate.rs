@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use proto::etcd::etcdserverpb::ResponseHeader;
-use replica::Standing;
-use store::{Command, Limits, Outcome, Revision};
+use replica::{LeaseAsk, LeaseStanding};
+use store::{Command, LeaseId, Limits, Outcome, Revision};
 use tonic::metadata::MetadataMap;
 
 use super::refusal::Refusal;
-use crate::http::serves_nothing;
+use crate::http::shows_a_state;
 use crate::node::{Node, NodeStatus, Phase, WriteOptions, Written};
 
 /// How long a request may take, unless its client gives up before.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// A follower hands a write on, and a question about a lease.
+const HANDED_ON: WriteOptions = WriteOptions { timeout: REQUEST_TIMEOUT, forward: true };
 
 /// What a client sends with a request that is to fail where no leader is known.
 const NEEDS_LEADER: &str = "hasleader";
@@ -51,7 +54,7 @@ impl Gate {
             Phase::Waiting(_) => return Err(Refusal::NoLeader),
             Phase::Stopped(_) => return Err(Refusal::Stopped),
         }
-        if asks == Asks::Voters && is_learner(&status) {
+        if asks == Asks::Voters && status.is_learner() {
             return Err(Refusal::NotForLearner);
         }
         if needs_leader(metadata) && status.leader().is_none() {
@@ -70,25 +73,29 @@ impl Gate {
         self.header(self.node.store().published().revision)
     }
 
-    /// Waits until everything that was acknowledged before can be read here; `serializable` reads
-    /// do not wait.
-    pub(super) async fn ready_to_read(&self, serializable: bool) -> Result<(), Refusal> {
-        if !serializable {
-            return Ok(self.node.read_barrier(REQUEST_TIMEOUT).await.map(drop)?);
-        }
+    /// Waits until everything that was acknowledged before can be read here.
+    pub(super) async fn catch_up(&self) -> Result<(), Refusal> {
+        Ok(self.node.read_barrier(REQUEST_TIMEOUT).await.map(drop)?)
+    }
+
+    /// Whether what there is here may be read, old as it may be.
+    pub(super) fn shows_a_state(&self) -> Result<(), Refusal> {
         // What a wrong state shows, or none, is not old: it is wrong.
-        let status = self.node.status();
-        match status.replica.is_none() || serves_nothing(&status).is_some() {
-            true => Err(Refusal::Unhealthy),
-            false => Ok(()),
+        match shows_a_state(&self.node.status()) {
+            true => Ok(()),
+            false => Err(Refusal::Unhealthy),
         }
     }
 
-    /// Has a command applied; answers what it came to and the log's term then.
+    /// One or the other, as the client wants it.
+    pub(super) async fn ready_to_read(&self, serializable: bool) -> Result<(), Refusal> {
+        if serializable { self.shows_a_state() } else { self.catch_up().await }
+    }
+
+    /// Has a command applied; answers what it came to.
     pub(super) async fn write(&self, command: Command) -> Result<Outcome, Refusal> {
         command.validate(&Limits::default())?;
-        let options = WriteOptions { timeout: REQUEST_TIMEOUT, forward: true };
-        let Written { outcome, .. } = self.node.write(command, options).await?;
+        let Written { outcome, .. } = self.node.write(command, HANDED_ON).await?;
         match outcome {
             Outcome::Refused { reason, .. } => Err(reason.into()),
             // No room for another lease; nothing was done.
@@ -96,6 +103,28 @@ impl Gate {
             outcome => Ok(outcome),
         }
     }
+
+    /// Asks the leader about a lease.
+    pub(super) async fn lease(
+        &self,
+        lease: LeaseId,
+        ask: LeaseAsk,
+    ) -> Result<Option<LeaseStanding>, Refusal> {
+        Ok(self.node.lease(lease, ask, HANDED_ON).await?)
+    }
+}
+
+/// Work that may take its time, on a thread where nothing waits for it.
+pub(super) async fn on_own_thread<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Refusal>
+where
+    T: Send + 'static,
+    E: Into<Refusal> + Send + 'static,
+{
+    // It fails only if the work panics, which has spoken for itself, or the member stops.
+    let done = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Stopped)?;
+    done.map_err(Into::into)
 }
 
 /// What an answer begins with, as `status` has it.
@@ -108,11 +137,9 @@ pub(super) fn header(status: &NodeStatus, revision: Revision) -> ResponseHeader 
     }
 }
 
-/// A cluster's id in the 64 bits that etcd has for it.
+/// A cluster's id in the 64 bits that etcd has for it: the first half.
 fn cluster_id(id: u128) -> u64 {
-    let bytes = id.to_be_bytes();
-    let (high, _) = bytes.split_first_chunk().expect("16 bytes hold 8");
-    u64::from_be_bytes(*high)
+    u64::try_from(id >> 64).expect("half of it has 64 bits")
 }
 
 /// etcd's numbers have a sign. No count or revision of the store comes near the bound.
@@ -128,10 +155,4 @@ pub(super) fn needs_leader(metadata: &MetadataMap) -> bool {
 /// Whether a follower may hand the call on.
 pub(super) fn may_forward(metadata: &MetadataMap) -> bool {
     metadata.get(FORWARD).is_none_or(|value| value.as_bytes() != b"never")
-}
-
-pub(super) fn is_learner(status: &NodeStatus) -> bool {
-    let members = status.configuration.iter().flat_map(|known| &known.members);
-    let mut me = members.filter(|(id, _)| **id == status.about.id);
-    me.next().is_some_and(|(_, member)| member.standing == Standing::Learner)
 }

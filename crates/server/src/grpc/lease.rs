@@ -7,7 +7,7 @@ use proto::etcd::etcdserverpb::{
     LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus,
     LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, lease_server,
 };
-use replica::{LeaseAsk, LeaseStanding};
+use replica::LeaseAsk;
 use store::{Command, LEASE_TTL_S_MIN, LeaseId, Outcome, TTL_S_MAX};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -15,9 +15,8 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::gate::{Asks, Gate, REQUEST_TIMEOUT, number};
+use super::gate::{Asks, Gate, number};
 use super::refusal::Refusal;
-use crate::node::WriteOptions;
 
 /// So many answers of one stream wait for its client.
 const RESPONSES_MAX: usize = 16;
@@ -95,7 +94,7 @@ impl lease_server::Lease for Leases {
     ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
         let LeaseTimeToLiveRequest { id, keys } = request.into_inner();
-        let standing = ask(&self.gate, id, LeaseAsk::TimeToLive).await?;
+        let standing = self.gate.lease(LeaseId(id), LeaseAsk::TimeToLive).await?;
         let header = Some(self.gate.header_now());
         let gone = LeaseTimeToLiveResponse { header, id, ttl: -1, ..Default::default() };
         let Some(standing) = standing else { return Ok(Response::new(gone)) };
@@ -116,7 +115,7 @@ impl lease_server::Lease for Leases {
         request: Request<LeaseLeasesRequest>,
     ) -> Result<Response<LeaseLeasesResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
-        self.gate.ready_to_read(false).await?;
+        self.gate.catch_up().await?;
         let leases = self.gate.node().store().leases(None, usize::MAX);
         let leases = leases.iter().map(|lease| LeaseStatus { id: lease.id().0 }).collect();
         let header = Some(self.gate.header_now());
@@ -130,12 +129,6 @@ fn ttl_s(ttl: i64) -> Result<u64, Refusal> {
     if ttl_s > TTL_S_MAX { Err(Refusal::LeaseTtlTooLarge) } else { Ok(ttl_s) }
 }
 
-/// Asks the leader about a lease.
-async fn ask(gate: &Gate, id: i64, ask: LeaseAsk) -> Result<Option<LeaseStanding>, Refusal> {
-    let options = WriteOptions { timeout: REQUEST_TIMEOUT, forward: true };
-    Ok(gate.node().lease(LeaseId(id), ask, options).await?)
-}
-
 /// Answers a stream of keep-alives one by one, in their order.
 async fn keep_alive(
     gate: Arc<Gate>,
@@ -145,7 +138,7 @@ async fn keep_alive(
     while let Some(Ok(LeaseKeepAliveRequest { id })) = requests.next().await {
         // Before the renewal: whoever holds the lease sees nothing newer than what it rests on.
         let header = Some(gate.header_now());
-        let answer = match ask(&gate, id, LeaseAsk::KeepAlive).await {
+        let answer = match gate.lease(LeaseId(id), LeaseAsk::KeepAlive).await {
             // A lease that is gone has no time left; that is no error.
             Ok(standing) => {
                 let ttl = standing.map_or(0, |standing| number(standing.ttl_s));

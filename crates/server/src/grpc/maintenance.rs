@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::gate::{Asks, Gate, REQUEST_TIMEOUT, header, is_learner, number};
+use super::gate::{Asks, Gate, REQUEST_TIMEOUT, header, number, on_own_thread};
 use super::refusal::Refusal;
 use super::snapshot::wrap;
 use crate::http::{Alarm, alarms};
@@ -100,11 +100,10 @@ impl maintenance_server::Maintenance for Maintenance {
         self.gate.admit(request.metadata(), Asks::Voters)?;
         let at = u64::try_from(request.get_ref().revision).map_err(|_| Refusal::Compacted)?;
         let at = Some(Revision(at)).filter(|at| at.0 > 0);
-        self.gate.ready_to_read(true).await?;
+        self.gate.shows_a_state()?;
         let reader = self.gate.node().store().clone();
         let published = reader.published();
-        let hashed = tokio::task::spawn_blocking(move || hash_of(&reader, at)).await;
-        let (hash, hash_revision) = hashed.map_err(|_| Refusal::Stopped)??;
+        let (hash, hash_revision) = on_own_thread(move || hash_of(&reader, at)).await?;
         Ok(Response::new(HashKvResponse {
             header: Some(self.gate.header(published.revision)),
             hash,
@@ -126,7 +125,7 @@ impl maintenance_server::Maintenance for Maintenance {
         self.gate.admit(request.metadata(), Asks::Anybody)?;
         let node = self.gate.node();
         let permit = node.admit_backup().ok_or(Refusal::TooManyRequests)?;
-        self.gate.ready_to_read(true).await?;
+        self.gate.shows_a_state()?;
         let backup = node.backup(REQUEST_TIMEOUT).await.map_err(Refusal::from)?;
         let (sender, responses) = mpsc::channel(BLOBS_MAX);
         tokio::spawn(wrap(pieces(backup, permit), sender));
@@ -192,7 +191,7 @@ fn status_of(status: &NodeStatus, published: &Published) -> StatusResponse {
         raft_applied_index: published.applied_index,
         errors: no_leader.into_iter().chain(alarms).collect(),
         db_size_in_use: stored_bytes,
-        is_learner: is_learner(status),
+        is_learner: status.is_learner(),
         storage_version: API_VERSION.to_owned(),
         db_size_quota: number(replica.memory.limit_bytes),
         downgrade_info: None,

@@ -41,11 +41,9 @@ impl Plain {
     fn not_leader(&self, leader: Option<raft::MemberId>) -> Status {
         let mut refusal = Status::from(Refusal::NotLeader);
         let status = self.gate.node().status();
-        let members = status.configuration.as_ref().map(|known| &known.members);
-        let leader = leader.and_then(|leader| members?.get(&leader));
-        if let Some(address) =
-            leader.and_then(|leader| MetadataValue::try_from(&leader.address).ok())
-        {
+        let leader = leader.and_then(|leader| status.member(leader));
+        let address = leader.and_then(|leader| MetadataValue::try_from(&leader.address).ok());
+        if let Some(address) = address {
             refusal.metadata_mut().insert(LEADER, address);
         }
         refusal
@@ -60,7 +58,7 @@ impl kv_server::Kv for Plain {
         if key.is_empty() {
             return Err(Refusal::EmptyKey.into());
         }
-        self.gate.ready_to_read(false).await?;
+        self.gate.catch_up().await?;
         let (found, revision) = self.gate.node().store().get(&key, None).map_err(Refusal::from)?;
         let found = found.ok_or_else(|| Status::not_found("there is no such key"))?;
         Ok(Response::new(GetResponse {

@@ -3,7 +3,7 @@
 //! etcd's clients look errors up by their text, so a text is never changed. Errors of the layers
 //! below are turned into refusals here and nowhere else, each `match` naming every variant.
 
-use replica::{ChangeRefusal, Failure};
+use replica::{ChangeRefusal, Failure, Unserved};
 use store::{CommandError, ReadError, Refused};
 use tonic::{Code, Status};
 
@@ -112,6 +112,16 @@ impl From<ChangeRefusal> for Refusal {
             ChangeRefusal::QuorumWouldBeLost { .. } | ChangeRefusal::LastVoter => {
                 Refusal::NotEnoughStarted
             }
+        }
+    }
+}
+
+impl From<Unserved> for Refusal {
+    fn from(why: Unserved) -> Refusal {
+        match why {
+            Unserved::NoLeader => Refusal::NoLeader,
+            Unserved::NoState | Unserved::WrongState => Refusal::Unhealthy,
+            Unserved::Removed | Unserved::Stopped => Refusal::Stopped,
         }
     }
 }

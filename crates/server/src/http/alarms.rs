@@ -64,6 +64,11 @@ pub(crate) fn serves_nothing(status: &NodeStatus) -> Option<Alarm> {
     alarms(status).into_iter().find(serves_nothing)
 }
 
+/// Whether this member has a state, and not one that is known to be wrong.
+pub(crate) fn shows_a_state(status: &NodeStatus) -> bool {
+    status.replica.is_some() && serves_nothing(status).is_none()
+}
+
 impl Alarm {
     pub(super) fn name(&self) -> &'static str {
         let place = match self {

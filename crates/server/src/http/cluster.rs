@@ -108,8 +108,7 @@ pub(super) fn member_of(written: &str, status: &NodeStatus) -> Result<MemberId, 
 
 /// A member's id, name and address, as far as they are known.
 pub(super) fn member_json(id: MemberId, status: &NodeStatus) -> Value {
-    let members = status.configuration.as_ref().map(|configuration| &configuration.members);
-    let member = members.and_then(|members| members.get(&id));
+    let member = status.member(id);
     json!({
         "id": id.to_string(),
         "name": member.map(|member| &member.name),

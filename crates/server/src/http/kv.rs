@@ -20,7 +20,7 @@ use store::{
     Put, Revision,
 };
 
-use super::alarms::serves_nothing;
+use super::alarms::shows_a_state;
 use super::body::{self, Format};
 use super::error::{Code, Refusal, unavailable};
 use super::escape::{decode_path, text_or_base64};
@@ -130,7 +130,7 @@ pub(super) async fn await_store(
         Consistency::Stale => {
             // What a wrong state shows, or none, is not old: it is wrong.
             let status = node.status();
-            if status.replica.is_none() || serves_nothing(&status).is_some() {
+            if !shows_a_state(&status) {
                 return Err(unavailable(&status));
             }
             // The age first: what is read after it is no older.

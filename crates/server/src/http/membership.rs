@@ -164,9 +164,7 @@ fn changed(configuration: &Configuration, member: Option<MemberId>) -> Response<
 /// Puts the request to the leader, and its answer before the client.
 async fn hand_on(doors: &Doors, asked: Asked, leader: MemberId) -> Result<Response<Body>, Refusal> {
     let status = &*doors.node.status();
-    let members = status.configuration.as_ref().map(|configuration| &configuration.members);
-    let leader = members.and_then(|members| members.get(&leader));
-    let address = &leader.ok_or_else(|| unavailable(status))?.address;
+    let address = &status.member(leader).ok_or_else(|| unavailable(status))?.address;
     let _turn = doors.ask_turns.take().ok_or_else(Refusal::overloaded)?;
     let path_and_query = asked.uri.path_and_query().map_or(asked.uri.path(), |both| both.as_str());
     let target = path_and_query.to_owned();

@@ -67,7 +67,7 @@ use crate::ask::Turns;
 use crate::config::Config;
 use crate::grpc;
 use crate::node::Node;
-pub(crate) use alarms::{Alarm, alarms, serves_nothing};
+pub(crate) use alarms::{Alarm, alarms, serves_nothing, shows_a_state};
 use error::{Code, Refusal};
 use guard::Guard;
 use leaders_page::LeadersDesk;

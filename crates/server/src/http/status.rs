@@ -68,8 +68,7 @@ async fn look_for_source(
     if !may_ask {
         return nobody("only the leader knows, and it was not to be asked");
     }
-    let members = status.configuration.as_ref().map(|configuration| &configuration.members);
-    let Some(member) = members.and_then(|members| members.get(&leader)) else {
+    let Some(member) = status.member(leader) else {
         return nobody("the leader's address is not known yet");
     };
     Ok(match desk.page(leader, &member.address).await? {
@@ -293,6 +292,5 @@ fn quorum_in_words(peers: &[FollowerStatus], status: &NodeStatus) -> String {
 }
 
 pub(super) fn name_of(id: MemberId, status: &NodeStatus) -> String {
-    let members = status.configuration.as_ref().map(|configuration| &configuration.members);
-    members.and_then(|members| members.get(&id)).map_or(id.to_string(), |found| found.name.clone())
+    status.member(id).map_or(id.to_string(), |found| found.name.clone())
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 use raft::MemberId;
-use replica::{Configuration, Status};
+use replica::{Configuration, Member, Standing, Status};
 
 /// Who this member is: fixed from the moment its data directory is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,16 @@ impl NodeStatus {
     /// Who leads, if known.
     pub fn leader(&self) -> Option<MemberId> {
         self.replica.as_ref().and_then(|replica| replica.leader)
+    }
+
+    /// A member of the cluster, as far as this one knows.
+    pub fn member(&self, id: MemberId) -> Option<&Member> {
+        self.configuration.as_ref()?.members.get(&id)
+    }
+
+    /// Whether this member is a learner.
+    pub fn is_learner(&self) -> bool {
+        self.member(self.about.id).is_some_and(|me| me.standing == Standing::Learner)
     }
 
     /// The reason why this member has stopped, if it has.

@@ -102,7 +102,7 @@ impl election_server::Election for Elections {
         request: Request<LeaderRequest>,
     ) -> Result<Response<LeaderResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
-        self.gate.ready_to_read(false).await?;
+        self.gate.catch_up().await?;
         match first(&self.gate, &request.get_ref().name)? {
             (Some(response), _) => Ok(Response::new(response)),
             (None, _) => Err(Status::unknown("election: no leader")),

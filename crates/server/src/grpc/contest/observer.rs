@@ -35,7 +35,7 @@ async fn tell(
     (name, needs_leader): (&[u8], bool),
     sender: &mpsc::Sender<Result<LeaderResponse, Status>>,
 ) -> Result<(), Refusal> {
-    gate.ready_to_read(false).await?;
+    gate.catch_up().await?;
     let mut told = None;
     loop {
         let (leader, seen_at) = first(gate, name)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::etcd::etcdserverpb::ResponseHeader;
-use replica::{EventFilter, Unserved, WatchEnd, WatchRefusal, WatchRequest};
+use replica::{EventFilter, WatchEnd, WatchRefusal, WatchRequest};
 use store::{
     Command, Compare, KeyRange, LeaseId, Operand, Outcome, Put, PutLifetime, RangeRequest,
     Relation, Revision, Sort, SortBy, Txn, TxnOp, TxnResult,
@@ -12,7 +12,7 @@ use store::{
 use tonic::Status;
 
 use super::session::Session;
-use crate::grpc::gate::Gate;
+use crate::grpc::gate::{Gate, number};
 use crate::grpc::refusal::Refusal;
 use crate::watch::{ConnectionWatches, News, NotWatching, Notices, QUIET_DEFAULT};
 
@@ -60,7 +60,7 @@ pub(super) fn holds(place: &Place) -> Compare {
     Compare {
         range: KeyRange::Single(place.key.clone()),
         relation: Relation::Equal,
-        operand: Operand::CreateRevision(crate::grpc::gate::number(place.revision.0)),
+        operand: Operand::CreateRevision(number(place.revision.0)),
     }
 }
 
@@ -110,7 +110,7 @@ impl Waiting {
             gone(&self.gate, before, seen_at).await?;
         }
         // What was seen here may be old: whether the place is still there is asked of all.
-        self.gate.ready_to_read(false).await?;
+        self.gate.catch_up().await?;
         let (found, revision) =
             self.gate.node().store().get(&self.place().key, None).map_err(Refusal::from)?;
         match found.filter(|found| found.create_revision == self.place().revision) {
@@ -169,14 +169,14 @@ pub(super) async fn changed(
     let mut subscription = match opened {
         Ok(subscription) => subscription,
         Err(NotWatching::Refused(WatchRefusal::Compacted { .. })) => return Ok(()),
+        Err(NotWatching::Refused(WatchRefusal::Unserved(why))) => return Err(why.into()),
         Err(_) => return Err(Refusal::TooManyRequests),
     };
     loop {
         match subscription.next().await {
             Ok(News::Batch(_)) | Err(WatchEnd::Compacted { .. }) => return Ok(()),
             Ok(News::Progress(_) | News::Quiet) => {}
-            Err(WatchEnd::Unserved(Unserved::NoLeader)) => return Err(Refusal::NoLeader),
-            Err(WatchEnd::Unserved(_)) => return Err(Refusal::Stopped),
+            Err(WatchEnd::Unserved(why)) => return Err(why.into()),
         }
     }
 }

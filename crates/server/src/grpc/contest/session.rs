@@ -7,9 +7,8 @@ use replica::LeaseAsk;
 use store::{Command, LeaseId, Outcome};
 use tokio::time::{Instant, sleep_until};
 
-use crate::grpc::gate::{Gate, REQUEST_TIMEOUT};
+use crate::grpc::gate::Gate;
 use crate::grpc::refusal::Refusal;
-use crate::node::WriteOptions;
 
 /// For how long the lease lives of one who brings none, in s.
 const TTL_S: u64 = 60;
@@ -43,7 +42,6 @@ impl Session {
     pub(super) async fn alive<T>(&self, gate: &Gate, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         let Some(interval) = self.keep_alive else { return work.await };
-        let options = WriteOptions { timeout: REQUEST_TIMEOUT, forward: true };
         loop {
             let due = Instant::now() + interval;
             tokio::select! {
@@ -51,7 +49,7 @@ impl Session {
                 () = sleep_until(due) => {
                     // If it fails the next one is tried; if all do the place is lost, and the work
                     // finds that out.
-                    let _ = gate.node().lease(self.lease, LeaseAsk::KeepAlive, options).await;
+                    let _ = gate.lease(self.lease, LeaseAsk::KeepAlive).await;
                 }
             }
         }

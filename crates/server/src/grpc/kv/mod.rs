@@ -14,11 +14,11 @@ use proto::etcd::etcdserverpb::{
     PutResponse, RangeRequest, RangeResponse, RangeStreamResponse, TxnRequest, TxnResponse,
     kv_server,
 };
-use store::{Command, CompactionCause, KeyRange, Limits, Outcome, ReadError, Reader, Revision};
+use store::{Command, CompactionCause, KeyRange, Limits, Outcome, Reader, Revision};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::gate::{Asks, Gate};
+use super::gate::{Asks, Gate, on_own_thread};
 use super::refusal::Refusal;
 
 /// A range is read at once if it has no more keys than this.
@@ -40,13 +40,13 @@ impl Kv {
         let request = request.into_inner();
         let serializable = request::is_serializable(&request);
         let txn = request::txn(request)?;
-        txn.validate(&Limits::default())?;
         let response = if txn.is_read_only() {
+            txn.validate(&Limits::default())?;
             gate.ready_to_read(serializable).await?;
-            let (reader, asked) = (gate.node().store().clone(), txn.clone());
-            on_own_thread(move || reader.txn(&asked)).await??
+            let reader = gate.node().store().clone();
+            on_own_thread(move || reader.txn(&txn)).await?
         } else {
-            match gate.write(Command::Txn(txn.clone())).await? {
+            match gate.write(Command::Txn(txn)).await? {
                 Outcome::Txn(response) => response,
                 other => panic!("a transaction came to {other:?}"),
             }
@@ -142,7 +142,7 @@ impl kv_server::Kv for Kv {
 impl Kv {
     /// A compaction up to revision 0 gives up nothing, and may be had as long as that is so.
     async fn nothing_was_compacted(&self) -> Result<(), Refusal> {
-        self.gate.ready_to_read(false).await?;
+        self.gate.catch_up().await?;
         match self.gate.node().store().published().compact_revision {
             Revision(0) => Ok(()),
             _ => Err(Refusal::Compacted),
@@ -169,12 +169,5 @@ async fn read(
         }
     }
     let reader = reader.clone();
-    Ok(on_own_thread(move || reader.range(&asked)).await??)
-}
-
-async fn on_own_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
-) -> Result<Result<T, ReadError>, Refusal> {
-    // It fails only if the work panics, which has spoken for itself, or the member stops.
-    tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Stopped)
+    on_own_thread(move || reader.range(&asked)).await
 }

@@ -1,5 +1,5 @@
 //! What is asked of the store, read into its words. The checks come in etcd's order, so that a
-//! request with two refusals is told the same one.
+//! request with two things wrong is told the same one.
 
 use std::mem;
 
@@ -51,15 +51,14 @@ fn sort(request: &RangeRequest) -> Result<Sort, Refusal> {
 
 /// Bounds of 0 are none. A lower one below keeps nothing out, an upper one below lets nothing in.
 fn filter(request: &RangeRequest) -> Filter {
-    let min = |bound: i64| Revision(u64::try_from(bound).unwrap_or(0));
-    let max = |bound: i64| Revision(u64::try_from(bound).unwrap_or(0));
+    let bound = |bound: i64| Revision(u64::try_from(bound).unwrap_or(0));
     let lets_nothing_in = request.max_mod_revision < 0 || request.max_create_revision < 0;
-    let min_mod = min(request.min_mod_revision);
+    let min_mod_revision = bound(request.min_mod_revision);
     Filter {
-        min_mod_revision: if lets_nothing_in { Revision(u64::MAX) } else { min_mod },
-        max_mod_revision: max(request.max_mod_revision),
-        min_create_revision: min(request.min_create_revision),
-        max_create_revision: max(request.max_create_revision),
+        min_mod_revision: if lets_nothing_in { Revision(u64::MAX) } else { min_mod_revision },
+        max_mod_revision: bound(request.max_mod_revision),
+        min_create_revision: bound(request.min_create_revision),
+        max_create_revision: bound(request.max_create_revision),
     }
 }
 

@@ -2,15 +2,17 @@
 
 use proto::etcd::etcdserverpb::{ResponseHeader, WatchResponse};
 use proto::etcd::mvccpb::{Event, KeyValue, event::EventType};
-use replica::{Batch, WatchRefusal};
-use store::EventKind;
+use replica::Batch;
+use store::{EventKind, Revision};
 
 use crate::grpc::gate::number;
 use crate::grpc::keys::shown;
-use crate::watch::{NotWatching, WATCHERS_PER_STREAM_MAX};
 
 /// The id of a watch that never was, and of what concerns all watches of a stream.
 pub(super) const NO_WATCH: i64 = -1;
+
+/// Why a watch on keys of which there can be none is refused.
+pub(super) const EMPTY_RANGE: &str = "mvcc: watcher range is empty";
 
 /// It is there from now on.
 pub(super) fn created(header: ResponseHeader, watch_id: i64) -> WatchResponse {
@@ -22,15 +24,21 @@ pub(super) fn refused(header: ResponseHeader, reason: impl Into<String>) -> Watc
     WatchResponse { canceled: true, cancel_reason: reason.into(), ..created(header, NO_WATCH) }
 }
 
+/// It can not be: whoever it is has as many as may be.
+pub(super) fn too_many(header: ResponseHeader, who: &str, watches_max: usize) -> WatchResponse {
+    let reason = format!("etcdserver: too many watches: {who} has {watches_max} at most");
+    refused(header, reason)
+}
+
 /// It is over, because its client wanted that.
 pub(super) fn canceled(header: ResponseHeader, watch_id: i64) -> WatchResponse {
     WatchResponse { header: Some(header), watch_id, canceled: true, ..WatchResponse::default() }
 }
 
 /// It is over: what it is to read next is gone. The header tells no revision: none was told.
-pub(super) fn compacted(header: ResponseHeader, watch_id: i64, oldest: u64) -> WatchResponse {
+pub(super) fn compacted(header: ResponseHeader, watch_id: i64, oldest: Revision) -> WatchResponse {
     let header = ResponseHeader { revision: 0, ..header };
-    WatchResponse { compact_revision: number(oldest), ..canceled(header, watch_id) }
+    WatchResponse { compact_revision: number(oldest.0), ..canceled(header, watch_id) }
 }
 
 /// All up to the header's revision was told.
@@ -58,32 +66,4 @@ fn shown_event(event: &store::Event) -> Event {
         }
     };
     Event { r#type: kind.into(), kv: Some(kv), prev_kv: event.prev.clone().map(shown) }
-}
-
-/// Why the member did not begin a watch: that its past is gone is told in another way.
-pub(super) enum Denied {
-    Compacted { oldest: u64 },
-    Because(String),
-}
-
-impl From<NotWatching> for Denied {
-    fn from(not_watching: NotWatching) -> Denied {
-        let because = |reason: String| Denied::Because(reason);
-        match not_watching {
-            NotWatching::TooManyOnConnection => because(format!(
-                "etcdserver: too many watches: a stream has {WATCHERS_PER_STREAM_MAX} at most"
-            )),
-            NotWatching::Refused(WatchRefusal::TooManyWatchers { watchers_max }) => because(
-                format!("etcdserver: too many watches: this member has {watchers_max} at most"),
-            ),
-            NotWatching::Refused(WatchRefusal::EmptyRange) => {
-                because("mvcc: watcher range is empty".to_owned())
-            }
-            NotWatching::Refused(WatchRefusal::Compacted { compact_revision, .. }) => {
-                Denied::Compacted { oldest: compact_revision.0 }
-            }
-            // The whole stream ends then.
-            NotWatching::Refused(WatchRefusal::Unserved(why)) => because(why.to_string()),
-        }
-    }
 }

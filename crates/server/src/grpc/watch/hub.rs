@@ -11,12 +11,12 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::Status;
 
-use super::answer::{self, Denied, NO_WATCH};
+use super::answer::{self, EMPTY_RANGE, NO_WATCH};
 use super::board::Board;
 use super::request::{self, Wrong};
 use crate::grpc::gate::Gate;
 use crate::grpc::refusal::Refusal;
-use crate::watch::{ConnectionWatches, News, NotWatching, Notices};
+use crate::watch::{ConnectionWatches, News, NotWatching, Notices, WATCHERS_PER_STREAM_MAX};
 
 /// After so long without an event a watch that asked for it is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
@@ -122,13 +122,19 @@ impl Hub {
                 Ok(())
             }
             Err(NotWatching::Refused(WatchRefusal::Unserved(why))) => self.over(why).await,
-            Err(not_watching) => match Denied::from(not_watching) {
-                Denied::Compacted { oldest } => {
-                    self.send(answer::created(header, id)).await?;
-                    self.send(answer::compacted(header, id, oldest)).await
-                }
-                Denied::Because(reason) => self.send(answer::refused(header, reason)).await,
-            },
+            Err(NotWatching::Refused(WatchRefusal::Compacted { compact_revision, .. })) => {
+                self.send(answer::created(header, id)).await?;
+                self.send(answer::compacted(header, id, compact_revision)).await
+            }
+            Err(NotWatching::Refused(WatchRefusal::EmptyRange)) => {
+                self.send(answer::refused(header, EMPTY_RANGE)).await
+            }
+            Err(NotWatching::Refused(WatchRefusal::TooManyWatchers { watchers_max })) => {
+                self.send(answer::too_many(header, "this member", watchers_max)).await
+            }
+            Err(NotWatching::TooManyOnConnection) => {
+                self.send(answer::too_many(header, "a stream", WATCHERS_PER_STREAM_MAX)).await
+            }
         }
     }
 
@@ -164,7 +170,7 @@ impl Hub {
         match end {
             WatchEnd::Compacted { compact_revision, .. } => {
                 let header = self.gate.header(Revision(0));
-                self.send(answer::compacted(header, id, compact_revision.0)).await
+                self.send(answer::compacted(header, id, compact_revision)).await
             }
             WatchEnd::Unserved(why) => self.over(why).await,
         }
@@ -172,13 +178,8 @@ impl Hub {
 
     /// The stream ends, so that the client goes on at another member.
     async fn over(&self, why: Unserved) -> Result<(), Over> {
-        let refusal = match why {
-            Unserved::NoLeader => Refusal::NoLeader,
-            Unserved::NoState | Unserved::WrongState => Refusal::Unhealthy,
-            Unserved::Removed | Unserved::Stopped => Refusal::Stopped,
-        };
         // If this fails the client has gone.
-        let _ = self.sender.send(Err(refusal.into())).await;
+        let _ = self.sender.send(Err(Refusal::from(why).into())).await;
         Err(Over)
     }
 
@@ -201,7 +202,7 @@ impl Wrong {
     fn reason(self) -> &'static str {
         match self {
             Wrong::BeforeAll => Refusal::Compacted.row().1,
-            Wrong::EmptyRange => "mvcc: watcher range is empty",
+            Wrong::EmptyRange => EMPTY_RANGE,
             Wrong::KeyTooLarge => Refusal::RequestTooLarge.row().1,
         }
     }

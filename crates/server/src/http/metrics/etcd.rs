@@ -8,7 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use raft::{FollowerStatus, RoleName};
-use replica::{DispatchCounts, Standing};
+use replica::DispatchCounts;
 
 use super::Row;
 use crate::grpc::API_VERSION;
@@ -48,8 +48,6 @@ fn gauges(status: &NodeStatus) -> Vec<Row<u64>> {
     let Some(replica) = &status.replica else { return Vec::new() };
     let published = &replica.published;
     let stored_bytes = published.live_bytes + published.history_bytes;
-    let me = replica.configuration.members.get(&replica.id);
-    let is_learner = me.is_some_and(|me| me.standing == Standing::Learner);
     vec![
         (
             "etcd_server_has_leader",
@@ -61,7 +59,11 @@ fn gauges(status: &NodeStatus) -> Vec<Row<u64>> {
             "1 if this member leads.",
             u64::from(replica.role == RoleName::Leader),
         ),
-        ("etcd_server_is_learner", "1 if this member is a learner.", u64::from(is_learner)),
+        (
+            "etcd_server_is_learner",
+            "1 if this member is a learner.",
+            u64::from(status.is_learner()),
+        ),
         (
             "etcd_server_proposals_committed_total",
             "The last entry known to be committed.",
