@@ -198,12 +198,8 @@ impl Applier {
 
 /// The outcome of a revocation does not name the lease.
 fn revoked_by(payload: &Bytes) -> Option<LeaseId> {
-    match Command::decode(payload.clone()) {
-        Ok(Command::LeaseRevoke { lease }) => Some(lease),
-        Ok(Command::Once { command, .. }) => match *command {
-            Command::LeaseRevoke { lease } => Some(lease),
-            _ => None,
-        },
+    match Command::decode(payload.clone()).ok()?.itself() {
+        Command::LeaseRevoke { lease } => Some(*lease),
         _ => None,
     }
 }

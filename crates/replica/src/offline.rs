@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use raft::{Entry, EntryKind, MemberId};
-use store::{Command, Condition, KeyRange, Origin, PutLifetime, SettingsChange};
+use store::{
+    AuthChange, Command, Condition, KeyRange, Origin, Permission, PutLifetime, SettingsChange,
+};
 
 use crate::configuration::{Configuration, Member, Standing};
 use crate::entry;
@@ -107,6 +109,46 @@ fn command_fields(command: &Command) -> Vec<(&'static str, String)> {
             fields
         }
         Command::Check => vec![("do", "check".to_owned())],
+        Command::Auth(change) => auth_fields(change),
+        Command::As { principal, command } => {
+            let mut fields = command_fields(command);
+            fields.push(("user", principal.user.to_string()));
+            fields
+        }
+    }
+}
+
+/// What a change of who may do what names; no secret, and nothing that was made of one.
+fn auth_fields(change: &AuthChange) -> Vec<(&'static str, String)> {
+    let named = |what, name: &str| vec![("do", String::from(what)), ("name", name.to_owned())];
+    let pair = |what, user: &str, role: &str| {
+        vec![("do", String::from(what)), ("user", user.to_owned()), ("role", role.to_owned())]
+    };
+    let ranged = |what, role: &str, key: &[u8], range_end: &[u8]| {
+        let mut fields = vec![("do", String::from(what)), ("role", role.to_owned())];
+        fields.extend([("key", shown(key)), ("range_end", shown(range_end))]);
+        fields
+    };
+    match change {
+        AuthChange::Enable => vec![("do", "auth_enable".to_owned())],
+        AuthChange::Disable => vec![("do", "auth_disable".to_owned())],
+        AuthChange::AddUser { name, .. } => named("user_add", name),
+        AuthChange::DeleteUser { name } => named("user_delete", name),
+        AuthChange::SetPassword { name, .. } => named("user_password", name),
+        AuthChange::GrantRole { user, role } => pair("user_grant", user, role),
+        AuthChange::RevokeRole { user, role } => pair("user_revoke", user, role),
+        AuthChange::AddRole { name } => named("role_add", name),
+        AuthChange::DeleteRole { name } => named("role_delete", name),
+        AuthChange::GrantPermission { role, permission } => {
+            let Permission { access, key, range_end } = permission;
+            let mut fields = ranged("role_grant", role, key, range_end);
+            fields.push(("access", format!("{access:?}")));
+            fields
+        }
+        AuthChange::RevokePermission { role, key, range_end } => {
+            ranged("role_revoke", role, key, range_end)
+        }
+        AuthChange::LogIn { principal, .. } => named("log_in", &principal.user),
     }
 }
 

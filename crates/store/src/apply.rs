@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
+use crate::auth::{AuthRefused, Need, Principal};
 use crate::budget::{Budget, VERSION_COST_UNITS};
 use crate::command::{Command, Condition, DecodeError, Put};
 use crate::delete::Delete;
@@ -109,8 +110,7 @@ impl Store {
     /// A store of these keys and sums, published.
     pub(crate) fn with(tree: Tree, state: State) -> Store {
         let tree = Arc::new(tree);
-        let published = state.published();
-        let view = View { tree: Arc::clone(&tree), published, leases: state.ledger.leases.clone() };
+        let view = state.view(&tree);
         tree.pins.sweep_to(state.compact_revision);
         Store {
             sweep: Sweep::done(state.compact_revision),
@@ -160,8 +160,29 @@ impl Store {
             .map_err(|reason| ApplyError::UnknownCommand { index: entry.index, reason })?;
         budget.spend(VERSION_COST_UNITS);
         self.tree.events.set_times(entry.stamp_ms, entry.age_ms);
+        let (who, command) = match command {
+            Command::As { principal, command } => (Some(principal), *command),
+            command => (None, command),
+        };
+        Ok(match self.may(who.as_ref(), &command) {
+            Ok(()) => self.perform(command, entry, budget),
+            Err(refused) => Some(self.refused(Refused::Auth(refused))),
+        })
+    }
+
+    /// Whether somebody may have a command done, here and now (BUGS 20).
+    fn may(&self, who: Option<&Principal>, command: &Command) -> Result<(), AuthRefused> {
+        self.state.auth.check(who, Need::Change(command), &self.state.ledger.leases)
+    }
+
+    fn perform(
+        &mut self,
+        command: Command,
+        entry: &LogEntry,
+        budget: &mut Budget,
+    ) -> Option<Outcome> {
         let (session, age_ms) = (SessionId(entry.index), entry.age_ms);
-        Ok(match command {
+        match command {
             Command::Put { .. }
             | Command::Delete { .. }
             | Command::DeleteRecord { .. }
@@ -196,7 +217,9 @@ impl Store {
             }
             // The hash is told when the entry is over.
             Command::Check => Some(Outcome::Checked { state_hash: 0 }),
-        })
+            Command::Auth(change) => Some(self.state.change_auth(change, entry)),
+            Command::As { .. } => panic!("a command within a command was refused when it was read"),
+        }
     }
 
     /// Does a change, or begins it; an answer is kept for whoever named it.
@@ -361,10 +384,7 @@ impl Store {
     /// Makes everything applied so far visible, in one step: index, revision, hash and counts.
     /// An unfinished entry stays out of it.
     pub fn publish(&mut self) {
-        let published = self.state.published();
-        let leases = self.state.ledger.leases.clone();
-        let view = View { tree: Arc::clone(&self.tree), published, leases };
-        self.view.store(Arc::new(view));
+        self.view.store(Arc::new(self.state.view(&self.tree)));
     }
 
     /// Removes some of what the last published compaction gave up, until the budget is spent;

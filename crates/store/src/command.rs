@@ -10,12 +10,14 @@ use std::fmt;
 use bytes::Bytes;
 use prost::Message;
 
+use crate::auth::{AuthChange, Principal};
 use crate::deadlines::DueKey;
 use crate::key_range::KeyRange;
 use crate::lease::Grant;
 use crate::settings::SettingsChange;
 use crate::types::{LeaseId, Revision, SessionId};
 
+mod auth_wire;
 mod limits;
 mod put;
 mod txn;
@@ -100,6 +102,15 @@ pub enum Command {
     Check,
     /// Changes the replicated settings (rule 4.5).
     ChangeSettings(SettingsChange),
+    /// Changes who may do what.
+    Auth(AuthChange),
+    /// Does a command on somebody's behalf, if that one may have it done at this place in the log.
+    As {
+        /// Who asks.
+        principal: Principal,
+        /// What they ask for: any command but another of this kind.
+        command: Box<Command>,
+    },
 }
 
 /// Why the past before a revision is given up.
@@ -180,7 +191,7 @@ impl Command {
     pub fn grows(&self) -> bool {
         match self {
             Command::Put { .. } | Command::LeaseGrant { .. } => true,
-            Command::Once { command, .. } => command.grows(),
+            Command::Once { command, .. } | Command::As { command, .. } => command.grows(),
             Command::Txn(txn) => txn.may_put(),
             Command::Delete { .. }
             | Command::DeleteRecord { .. }
@@ -190,7 +201,16 @@ impl Command {
             | Command::OpenSession
             | Command::CloseSession { .. }
             | Command::ChangeSettings(_)
+            | Command::Auth(_)
             | Command::Check => false,
+        }
+    }
+
+    /// The command itself, whoever asks for it and under whatever name.
+    pub fn itself(&self) -> &Command {
+        match self {
+            Command::Once { command, .. } | Command::As { command, .. } => command.itself(),
+            command => command,
         }
     }
 
@@ -209,6 +229,8 @@ impl Command {
             | Command::CloseSession { .. }
             | Command::Once { .. }
             | Command::ChangeSettings(_)
+            | Command::Auth(_)
+            | Command::As { .. }
             | Command::Check => false,
         }
     }

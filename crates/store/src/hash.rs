@@ -23,6 +23,10 @@ const KIND_REPLY: u64 = 3;
 const KIND_ONCE_KEY: u64 = 4;
 const KIND_LEASE: u64 = 5;
 const KIND_SETTINGS: u64 = 6;
+const KIND_AUTH: u64 = 7;
+const KIND_USER: u64 = 8;
+const KIND_ROLE: u64 = 9;
+const KIND_LOGIN: u64 = 10;
 
 const LIFETIME_UNBOUNDED: u64 = 0;
 const LIFETIME_LEASE: u64 = 1;
@@ -78,6 +82,46 @@ pub(crate) fn counters_item(revision: Revision, compact_revision: Revision) -> u
 /// The item of the replicated settings.
 pub(crate) fn settings_item(history_age_ms: u64, history_bytes: u64, changed_index: u64) -> u64 {
     item([KIND_SETTINGS, history_age_ms, history_bytes, changed_index])
+}
+
+/// The item of authentication itself. There is none while it was never touched.
+pub(crate) fn auth_item(enabled: bool, revision: u64) -> u64 {
+    item([KIND_AUTH, u64::from(enabled), revision])
+}
+
+/// The item of one user.
+pub(crate) fn user_item(
+    name: &[u8],
+    has_password: u64,
+    password_hash: u64,
+    credentials: u64,
+    roles: u64,
+) -> u64 {
+    item([KIND_USER, bytes(name), has_password, password_hash, credentials, roles])
+}
+
+/// The item of one role.
+pub(crate) fn role_item(name: &[u8], permissions: u64) -> u64 {
+    item([KIND_ROLE, bytes(name), permissions])
+}
+
+/// The item of one login.
+pub(crate) fn login_item(
+    index: u64,
+    user: &[u8],
+    credentials: u64,
+    token_hash: &[u8],
+    age_ms: u64,
+) -> u64 {
+    item([KIND_LOGIN, index, bytes(user), credentials, bytes(token_hash), age_ms])
+}
+
+/// The hash of a list of byte strings, in its order: each one's length and hash, one after the
+/// other.
+pub(crate) fn list<'a>(strings: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let fields = strings.flat_map(|string| [string.len() as u64, bytes(string)]);
+    let list: Vec<u8> = fields.flat_map(u64::to_le_bytes).collect();
+    xxh3_64_with_seed(&list, SEED)
 }
 
 /// Fields are little-endian, eight bytes each, without gaps.

@@ -13,6 +13,7 @@
 //! captures and commands under way have each the table of their own moment, at the cost of a
 //! pointer.
 
+use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -102,6 +103,11 @@ impl Lease {
     /// The keys that are attached to it, in byte order.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &Bytes> {
         self.keys.iter()
+    }
+
+    /// The first of its keys that is not before this one.
+    pub(crate) fn first_key_from(&self, from: &[u8]) -> Option<&Bytes> {
+        self.keys.range::<_, [u8]>((Included(from), Unbounded)).next()
     }
 
     /// It lives to this age even if nobody keeps it alive, ms.

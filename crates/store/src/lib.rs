@@ -75,6 +75,7 @@
 //! | `heads` | how sorted keys are searched |
 //! | `version`, `value` | the versions of a key, the bytes of a version |
 //! | `settings` | what the members agree on beyond the commands |
+//! | `auth` | users and roles, and the one place that says who may do what |
 //! | `events`, `watch` | which keys each revision touched; events for readers |
 //! | `past` | the versions of one key, for readers |
 //! | `watchers` | who watches a key |
@@ -90,6 +91,7 @@
 //! the log says so, and removes what that gave up when its owner calls [`Store::sweep`].
 
 mod apply;
+mod auth;
 mod budget;
 mod command;
 mod deadlines;
@@ -125,6 +127,10 @@ mod watch;
 mod watchers;
 
 pub use apply::{Apply, ApplyError, LogEntry, PIN_PERIOD_MS, Retired, Store};
+pub use auth::{
+    AUTH_BYTES_MAX, Access, Auth, AuthChange, AuthRefused, LOGINS_MAX, Login, NAME_BYTES_MAX, Need,
+    Permission, Principal, ROOT, Role, User,
+};
 pub use budget::{Budget, VERSION_COST_UNITS};
 pub use command::{
     Command, CommandError, CompactionCause, Compare, Condition, DecodeError, EXPIRED_MAX, Limits,

@@ -1,5 +1,6 @@
 //! What an entry did: the answer to whoever proposed it.
 
+use crate::auth::AuthRefused;
 use crate::range::RangeResponse;
 use crate::read::ReadError;
 use crate::settings::Settings;
@@ -103,6 +104,18 @@ pub enum Outcome {
         /// As they are now.
         settings: Settings,
     },
+    /// Who may do what was changed.
+    AuthChanged {
+        /// The store's revision, which that does not raise.
+        revision: Revision,
+    },
+    /// Somebody is logged in.
+    LoggedIn {
+        /// The store's revision, which that does not raise.
+        revision: Revision,
+        /// The entry that did it, by which the login is found.
+        index: u64,
+    },
     /// The state hash, exactly after this entry.
     Checked {
         /// The hash, of version [`crate::STATE_HASH_VERSION`].
@@ -159,6 +172,8 @@ pub enum Refused {
     LeaseExists,
     /// A revision can not be read.
     Unreadable(ReadError),
+    /// Whoever asked may not have it done, or the tables of who may do what can't be changed so.
+    Auth(AuthRefused),
 }
 
 /// What a change was answered when it was done, and where that was.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::auth::{Auth, AuthRefused, Need, Principal};
 use crate::budget::Budget;
 use crate::command::{CompactionCause, Txn};
 use crate::lease::{Lease, Leases};
@@ -69,6 +70,7 @@ pub(crate) struct View {
     pub(crate) tree: Arc<Tree>,
     pub(crate) published: Published,
     pub(crate) leases: Leases,
+    pub(crate) auth: Arc<Auth>,
 }
 
 /// A handle for reading. Clones are cheap, and every thread may have its own. It follows the store
@@ -177,6 +179,18 @@ impl Reader {
     /// The leases after this one, all after `None`, by id; at most so many.
     pub fn leases(&self, after: Option<LeaseId>, limit: usize) -> Vec<Arc<Lease>> {
         self.view.load().leases.after(after).take(limit).cloned().collect()
+    }
+
+    /// Who may do what, as published.
+    pub fn auth(&self) -> Arc<Auth> {
+        Arc::clone(&self.view.load().auth)
+    }
+
+    /// Whether somebody may do something, by what is published; `who` is none for one who showed
+    /// nothing. Of a command the store itself asks again, where the command stands in the log.
+    pub fn check(&self, who: Option<&Principal>, need: Need<'_>) -> Result<(), AuthRefused> {
+        let view = self.view.load();
+        view.auth.check(who, need, &view.leases)
     }
 
     /// A transaction that only reads, all of it of one moment.

@@ -5,13 +5,14 @@
 //! records, specified in `docs/format/store-snapshot.md`:
 //!
 //! ```text
-//!   head: index, hash … │ lease … │ key, its versions │ key … │ events … │ … │ end: counts …
+//!   head: index, hash … │ roles … │ leases … │ key, its versions │ … │ events … │ … │ end: counts …
 //! ```
 //!
 //! Chunks are cuts of that stream at any place, so whoever stores or sends them may choose their
 //! size. A chunk that is lost, doubled, damaged or out of turn is noticed at the latest by the
 //! digest in the end record; and the state hash of what was restored must be the one in the head.
 
+mod auth;
 mod builder;
 mod capture;
 mod error;

@@ -1,13 +1,17 @@
 //! The numbers and tables beside the keys.
 
+use std::sync::Arc;
+
 use crate::apply::LogEntry;
+use crate::auth::{Auth, AuthChange};
 use crate::command::CompactionCause;
 use crate::hash;
 use crate::ledger::Ledger;
 use crate::once::Once;
 use crate::outcome::{Outcome, Refused};
-use crate::read::{Kept, Published, ReadError};
+use crate::read::{Kept, Published, ReadError, View};
 use crate::settings::Settings;
+use crate::tree::Tree;
 use crate::types::Revision;
 
 /// What the entries applied so far add up to, beside the keys themselves.
@@ -26,6 +30,7 @@ pub(crate) struct State {
     /// What the event log took after the last entry that was applied in full.
     pub(crate) event_bytes: u64,
     pub(crate) once: Once,
+    pub(crate) auth: Arc<Auth>,
 }
 
 impl State {
@@ -42,6 +47,7 @@ impl State {
             ledger: Ledger::default(),
             event_bytes: 0,
             once: Once::default(),
+            auth: Arc::default(),
         }
     }
 
@@ -74,6 +80,18 @@ impl State {
         Outcome::Compacted { revision, compact_revision: self.compact_revision }
     }
 
+    /// Changes who may do what.
+    pub(crate) fn change_auth(&mut self, change: AuthChange, entry: &LogEntry) -> Outcome {
+        let logs_in = matches!(change, AuthChange::LogIn { .. });
+        let changed = Arc::make_mut(&mut self.auth).change(change, entry.index, entry.age_ms);
+        let revision = self.revision;
+        match changed {
+            Err(refused) => Outcome::Refused { revision, reason: Refused::Auth(refused) },
+            Ok(()) if logs_in => Outcome::LoggedIn { revision, index: entry.index },
+            Ok(()) => Outcome::AuthChanged { revision },
+        }
+    }
+
     /// Which revisions can be read.
     pub(crate) fn kept(&self) -> Kept {
         Kept { newest: self.revision, compact_revision: self.compact_revision }
@@ -83,7 +101,7 @@ impl State {
         let counters = hash::counters_item(self.revision, self.compact_revision);
         let keys = self.ledger.tally.hash;
         let (leases, once) = (self.ledger.leases.hash(), self.once.tally().hash);
-        let parts = [keys, leases, once, self.settings.item()];
+        let parts = [keys, leases, once, self.settings.item(), self.auth.hash()];
         parts.into_iter().fold(counters, u64::wrapping_add)
     }
 
@@ -95,7 +113,17 @@ impl State {
     pub(crate) fn retained_bytes(&self) -> u64 {
         let live = self.ledger.tally.live_cost_bytes();
         let (leases, once) = (self.ledger.leases.bytes(), self.once.cost_bytes());
-        live + self.history_bytes() + leases + once
+        live + self.history_bytes() + leases + once + self.auth.bytes()
+    }
+
+    /// What readers are to see, over these keys.
+    pub(crate) fn view(&self, tree: &Arc<Tree>) -> View {
+        View {
+            tree: Arc::clone(tree),
+            published: self.published(),
+            leases: self.ledger.leases.clone(),
+            auth: Arc::clone(&self.auth),
+        }
     }
 
     pub(crate) fn published(&self) -> Published {

@@ -13,13 +13,13 @@ use bytes::Bytes;
 use store::{
     Apply, BeforeHistory, Budget, Command, CompactionCause, Condition, DueKey, EventPosition,
     EventsRequest, FieldsRequest, Filter, Grant, HistoryRequest, KeyRange, LeaseId, Limits,
-    LogEntry, OnceLimits, Origin, Pinned, Put, PutLifetime, RangeRequest, Reader, Record, Restore,
+    LogEntry, Need, OnceLimits, Origin, Pinned, Principal, Put, PutLifetime, RangeRequest, Reader, Record, Restore,
     Revision, SessionId, SettingsChange, Sort, Store,
 };
 use support::show::{
     show, show_events, show_fields, show_history, show_lease, show_outcome, show_range, show_txn,
 };
-use support::txn_text;
+use support::{auth_text, txn_text};
 
 #[test]
 fn scripts() {
@@ -29,7 +29,7 @@ fn scripts() {
         .map(|entry| entry.expect("a directory lists its entries").path())
         .collect();
     paths.sort();
-    assert!(paths.len() >= 122, "scripts are missing from {}", scripts.display());
+    assert!(paths.len() >= 130, "scripts are missing from {}", scripts.display());
     for path in paths {
         goldenscript::run(&mut World::new(), &path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -321,6 +321,26 @@ enum Verb {
         #[arg(key)]
         max_create: Option<u64>,
     },
+    /// What follows is asked by this user, or by nobody.
+    As { user: Option<String> },
+    /// Changes who may do what; `auth` alone shows all of it.
+    Auth { change: Option<String> },
+    /// Whether the asking user may read keys, or with `lease=` be told those of a lease; with
+    /// `root`, what only root may.
+    May {
+        start: Option<String>,
+        end: Option<String>,
+        #[arg(key)]
+        prefix: Option<String>,
+        #[arg(key)]
+        from: Option<String>,
+        #[arg(key)]
+        lease: Option<i64>,
+        #[arg(key, optional)]
+        root: bool,
+    },
+    /// The login that an entry made.
+    Login { index: u64 },
     /// What readers see in numbers.
     Published,
     /// What is applied, published or not.
@@ -333,6 +353,7 @@ struct World {
     reader: Reader,
     next: LogEntry,
     pinned: Option<Pinned>,
+    who: Option<Principal>,
 }
 
 impl World {
@@ -344,7 +365,7 @@ impl World {
         let store = Store::with_limits(limits);
         let reader = store.reader();
         let next = LogEntry { index: 1, term: 1, stamp_ms: 1_000, age_ms: 0, command: None };
-        World { store, reader, next, pinned: None }
+        World { store, reader, next, pinned: None, who: None }
     }
 
     /// Applies a command as the next entry, within one turn of `units`.
@@ -373,6 +394,10 @@ impl World {
         let command = match origin {
             Some(origin) => Command::Once { origin, command: Box::new(change) },
             None => change,
+        };
+        let command = match self.who.clone() {
+            Some(principal) => Command::As { principal, command: Box::new(command) },
+            None => command,
         };
         let outcome = self.write(&command, units)?;
         self.publish_unless(publish);
@@ -556,6 +581,9 @@ impl goldenscript::Runner for World {
                     return Ok(format!("refused: {refused}\n"));
                 }
                 if txn.is_read_only() {
+                    if let Err(refused) = self.reader.check(self.who.as_ref(), Need::ReadTxn(&txn)) {
+                        return Ok(format!("no: {refused}\n"));
+                    }
                     return Ok(format!("read: {}", show_txn(&self.reader.txn(&txn)?)));
                 }
                 let origin = origin(*session, *seq, *acked, once)?;
@@ -565,6 +593,36 @@ impl goldenscript::Runner for World {
                 let change =
                     SettingsChange { history_age_ms: *age, history_bytes: *bytes, seed: *seed };
                 self.change(Command::ChangeSettings(change), None, None, None)
+            }
+            Verb::As { user } => {
+                let auth = self.reader.auth();
+                self.who = user.as_deref().map(|user| auth_text::principal(user, &auth));
+                Ok(String::new())
+            }
+            Verb::Auth { change: None } => Ok(auth_text::show(&self.reader.auth())),
+            Verb::Auth { change: Some(text) } => {
+                let change = auth_text::read(text, &self.reader.auth())?;
+                self.change(Command::Auth(change), None, None, None)
+            }
+            Verb::May { start, end, prefix, from, lease, root } => {
+                let found = lease.map(|lease| self.reader.lease(LeaseId(lease)));
+                let found = found.map(|found| found.ok_or("there is no such lease")).transpose()?;
+                let range = match (&found, root) {
+                    (None, false) => Some(key_range(start, end, prefix, from)?),
+                    _ => None,
+                };
+                let need = match (&found, &range) {
+                    (Some(lease), _) => Need::KeysOf(lease),
+                    (None, Some(range)) => Need::Read(range),
+                    (None, None) => Need::Root,
+                };
+                let may = self.reader.check(self.who.as_ref(), need);
+                Ok(may.map_or_else(|refused| format!("no: {refused}\n"), |()| "yes\n".into()))
+            }
+            Verb::Login { index } => {
+                let auth = self.reader.auth();
+                let login = auth.login(*index).map(|login| login.principal.user.to_string());
+                Ok(login.map_or("none\n".into(), |user| format!("{user}\n")))
             }
             Verb::Window { leaving, at_age } => Ok(self.window(*leaving, *at_age)),
             Verb::Lift => {

@@ -6,6 +6,7 @@ use std::fmt;
 use prost::Message;
 
 use super::{Command, Origin, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, wire};
+use crate::auth::{AuthChange, NAME_BYTES_MAX, PASSWORD_HASH_BYTES_MAX};
 use crate::key_range::KeyRange;
 use crate::lease::TTL_S_MAX;
 use crate::settings::SettingsError;
@@ -56,6 +57,11 @@ impl Command {
                 keys.iter().try_for_each(|due| limits.check_key(&due.key))
             }
             Command::ChangeSettings(change) => change.validate().map_err(CommandError::Setting),
+            Command::Auth(change) => limits.check_auth(change),
+            Command::As { command, .. } if matches!(**command, Command::As { .. }) => {
+                Err(CommandError::TooDeep)
+            }
+            Command::As { command, .. } => command.validate_parts(limits),
             Command::Compact { .. }
             | Command::LeaseGrant { .. }
             | Command::LeaseRevoke { .. }
@@ -106,6 +112,43 @@ impl Limits {
             return Err(CommandError::EmptyKey);
         }
         self.check_bound(key)
+    }
+
+    fn check_auth(&self, change: &AuthChange) -> Result<(), CommandError> {
+        let names: &[&str] = match change {
+            AuthChange::Enable | AuthChange::Disable => &[],
+            AuthChange::AddUser { name, .. }
+            | AuthChange::DeleteUser { name }
+            | AuthChange::SetPassword { name, .. }
+            | AuthChange::AddRole { name }
+            | AuthChange::DeleteRole { name } => &[name],
+            AuthChange::GrantRole { user, role } | AuthChange::RevokeRole { user, role } => {
+                &[user, role]
+            }
+            AuthChange::GrantPermission { role, .. }
+            | AuthChange::RevokePermission { role, .. } => &[role],
+            AuthChange::LogIn { principal, .. } => &[&principal.user],
+        };
+        if names.iter().any(|name| name.is_empty() || name.len() > NAME_BYTES_MAX) {
+            return Err(CommandError::WrongName);
+        }
+        match change {
+            AuthChange::AddUser { password_hash: Some(hash), .. }
+            | AuthChange::SetPassword { password_hash: Some(hash), .. }
+                if hash.len() > PASSWORD_HASH_BYTES_MAX =>
+            {
+                Err(CommandError::WrongName)
+            }
+            AuthChange::GrantPermission { permission, .. } => {
+                self.check_bound(&permission.key)?;
+                self.check_bound(&permission.range_end)
+            }
+            AuthChange::RevokePermission { key, range_end, .. } => {
+                self.check_bound(key)?;
+                self.check_bound(range_end)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The bound of a range may be empty: it then stands for the first key.
@@ -162,6 +205,9 @@ pub enum CommandError {
     },
     /// A setting is out of its bounds.
     Setting(SettingsError),
+    /// The name of a user or role has 1 to [`NAME_BYTES_MAX`] bytes, and what is kept of a password
+    /// at most [`PASSWORD_HASH_BYTES_MAX`].
+    WrongName,
     /// The command is longer than [`Limits::request_bytes_max`].
     RequestTooLarge {
         /// Its encoded length.
@@ -212,6 +258,9 @@ impl fmt::Display for CommandError {
                 )
             }
             CommandError::Setting(error) => error.fmt(f),
+            CommandError::WrongName => {
+                write!(f, "the name of a user or role has 1 to {NAME_BYTES_MAX} bytes")
+            }
             CommandError::RequestTooLarge { bytes, bytes_max } => {
                 write!(f, "the request has {bytes} bytes; at most {bytes_max} are allowed")
             }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{CompactionCause, Condition, DecodeError, Origin, PutLifetime, txn_wire};
+use super::{CompactionCause, Condition, DecodeError, Origin, PutLifetime, auth_wire, txn_wire};
 use crate::deadlines::DueKey;
 use crate::key_range::KeyRange;
 use crate::lease::Grant;
@@ -12,7 +12,7 @@ use crate::types::{LeaseId, Revision, SessionId};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Command {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15")]
     kind: Option<Kind>,
 }
 
@@ -44,6 +44,10 @@ enum Kind {
     DeleteRecord(DeleteRecord),
     #[prost(message, tag = "13")]
     ChangeSettings(ChangeSettings),
+    #[prost(message, tag = "14")]
+    Auth(auth_wire::Change),
+    #[prost(message, tag = "15")]
+    As(As),
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -198,6 +202,15 @@ struct Once {
     command: Bytes,
 }
 
+#[derive(Clone, PartialEq, prost::Message)]
+struct As {
+    #[prost(message, optional, tag = "1")]
+    principal: Option<auth_wire::Principal>,
+    /// An encoded `Command`.
+    #[prost(bytes = "bytes", tag = "2")]
+    command: Bytes,
+}
+
 #[derive(Clone, PartialEq, prost::Oneof)]
 enum WireOrigin {
     #[prost(message, tag = "1")]
@@ -246,6 +259,10 @@ impl From<&super::Command> for Command {
                 Kind::Once(Once { origin: Some(origin.into()), command: command.encode() })
             }
             super::Command::Check => Kind::Check(Empty {}),
+            super::Command::Auth(change) => Kind::Auth(change.into()),
+            super::Command::As { principal, command } => {
+                Kind::As(As { principal: Some(principal.into()), command: command.encode() })
+            }
             super::Command::LeaseGrant { lease, ttl_s } => {
                 Kind::LeaseGrant(LeaseGrant { lease: lease.0, ttl_s })
             }
@@ -275,6 +292,8 @@ impl TryFrom<Command> for super::Command {
             }
             Kind::Once(once) => once.try_into()?,
             Kind::Check(Empty {}) => super::Command::Check,
+            Kind::Auth(change) => super::Command::Auth(change.try_into()?),
+            Kind::As(asked) => asked.try_into()?,
             Kind::Compact(Compact { revision, cause }) => {
                 let cause = cause_of(cause).ok_or(DecodeError::UnknownKind)?;
                 super::Command::Compact { revision: Revision(revision), cause }
@@ -368,6 +387,21 @@ impl TryFrom<Once> for super::Command {
             return Err(DecodeError::Misplaced);
         }
         Ok(super::Command::Once { origin, command })
+    }
+}
+
+impl TryFrom<As> for super::Command {
+    type Error = DecodeError;
+
+    fn try_from(asked: As) -> Result<super::Command, DecodeError> {
+        let principal = asked.principal.ok_or(DecodeError::UnknownKind)?.into();
+        // Told from the outside first, as in `Once`.
+        let inner = Command::decode(asked.command.clone()).map_err(|_| DecodeError::Malformed)?;
+        if matches!(inner.kind, Some(Kind::As(_))) {
+            return Err(DecodeError::Misplaced);
+        }
+        let command = Box::new(super::Command::decode(asked.command)?);
+        Ok(super::Command::As { principal, command })
     }
 }
 

@@ -180,6 +180,7 @@ impl WireRefused {
             Refused::KeyNotFound => Reason::KeyNotFound(WireEmpty {}),
             Refused::LeaseNotFound => Reason::LeaseNotFound(WireEmpty {}),
             Refused::LeaseExists => Reason::LeaseExists(WireEmpty {}),
+            Refused::Auth(refused) => panic!("{refused} is said before a change is begun"),
             Refused::Unreadable(ReadError::FutureRevision { requested, newest }) => {
                 Reason::Future(beyond(requested, newest))
             }

@@ -1,9 +1,11 @@
 //! The store that a stream of records describes, checked record by record.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::auth::Tables;
 use super::history::{Ages, History};
 use super::wire;
 use super::{SNAPSHOT_FORMAT, SnapshotError};
@@ -30,6 +32,7 @@ pub(super) struct Builder {
     compacted_for: CompactionCause,
     tree: Tree,
     ledger: Ledger,
+    auth: Tables,
     last_lease: Option<LeaseId>,
     /// The key that was read last; the next record may bring more of its versions.
     open: Option<(Bytes, Versions)>,
@@ -65,6 +68,7 @@ impl Builder {
             compacted_for,
             tree: Tree::new(),
             ledger: Ledger::default(),
+            auth: Tables::new(head.auth)?,
             last_lease: None,
             open: None,
             last: None,
@@ -75,6 +79,26 @@ impl Builder {
             last_session: None,
             last_once_key: None,
         })
+    }
+
+    pub(super) fn read_user(&mut self, record: wire::User) -> Result<(), SnapshotError> {
+        self.still_auth()?;
+        self.auth.read_user(record)
+    }
+
+    pub(super) fn read_role(&mut self, record: wire::Role) -> Result<(), SnapshotError> {
+        self.still_auth()?;
+        self.auth.read_role(record)
+    }
+
+    pub(super) fn read_login(&mut self, record: wire::Login) -> Result<(), SnapshotError> {
+        self.still_auth()?;
+        self.auth.read_login(record, &self.head)
+    }
+
+    fn still_auth(&self) -> Result<(), SnapshotError> {
+        let is_first = self.last_lease.is_none() && self.versions == 0 && !self.keys_over;
+        in_order(is_first, "users, roles and logins come first")
     }
 
     pub(super) fn read_lease(&mut self, record: wire::Lease) -> Result<(), SnapshotError> {
@@ -228,7 +252,8 @@ impl Builder {
         let once_keys = self.once.key_count() as u64;
         let leases = self.ledger.leases.len() as u64;
         let counts = (self.versions, sessions, once_keys, self.history.events, leases);
-        if (end.versions, end.sessions, end.once_keys, end.events, end.leases) != counts {
+        let told = (end.versions, end.sessions, end.once_keys, end.events, end.leases);
+        if told != counts || end.auth_rows != self.auth.rows() {
             return Err(SnapshotError::WrongCount);
         }
         if end.digest != digest {
@@ -252,6 +277,7 @@ impl Builder {
             ledger: self.ledger,
             event_bytes: self.tree.events.bytes(),
             once: self.once,
+            auth: Arc::new(self.auth.into_auth()),
         };
         let (expected, found) = (head.state_hash, state.hash());
         if head.hash_version == STATE_HASH_VERSION && expected != found {

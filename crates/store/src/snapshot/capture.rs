@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::auth;
 use super::wire::{self, Kind, Record};
 use super::{LENGTH_BYTES, RECORD_BYTES_MAX, SNAPSHOT_FORMAT};
 use crate::command::wire::cause_number;
@@ -59,6 +60,8 @@ pub struct Capture {
 #[derive(Debug)]
 enum Stage {
     Head,
+    /// The row of the tables of who may do what that this leads to, and later ones.
+    Auth(auth::Cursor),
     /// Leases after this one; all of them at first.
     Leases(Option<LeaseId>),
     Keys(Position),
@@ -138,8 +141,15 @@ impl Capture {
         match &self.stage {
             Stage::Head => {
                 self.write(Kind::Head(head(&self.state)));
-                self.stage = Stage::Leases(None);
+                self.stage = Stage::Auth(auth::Cursor::default());
             }
+            Stage::Auth(cursor) => match cursor.row(&self.state.auth) {
+                Some((row, next)) => {
+                    self.write(row);
+                    self.stage = Stage::Auth(next);
+                }
+                None => self.stage = Stage::Leases(None),
+            },
             Stage::Leases(after) => {
                 let next = self.write_lease(*after);
                 let first = Position { key: Box::default(), after: Revision(0) };
@@ -269,6 +279,7 @@ impl Capture {
             once_keys: self.state.once.key_count() as u64,
             events: self.events,
             leases: self.state.ledger.leases.len() as u64,
+            auth_rows: self.state.auth.rows(),
         }
     }
 
@@ -350,6 +361,7 @@ fn head(state: &State) -> wire::Head {
         has_events: true,
         settings: Some(settings(&state.settings)),
         compacted_for: cause_number(state.compacted_for),
+        auth: auth::head(&state.auth),
     }
 }
 

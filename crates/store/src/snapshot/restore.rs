@@ -94,6 +94,9 @@ impl Restore {
             (Some(_), Kind::Head(_)) => {
                 return Err(SnapshotError::OutOfOrder { rule: "there is one head" });
             }
+            (Some(builder), Kind::User(user)) => builder.read_user(user)?,
+            (Some(builder), Kind::Role(role)) => builder.read_role(role)?,
+            (Some(builder), Kind::Login(login)) => builder.read_login(login)?,
             (Some(builder), Kind::Lease(lease)) => builder.read_lease(lease)?,
             (Some(builder), Kind::Key(key)) => builder.read_key(key)?,
             (Some(builder), Kind::Events(events)) => builder.read_events(events)?,

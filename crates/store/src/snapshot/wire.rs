@@ -8,7 +8,7 @@ use crate::types::LeaseId;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Record {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub(super) kind: Option<Kind>,
 }
 
@@ -28,6 +28,12 @@ pub(super) enum Kind {
     Events(Events),
     #[prost(message, tag = "7")]
     Lease(Lease),
+    #[prost(message, tag = "8")]
+    User(User),
+    #[prost(message, tag = "9")]
+    Role(Role),
+    #[prost(message, tag = "10")]
+    Login(Login),
 }
 
 /// The first record: the store's own numbers.
@@ -57,6 +63,65 @@ pub(super) struct Head {
     pub(super) settings: Option<Settings>,
     #[prost(uint32, tag = "12")]
     pub(super) compacted_for: u32,
+    /// None while nobody has set any.
+    #[prost(message, optional, tag = "13")]
+    pub(super) auth: Option<Auth>,
+}
+
+/// Who may do what, but for the tables.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(super) struct Auth {
+    #[prost(bool, tag = "1")]
+    pub(super) enabled: bool,
+    #[prost(uint64, tag = "2")]
+    pub(super) revision: u64,
+}
+
+/// A user, with the names of the roles in ascending order.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct User {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, optional, tag = "2")]
+    pub(super) password_hash: Option<String>,
+    #[prost(uint64, tag = "3")]
+    pub(super) credentials: u64,
+    #[prost(string, repeated, tag = "4")]
+    pub(super) roles: Vec<String>,
+}
+
+/// A role, with its permissions by key and end of range.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Role {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) permissions: Vec<Permission>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Permission {
+    #[prost(uint32, tag = "1")]
+    pub(super) access: u32,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) key: Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) range_end: Bytes,
+}
+
+/// A login, by the index of the entry that made it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Login {
+    #[prost(uint64, tag = "1")]
+    pub(super) index: u64,
+    #[prost(string, tag = "2")]
+    pub(super) user: String,
+    #[prost(uint64, tag = "3")]
+    pub(super) credentials: u64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(super) token_hash: Vec<u8>,
+    #[prost(uint64, tag = "5")]
+    pub(super) age_ms: u64,
 }
 
 /// The replicated settings.
@@ -192,6 +257,9 @@ pub(super) struct End {
     pub(super) events: u64,
     #[prost(uint64, tag = "6")]
     pub(super) leases: u64,
+    /// Users, roles and logins together.
+    #[prost(uint64, tag = "7")]
+    pub(super) auth_rows: u64,
 }
 
 impl Lifetime {

@@ -33,6 +33,7 @@ pub(crate) fn show_outcome(outcome: &Outcome) -> String {
             Refused::LeaseNotFound => format!("refused at {revision}: lease not found\n"),
             Refused::LeaseExists => format!("refused at {revision}: lease exists\n"),
             Refused::Unreadable(error) => format!("refused at {revision}: {error}\n"),
+            Refused::Auth(refused) => format!("refused at {revision}: {refused}\n"),
         },
         Outcome::Compacted { revision, compact_revision } => {
             format!("compacted to {compact_revision} at {revision}\n")
@@ -60,6 +61,8 @@ pub(crate) fn show_outcome(outcome: &Outcome) -> String {
             let by = format!("changed by entry {changed_index}");
             format!("history of {history_age_ms} ms, {history_bytes} bytes; {by}\n")
         }
+        Outcome::AuthChanged { revision } => format!("changed at {revision}\n"),
+        Outcome::LoggedIn { revision, index } => format!("login {index} at {revision}\n"),
         Outcome::Checked { state_hash } => format!("hash {state_hash:016x}\n"),
     }
 }
