@@ -1,6 +1,5 @@
 //! What a member's log holds, in words.
 
-use bytes::Bytes;
 use raft::{Entry, EntryKind, MemberId};
 use store::{
     AuthChange, Command, Condition, KeyRange, Origin, Permission, PutLifetime, SettingsChange,
@@ -99,13 +98,7 @@ fn command_fields(command: &Command) -> Vec<(&'static str, String)> {
         }
         Command::Once { origin, command } => {
             let mut fields = command_fields(command);
-            match origin {
-                Origin::Session { session, seq, .. } => {
-                    fields.push(("session", session.0.to_string()));
-                    fields.push(("seq", seq.to_string()));
-                }
-                Origin::Key(key) => fields.push(("idempotency_key", shown(key))),
-            }
+            fields.extend(origin_fields(origin));
             fields
         }
         Command::Check => vec![("do", "check".to_owned())],
@@ -115,6 +108,15 @@ fn command_fields(command: &Command) -> Vec<(&'static str, String)> {
             fields.push(("user", principal.user.to_string()));
             fields
         }
+    }
+}
+
+fn origin_fields(origin: &Origin) -> Vec<(&'static str, String)> {
+    match origin {
+        Origin::Session { session, seq, .. } => {
+            vec![("session", session.0.to_string()), ("seq", seq.to_string())]
+        }
+        Origin::Key(key) => vec![("idempotency_key", shown(key))],
     }
 }
 
@@ -205,7 +207,7 @@ fn configuration_fields(configuration: &Configuration) -> Vec<(&'static str, Str
     vec![("cluster_id", cluster_id), ("members", members.join("; "))]
 }
 
-fn shown(bytes: &Bytes) -> String {
+fn shown(bytes: &[u8]) -> String {
     let (start, rest) = bytes.split_at(bytes.len().min(SHOWN_BYTES_MAX));
     let text = start.escape_ascii().to_string();
     if rest.is_empty() { text } else { format!("{text}… ({} bytes)", bytes.len()) }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -31,6 +31,8 @@ pub(crate) struct Question {
     pub(crate) body: Bytes,
     /// Whether the member that is asked may have the leader answer.
     pub(crate) hand_on: bool,
+    /// On whose behalf, as a header says it.
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 /// Why there is no answer.
@@ -79,6 +81,9 @@ pub(crate) async fn ask(
     if !question.hand_on {
         request = request.header(FORWARD_HEADER, "never");
     }
+    if let Some(authorization) = question.authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
     let request = request.body(Full::new(question.body)).map_err(|error| not_sent(&error))?;
     let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
     let status = response.status();
@@ -90,13 +95,19 @@ impl Question {
     /// Of a change, as a client would send it: the leader answers it.
     pub(crate) fn post(target: impl Into<String>, body: &serde_json::Value) -> Question {
         let body = Bytes::from(body.to_string());
-        Question { method: Method::POST, target: target.into(), body, hand_on: true }
+        Question {
+            method: Method::POST,
+            target: target.into(),
+            body,
+            hand_on: true,
+            authorization: None,
+        }
     }
 
     /// Of a page.
     pub(crate) fn get(target: impl Into<String>) -> Question {
         let (method, target) = (Method::GET, target.into());
-        Question { method, target, body: Bytes::new(), hand_on: false }
+        Question { method, target, body: Bytes::new(), hand_on: false, authorization: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The shell around a replica: doors, peers, configuration.
 
+mod access;
 mod ask;
 pub mod config;
 mod grpc;

@@ -285,6 +285,8 @@ impl Oracle {
             Outcome::Nothing
             | Outcome::TableFull
             | Outcome::Checked { .. }
+            | Outcome::AuthChanged { .. }
+            | Outcome::LoggedIn { .. }
             | Outcome::Expired { .. } => {
                 panic!("oracle: a write was answered with {outcome:?}")
             }

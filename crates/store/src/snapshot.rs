@@ -5,7 +5,7 @@
 //! records, specified in `docs/format/store-snapshot.md`:
 //!
 //! ```text
-//!   head: index, hash … │ roles … │ leases … │ key, its versions │ … │ events … │ … │ end: counts …
+//!   head: index, hash … │ roles … │ leases … │ key, its versions │ … │ events … │ … │ end …
 //! ```
 //!
 //! Chunks are cuts of that stream at any place, so whoever stores or sends them may choose their

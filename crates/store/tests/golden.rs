@@ -13,9 +13,10 @@ use bytes::Bytes;
 use store::{
     Apply, BeforeHistory, Budget, Command, CompactionCause, Condition, DueKey, EventPosition,
     EventsRequest, FieldsRequest, Filter, Grant, HistoryRequest, KeyRange, LeaseId, Limits,
-    LogEntry, Need, OnceLimits, Origin, Pinned, Principal, Put, PutLifetime, RangeRequest, Reader, Record, Restore,
-    Revision, SessionId, SettingsChange, Sort, Store,
+    LogEntry, Need, OnceLimits, Origin, Pinned, Principal, Put, PutLifetime, RangeRequest, Reader,
+    Record, Restore, Revision, SessionId, SettingsChange, Sort, Store,
 };
+use support::args::{bytes, condition, key_range, named, origin, unhex};
 use support::show::{
     show, show_events, show_fields, show_history, show_lease, show_outcome, show_range, show_txn,
 };
@@ -581,7 +582,8 @@ impl goldenscript::Runner for World {
                     return Ok(format!("refused: {refused}\n"));
                 }
                 if txn.is_read_only() {
-                    if let Err(refused) = self.reader.check(self.who.as_ref(), Need::ReadTxn(&txn)) {
+                    if let Err(refused) = self.reader.check(self.who.as_ref(), Need::ReadTxn(&txn))
+                    {
                         return Ok(format!("no: {refused}\n"));
                     }
                     return Ok(format!("read: {}", show_txn(&self.reader.txn(&txn)?)));
@@ -789,65 +791,4 @@ impl goldenscript::Runner for World {
             )),
         }
     }
-}
-
-fn condition(revision: Option<u64>, exists: bool) -> Option<Condition> {
-    let revision = revision.map(|revision| Condition::ModRevision(Revision(revision)));
-    revision.or(exists.then_some(Condition::Exists))
-}
-
-fn origin(
-    session: Option<u64>,
-    seq: Option<u64>,
-    acked: Option<u64>,
-    once: &Option<String>,
-) -> Result<Option<Origin>, Box<dyn Error>> {
-    Ok(match (session, seq, once) {
-        (Some(session), Some(seq), None) => {
-            let (session, acked_below) = (SessionId(session), acked.unwrap_or(0));
-            Some(Origin::Session { session, seq, acked_below })
-        }
-        (None, None, Some(key)) => Some(Origin::Key(bytes(key)?)),
-        (None, None, None) => None,
-        _ => return Err("a change has session= and seq=, or once=, or neither".into()),
-    })
-}
-
-fn key_range(
-    start: &Option<String>,
-    end: &Option<String>,
-    prefix: &Option<String>,
-    from: &Option<String>,
-) -> Result<KeyRange, Box<dyn Error>> {
-    Ok(match (start, end, prefix, from) {
-        (Some(key), None, None, None) => KeyRange::Single(bytes(key)?),
-        (Some(start), Some(end), None, None) => {
-            KeyRange::Between { start: bytes(start)?, end: bytes(end)? }
-        }
-        (None, None, Some(prefix), None) => KeyRange::Prefix(bytes(prefix)?),
-        (None, None, None, Some(from)) => KeyRange::From(bytes(from)?),
-        (None, None, None, None) => KeyRange::all(),
-        _ => return Err("a range is one key, two keys, prefix= or from=".into()),
-    })
-}
-
-/// The parts of `a@1 b@2`.
-fn named(text: &Option<String>) -> Result<impl Iterator<Item = (String, u64)>, Box<dyn Error>> {
-    let part = |part: &str| -> Result<(String, u64), Box<dyn Error>> {
-        let (name, number) = part.split_once('@').ok_or("a part is name@number")?;
-        Ok((name.to_owned(), number.parse()?))
-    };
-    let parts = text.as_deref().unwrap_or_default().split_whitespace().map(part);
-    Ok(parts.collect::<Result<Vec<_>, _>>()?.into_iter())
-}
-
-fn bytes(text: &str) -> Result<Bytes, Box<dyn Error>> {
-    let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
-    Ok(bytes?.into())
-}
-
-fn unhex(hex: &str) -> Result<Bytes, Box<dyn Error>> {
-    let digits: Vec<char> = hex.chars().collect();
-    let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16);
-    Ok(digits.chunks(2).map(byte).collect::<Result<Vec<u8>, _>>()?.into())
 }

@@ -15,10 +15,10 @@ use proto::etcd::etcdserverpb::{
 use raft::MemberId;
 use replica::{Change, Configuration, Failure, Standing};
 use serde_json::{Value, json};
-use store::Revision;
+use store::{Need, Revision};
 use tonic::{Request, Response, Status};
 
-use super::gate::{Asks, Gate, REQUEST_TIMEOUT};
+use super::gate::{Asks, Gate, Guest, REQUEST_TIMEOUT};
 use super::refusal::Refusal;
 use crate::ask::{NoAnswer, Question, Turns, ask};
 use crate::config::Address;
@@ -43,22 +43,27 @@ impl Cluster {
     }
 
     /// Has the change made, here or by the leader; answers who is in the cluster then.
-    async fn change(&self, change: Change) -> Result<Vec<Member>, Refusal> {
+    async fn change(&self, guest: &Guest, change: Change) -> Result<Vec<Member>, Refusal> {
         match self.gate.node().change(change.clone(), REQUEST_TIMEOUT).await {
             Ok(configuration) => Ok(members_of(&configuration)),
             Err(Failure::NotLeader { leader: Some(leader) }) => {
-                self.ask_leader(leader, &change).await
+                self.ask_leader(guest, leader, &change).await
             }
             Err(Failure::NotLeader { leader: None }) => Err(Refusal::NoLeader),
             Err(failure) => Err(failure.into()),
         }
     }
 
-    async fn ask_leader(&self, leader: MemberId, change: &Change) -> Result<Vec<Member>, Refusal> {
+    async fn ask_leader(
+        &self,
+        guest: &Guest,
+        leader: MemberId,
+        change: &Change,
+    ) -> Result<Vec<Member>, Refusal> {
         let status = self.gate.node().status();
         let leader = status.member(leader).ok_or(Refusal::NoLeader)?;
         let _turn = self.turns.take().ok_or(Refusal::TooManyRequests)?;
-        let asked = ask(&leader.address, question_of(change));
+        let asked = ask(&leader.address, question_of(change, guest));
         match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
             // It is made. Whoever it removes hears nothing more of the others.
             Ok(Ok((StatusCode::OK, _))) => match self.members_now().await {
@@ -73,7 +78,7 @@ impl Cluster {
 
     /// Who is in the cluster, everything counted that was acknowledged before.
     async fn members_now(&self) -> Result<Vec<Member>, Refusal> {
-        self.gate.catch_up().await?;
+        self.gate.node().read_barrier(REQUEST_TIMEOUT).await?;
         self.members()
     }
 
@@ -98,14 +103,15 @@ impl cluster_server::Cluster for Cluster {
         &self,
         request: Request<MemberAddRequest>,
     ) -> Result<Response<MemberAddResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.permit(Need::Root).await?;
         let address = address_of(&request.get_ref().peer_ur_ls)?;
         let id = MemberId(getrandom::u64().map_err(|_| Refusal::Unhealthy)?.max(1));
         let place = address.clone();
         // Whoever joins begins as a learner, and asks for its vote once it has caught up.
         let change =
             Change::Add { id, incarnation: None, name: String::new(), address, replaces: None };
-        let members = self.change(change).await?;
+        let members = self.change(&guest, change).await?;
         let added = members.iter().find(|member| member.id == id.0).cloned();
         let added = added.unwrap_or_else(|| Member { id: id.0, ..shown_at(&place) });
         let header = self.header();
@@ -116,9 +122,10 @@ impl cluster_server::Cluster for Cluster {
         &self,
         request: Request<MemberRemoveRequest>,
     ) -> Result<Response<MemberRemoveResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.permit(Need::Root).await?;
         let id = self.known(request.get_ref().id).await?;
-        let members = self.change(Change::Remove { id }).await?;
+        let members = self.change(&guest, Change::Remove { id }).await?;
         Ok(Response::new(MemberRemoveResponse { header: self.header(), members }))
     }
 
@@ -126,10 +133,11 @@ impl cluster_server::Cluster for Cluster {
         &self,
         request: Request<MemberUpdateRequest>,
     ) -> Result<Response<MemberUpdateResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.permit(Need::Root).await?;
         let id = self.known(request.get_ref().id).await?;
         let address = address_of(&request.get_ref().peer_ur_ls)?;
-        let members = self.change(Change::Address { id, address }).await?;
+        let members = self.change(&guest, Change::Address { id, address }).await?;
         Ok(Response::new(MemberUpdateResponse { header: self.header(), members }))
     }
 
@@ -137,7 +145,8 @@ impl cluster_server::Cluster for Cluster {
         &self,
         request: Request<MemberListRequest>,
     ) -> Result<Response<MemberListResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.permit(Need::Known).await?;
         let members = match request.get_ref().linearizable {
             true => self.members_now().await?,
             false => self.members()?,
@@ -149,9 +158,10 @@ impl cluster_server::Cluster for Cluster {
         &self,
         request: Request<MemberPromoteRequest>,
     ) -> Result<Response<MemberPromoteResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.permit(Need::Root).await?;
         let id = self.known(request.get_ref().id).await?;
-        let members = self.change(Change::Promote { id }).await?;
+        let members = self.change(&guest, Change::Promote { id }).await?;
         Ok(Response::new(MemberPromoteResponse { header: self.header(), members }))
     }
 }
@@ -190,7 +200,7 @@ fn address_of(urls: &[String]) -> Result<String, Refusal> {
 }
 
 /// The change as the leader's HTTP door takes it.
-fn question_of(change: &Change) -> Question {
+fn question_of(change: &Change, guest: &Guest) -> Question {
     let path = |id: &MemberId, rest: &str| format!("/cluster/members/{id}{rest}");
     let nothing = json!({});
     let (method, target, body) = match change {
@@ -208,7 +218,8 @@ fn question_of(change: &Change) -> Question {
             (Method::POST, path(old, "/replace"), json!({ "with": new.to_string() }))
         }
     };
-    Question { method, hand_on: false, ..Question::post(target, &body) }
+    let authorization = guest.visit().authorization();
+    Question { method, hand_on: false, authorization, ..Question::post(target, &body) }
 }
 
 /// What the leader's HTTP door refused, in this door's words.

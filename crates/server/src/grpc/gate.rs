@@ -1,13 +1,15 @@
 //! The way from a service to the member behind it, which all of them share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::etcd::etcdserverpb::ResponseHeader;
 use replica::{LeaseAsk, LeaseStanding};
-use store::{Command, LeaseId, Limits, Outcome, Revision};
+use store::{Command, LeaseId, Limits, Need, Outcome, Published, Reader, Revision};
 use tonic::metadata::MetadataMap;
 
 use super::refusal::Refusal;
+use crate::access::{NotDone, Shown, Visit};
 use crate::http::shows_a_state;
 use crate::node::{Node, NodeStatus, Phase, WriteOptions, Written};
 
@@ -23,7 +25,7 @@ const NEEDS_LEADER: &str = "hasleader";
 /// What a client sends with a request that only the leader is to answer.
 const FORWARD: &str = "raftkv-forward";
 
-/// A member, as the services see it.
+/// A member's door: whoever comes in is a [`Guest`].
 pub(super) struct Gate {
     node: Node,
 }
@@ -42,12 +44,19 @@ impl Gate {
         Gate { node }
     }
 
+    /// The member itself, for what is no guest's matter.
     pub(super) fn node(&self) -> &Node {
         &self.node
     }
 
     /// Lets a call in, or says why not.
-    pub(super) fn admit(&self, metadata: &MetadataMap, asks: Asks) -> Result<(), Refusal> {
+    pub(super) async fn admit(&self, metadata: &MetadataMap, asks: Asks) -> Result<Guest, Refusal> {
+        self.check(metadata, asks)?;
+        self.guest(metadata).await
+    }
+
+    /// Whether a call can be served here at all, whoever asks.
+    pub(super) fn check(&self, metadata: &MetadataMap, asks: Asks) -> Result<(), Refusal> {
         let status = self.node.status();
         match status.phase {
             Phase::Running => {}
@@ -63,6 +72,17 @@ impl Gate {
         Ok(())
     }
 
+    /// Who asks. What is shown while authentication is off is passed over, as in etcd.
+    pub(super) async fn guest(&self, metadata: &MetadataMap) -> Result<Guest, Refusal> {
+        let shown = match Shown::of(metadata.as_ref()) {
+            Ok(shown) => shown,
+            Err(_) if !self.node.store().auth().is_enabled() => Shown::Nothing,
+            Err(_) => return Err(Refusal::InvalidToken),
+        };
+        let visit = Visit::of(&self.node, shown).await?;
+        Ok(Guest { visit: Arc::new(visit) })
+    }
+
     /// What every answer about the store begins with.
     pub(super) fn header(&self, revision: Revision) -> ResponseHeader {
         header(&self.node.status(), revision)
@@ -72,36 +92,97 @@ impl Gate {
     pub(super) fn header_now(&self) -> ResponseHeader {
         self.header(self.node.store().published().revision)
     }
+}
+
+/// Somebody's call, and what they may have of the member.
+#[derive(Clone)]
+pub(super) struct Guest {
+    visit: Arc<Visit>,
+}
+
+impl Guest {
+    /// The member itself. What is read of its store is asked for with [`Guest::reader`].
+    pub(super) fn node(&self) -> &Node {
+        self.visit.node()
+    }
+
+    pub(super) fn visit(&self) -> &Visit {
+        &self.visit
+    }
+
+    /// See [`Gate::header`].
+    pub(super) fn header(&self, revision: Revision) -> ResponseHeader {
+        header(&self.node().status(), revision)
+    }
+
+    /// See [`Gate::header_now`].
+    pub(super) fn header_now(&self) -> ResponseHeader {
+        self.header(self.published().revision)
+    }
+
+    /// The store in numbers.
+    pub(super) fn published(&self) -> Published {
+        self.node().store().published()
+    }
+
+    /// Whether they may have this, by all that was acknowledged before.
+    pub(super) async fn permit(&self, need: Need<'_>) -> Result<(), Refusal> {
+        Ok(self.visit.permit(need).await?)
+    }
+
+    /// The store as it is here, for whoever may read this of it.
+    pub(super) fn reader(&self, need: Need<'_>) -> Result<&Reader, Refusal> {
+        Ok(self.visit.reader(need)?)
+    }
 
     /// Waits until everything that was acknowledged before can be read here.
     pub(super) async fn catch_up(&self) -> Result<(), Refusal> {
-        Ok(self.node.read_barrier(REQUEST_TIMEOUT).await.map(drop)?)
+        Ok(self.node().read_barrier(REQUEST_TIMEOUT).await.map(drop)?)
     }
 
     /// Whether what there is here may be read, old as it may be.
     pub(super) fn shows_a_state(&self) -> Result<(), Refusal> {
         // What a wrong state shows, or none, is not old: it is wrong.
-        match shows_a_state(&self.node.status()) {
+        match shows_a_state(&self.node().status()) {
             true => Ok(()),
             false => Err(Refusal::Unhealthy),
         }
     }
 
-    /// One or the other, as the client wants it.
-    pub(super) async fn ready_to_read(&self, serializable: bool) -> Result<(), Refusal> {
-        if serializable { self.shows_a_state() } else { self.catch_up().await }
+    /// The store for whoever may read this of it, as new as the client wants it.
+    pub(super) async fn fresh(
+        &self,
+        need: Need<'_>,
+        serializable: bool,
+    ) -> Result<&Reader, Refusal> {
+        match serializable {
+            true => self.shows_a_state(),
+            false => self.catch_up().await,
+        }?;
+        self.reader(need)
     }
 
     /// Has a command applied; answers what it came to.
     pub(super) async fn write(&self, command: Command) -> Result<Outcome, Refusal> {
-        command.validate(&Limits::default())?;
-        let Written { outcome, .. } = self.node.write(command, HANDED_ON).await?;
-        match outcome {
+        self.write_with(command, HANDED_ON).await?
+    }
+
+    /// The same, as the client wants it treated; a refusal of the store's is within.
+    pub(super) async fn write_with(
+        &self,
+        command: Command,
+        options: WriteOptions,
+    ) -> Result<Result<Outcome, Refusal>, NotDone> {
+        if let Err(error) = command.validate(&Limits::default()) {
+            return Ok(Err(error.into()));
+        }
+        let Written { outcome, .. } = self.visit.write(command, options).await?;
+        Ok(match outcome {
             Outcome::Refused { reason, .. } => Err(reason.into()),
             // No room for another lease; nothing was done.
             Outcome::TableFull => Err(Refusal::NoSpace),
             outcome => Ok(outcome),
-        }
+        })
     }
 
     /// Asks the leader about a lease.
@@ -110,7 +191,7 @@ impl Gate {
         lease: LeaseId,
         ask: LeaseAsk,
     ) -> Result<Option<LeaseStanding>, Refusal> {
-        Ok(self.node.lease(lease, ask, HANDED_ON).await?)
+        Ok(self.visit.lease(lease, ask, HANDED_ON).await?)
     }
 }
 

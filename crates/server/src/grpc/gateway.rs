@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::post;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
+use proto::etcd::etcdserverpb::auth_server::Auth as _;
 use proto::etcd::etcdserverpb::cluster_server::Cluster as _;
 use proto::etcd::etcdserverpb::kv_server::Kv as _;
 use proto::etcd::etcdserverpb::lease_server::Lease as _;
@@ -81,6 +82,25 @@ pub(super) fn routes(services: &Services) -> Router {
         "/v3/maintenance/transfer-leadership" => move_leader,
         "/v3/maintenance/downgrade" => downgrade,
     );
+    unary!(users:
+        "/v3/auth/enable" => auth_enable,
+        "/v3/auth/disable" => auth_disable,
+        "/v3/auth/status" => auth_status,
+        "/v3/auth/authenticate" => authenticate,
+        "/v3/auth/user/add" => user_add,
+        "/v3/auth/user/get" => user_get,
+        "/v3/auth/user/list" => user_list,
+        "/v3/auth/user/delete" => user_delete,
+        "/v3/auth/user/changepw" => user_change_password,
+        "/v3/auth/user/grant" => user_grant_role,
+        "/v3/auth/user/revoke" => user_revoke_role,
+        "/v3/auth/role/add" => role_add,
+        "/v3/auth/role/get" => role_get,
+        "/v3/auth/role/list" => role_list,
+        "/v3/auth/role/delete" => role_delete,
+        "/v3/auth/role/grant" => role_grant_permission,
+        "/v3/auth/role/revoke" => role_revoke_permission,
+    );
     unary!(elections:
         "/v3/election/campaign" => campaign,
         "/v3/election/proclaim" => proclaim,
@@ -107,7 +127,7 @@ fn streams(router: Router, services: &Services) -> Router {
             "/v3/lease/keepalive",
             post(async move |request: Request<Body>| {
                 let (metadata, requests) = spoken(request);
-                told(leases.keep_alive(&metadata, requests))
+                told(leases.keep_alive(&metadata, requests).await)
             }),
         )
         .route(
@@ -171,9 +191,13 @@ fn spoken<Q: DeserializeOwned + Send + 'static>(
     (metadata_of(&head.headers), lines::messages(body, message_bytes_max() * JSON_FACTOR))
 }
 
-/// What a client sends beside a call: `hasleader` and the like, with the gateway's prefix.
+/// What a client sends beside a call: `hasleader` and the like, with the gateway's prefix; and who
+/// it is.
 fn metadata_of(headers: &HeaderMap) -> MetadataMap {
     let named = headers.iter().filter_map(|(name, value)| {
+        if name == AUTHORIZATION {
+            return Some((AUTHORIZATION, value.clone()));
+        }
         let name = name.as_str().strip_prefix(METADATA_PREFIX)?;
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value.clone()))
     });

@@ -8,14 +8,14 @@ use proto::etcd::etcdserverpb::{
     LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, lease_server,
 };
 use replica::LeaseAsk;
-use store::{Command, LEASE_TTL_S_MIN, LeaseId, Outcome, TTL_S_MAX};
+use store::{Command, LEASE_TTL_S_MIN, LeaseId, Need, Outcome, TTL_S_MAX};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::gate::{Asks, Gate, number};
+use super::gate::{Asks, Gate, Guest, number};
 use super::refusal::Refusal;
 
 /// So many answers of one stream wait for its client.
@@ -32,14 +32,14 @@ impl Leases {
     }
 
     /// Serves a stream of keep-alives, whatever they came in.
-    pub(super) fn keep_alive(
+    pub(super) async fn keep_alive(
         &self,
         metadata: &MetadataMap,
         requests: impl Stream<Item = Result<LeaseKeepAliveRequest, Status>> + Send + 'static,
     ) -> Result<ReceiverStream<Result<LeaseKeepAliveResponse, Status>>, Status> {
-        self.gate.admit(metadata, Asks::Voters)?;
+        let guest = self.gate.admit(metadata, Asks::Voters).await?;
         let (sender, responses) = mpsc::channel(RESPONSES_MAX);
-        tokio::spawn(keep_alive(Arc::clone(&self.gate), Box::pin(requests), sender));
+        tokio::spawn(keep_alive(guest, Box::pin(requests), sender));
         Ok(ReceiverStream::new(responses))
     }
 }
@@ -50,12 +50,12 @@ impl lease_server::Lease for Leases {
         &self,
         request: Request<LeaseGrantRequest>,
     ) -> Result<Response<LeaseGrantResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let LeaseGrantRequest { ttl, id } = request.into_inner();
         let grant = Command::LeaseGrant { lease: LeaseId(id), ttl_s: ttl_s(ttl)? };
-        match self.gate.write(grant).await? {
+        match guest.write(grant).await? {
             Outcome::LeaseGranted { revision, lease, ttl_s } => {
-                let header = Some(self.gate.header(revision));
+                let header = Some(guest.header(revision));
                 let (id, ttl) = (lease.0, number(ttl_s));
                 Ok(Response::new(LeaseGrantResponse { header, id, ttl, error: String::new() }))
             }
@@ -67,11 +67,11 @@ impl lease_server::Lease for Leases {
         &self,
         request: Request<LeaseRevokeRequest>,
     ) -> Result<Response<LeaseRevokeResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let lease = LeaseId(request.into_inner().id);
-        match self.gate.write(Command::LeaseRevoke { lease }).await? {
+        match guest.write(Command::LeaseRevoke { lease }).await? {
             Outcome::LeaseRevoked { revision, .. } => {
-                let header = Some(self.gate.header(revision));
+                let header = Some(guest.header(revision));
                 Ok(Response::new(LeaseRevokeResponse { header }))
             }
             other => panic!("a revocation came to {other:?}"),
@@ -85,23 +85,26 @@ impl lease_server::Lease for Leases {
         request: Request<Streaming<LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
         let (metadata, _, requests) = request.into_parts();
-        self.keep_alive(&metadata, requests).map(Response::new)
+        self.keep_alive(&metadata, requests).await.map(Response::new)
     }
 
     async fn lease_time_to_live(
         &self,
         request: Request<LeaseTimeToLiveRequest>,
     ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let LeaseTimeToLiveRequest { id, keys } = request.into_inner();
-        let standing = self.gate.lease(LeaseId(id), LeaseAsk::TimeToLive).await?;
-        let header = Some(self.gate.header_now());
+        let standing = guest.lease(LeaseId(id), LeaseAsk::TimeToLive).await?;
+        let header = Some(guest.header_now());
         let gone = LeaseTimeToLiveResponse { header, id, ttl: -1, ..Default::default() };
         let Some(standing) = standing else { return Ok(Response::new(gone)) };
         // The store here is as new as the leader's word; newer perhaps, and then it may be gone.
-        let found = self.gate.node().store().lease(LeaseId(id));
+        let found = guest.reader(Need::Known)?.lease(LeaseId(id));
         let found = found.filter(|lease| lease.grant().index == standing.granted_index);
         let Some(found) = found else { return Ok(Response::new(gone)) };
+        if keys {
+            guest.permit(Need::KeysOf(&found)).await?;
+        }
         Ok(Response::new(LeaseTimeToLiveResponse {
             ttl: number(standing.left_ms / 1_000),
             granted_ttl: number(standing.ttl_s),
@@ -114,11 +117,10 @@ impl lease_server::Lease for Leases {
         &self,
         request: Request<LeaseLeasesRequest>,
     ) -> Result<Response<LeaseLeasesResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
-        self.gate.catch_up().await?;
-        let leases = self.gate.node().store().leases(None, usize::MAX);
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        let leases = guest.fresh(Need::Known, false).await?.leases(None, usize::MAX);
         let leases = leases.iter().map(|lease| LeaseStatus { id: lease.id().0 }).collect();
-        let header = Some(self.gate.header_now());
+        let header = Some(guest.header_now());
         Ok(Response::new(LeaseLeasesResponse { header, leases }))
     }
 }
@@ -131,14 +133,14 @@ fn ttl_s(ttl: i64) -> Result<u64, Refusal> {
 
 /// Answers a stream of keep-alives one by one, in their order.
 async fn keep_alive(
-    gate: Arc<Gate>,
+    guest: Guest,
     mut requests: impl Stream<Item = Result<LeaseKeepAliveRequest, Status>> + Unpin,
     sender: mpsc::Sender<Result<LeaseKeepAliveResponse, Status>>,
 ) {
     while let Some(Ok(LeaseKeepAliveRequest { id })) = requests.next().await {
         // Before the renewal: whoever holds the lease sees nothing newer than what it rests on.
-        let header = Some(gate.header_now());
-        let answer = match gate.lease(LeaseId(id), LeaseAsk::KeepAlive).await {
+        let header = Some(guest.header_now());
+        let answer = match guest.lease(LeaseId(id), LeaseAsk::KeepAlive).await {
             // A lease that is gone has no time left; that is no error.
             Ok(standing) => {
                 let ttl = standing.map_or(0, |standing| number(standing.ttl_s));

@@ -11,7 +11,7 @@ use proto::etcd::etcdserverpb::{
     StatusResponse, maintenance_server,
 };
 use raft::{MemberId, RoleName};
-use store::{KeyRange, KeyValue, Published, RangeRequest, Reader, Revision};
+use store::{KeyRange, KeyValue, Need, Published, RangeRequest, Reader, Revision};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -48,11 +48,12 @@ impl maintenance_server::Maintenance for Maintenance {
         &self,
         request: Request<AlarmRequest>,
     ) -> Result<Response<AlarmResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
-        let header = Some(self.gate.header_now());
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.permit(Need::Root).await?;
+        let header = Some(guest.header_now());
         match AlarmAction::try_from(request.get_ref().action) {
             Ok(AlarmAction::Get) => {
-                let alarms = alarms_of(&self.gate.node().status());
+                let alarms = alarms_of(&guest.node().status());
                 let asked = request.get_ref().alarm;
                 let wanted = |alarm: &AlarmMember| asked == 0 || alarm.alarm == asked;
                 let alarms = alarms.into_iter().filter(wanted).collect();
@@ -72,24 +73,27 @@ impl maintenance_server::Maintenance for Maintenance {
         &self,
         request: Request<StatusRequest>,
     ) -> Result<Response<StatusResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Anybody)?;
-        let published = self.gate.node().store().published();
-        Ok(Response::new(status_of(&self.gate.node().status(), &published)))
+        let guest = self.gate.admit(request.metadata(), Asks::Anybody).await?;
+        guest.permit(Need::Known).await?;
+        let published = guest.published();
+        Ok(Response::new(status_of(&guest.node().status(), &published)))
     }
 
     async fn defragment(
         &self,
         request: Request<DefragmentRequest>,
     ) -> Result<Response<DefragmentResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.permit(Need::Root).await?;
         // There is nothing that could be in pieces.
         Ok(Response::new(DefragmentResponse { header: None }))
     }
 
     async fn hash(&self, request: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
-        let published = self.gate.node().store().published();
-        let header = Some(self.gate.header(published.revision));
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.permit(Need::Root).await?;
+        let published = guest.published();
+        let header = Some(guest.header(published.revision));
         Ok(Response::new(HashResponse { header, hash: folded(published.state_hash) }))
     }
 
@@ -97,15 +101,16 @@ impl maintenance_server::Maintenance for Maintenance {
         &self,
         request: Request<HashKvRequest>,
     ) -> Result<Response<HashKvResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.permit(Need::Root).await?;
         let at = u64::try_from(request.get_ref().revision).map_err(|_| Refusal::Compacted)?;
         let at = Some(Revision(at)).filter(|at| at.0 > 0);
-        self.gate.shows_a_state()?;
-        let reader = self.gate.node().store().clone();
+        guest.shows_a_state()?;
+        let reader = guest.reader(Need::Root)?.clone();
         let published = reader.published();
         let (hash, hash_revision) = on_own_thread(move || hash_of(&reader, at)).await?;
         Ok(Response::new(HashKvResponse {
-            header: Some(self.gate.header(published.revision)),
+            header: Some(guest.header(published.revision)),
             hash,
             compact_revision: match published.compact_revision.0 {
                 // As etcd has it while nothing was compacted.
@@ -122,10 +127,11 @@ impl maintenance_server::Maintenance for Maintenance {
         &self,
         request: Request<SnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
-        self.gate.admit(request.metadata(), Asks::Anybody)?;
-        let node = self.gate.node();
+        let guest = self.gate.admit(request.metadata(), Asks::Anybody).await?;
+        guest.permit(Need::Root).await?;
+        let node = guest.node();
         let permit = node.admit_backup().ok_or(Refusal::TooManyRequests)?;
-        self.gate.shows_a_state()?;
+        guest.shows_a_state()?;
         let backup = node.backup(REQUEST_TIMEOUT).await.map_err(Refusal::from)?;
         let (sender, responses) = mpsc::channel(BLOBS_MAX);
         tokio::spawn(wrap(pieces(backup, permit), sender));
@@ -136,15 +142,16 @@ impl maintenance_server::Maintenance for Maintenance {
         &self,
         request: Request<MoveLeaderRequest>,
     ) -> Result<Response<MoveLeaderResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
-        let status = self.gate.node().status();
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.permit(Need::Root).await?;
+        let status = guest.node().status();
         let leads = status.replica.as_ref().is_some_and(|me| me.role == RoleName::Leader);
         if !leads {
             return Err(Refusal::NotLeader.into());
         }
         let to = MemberId(request.get_ref().target_id);
         if to != status.about.id {
-            let moved = self.gate.node().transfer(Some(to), REQUEST_TIMEOUT).await;
+            let moved = guest.node().transfer(Some(to), REQUEST_TIMEOUT).await;
             moved.map_err(Refusal::from)?;
         }
         Ok(Response::new(MoveLeaderResponse { header: None }))
@@ -154,7 +161,8 @@ impl maintenance_server::Maintenance for Maintenance {
         &self,
         request: Request<DowngradeRequest>,
     ) -> Result<Response<DowngradeResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.permit(Need::Root).await?;
         let DowngradeRequest { action, version } = request.into_inner();
         // There is no older version of this API's store to go back to.
         Err(match DowngradeAction::try_from(action) {

@@ -21,6 +21,7 @@
 //! | `kv/` | reads, writes and transactions |
 //! | `watch/` | many watches on one stream |
 //! | `lease.rs`, `cluster.rs`, `maintenance.rs` | what their names say |
+//! | `auth.rs` | users and roles, and tokens for passwords |
 //! | `snapshot.rs` | a backup, in the wrapping that etcd's clients check |
 //! | `contest/` | locks and elections, which are plain users of the store |
 //! | `health.rs` | whether the member serves, for load balancers |
@@ -29,6 +30,7 @@
 //!
 //! `docs/etcd.md` publishes what is served, and every difference to etcd.
 
+mod auth;
 mod body;
 mod cluster;
 mod contest;
@@ -54,6 +56,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, Response};
 use axum::middleware::map_request;
+use proto::etcd::etcdserverpb::auth_server::AuthServer;
 use proto::etcd::etcdserverpb::cluster_server::ClusterServer;
 use proto::etcd::etcdserverpb::kv_server::KvServer as EtcdKvServer;
 use proto::etcd::etcdserverpb::lease_server::LeaseServer;
@@ -99,6 +102,7 @@ struct Services {
     leases: Arc<lease::Leases>,
     cluster: Arc<cluster::Cluster>,
     maintenance: Arc<maintenance::Maintenance>,
+    users: Arc<auth::Users>,
     elections: Arc<contest::Elections>,
     locks: Arc<contest::Locks>,
 }
@@ -114,6 +118,7 @@ pub(crate) fn routes(node: Node) -> Router {
         leases: Arc::new(lease::Leases::new(door())),
         cluster: Arc::new(cluster::Cluster::new(door())),
         maintenance: Arc::new(maintenance::Maintenance::new(door())),
+        users: Arc::new(auth::Users::new(door())),
         elections: Arc::new(contest::Elections::new(door())),
         locks: Arc::new(contest::Locks::new(door())),
     };
@@ -130,6 +135,7 @@ impl Services {
             .add_service(LeaseServer::from_arc(self.leases))
             .add_service(ClusterServer::from_arc(self.cluster))
             .add_service(MaintenanceServer::from_arc(self.maintenance))
+            .add_service(AuthServer::from_arc(self.users))
             .add_service(
                 ElectionServer::from_arc(self.elections).max_decoding_message_size(bytes_max),
             )

@@ -6,12 +6,13 @@ use proto::raftkv::{
     DeleteRequest, DeleteResponse, GetRequest, GetResponse, SetRequest, SetResponse, kv_server,
 };
 use replica::Failure;
-use store::{Command, KeyRange, Limits, Outcome, Put, PutLifetime};
+use store::{Command, KeyRange, Need, Outcome, Put, PutLifetime};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
 use super::gate::{Asks, Gate, REQUEST_TIMEOUT, may_forward};
 use super::refusal::Refusal;
+use crate::access::NotDone;
 use crate::node::WriteOptions;
 
 /// Says who leads, as `host:port`, with a refusal to hand a write on.
@@ -28,13 +29,12 @@ impl Plain {
     }
 
     async fn write(&self, metadata: &MetadataMap, command: Command) -> Result<Outcome, Status> {
-        self.gate.admit(metadata, Asks::Voters)?;
-        command.validate(&Limits::default()).map_err(Refusal::from)?;
+        let guest = self.gate.admit(metadata, Asks::Voters).await?;
         let options = WriteOptions { timeout: REQUEST_TIMEOUT, forward: may_forward(metadata) };
-        match self.gate.node().write(command, options).await {
-            Ok(written) => Ok(written.outcome),
-            Err(Failure::NotLeader { leader }) => Err(self.not_leader(leader)),
-            Err(failure) => Err(Refusal::from(failure).into()),
+        match guest.write_with(command, options).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(NotDone::Failed(Failure::NotLeader { leader })) => Err(self.not_leader(leader)),
+            Err(not_done) => Err(Refusal::from(not_done).into()),
         }
     }
 
@@ -53,13 +53,14 @@ impl Plain {
 #[tonic::async_trait]
 impl kv_server::Kv for Plain {
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let key = request.into_inner().key;
         if key.is_empty() {
             return Err(Refusal::EmptyKey.into());
         }
-        self.gate.catch_up().await?;
-        let (found, revision) = self.gate.node().store().get(&key, None).map_err(Refusal::from)?;
+        let range = KeyRange::Single(key.clone());
+        let reader = guest.fresh(Need::Read(&range), false).await?;
+        let (found, revision) = reader.get(&key, None).map_err(Refusal::from)?;
         let found = found.ok_or_else(|| Status::not_found("there is no such key"))?;
         Ok(Response::new(GetResponse {
             value: found.value,

@@ -4,8 +4,10 @@
 //! below are turned into refusals here and nowhere else, each `match` naming every variant.
 
 use replica::{ChangeRefusal, Failure, Unserved};
-use store::{CommandError, ReadError, Refused};
+use store::{AuthRefused, CommandError, ReadError, Refused};
 use tonic::{Code, Status};
+
+use crate::access::{NotDone, NotLoggedIn, Unknown};
 
 /// Writes the table down once.
 macro_rules! refusals {
@@ -60,6 +62,25 @@ refusals! {
     NoDowngrade FailedPrecondition "etcdserver: no inflight downgrade job",
     BadDowngradeTarget InvalidArgument "etcdserver: invalid downgrade target version",
     BadDowngradeVersion InvalidArgument "etcdserver: wrong downgrade target version format",
+    NoRootUser FailedPrecondition "etcdserver: root user does not exist",
+    NoRootRole FailedPrecondition "etcdserver: root user does not have root role",
+    UserExists FailedPrecondition "etcdserver: user name already exists",
+    UserEmpty InvalidArgument "etcdserver: user name is empty",
+    UserNotFound FailedPrecondition "etcdserver: user name not found",
+    RoleExists FailedPrecondition "etcdserver: role name already exists",
+    RoleNotFound FailedPrecondition "etcdserver: role name not found",
+    RoleEmpty InvalidArgument "etcdserver: role name is empty",
+    AuthFailed InvalidArgument
+        "etcdserver: authentication failed, invalid user ID or password",
+    PasswordOfNobody Unknown
+        "auth: authentication failed, password was given for no password user",
+    PermissionNotGiven InvalidArgument "etcdserver: permission not given",
+    PermissionDenied PermissionDenied "etcdserver: permission denied",
+    RoleNotGranted FailedPrecondition "etcdserver: role is not granted to the user",
+    PermissionNotGranted FailedPrecondition "etcdserver: permission is not granted to the role",
+    AuthNotEnabled FailedPrecondition "etcdserver: authentication is not enabled",
+    InvalidToken Unauthenticated "etcdserver: invalid auth token",
+    InvalidManagement InvalidArgument "etcdserver: invalid auth management",
     NoSpace ResourceExhausted "etcdserver: mvcc: database space exceeded",
     TooManyRequests Unknown "etcdserver: too many requests",
     NoLeader Unavailable "etcdserver: no leader",
@@ -92,6 +113,56 @@ impl From<Failure> for Refusal {
             Failure::NoTransferTarget => Refusal::BadTransferee,
             Failure::TransferFailed => Refusal::TransferTimeout,
             Failure::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<NotDone> for Refusal {
+    fn from(why: NotDone) -> Refusal {
+        match why {
+            NotDone::Refused(refused) => refused.into(),
+            NotDone::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<AuthRefused> for Refusal {
+    fn from(refused: AuthRefused) -> Refusal {
+        match refused {
+            AuthRefused::NoUser => Refusal::UserEmpty,
+            AuthRefused::StaleCredentials => Refusal::InvalidToken,
+            AuthRefused::Denied => Refusal::PermissionDenied,
+            AuthRefused::NoRootUser => Refusal::NoRootUser,
+            AuthRefused::NoRootRole => Refusal::NoRootRole,
+            AuthRefused::UserExists => Refusal::UserExists,
+            AuthRefused::UserNotFound => Refusal::UserNotFound,
+            AuthRefused::RoleExists => Refusal::RoleExists,
+            AuthRefused::RoleNotFound => Refusal::RoleNotFound,
+            AuthRefused::RoleNotGranted => Refusal::RoleNotGranted,
+            AuthRefused::PermissionNotGranted => Refusal::PermissionNotGranted,
+            AuthRefused::NotEnabled => Refusal::AuthNotEnabled,
+            AuthRefused::RootStays => Refusal::InvalidManagement,
+            AuthRefused::Full => Refusal::NoSpace,
+        }
+    }
+}
+
+impl From<Unknown> for Refusal {
+    fn from(unknown: Unknown) -> Refusal {
+        match unknown {
+            Unknown::WrongToken => Refusal::InvalidToken,
+            Unknown::WrongPassword => Refusal::AuthFailed,
+            Unknown::Busy => Refusal::TooManyRequests,
+        }
+    }
+}
+
+impl From<NotLoggedIn> for Refusal {
+    fn from(why: NotLoggedIn) -> Refusal {
+        match why {
+            NotLoggedIn::NoPassword => Refusal::PasswordOfNobody,
+            NotLoggedIn::Unknown(unknown) => unknown.into(),
+            NotLoggedIn::NotDone(not_done) => not_done.into(),
         }
     }
 }
@@ -130,9 +201,9 @@ impl From<CommandError> for Refusal {
     fn from(error: CommandError) -> Refusal {
         match error {
             CommandError::EmptyKey => Refusal::EmptyKey,
-            CommandError::KeyTooLarge { .. } | CommandError::RequestTooLarge { .. } => {
-                Refusal::RequestTooLarge
-            }
+            CommandError::KeyTooLarge { .. }
+            | CommandError::RequestTooLarge { .. }
+            | CommandError::WrongName => Refusal::RequestTooLarge,
             CommandError::TooManyOperations | CommandError::TooDeep => Refusal::TooManyOps,
             CommandError::DuplicateKey => Refusal::DuplicateKey,
             CommandError::ValueGiven => Refusal::ValueProvided,
@@ -154,6 +225,7 @@ impl From<Refused> for Refusal {
             Refused::LeaseNotFound => Refusal::LeaseNotFound,
             Refused::LeaseExists => Refusal::LeaseExists,
             Refused::Unreadable(error) => error.into(),
+            Refused::Auth(refused) => refused.into(),
         }
     }
 }

@@ -12,9 +12,12 @@ use raft::MemberId;
 use replica::Configuration;
 use serde_json::{Value, json};
 
+use store::Need;
+
 use super::error::{Code, Refusal, unavailable};
 use super::query::Query;
 use super::{Doors, body, reply};
+use crate::access::Visit;
 use crate::node::{NodeStatus, Phase};
 
 /// `GET /cluster/leader`.
@@ -75,8 +78,10 @@ pub(super) fn configuration_json(configuration: &Configuration) -> Value {
 /// `POST /cluster/transfer`.
 pub(super) async fn transfer(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
+    visit.permit(Need::Root).await?;
     let timeout = Query::parse(request.uri().query(), &["timeout_ms"])?.timeout()?;
     let body = body::read(request, doors.limits.body_timeout).await?;
     let status = doors.node.status();

@@ -12,6 +12,7 @@ use super::error::{Code, Refusal};
 use super::kv::write;
 use super::query::{Query, may_forward};
 use super::{Doors, body, once, reply};
+use crate::access::Visit;
 use crate::node::{WriteOptions, Written};
 
 const EXAMPLE: &str = r#"{"revision": 7}"#;
@@ -30,6 +31,7 @@ struct Compacted {
 /// `POST /compact`.
 pub(super) async fn compact(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(request.uri().query(), &["timeout_ms"])?;
@@ -39,8 +41,7 @@ pub(super) async fn compact(
     let body = body::read(request, doors.limits.body_timeout).await?;
     let command = Command::Compact { revision: revision_of(&body)?, cause: CompactionCause::Asked };
     let options = WriteOptions { timeout, forward };
-    let Written { log_id, outcome, .. } =
-        write(&doors.node, command, options, origin.as_ref()).await?;
+    let Written { log_id, outcome, .. } = write(&visit, command, options, origin.as_ref()).await?;
     match outcome {
         Outcome::Compacted { revision, compact_revision } => {
             let body = Compacted {

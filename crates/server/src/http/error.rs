@@ -7,16 +7,17 @@
 
 use std::borrow::Cow;
 
-use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use replica::{Failure, Unserved, WatchEnd, WatchRefusal};
 use serde_json::{Map, Value};
-use store::{CommandError, Origin, PinLifted, ReadError, Refused, Revision};
+use store::{AuthRefused, CommandError, Origin, PinLifted, ReadError, Refused, Revision};
 
 use super::alarms::serves_nothing;
 use super::escape::BrokenEscape;
 use super::reply;
+use crate::access::Unknown;
 use crate::node::{NodeStatus, Phase};
 use crate::watch::{NotWatching, WATCHERS_PER_CONNECTION_MAX};
 
@@ -25,6 +26,10 @@ pub(super) const LEADER_HEADER: HeaderName = HeaderName::from_static("raftkv-lea
 
 /// A client that met a full queue waits this long before it comes again, in s.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+/// Browsers ask for a name and a password then.
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"raftkv\", charset=\"UTF-8\"");
 
 /// Writes the table down once, and makes of it the codes, their names and their statuses.
 macro_rules! codes {
@@ -51,6 +56,7 @@ macro_rules! codes {
 
 codes! {
     AddressTaken "address_taken" CONFLICT,
+    AuthNotEnabled "auth_not_enabled" CONFLICT,
     BadAddress "bad_address" BAD_REQUEST,
     BadBase64 "bad_base64" BAD_REQUEST,
     BadCursor "bad_cursor" BAD_REQUEST,
@@ -90,6 +96,7 @@ codes! {
     NoLeader "no_leader" SERVICE_UNAVAILABLE,
     NotALearner "not_a_learner" CONFLICT,
     NotAVoter "not_a_voter" CONFLICT,
+    NoRoot "no_root" CONFLICT,
     NoSpace "no_space" INSUFFICIENT_STORAGE,
     NoTarget "no_target" CONFLICT,
     NotFound "not_found" NOT_FOUND,
@@ -98,7 +105,13 @@ codes! {
     NotReady "not_ready" SERVICE_UNAVAILABLE,
     OutcomeUnknown "outcome_unknown" GATEWAY_TIMEOUT,
     Overloaded "overloaded" SERVICE_UNAVAILABLE,
+    PermissionDenied "permission_denied" FORBIDDEN,
+    PermissionNotGranted "permission_not_granted" CONFLICT,
     QuorumWouldBeLost "quorum_would_be_lost" CONFLICT,
+    RoleExists "role_exists" CONFLICT,
+    RoleNotFound "role_not_found" NOT_FOUND,
+    RoleNotGranted "role_not_granted" CONFLICT,
+    RootStays "root_stays" CONFLICT,
     SessionExpired "session_expired" GONE,
     StaleRequest "stale_request" CONFLICT,
     Stopped "stopped" SERVICE_UNAVAILABLE,
@@ -109,11 +122,14 @@ codes! {
     TooManyMembers "too_many_members" CONFLICT,
     TooManyOperations "too_many_operations" BAD_REQUEST,
     TransferFailed "transfer_failed" GATEWAY_TIMEOUT,
+    Unauthenticated "unauthenticated" UNAUTHORIZED,
     Unavailable "unavailable" SERVICE_UNAVAILABLE,
     UnknownField "unknown_field" BAD_REQUEST,
     UnknownMember "unknown_member" NOT_FOUND,
     UnknownPath "unknown_path" NOT_FOUND,
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE,
+    UserExists "user_exists" CONFLICT,
+    UserNotFound "user_not_found" NOT_FOUND,
     ValueNotString "value_not_string" BAD_REQUEST,
     ValueTooLarge "value_too_large" PAYLOAD_TOO_LARGE,
 }
@@ -147,6 +163,18 @@ impl Refusal {
     pub(super) fn overloaded() -> Refusal {
         let message = "too many requests are waiting; it was not done. Try again after a moment";
         Refusal::new(Code::Overloaded, message).with_header(RETRY_AFTER, RETRY_AFTER_S)
+    }
+
+    /// Nobody knows who asks, and it has to be known.
+    pub(super) fn unauthenticated(message: &'static str) -> Refusal {
+        Refusal::new(Code::Unauthenticated, message).with_header(WWW_AUTHENTICATE, CHALLENGE)
+    }
+
+    /// What is shown is neither a token nor a name and a password.
+    pub(super) fn malformed_authorization() -> Refusal {
+        Refusal::unauthenticated(
+            "Authorization is `Basic` with base64 of name:password, or `Bearer` with a token",
+        )
     }
 
     /// The write's condition did not hold; it was not done.
@@ -293,6 +321,55 @@ pub(super) fn unavailable(status: &NodeStatus) -> Refusal {
     }
 }
 
+impl From<Unknown> for Refusal {
+    fn from(unknown: Unknown) -> Refusal {
+        match unknown {
+            Unknown::WrongToken => Refusal::unauthenticated(
+                "there is no such token, or it is over; it was not done. Log in again",
+            ),
+            Unknown::WrongPassword => {
+                Refusal::unauthenticated("no user has this name and password; it was not done")
+            }
+            Unknown::Busy => Refusal::overloaded(),
+        }
+    }
+}
+
+impl From<AuthRefused> for Refusal {
+    fn from(refused: AuthRefused) -> Refusal {
+        let say =
+            |code, todo: &str| Refusal::new(code, format!("{refused}; it was not done. {todo}"));
+        match refused {
+            AuthRefused::NoUser => Refusal::unauthenticated(
+                "authentication is on, and nothing says who asks; it was not done. Send \
+                 Authorization: Basic with a name and a password (raftkv --user), or a token",
+            ),
+            AuthRefused::StaleCredentials => Refusal::unauthenticated(
+                "the user is gone, or has another password now; it was not done",
+            ),
+            AuthRefused::Denied => say(Code::PermissionDenied, "Ask root for a role that may"),
+            AuthRefused::NoRootUser | AuthRefused::NoRootRole => {
+                say(Code::NoRoot, "Make one first: raftkv user add root, and give it role root")
+            }
+            AuthRefused::UserExists => say(Code::UserExists, "See raftkv user list"),
+            AuthRefused::UserNotFound => say(Code::UserNotFound, "See raftkv user list"),
+            AuthRefused::RoleExists => say(Code::RoleExists, "See raftkv role list"),
+            AuthRefused::RoleNotFound => say(Code::RoleNotFound, "See raftkv role list"),
+            AuthRefused::RoleNotGranted => say(Code::RoleNotGranted, "See raftkv user get"),
+            AuthRefused::PermissionNotGranted => {
+                say(Code::PermissionNotGranted, "See raftkv role get for those that it has")
+            }
+            AuthRefused::NotEnabled => {
+                say(Code::AuthNotEnabled, "Everybody may do everything: no login is needed")
+            }
+            AuthRefused::RootStays => {
+                say(Code::RootStays, "Turn authentication off before: raftkv auth disable")
+            }
+            AuthRefused::Full => say(Code::TableFull, "Delete some that are not needed"),
+        }
+    }
+}
+
 impl From<CommandError> for Refusal {
     fn from(error: CommandError) -> Refusal {
         let sized = |code, bytes: usize, bytes_max: usize| {
@@ -321,9 +398,10 @@ impl From<CommandError> for Refusal {
                 format!("{error}: a key has one new value or none"),
             ),
             CommandError::WrongTtl => Refusal::new(Code::BadTtl, error.to_string()),
-            CommandError::Setting(_) | CommandError::TooManyExpired | CommandError::ValueGiven => {
-                Refusal::new(Code::BadParameter, error.to_string())
-            }
+            CommandError::Setting(_)
+            | CommandError::WrongName
+            | CommandError::TooManyExpired
+            | CommandError::ValueGiven => Refusal::new(Code::BadParameter, error.to_string()),
         }
     }
 }
@@ -344,6 +422,7 @@ impl From<Refused> for Refusal {
                 "there is a lease of this id; it was not done. Choose another id, or none",
             ),
             Refused::Unreadable(error) => error.into(),
+            Refused::Auth(refused) => refused.into(),
         }
     }
 }

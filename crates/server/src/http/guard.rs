@@ -28,8 +28,8 @@ use crate::config::{Config, Origin, is_loopback_host};
 const ALLOWED_METHODS: HeaderValue =
     HeaderValue::from_static("GET, HEAD, PUT, POST, PATCH, DELETE");
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "content-type, raftkv-forward, raftkv-session, idempotency-key, if-match, if-none-match, \
-     last-event-id",
+    "authorization, content-type, raftkv-forward, raftkv-session, idempotency-key, if-match, \
+     if-none-match, last-event-id",
 );
 const PREFLIGHT_AGE_S: HeaderValue = HeaderValue::from_static("600");
 

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::alarms::alarms;
 use super::error::{Refusal, unavailable};
-use super::kv::ready_to_read;
+use super::kv::await_store;
 use super::query::{Consistency, Query};
 use super::{Doors, reply};
 use crate::grpc::API_VERSION;
@@ -66,7 +66,7 @@ pub(super) async fn ready(
         Some(_) => query.timeout()?,
         None => READY_TIMEOUT,
     };
-    ready_to_read(&doors.node, Consistency::Linearizable, timeout).await?;
+    await_store(&doors.node, Consistency::Linearizable, timeout).await?;
     Ok(reply::text(StatusCode::OK, "ok\n"))
 }
 

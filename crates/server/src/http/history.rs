@@ -6,13 +6,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use serde::Serialize;
-use store::{History, HistoryRequest, PastVersion, Revision};
+use store::{History, HistoryRequest, KeyRange, Need, PastVersion, Revision};
 
 use super::error::Refusal;
 use super::escape::text_or_base64;
 use super::kv::{Staleness, key_of, not_found, ready_to_read, with_revision};
 use super::query::Query;
 use super::{Doors, list, reply, time};
+use crate::access::Visit;
 
 /// The path in front of a key.
 const HISTORY_PREFIX: &str = "/history/";
@@ -68,6 +69,7 @@ enum Left<'a> {
 /// `GET /history/{key}`.
 pub(super) async fn history(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let key = key_of(request.uri(), HISTORY_PREFIX)?;
@@ -80,7 +82,13 @@ pub(super) async fn history(
         versions_max: usize::try_from(limit).expect("it is at most LIMIT_MAX"),
         told_bytes_max: list::PAGE_BYTES_MAX,
     };
-    let stale = ready_to_read(&doors.node, query.consistency()?, query.timeout()?).await?;
+    let stale = ready_to_read(
+        &visit,
+        Need::Read(&KeyRange::Single(asked.key.clone())),
+        query.consistency()?,
+        query.timeout()?,
+    )
+    .await?;
     let found = doors.node.store().history(&asked);
     if found.versions.is_empty() && before.is_none() {
         return Err(not_found(&asked.key, found.revision));

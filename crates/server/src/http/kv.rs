@@ -16,8 +16,8 @@ use bytes::Bytes;
 use replica::Failure;
 use serde::Serialize;
 use store::{
-    Command, CommandError, Condition, FirstOutcome, KeyRange, KeyValue, Limits, Origin, Outcome,
-    Put, Revision,
+    Command, CommandError, Condition, FirstOutcome, KeyRange, KeyValue, Limits, Need, Origin,
+    Outcome, Put, Refused, Revision,
 };
 
 use super::alarms::shows_a_state;
@@ -27,6 +27,7 @@ use super::escape::{decode_path, text_or_base64};
 use super::past::{Moment, Ready};
 use super::query::{Consistency, Query, may_forward};
 use super::{Doors, lifetime, once, reply};
+use crate::access::{NotDone, Visit};
 use crate::node::{Node, WriteOptions, Written};
 
 /// The path in front of a key.
@@ -101,17 +102,21 @@ pub(super) struct Staleness {
     age_ms: Option<u64>,
 }
 
-/// Waits until this member's store may be read with this consistency; for a stale read that is at
-/// once, and the answer says how stale it may be.
+/// Waits until this member's store may be read with this consistency, by whoever may read this of
+/// it; for a stale read that is at once, and the answer says how stale it may be.
 pub(super) async fn ready_to_read(
-    node: &Node,
+    visit: &Visit,
+    need: Need<'_>,
     consistency: Consistency,
     timeout: Duration,
 ) -> Result<Option<Staleness>, Refusal> {
-    await_store(node, consistency, timeout).await.map(|(stale, _)| stale)
+    let (stale, _) = await_store(visit.node(), consistency, timeout).await?;
+    visit.may(need)?;
+    Ok(stale)
 }
 
-/// The same, with the time, ms since 1970, of before which the store holds all that it ever will.
+/// Waits for the store alone, whoever asks. Answers the time too, ms since 1970, of before which
+/// the store holds all that it ever will.
 pub(super) async fn await_store(
     node: &Node,
     consistency: Consistency,
@@ -154,6 +159,7 @@ fn millis(duration: Duration) -> u64 {
 /// `GET /kv/{key}`.
 pub(super) async fn get(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     #[derive(Serialize)]
@@ -168,7 +174,8 @@ pub(super) async fn get(
     }
     let key = key_of(request.uri(), KEY_PREFIX)?;
     let query = Query::parse(request.uri().query(), &READ_PARAMETERS)?;
-    let Ready { stale, at } = Moment::of(&query)?.ready(&doors.node, &query).await?;
+    let range = KeyRange::Single(key.clone());
+    let Ready { stale, at } = Moment::of(&query)?.ready(&visit, Need::Read(&range), &query).await?;
     let (found, revision) = doors.node.store().get(&key, at)?;
     let found = found.ok_or_else(|| not_found(&key, revision))?;
     let shown = at.map(|at| at.0);
@@ -214,6 +221,7 @@ struct Committed<'a> {
 /// `PUT /kv/{key}`.
 pub(super) async fn put(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let change = change_of(&doors.node, &request, &PUT_PARAMETERS)?;
@@ -224,7 +232,7 @@ pub(super) async fn put(
     let lifetime = lifetime.and(of_body)?.lifetime();
     let put = Put { prev_kv, lifetime, ..Put::new(key.clone(), value) };
     let put = Command::Put { put, condition };
-    let written = write(&doors.node, put, options, origin.as_ref()).await?;
+    let written = write(&visit, put, options, origin.as_ref()).await?;
     let age_ms = doors.node.age_ms();
     answer(Asked { key: &key, prev_kv, age_ms }, written, origin.as_ref())
 }
@@ -232,13 +240,14 @@ pub(super) async fn put(
 /// `DELETE /kv/{key}`.
 pub(super) async fn delete(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let change = change_of(&doors.node, &request, &DELETE_PARAMETERS)?;
     let Change { key, prev_kv, options, condition, origin, .. } = change;
     let range = KeyRange::Single(key.clone());
     let delete = Command::Delete { range, prev_kv, condition };
-    let written = write(&doors.node, delete, options, origin.as_ref()).await?;
+    let written = write(&visit, delete, options, origin.as_ref()).await?;
     let age_ms = doors.node.age_ms();
     answer(Asked { key: &key, prev_kv, age_ms }, written, origin.as_ref())
 }
@@ -275,18 +284,23 @@ fn change_of(
 
 /// Has a command applied, under its name if it has one.
 pub(super) async fn write(
-    node: &Node,
+    visit: &Visit,
     command: Command,
     options: WriteOptions,
     origin: Option<&Origin>,
 ) -> Result<Written, Refusal> {
     let command = once::named(command, origin.cloned());
     command.validate(&Limits::default())?;
-    let written = node.write(command, options).await;
-    written.map_err(|failure| match (failure, origin) {
-        (Failure::Unknown, Some(origin)) => Refusal::unknown_once(origin),
-        (failure, _) => Refusal::of_failure(failure, &node.status()),
-    })
+    let written = visit.write(command, options).await;
+    let written = written.map_err(|why| match (why, origin) {
+        (NotDone::Refused(refused), _) => refused.into(),
+        (NotDone::Failed(Failure::Unknown), Some(origin)) => Refusal::unknown_once(origin),
+        (NotDone::Failed(failure), _) => Refusal::of_failure(failure, &visit.node().status()),
+    })?;
+    match written.outcome {
+        Outcome::Refused { reason: Refused::Auth(refused), .. } => Err(refused.into()),
+        _ => Ok(written),
+    }
 }
 
 /// What an answer to a write is about.

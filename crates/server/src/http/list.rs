@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use serde::Serialize;
-use store::{KeyValue, RangeRequest, Revision};
+use store::{KeyValue, Need, RangeRequest, Revision};
 
 use super::cursor::Cursor;
 use super::error::{Code, Refusal};
@@ -15,6 +15,7 @@ use super::past::{Moment, Ready};
 use super::query::{Query, bad};
 use super::selection::{self, Selection};
 use super::{Doors, reply};
+use crate::access::Visit;
 use crate::node::Node;
 
 /// Items of a page, if the client does not say.
@@ -135,11 +136,13 @@ fn parameters() -> Vec<&'static str> {
 /// `GET /kv`.
 pub(super) async fn list(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(request.uri().query(), &parameters())?;
     let listing = Listing::of(&query)?;
-    let Ready { stale, at } = listing.moment.ready(&doors.node, &query).await?;
+    let Ready { stale, at } =
+        listing.moment.ready(&visit, Need::Read(&listing.selection.range), &query).await?;
     page(&listing, listing.revision(at)?, &doors.node, stale)
 }
 

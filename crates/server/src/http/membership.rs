@@ -8,18 +8,21 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{Request, Response, StatusCode, Uri};
+use axum::http::{HeaderValue, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
 use hyper::Method;
 use raft::MemberId;
 use replica::{Change, Configuration, Failure};
 use tokio::time::timeout;
 
+use store::Need;
+
 use super::body::{self, TextFields};
 use super::cluster::{configuration_json, member_of};
 use super::error::{Code, Refusal, unavailable};
 use super::query::{Query, may_forward};
 use super::{Doors, reply};
+use crate::access::Visit;
 use crate::ask::{NoAnswer, Question, ask};
 use crate::config::{Address, is_valid_node_id};
 use crate::node::NodeStatus;
@@ -36,15 +39,19 @@ struct Asked {
     body: Bytes,
     timeout: Duration,
     forward: bool,
+    /// On whose behalf.
+    authorization: Option<HeaderValue>,
 }
 
 impl Asked {
-    async fn read(doors: &Doors, request: Request<Body>) -> Result<Asked, Refusal> {
+    async fn read(doors: &Doors, visit: Visit, request: Request<Body>) -> Result<Asked, Refusal> {
+        visit.permit(Need::Root).await?;
         let timeout = Query::parse(request.uri().query(), &["timeout_ms"])?.timeout()?;
         let forward = may_forward(request.headers())?;
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let body = body::read(request, doors.limits.body_timeout).await?;
-        Ok(Asked { method, uri, body, timeout, forward })
+        let authorization = visit.authorization();
+        Ok(Asked { method, uri, body, timeout, forward, authorization })
     }
 
     fn fields(&self, known: &[&'static str]) -> Result<TextFields, Refusal> {
@@ -59,9 +66,10 @@ impl Asked {
 /// `POST /cluster/members`.
 pub(super) async fn add(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let asked = Asked::read(&doors, request).await?;
+    let asked = Asked::read(&doors, visit, request).await?;
     let fields = asked.fields(&ADD_FIELDS)?;
     let address = address_of(&fields)?;
     let incarnation = fields.get("incarnation").map(read_incarnation).transpose()?;
@@ -89,10 +97,11 @@ pub(super) async fn add(
 /// `POST /cluster/members/{member}/promote`.
 pub(super) async fn promote(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     Path(member): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let asked = Asked::read(&doors, request).await?;
+    let asked = Asked::read(&doors, visit, request).await?;
     asked.no_fields()?;
     let id = find(&member, &doors.node.status())?;
     make(&doors, asked, Change::Promote { id }, Some(id)).await
@@ -101,10 +110,11 @@ pub(super) async fn promote(
 /// `DELETE /cluster/members/{member}`.
 pub(super) async fn remove(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     Path(member): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let asked = Asked::read(&doors, request).await?;
+    let asked = Asked::read(&doors, visit, request).await?;
     asked.no_fields()?;
     let id = find(&member, &doors.node.status())?;
     make(&doors, asked, Change::Remove { id }, None).await
@@ -113,10 +123,11 @@ pub(super) async fn remove(
 /// `POST /cluster/members/{member}/replace`.
 pub(super) async fn replace(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     Path(member): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let asked = Asked::read(&doors, request).await?;
+    let asked = Asked::read(&doors, visit, request).await?;
     let status = doors.node.status();
     let old = find(&member, &status)?;
     let fields = asked.fields(&["with"])?;
@@ -128,10 +139,11 @@ pub(super) async fn replace(
 /// `PATCH /cluster/members/{member}`.
 pub(super) async fn readdress(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     Path(member): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let asked = Asked::read(&doors, request).await?;
+    let asked = Asked::read(&doors, visit, request).await?;
     let id = find(&member, &doors.node.status())?;
     let address = address_of(&asked.fields(&["address"])?)?;
     make(&doors, asked, Change::Address { id, address }, Some(id)).await
@@ -168,7 +180,8 @@ async fn hand_on(doors: &Doors, asked: Asked, leader: MemberId) -> Result<Respon
     let _turn = doors.ask_turns.take().ok_or_else(Refusal::overloaded)?;
     let path_and_query = asked.uri.path_and_query().map_or(asked.uri.path(), |both| both.as_str());
     let target = path_and_query.to_owned();
-    let question = Question { method: asked.method, target, body: asked.body, hand_on: false };
+    let Asked { method, body, authorization, .. } = asked;
+    let question = Question { method, target, body, hand_on: false, authorization };
     match timeout(asked.timeout + FORWARD_GRACE, ask(address, question)).await {
         Ok(Ok((status, answer))) => {
             let json = axum::http::HeaderValue::from_static("application/json");

@@ -14,7 +14,10 @@
 //!
 //! `docs/http.md` publishes every route, shape, code and limit.
 //!
-//! What this does not do: authenticate, encrypt, compress, or keep any state of its own beyond
+//! Who asks is found out before a handler runs (`visitor`), and what they may have is asked of the
+//! [`Visit`] that comes of it (`crate::access`).
+//!
+//! What this does not do: encrypt, compress, or keep any state of its own beyond
 //! its metrics.
 
 mod alarms;
@@ -49,6 +52,8 @@ mod status;
 mod tests;
 mod time;
 mod txn;
+mod users;
+mod visitor;
 mod watch;
 mod wire;
 
@@ -61,7 +66,7 @@ use axum::extract::State;
 use axum::http::{Method, Request};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use crate::ask::Turns;
 use crate::config::Config;
@@ -134,6 +139,17 @@ pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -
         ("/cluster/members/{member}/replace", post(membership::replace)),
         ("/cluster/settings", get(settings::get).patch(settings::patch)),
         ("/cluster/transfer", post(cluster::transfer)),
+        ("/auth", get(users::auth)),
+        ("/auth/enable", post(users::enable)),
+        ("/auth/disable", post(users::disable)),
+        ("/auth/login", post(users::login)),
+        ("/users", get(users::users).post(users::add_user)),
+        ("/users/{name}", get(users::user).delete(users::delete_user)),
+        ("/users/{name}/password", put(users::set_password)),
+        ("/users/{name}/roles/{role}", put(users::grant_role).delete(users::revoke_role)),
+        ("/roles", get(users::roles).post(users::add_role)),
+        ("/roles/{name}", get(users::role).delete(users::delete_role)),
+        ("/roles/{name}/permissions", put(users::grant).delete(users::revoke)),
         ("/health", get(health::health)),
         ("/livez", get(health::live)),
         ("/readyz", get(health::ready)),

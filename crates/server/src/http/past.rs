@@ -3,13 +3,13 @@
 //! A time is looked up once the store holds all that it will ever hold of it, and becomes a
 //! revision; the answer names that, and reads of it show the same again.
 
-use store::{BeforeHistory, Revision};
+use store::{BeforeHistory, Need, Revision};
 
 use super::error::{Code, Refusal};
 use super::kv::{Staleness, await_store};
 use super::query::{Query, bad};
 use super::time;
-use crate::node::Node;
+use crate::access::Visit;
 
 /// The moment that a client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,15 +54,22 @@ impl Moment {
         matches!(self, Moment::Time { .. })
     }
 
-    /// Waits until this member's store may be read at that moment.
-    pub(super) async fn ready(self, node: &Node, query: &Query) -> Result<Ready, Refusal> {
+    /// Waits until this member's store may be read at that moment, by whoever may read this
+    /// of it.
+    pub(super) async fn ready(
+        self,
+        visit: &Visit,
+        need: Need<'_>,
+        query: &Query,
+    ) -> Result<Ready, Refusal> {
         let (consistency, timeout) = (query.consistency()?, query.timeout()?);
-        let (stale, settled_ms) = await_store(node, consistency, timeout).await?;
+        let (stale, settled_ms) = await_store(visit.node(), consistency, timeout).await?;
+        let reader = visit.reader(need)?;
         let at = match self {
             Moment::Now => None,
             Moment::Revision(revision) => Some(revision),
             Moment::Time { at_ms } if at_ms >= settled_ms => return Err(not_over(settled_ms)),
-            Moment::Time { at_ms } => Some(node.store().revision_at(at_ms)?),
+            Moment::Time { at_ms } => Some(reader.revision_at(at_ms)?),
         };
         Ok(Ready { stale, at })
     }

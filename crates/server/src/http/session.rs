@@ -13,6 +13,7 @@ use super::kv::write;
 use super::once::{ClusterMark, SessionName};
 use super::query::{Query, may_forward};
 use super::{Doors, reply};
+use crate::access::Visit;
 use crate::node::WriteOptions;
 
 const PARAMETERS: [&str; 1] = ["timeout_ms"];
@@ -20,6 +21,7 @@ const PARAMETERS: [&str; 1] = ["timeout_ms"];
 /// `POST /session`: opens one.
 pub(super) async fn open(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     #[derive(Serialize)]
@@ -28,7 +30,7 @@ pub(super) async fn open(
         /// Without use, after so long it is gone.
         life_ms: u64,
     }
-    let written = write(&doors.node, Command::OpenSession, options(&request)?, None).await?;
+    let written = write(&visit, Command::OpenSession, options(&request)?, None).await?;
     match written.outcome {
         Outcome::SessionOpened { session } => {
             let life_ms = OnceLimits::default().session_life_ms;
@@ -43,6 +45,7 @@ pub(super) async fn open(
 /// `DELETE /session/{id}`: closes one; one that is not there is no error.
 pub(super) async fn close(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     Path(id): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
@@ -58,7 +61,7 @@ pub(super) async fn close(
     let Some(session) = name.of_cluster(ClusterMark::of(&doors.node)?) else {
         return Ok(reply::json(StatusCode::OK, &Closed { closed: false }));
     };
-    let written = write(&doors.node, Command::CloseSession { session }, options, None).await?;
+    let written = write(&visit, Command::CloseSession { session }, options, None).await?;
     match written.outcome {
         Outcome::SessionClosed { existed } => {
             Ok(reply::json(StatusCode::OK, &Closed { closed: existed }))

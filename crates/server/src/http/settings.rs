@@ -6,12 +6,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use serde::Serialize;
-use store::{Command, Outcome, Settings, SettingsChange};
+use store::{Command, Need, Outcome, Settings, SettingsChange};
 
 use super::error::{Code, Refusal};
-use super::kv::{await_store, write};
+use super::kv::{ready_to_read, write};
 use super::query::{Query, may_forward};
 use super::{Doors, body, once, reply};
+use crate::access::Visit;
 use crate::node::{WriteOptions, Written};
 
 const EXAMPLE: &str = r#"{"history_age_ms": 3600000, "history_bytes": 268435456}"#;
@@ -39,10 +40,11 @@ impl From<Settings> for Shown {
 /// `GET /cluster/settings`.
 pub(super) async fn get(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(request.uri().query(), &["consistency", "timeout_ms"])?;
-    await_store(&doors.node, query.consistency()?, query.timeout()?).await?;
+    ready_to_read(&visit, Need::Known, query.consistency()?, query.timeout()?).await?;
     let settings = doors.node.store().published().settings;
     Ok(reply::json(StatusCode::OK, &Shown::from(settings)))
 }
@@ -50,6 +52,7 @@ pub(super) async fn get(
 /// `PATCH /cluster/settings`: sets what the body names.
 pub(super) async fn patch(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(request.uri().query(), &["timeout_ms"])?;
@@ -59,8 +62,7 @@ pub(super) async fn patch(
     let body = body::read(request, doors.limits.body_timeout).await?;
     let command = Command::ChangeSettings(change_of(&body)?);
     let options = WriteOptions { timeout, forward };
-    let Written { log_id, outcome, .. } =
-        write(&doors.node, command, options, origin.as_ref()).await?;
+    let Written { log_id, outcome, .. } = write(&visit, command, options, origin.as_ref()).await?;
     let Outcome::SettingsChanged { settings } = outcome else {
         panic!("a change of the settings came to {outcome:?}");
     };

@@ -18,10 +18,13 @@ use bytes::Bytes;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 
+use store::Need;
+
 use super::Doors;
 use super::error::{Code, Refusal};
 use super::kv::{ready_to_read, with_revision};
 use super::query::{Consistency, Query};
+use crate::access::Visit;
 use crate::node::{BACKUPS_MAX, Piece, pieces};
 
 const PARAMETERS: [&str; 1] = ["timeout_ms"];
@@ -43,12 +46,14 @@ fn too_many() -> Refusal {
 /// `GET /snapshot`.
 pub(super) async fn snapshot(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(request.uri().query(), &PARAMETERS)?;
     let timeout = query.timeout()?;
+    visit.permit(Need::Root).await?;
     let permit = doors.node.admit_backup().ok_or_else(too_many)?;
-    ready_to_read(&doors.node, Consistency::Linearizable, timeout).await?;
+    ready_to_read(&visit, Need::Root, Consistency::Linearizable, timeout).await?;
     let backup = doors.node.backup(timeout).await;
     let backup = backup.map_err(|failure| Refusal::of_failure(failure, &doors.node.status()))?;
     let (last, revision) = (backup.last(), backup.state().revision);

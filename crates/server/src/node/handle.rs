@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::backups::{BackupPermit, Backups};
 use super::inbox::{Inbox, Input};
 use super::status::{Counters, NodeStatus, Phase, StatusBoard};
+use crate::access::Access;
 use crate::watch::Watches;
 
 /// The replica answers by a request's own deadline; past it and this much more its thread is
@@ -29,6 +30,7 @@ struct Shared {
     store: Reader,
     watches: Arc<Watches>,
     backups: Backups,
+    access: Access,
 }
 
 /// How a write is to be treated.
@@ -54,11 +56,13 @@ pub struct Written {
 impl Node {
     /// The handle of the member that reads `inbox`, reports to `status` and publishes to `store`.
     pub(crate) fn new(inbox: Arc<Inbox>, status: Arc<StatusBoard>, store: Reader) -> Node {
-        let (watches, backups) = (Arc::default(), Backups::default());
-        Node { shared: Arc::new(Shared { inbox, status, store, watches, backups }) }
+        let (watches, backups, access) = (Arc::default(), Backups::default(), Access::new());
+        Node { shared: Arc::new(Shared { inbox, status, store, watches, backups, access }) }
     }
 
-    /// Has `command` applied. The command must have passed `Command::validate`.
+    /// Has `command` applied. The command must have passed `Command::validate`. What clients want
+    /// comes by way of a visit (`crate::access`), which says on whose behalf; while authentication
+    /// is on, the store does nothing that they would have to ask for and nobody asked for.
     ///
     /// Every failure but `Failure::Unknown` means that it is not done and never will be.
     pub async fn write(&self, command: Command, options: WriteOptions) -> Result<Written, Failure> {
@@ -99,6 +103,11 @@ impl Node {
             Done::Lease { standing } => Ok(standing),
             other => panic!("a question about a lease was answered with {other:?}"),
         }
+    }
+
+    /// What it needs to know its visitors.
+    pub(crate) fn access(&self) -> &Access {
+        &self.shared.access
     }
 
     /// Leave to take a backup; none while as many are taken as may be at once.

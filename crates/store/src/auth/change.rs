@@ -258,9 +258,7 @@ impl Auth {
     fn revoke_role(&mut self, user: &Arc<str>, role: &str) -> Result<(), AuthRefused> {
         let of_root = self.enabled && **user == *ROOT && role == ROOT;
         holds(!of_root, AuthRefused::RootStays)?;
-        self.edit_user(user, |user| {
-            holds(user.roles.remove(role), AuthRefused::RoleNotGranted)
-        })
+        self.edit_user(user, |user| holds(user.roles.remove(role), AuthRefused::RoleNotGranted))
     }
 
     fn add_role(&mut self, name: &Arc<str>) -> Result<(), AuthRefused> {

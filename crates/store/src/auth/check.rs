@@ -109,9 +109,9 @@ impl Rights<'_> {
                 None => Err(AuthRefused::Denied),
             },
             Command::Txn(txn) => self.txn(txn),
-            Command::LeaseGrant { .. }
-            | Command::OpenSession
-            | Command::CloseSession { .. } => Ok(()),
+            Command::LeaseGrant { .. } | Command::OpenSession | Command::CloseSession { .. } => {
+                Ok(())
+            }
             Command::LeaseRevoke { lease } => match self.leases.get(*lease) {
                 Some(lease) => permitted(self.holds_all(lease, Role::writable_from)),
                 None => Ok(()),

@@ -72,6 +72,17 @@ impl Access {
 }
 
 impl Permission {
+    /// To do this with these keys.
+    pub fn new(access: Access, range: &KeyRange) -> Permission {
+        let span = range.span();
+        let range_end = match (range, span.end()) {
+            (KeyRange::Single(_), _) => Bytes::new(),
+            (_, None) => Bytes::from_static(&[0]),
+            (_, Some(end)) => Bytes::copy_from_slice(end),
+        };
+        Permission { access, key: span.start, range_end }
+    }
+
     /// The keys.
     pub fn range(&self) -> KeyRange {
         match &*self.range_end {
@@ -85,11 +96,10 @@ impl Permission {
 impl Role {
     /// A role of these permissions.
     pub(crate) fn of(permissions: Vec<Permission>) -> Role {
-        let mut role = Role::default();
-        role.permissions = permissions
-            .into_iter()
-            .map(|Permission { access, key, range_end }| ((key, range_end), access))
-            .collect();
+        let by_range =
+            |Permission { access, key, range_end }: Permission| ((key, range_end), access);
+        let permissions = permissions.into_iter().map(by_range).collect();
+        let mut role = Role { permissions, ..Role::default() };
         role.sum_up();
         role
     }
@@ -248,6 +258,20 @@ mod tests {
         assert_eq!(role.readable_from(b"e"), None, "the end is not in it");
         assert_eq!(role.readable_from(b"f"), to("g"));
         assert_eq!(role.writable_from(b"a"), None, "reading is not writing");
+    }
+
+    #[test]
+    fn every_range_is_written_as_etcd_writes_it() {
+        let written = |range: KeyRange| {
+            let granted = Permission::new(Access::Read, &range);
+            assert_eq!(granted.range().span().end(), range.span().end());
+            assert_eq!(granted.range().span().start, range.span().start);
+            (granted.key, granted.range_end)
+        };
+        assert_eq!(written(KeyRange::Single("a".into())), ("a".into(), "".into()));
+        assert_eq!(written(KeyRange::Prefix("a".into())), ("a".into(), "b".into()));
+        assert_eq!(written(KeyRange::Prefix("".into())), ("".into(), "\0".into()));
+        assert_eq!(written(KeyRange::From("a".into())), ("a".into(), "\0".into()));
     }
 
     #[test]

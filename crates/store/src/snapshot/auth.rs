@@ -120,9 +120,8 @@ impl Tables {
             Cursor::User(_) | Cursor::Login(_) => false,
         };
         in_order(ascends, "roles ascend, and come before users")?;
-        let range = |permission: &wire::Permission| {
-            (permission.key.clone(), permission.range_end.clone())
-        };
+        let range =
+            |permission: &wire::Permission| (permission.key.clone(), permission.range_end.clone());
         let ascend = permissions.is_sorted_by(|one, next| range(one) < range(next));
         in_order(ascend, "a role's permissions ascend")?;
         let permissions = permissions.iter().map(read_permission).collect::<Result<_, _>>()?;

@@ -9,9 +9,7 @@ use store::{Access, Auth, AuthChange, Permission, Principal};
 pub(crate) fn read(text: &str, auth: &Auth) -> Result<AuthChange, Box<dyn Error>> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let bytes = |text: &str| Bytes::from(text.replace("\\0", "\0"));
-    let set = |name: &&str, hash: Option<&&str>| {
-        ((*name).into(), hash.map(|hash| (*hash).into()))
-    };
+    let set = |name: &&str, hash: Option<&&str>| ((*name).into(), hash.map(|hash| (*hash).into()));
     Ok(match &words[..] {
         ["enable"] => AuthChange::Enable,
         ["disable"] => AuthChange::Disable,

@@ -10,8 +10,8 @@ use proto::etcd::v3electionpb::{
     ProclaimResponse, ResignRequest, ResignResponse, election_server,
 };
 use store::{
-    Command, KeyRange, LeaseId, Limits, Outcome, Put, PutLifetime, RangeRequest, Revision, Sort,
-    SortBy, Txn, TxnOp,
+    Command, KeyRange, LeaseId, Limits, Need, Outcome, Put, PutLifetime, RangeRequest, Revision,
+    Sort, SortBy, Txn, TxnOp,
 };
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -22,7 +22,7 @@ use super::observer::observe;
 use super::plain;
 use super::queue::{self, Entered, Place};
 use super::session::Session;
-use crate::grpc::gate::{Asks, Gate, needs_leader, number};
+use crate::grpc::gate::{Asks, Gate, Guest, needs_leader, number};
 use crate::grpc::keys::shown;
 use crate::grpc::refusal::Refusal;
 
@@ -40,24 +40,28 @@ impl Elections {
     }
 
     /// Does something if the place still is what it was; whether it was, and the header of that.
-    async fn if_held(&self, place: &Place, then: TxnOp) -> Result<(bool, ResponseHeader), Refusal> {
+    async fn if_held(
+        guest: &Guest,
+        place: &Place,
+        then: TxnOp,
+    ) -> Result<(bool, ResponseHeader), Refusal> {
         let compares = vec![queue::holds(place)];
         let txn = Txn { compares, success: vec![then], failure: Vec::new() };
-        match self.gate.write(Command::Txn(txn)).await? {
-            Outcome::Txn(response) => Ok((response.succeeded, self.gate.header(response.revision))),
+        match guest.write(Command::Txn(txn)).await? {
+            Outcome::Txn(response) => Ok((response.succeeded, guest.header(response.revision))),
             other => panic!("a transaction came to {other:?}"),
         }
     }
 
     async fn proclaim(
-        &self,
+        guest: &Guest,
         place: &Place,
         lease: LeaseId,
         value: Bytes,
     ) -> Result<ResponseHeader, Status> {
         let lifetime = PutLifetime::Lease(lease);
         let put = TxnOp::Put(Put { lifetime, ..Put::new(place.key.clone(), value) });
-        match self.if_held(place, put).await? {
+        match Elections::if_held(guest, place, put).await? {
             (true, header) => Ok(header),
             (false, _) => Err(Status::unknown("election: not leader")),
         }
@@ -70,16 +74,16 @@ impl election_server::Election for Elections {
         &self,
         request: Request<CampaignRequest>,
     ) -> Result<Response<CampaignResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let CampaignRequest { name, lease, value } = request.into_inner();
-        let session = Session::of(&self.gate, lease).await.map_err(plain)?;
-        let entered = queue::enter(&self.gate, &name, &session, value.clone()).await;
+        let session = Session::of(&guest, lease).await.map_err(plain)?;
+        let entered = queue::enter(&guest, &name, &session, value.clone()).await;
         let Entered { waiting, value: found, revision } = entered.map_err(plain)?;
         if found != value {
-            self.proclaim(waiting.place(), session.lease(), value).await?;
+            Elections::proclaim(&guest, waiting.place(), session.lease(), value).await?;
         }
-        session.alive(&self.gate, waiting.turn(&name)).await?;
-        let header = self.gate.header(revision);
+        session.alive(&guest, waiting.turn(&name)).await?;
+        let header = guest.header(revision);
         let Place { key, revision } = waiting.keep();
         let leader = LeaderKey { name, key, rev: number(revision.0), lease: session.lease().0 };
         Ok(Response::new(CampaignResponse { header: Some(header), leader: Some(leader) }))
@@ -89,11 +93,11 @@ impl election_server::Election for Elections {
         &self,
         request: Request<ProclaimRequest>,
     ) -> Result<Response<ProclaimResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let ProclaimRequest { leader, value } = request.into_inner();
         let leader = leader.ok_or_else(no_leader_key)?;
         let lease = LeaseId(leader.lease);
-        let header = Elections::proclaim(self, &place_of(leader)?, lease, value).await?;
+        let header = Elections::proclaim(&guest, &place_of(leader)?, lease, value).await?;
         Ok(Response::new(ProclaimResponse { header: Some(header) }))
     }
 
@@ -101,9 +105,9 @@ impl election_server::Election for Elections {
         &self,
         request: Request<LeaderRequest>,
     ) -> Result<Response<LeaderResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
-        self.gate.catch_up().await?;
-        match first(&self.gate, &request.get_ref().name)? {
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
+        guest.catch_up().await?;
+        match first(&guest, &request.get_ref().name)? {
             (Some(response), _) => Ok(Response::new(response)),
             (None, _) => Err(Status::unknown("election: no leader")),
         }
@@ -115,11 +119,11 @@ impl election_server::Election for Elections {
         &self,
         request: Request<LeaderRequest>,
     ) -> Result<Response<Self::ObserveStream>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let needs_leader = needs_leader(request.metadata());
         let name = checked(request.into_inner().name)?;
         let (sender, responses) = mpsc::channel(RESPONSES_MAX);
-        tokio::spawn(observe(Arc::clone(&self.gate), (name, needs_leader), sender));
+        tokio::spawn(observe(guest, (name, needs_leader), sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
     }
 
@@ -127,12 +131,13 @@ impl election_server::Election for Elections {
         &self,
         request: Request<ResignRequest>,
     ) -> Result<Response<ResignResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let leader = request.into_inner().leader.ok_or_else(no_leader_key)?;
         let place = place_of(leader)?;
         let range = KeyRange::Single(place.key.clone());
         // Who does not lead any more has nothing to give up, and that is no error.
-        let (_, header) = self.if_held(&place, TxnOp::Delete { range, prev_kv: false }).await?;
+        let (_, header) =
+            Elections::if_held(&guest, &place, TxnOp::Delete { range, prev_kv: false }).await?;
         Ok(Response::new(ResignResponse { header: Some(header) }))
     }
 }
@@ -158,15 +163,16 @@ fn place_of(leader: LeaderKey) -> Result<Place, Refusal> {
 
 /// Who comes first in the queue, if anybody is in it, as of which revision.
 pub(super) fn first(
-    gate: &Gate,
+    guest: &Guest,
     name: &[u8],
 ) -> Result<(Option<LeaderResponse>, Revision), Refusal> {
-    let found = gate.node().store().range(&RangeRequest {
+    let range = KeyRange::Prefix(queue::prefix(name));
+    let found = guest.reader(Need::Read(&range))?.range(&RangeRequest {
         limit: Some(1),
         sort: Sort { by: SortBy::CreateRevision, descending: false },
-        ..RangeRequest::new(KeyRange::Prefix(queue::prefix(name)))
+        ..RangeRequest::new(range.clone())
     })?;
-    let header = gate.header(found.revision);
+    let header = guest.header(found.revision);
     let leader = found
         .items
         .into_iter()

@@ -28,12 +28,12 @@ impl Locks {
 #[tonic::async_trait]
 impl lock_server::Lock for Locks {
     async fn lock(&self, request: Request<LockRequest>) -> Result<Response<LockResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let LockRequest { name, lease } = request.into_inner();
-        let session = Session::of(&self.gate, lease).await.map_err(plain)?;
-        let entered = queue::enter(&self.gate, &name, &session, Bytes::new()).await;
+        let session = Session::of(&guest, lease).await.map_err(plain)?;
+        let entered = queue::enter(&guest, &name, &session, Bytes::new()).await;
         let waiting = entered.map_err(plain)?.waiting;
-        let header = session.alive(&self.gate, waiting.turn(&name)).await?;
+        let header = session.alive(&guest, waiting.turn(&name)).await?;
         let key = waiting.keep().key;
         Ok(Response::new(LockResponse { header: Some(header), key }))
     }
@@ -42,15 +42,15 @@ impl lock_server::Lock for Locks {
         &self,
         request: Request<UnlockRequest>,
     ) -> Result<Response<UnlockResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let key = request.into_inner().key;
         if key.is_empty() {
             return Err(plain(Refusal::EmptyKey));
         }
         let range = KeyRange::Single(key);
-        match self.gate.write(Command::Delete { range, prev_kv: false, condition: None }).await? {
+        match guest.write(Command::Delete { range, prev_kv: false, condition: None }).await? {
             Outcome::Deleted { revision, .. } => {
-                Ok(Response::new(UnlockResponse { header: Some(self.gate.header(revision)) }))
+                Ok(Response::new(UnlockResponse { header: Some(guest.header(revision)) }))
             }
             other => panic!("a delete came to {other:?}"),
         }

@@ -1,7 +1,5 @@
 //! Who leads, again and again.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use proto::etcd::v3electionpb::LeaderResponse;
 use replica::WatchRequest;
@@ -11,18 +9,18 @@ use tonic::Status;
 
 use super::election::first;
 use super::queue::{changed, prefix};
-use crate::grpc::gate::Gate;
+use crate::grpc::gate::Guest;
 use crate::grpc::refusal::Refusal;
 
 /// Tells of each leader, and of all that it proclaims, until the client has gone.
 pub(super) async fn observe(
-    gate: Arc<Gate>,
+    guest: Guest,
     (name, needs_leader): (Bytes, bool),
     sender: mpsc::Sender<Result<LeaderResponse, Status>>,
 ) {
     tokio::select! {
         () = sender.closed() => {}
-        Err(refusal) = tell(&gate, (&name, needs_leader), &sender) => {
+        Err(refusal) = tell(&guest, (&name, needs_leader), &sender) => {
             // If this fails the client has gone.
             let _ = sender.send(Err(refusal.into())).await;
         }
@@ -31,14 +29,14 @@ pub(super) async fn observe(
 
 /// The client has gone, if it ends well.
 async fn tell(
-    gate: &Gate,
+    guest: &Guest,
     (name, needs_leader): (&[u8], bool),
     sender: &mpsc::Sender<Result<LeaderResponse, Status>>,
 ) -> Result<(), Refusal> {
-    gate.catch_up().await?;
+    guest.catch_up().await?;
     let mut told = None;
     loop {
-        let (leader, seen_at) = first(gate, name)?;
+        let (leader, seen_at) = first(guest, name)?;
         if let Some(leader) = leader {
             let mod_revision = leader.kv.as_ref().map(|key_value| key_value.mod_revision);
             if told != mod_revision {
@@ -50,6 +48,6 @@ async fn tell(
         }
         let range = KeyRange::Prefix(prefix(name));
         let asked = WatchRequest { needs_leader, ..WatchRequest::new(range) };
-        changed(gate, asked, seen_at).await?;
+        changed(guest, asked, seen_at).await?;
     }
 }

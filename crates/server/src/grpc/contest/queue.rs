@@ -1,18 +1,16 @@
 //! The queue: entering it, waiting for one's turn, leaving.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use proto::etcd::etcdserverpb::ResponseHeader;
 use replica::{EventFilter, WatchEnd, WatchRefusal, WatchRequest};
 use store::{
-    Command, Compare, KeyRange, LeaseId, Operand, Outcome, Put, PutLifetime, RangeRequest,
+    Command, Compare, KeyRange, LeaseId, Need, Operand, Outcome, Put, PutLifetime, RangeRequest,
     Relation, Revision, Sort, SortBy, Txn, TxnOp, TxnResult,
 };
 use tonic::Status;
 
 use super::session::Session;
-use crate::grpc::gate::{Gate, number};
+use crate::grpc::gate::{Guest, number};
 use crate::grpc::refusal::Refusal;
 use crate::watch::{ConnectionWatches, News, NotWatching, Notices, QUIET_DEFAULT};
 
@@ -37,7 +35,7 @@ pub(super) struct Entered {
 /// Leaves the queue when it is dropped, unless it was kept: a client that goes away while it waits
 /// holds nobody up.
 pub(super) struct Waiting {
-    gate: Arc<Gate>,
+    guest: Guest,
     place: Option<Place>,
     /// Whether it was taken by this very call: what a client has already is not given up for it.
     entered: bool,
@@ -66,7 +64,7 @@ pub(super) fn holds(place: &Place) -> Compare {
 
 /// Takes a place at the end, or finds the one that this lease has; with what its key says.
 pub(super) async fn enter(
-    gate: &Arc<Gate>,
+    guest: &Guest,
     name: &[u8],
     session: &Session,
     value: Bytes,
@@ -81,7 +79,7 @@ pub(super) async fn enter(
         success: vec![TxnOp::Put(put), TxnOp::Range(get.clone())],
         failure: vec![TxnOp::Range(get)],
     };
-    let Outcome::Txn(mut response) = gate.write(Command::Txn(txn)).await? else {
+    let Outcome::Txn(mut response) = guest.write(Command::Txn(txn)).await? else {
         panic!("a transaction came to something else")
     };
     let Some(TxnResult::Range(mut found)) = response.results.pop() else {
@@ -89,8 +87,8 @@ pub(super) async fn enter(
     };
     let found = found.items.pop().expect("it is there, or was put");
     let place = Place { key: found.key.clone(), revision: found.create_revision };
-    let (gate, entered) = (Arc::clone(gate), response.succeeded);
-    let waiting = Waiting { gate, place: Some(place), entered };
+    let (guest, entered) = (guest.clone(), response.succeeded);
+    let waiting = Waiting { guest, place: Some(place), entered };
     Ok(Entered { waiting, value: found.value, revision: response.revision })
 }
 
@@ -107,14 +105,15 @@ impl Waiting {
     /// Waits until nobody is before this place; answers with the state that shows it.
     pub(super) async fn turn(&self, name: &[u8]) -> Result<ResponseHeader, Status> {
         while let Some((before, seen_at)) = self.next_before(name)? {
-            gone(&self.gate, before, seen_at).await?;
+            gone(&self.guest, before, seen_at).await?;
         }
         // What was seen here may be old: whether the place is still there is asked of all.
-        self.gate.catch_up().await?;
-        let (found, revision) =
-            self.gate.node().store().get(&self.place().key, None).map_err(Refusal::from)?;
+        self.guest.catch_up().await?;
+        let key = KeyRange::Single(self.place().key.clone());
+        let reader = self.guest.reader(Need::Read(&key))?;
+        let (found, revision) = reader.get(&self.place().key, None).map_err(Refusal::from)?;
         match found.filter(|found| found.create_revision == self.place().revision) {
-            Some(_) => Ok(self.gate.header(revision)),
+            Some(_) => Ok(self.guest.header(revision)),
             None => Err(Status::unknown("mutex: session is expired")),
         }
     }
@@ -122,12 +121,13 @@ impl Waiting {
     /// The key just before this place, and the revision at which it was there.
     fn next_before(&self, name: &[u8]) -> Result<Option<(Bytes, Revision)>, Refusal> {
         let max = Revision(self.place().revision.0 - 1);
-        let found = self.gate.node().store().range(&RangeRequest {
+        let range = KeyRange::Prefix(prefix(name));
+        let found = self.guest.reader(Need::Read(&range))?.range(&RangeRequest {
             limit: Some(1),
             keys_only: true,
             sort: Sort { by: SortBy::CreateRevision, descending: true },
             filter: store::Filter { max_create_revision: max, ..Default::default() },
-            ..RangeRequest::new(KeyRange::Prefix(prefix(name)))
+            ..RangeRequest::new(range.clone())
         })?;
         let before = found.items.into_iter().next();
         Ok(before.map(|before| (before.key, found.revision)))
@@ -137,35 +137,36 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let Some(place) = self.place.take().filter(|_| self.entered) else { return };
-        let gate = Arc::clone(&self.gate);
+        let guest = self.guest.clone();
         tokio::spawn(async move {
             let range = KeyRange::Single(place.key.clone());
             let delete = TxnOp::Delete { range, prev_kv: false };
             let compares = vec![holds(&place)];
             let txn = Txn { compares, success: vec![delete], failure: Vec::new() };
             // If this fails the key goes with its lease.
-            let _ = gate.write(Command::Txn(txn)).await;
+            let _ = guest.write(Command::Txn(txn)).await;
         });
     }
 }
 
 /// Waits until a key that was there at some revision is gone.
-async fn gone(gate: &Gate, key: Bytes, seen_at: Revision) -> Result<(), Refusal> {
+async fn gone(guest: &Guest, key: Bytes, seen_at: Revision) -> Result<(), Refusal> {
     let mut asked = WatchRequest::new(KeyRange::Single(key));
     asked.filter = EventFilter { no_put: true, no_delete: false };
-    changed(gate, asked, seen_at).await
+    changed(guest, asked, seen_at).await
 }
 
 /// Waits until something happens, or happened, after a revision. Where that is no longer kept it
 /// does not wait: whoever asks looks again.
 pub(super) async fn changed(
-    gate: &Gate,
+    guest: &Guest,
     asked: WatchRequest,
     seen_at: Revision,
 ) -> Result<(), Refusal> {
     let asked = WatchRequest { from: Some(seen_at.next()), ..asked };
     let notices = Notices { quiet: QUIET_DEFAULT, progress: false };
-    let opened = gate.node().watches().open(&asked, &ConnectionWatches::default(), notices);
+    guest.reader(Need::Read(&asked.range))?;
+    let opened = guest.node().watches().open(&asked, &ConnectionWatches::default(), notices);
     let mut subscription = match opened {
         Ok(subscription) => subscription,
         Err(NotWatching::Refused(WatchRefusal::Compacted { .. })) => return Ok(()),

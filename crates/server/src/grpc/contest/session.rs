@@ -7,7 +7,7 @@ use replica::LeaseAsk;
 use store::{Command, LeaseId, Outcome};
 use tokio::time::{Instant, sleep_until};
 
-use crate::grpc::gate::Gate;
+use crate::grpc::gate::Guest;
 use crate::grpc::refusal::Refusal;
 
 /// For how long the lease lives of one who brings none, in s.
@@ -22,11 +22,11 @@ pub(super) struct Session {
 
 impl Session {
     /// With the client's lease; a new one if it names none.
-    pub(super) async fn of(gate: &Gate, lease: i64) -> Result<Session, Refusal> {
+    pub(super) async fn of(guest: &Guest, lease: i64) -> Result<Session, Refusal> {
         if lease != 0 {
             return Ok(Session { lease: LeaseId(lease), keep_alive: None });
         }
-        match gate.write(Command::LeaseGrant { lease: LeaseId::NONE, ttl_s: TTL_S }).await? {
+        match guest.write(Command::LeaseGrant { lease: LeaseId::NONE, ttl_s: TTL_S }).await? {
             Outcome::LeaseGranted { lease, .. } => {
                 Ok(Session { lease, keep_alive: Some(Duration::from_secs(TTL_S / 3)) })
             }
@@ -39,7 +39,7 @@ impl Session {
     }
 
     /// Does something that may take long, and keeps the lease alive meanwhile.
-    pub(super) async fn alive<T>(&self, gate: &Gate, work: impl Future<Output = T>) -> T {
+    pub(super) async fn alive<T>(&self, guest: &Guest, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         let Some(interval) = self.keep_alive else { return work.await };
         loop {
@@ -49,7 +49,7 @@ impl Session {
                 () = sleep_until(due) => {
                     // If it fails the next one is tried; if all do the place is lost, and the work
                     // finds that out.
-                    let _ = gate.lease(self.lease, LeaseAsk::KeepAlive).await;
+                    let _ = guest.lease(self.lease, LeaseAsk::KeepAlive).await;
                 }
             }
         }

@@ -14,11 +14,11 @@ use proto::etcd::etcdserverpb::{
     PutResponse, RangeRequest, RangeResponse, RangeStreamResponse, TxnRequest, TxnResponse,
     kv_server,
 };
-use store::{Command, CompactionCause, KeyRange, Limits, Outcome, Reader, Revision};
+use store::{Command, CompactionCause, KeyRange, Limits, Need, Outcome, Reader, Revision};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::gate::{Asks, Gate, on_own_thread};
+use super::gate::{Asks, Gate, Guest, on_own_thread};
 use super::refusal::Refusal;
 
 /// A range is read at once if it has no more keys than this.
@@ -35,23 +35,21 @@ impl Kv {
     }
 
     async fn txn(&self, request: Request<TxnRequest>) -> Result<TxnResponse, Refusal> {
-        let gate = &self.gate;
-        gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let request = request.into_inner();
         let serializable = request::is_serializable(&request);
         let txn = request::txn(request)?;
         let response = if txn.is_read_only() {
             txn.validate(&Limits::default())?;
-            gate.ready_to_read(serializable).await?;
-            let reader = gate.node().store().clone();
+            let reader = guest.fresh(Need::ReadTxn(&txn), serializable).await?.clone();
             on_own_thread(move || reader.txn(&txn)).await?
         } else {
-            match gate.write(Command::Txn(txn)).await? {
+            match guest.write(Command::Txn(txn)).await? {
                 Outcome::Txn(response) => response,
                 other => panic!("a transaction came to {other:?}"),
             }
         };
-        let header = gate.header(response.revision);
+        let header = guest.header(response.revision);
         Ok(answer::txn(header, response))
     }
 }
@@ -62,16 +60,15 @@ impl kv_server::Kv for Kv {
         &self,
         request: Request<RangeRequest>,
     ) -> Result<Response<RangeResponse>, Status> {
-        let gate = &self.gate;
         let serializable = request.get_ref().serializable;
         let asks = if serializable { Asks::Anybody } else { Asks::Voters };
-        gate.admit(request.metadata(), asks)?;
+        let guest = self.gate.admit(request.metadata(), asks).await?;
         let asked = request::range(request.into_inner())?;
-        gate.ready_to_read(serializable).await?;
-        let found = read(gate.node().store(), asked).await?;
+        let reader = guest.fresh(Need::Read(&asked.range), serializable).await?;
+        let found = read(reader, &asked).await?;
         // The header tells the newest revision, whichever one was read.
-        let newest = gate.node().store().published().revision.max(found.revision);
-        Ok(Response::new(answer::range(gate.header(newest), found)))
+        let newest = guest.published().revision.max(found.revision);
+        Ok(Response::new(answer::range(guest.header(newest), found)))
     }
 
     type RangeStreamStream =
@@ -86,11 +83,11 @@ impl kv_server::Kv for Kv {
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let put = request::put(request.into_inner())?;
-        match self.gate.write(put.into()).await? {
+        match guest.write(put.into()).await? {
             Outcome::Put { revision, prev } => {
-                Ok(Response::new(answer::put(Some(self.gate.header(revision)), prev)))
+                Ok(Response::new(answer::put(Some(guest.header(revision)), prev)))
             }
             other => panic!("a put came to {other:?}"),
         }
@@ -100,12 +97,12 @@ impl kv_server::Kv for Kv {
         &self,
         request: Request<DeleteRangeRequest>,
     ) -> Result<Response<DeleteRangeResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let (range, prev_kv) = request::delete(request.into_inner())?;
         let delete = Command::Delete { range, prev_kv, condition: None };
-        match self.gate.write(delete).await? {
+        match guest.write(delete).await? {
             Outcome::Deleted { revision, count, prev } => {
-                let header = Some(self.gate.header(revision));
+                let header = Some(guest.header(revision));
                 Ok(Response::new(answer::delete(header, count, prev)))
             }
             other => panic!("a delete came to {other:?}"),
@@ -120,44 +117,42 @@ impl kv_server::Kv for Kv {
         &self,
         request: Request<CompactionRequest>,
     ) -> Result<Response<CompactionResponse>, Status> {
-        self.gate.admit(request.metadata(), Asks::Voters)?;
+        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         let revision = request.get_ref().revision;
         // What is gone is removed in the background, and nothing reads it meanwhile: whoever wants
         // to wait for that (`physical`) waits for nothing.
         let revision = Revision(u64::try_from(revision).map_err(|_| Refusal::Compacted)?);
         if revision == Revision(0) {
-            self.nothing_was_compacted().await?;
-            return Ok(Response::new(CompactionResponse { header: Some(self.gate.header_now()) }));
+            nothing_was_compacted(&guest).await?;
+            return Ok(Response::new(CompactionResponse { header: Some(guest.header_now()) }));
         }
         let compact = Command::Compact { revision, cause: CompactionCause::Asked };
-        match self.gate.write(compact).await? {
+        match guest.write(compact).await? {
             Outcome::Compacted { revision, .. } => {
-                Ok(Response::new(CompactionResponse { header: Some(self.gate.header(revision)) }))
+                Ok(Response::new(CompactionResponse { header: Some(guest.header(revision)) }))
             }
             other => panic!("a compaction came to {other:?}"),
         }
     }
 }
 
-impl Kv {
-    /// A compaction up to revision 0 gives up nothing, and may be had as long as that is so.
-    async fn nothing_was_compacted(&self) -> Result<(), Refusal> {
-        self.gate.catch_up().await?;
-        match self.gate.node().store().published().compact_revision {
-            Revision(0) => Ok(()),
-            _ => Err(Refusal::Compacted),
-        }
+/// A compaction up to revision 0 gives up nothing, and may be had as long as that is so.
+async fn nothing_was_compacted(guest: &Guest) -> Result<(), Refusal> {
+    guest.fresh(Need::Root, false).await?;
+    match guest.published().compact_revision {
+        Revision(0) => Ok(()),
+        _ => Err(Refusal::Compacted),
     }
 }
 
 /// Reads a range: at once if it is small, else on a thread where it may take its time.
 async fn read(
     reader: &Reader,
-    asked: store::RangeRequest,
+    asked: &store::RangeRequest,
 ) -> Result<store::RangeResponse, Refusal> {
     let limit = asked.limit.unwrap_or(usize::MAX);
     if matches!(asked.range, KeyRange::Single(_)) {
-        return Ok(reader.range(&asked)?);
+        return Ok(reader.range(asked)?);
     }
     let in_key_order = asked.sort == store::Sort::default() && asked.filter == Default::default();
     if in_key_order {
@@ -168,6 +163,6 @@ async fn read(
             return Ok(found);
         }
     }
-    let reader = reader.clone();
+    let (reader, asked) = (reader.clone(), asked.clone());
     on_own_thread(move || reader.range(&asked)).await
 }

@@ -106,8 +106,10 @@ async fn a_learner_answers_only_what_may_be_old() {
 
 #[tokio::test]
 async fn a_service_that_is_not_there_is_unimplemented() {
-    let channel = connected(testing::single()).await;
-    let mut auth = proto::etcd::etcdserverpb::auth_client::AuthClient::new(channel);
-    let refused = auth.auth_enable(proto::etcd::etcdserverpb::AuthEnableRequest {}).await;
+    let mut client = tonic::client::Grpc::new(connected(testing::single()).await);
+    client.ready().await.unwrap();
+    let path = "/etcdserverpb.Nothing/Do".parse().unwrap();
+    let codec = tonic_prost::ProstCodec::<PutRequest, PutRequest>::default();
+    let refused = client.unary(Request::new(put()), path, codec).await;
     assert_eq!(refused.unwrap_err().code(), Code::Unimplemented);
 }

@@ -6,15 +6,20 @@ use tonic::Code;
 
 use crate::grpc::refusal::Refusal;
 
-/// The two that etcd sends without a code of their own, and the one that none of its tables has.
-const WITHOUT_A_CODE: [Refusal; 3] =
-    [Refusal::NotEnoughStarted, Refusal::TooManyRequests, Refusal::TransferTimeout];
+/// Those that etcd sends without a code of their own, and the one that none of its tables has.
+const WITHOUT_A_CODE: [Refusal; 4] = [
+    Refusal::NotEnoughStarted,
+    Refusal::PasswordOfNobody,
+    Refusal::TooManyRequests,
+    Refusal::TransferTimeout,
+];
 
 #[test]
 fn every_refusal_has_a_text_of_its_own_that_says_whose_it_is() {
     let texts: BTreeSet<&str> = Refusal::ALL.iter().map(|refusal| refusal.row().1).collect();
     assert_eq!(texts.len(), Refusal::ALL.len());
-    assert!(texts.iter().all(|text| text.starts_with("etcdserver: ")), "{texts:?}");
+    let is_etcds = |text: &&str| text.starts_with("etcdserver: ") || text.starts_with("auth: ");
+    assert!(texts.iter().all(is_etcds), "{texts:?}");
 }
 
 #[test]

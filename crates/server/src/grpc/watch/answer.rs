@@ -35,6 +35,11 @@ pub(super) fn canceled(header: ResponseHeader, watch_id: i64) -> WatchResponse {
     WatchResponse { header: Some(header), watch_id, canceled: true, ..WatchResponse::default() }
 }
 
+/// It is over: whoever watches may not read that any more.
+pub(super) fn forbidden(header: ResponseHeader, watch_id: i64, reason: String) -> WatchResponse {
+    WatchResponse { cancel_reason: reason, ..canceled(header, watch_id) }
+}
+
 /// It is over: what it is to read next is gone. The header tells no revision: none was told.
 pub(super) fn compacted(header: ResponseHeader, watch_id: i64, oldest: Revision) -> WatchResponse {
     let header = ResponseHeader { revision: 0, ..header };

@@ -10,11 +10,13 @@ use store::Revision;
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::Status;
+use tonic::metadata::MetadataMap;
 
 use super::answer::{self, EMPTY_RANGE, NO_WATCH};
 use super::board::Board;
 use super::request::{self, Wrong};
-use crate::grpc::gate::Gate;
+use super::rights::Rights;
+use crate::grpc::gate::{Gate, needs_leader};
 use crate::grpc::refusal::Refusal;
 use crate::watch::{ConnectionWatches, News, NotWatching, Notices, WATCHERS_PER_STREAM_MAX};
 
@@ -24,6 +26,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
 /// One stream.
 pub(super) struct Hub {
     gate: Arc<Gate>,
+    rights: Rights,
     /// Whether its watches end where there is no leader.
     needs_leader: bool,
     sender: mpsc::Sender<Result<WatchResponse, Status>>,
@@ -39,11 +42,13 @@ struct Over;
 impl Hub {
     pub(super) fn new(
         gate: Arc<Gate>,
-        needs_leader: bool,
+        metadata: MetadataMap,
         sender: mpsc::Sender<Result<WatchResponse, Status>>,
     ) -> Hub {
         let (board, watches) = (Board::default(), ConnectionWatches::of_stream());
-        Hub { gate, needs_leader, sender, board, watches, told: Revision(0) }
+        let needs_leader = needs_leader(&metadata);
+        let rights = Rights::new(Arc::clone(&gate), metadata);
+        Hub { gate, rights, needs_leader, sender, board, watches, told: Revision(0) }
     }
 
     /// Serves the stream until the client takes nothing more. One that has nothing more to ask is
@@ -69,7 +74,12 @@ impl Hub {
                         Ok(())
                     }
                 },
-                (id, news) = self.board.next() => self.tell(id, news).await,
+                (id, news) = self.board.next() => match self.forbid().await {
+                    // It may be one of those.
+                    Ok(()) if !self.board.contains(id) => Ok(()),
+                    Ok(()) => self.tell(id, news).await,
+                    Err(over) => Err(over),
+                },
             };
             if step.is_err() {
                 return;
@@ -84,6 +94,7 @@ impl Hub {
                 if !self.board.remove(cancel.watch_id) {
                     return Ok(());
                 }
+                self.rights.remove(cancel.watch_id);
                 self.send(answer::canceled(self.gate.header_now(), cancel.watch_id)).await
             }
             Some(RequestUnion::ProgressRequest(_)) => {
@@ -104,6 +115,10 @@ impl Hub {
             Ok(asked) => asked,
             Err(wrong) => return self.send(answer::refused(header, wrong.reason())).await,
         };
+        let guest = match self.rights.guest(&asked.range).await {
+            Ok(guest) => guest,
+            Err(refusal) => return self.send(answer::refused(header, in_full(refusal))).await,
+        };
         let id = match create.watch_id {
             0 => self.board.take_id(),
             taken if self.board.contains(taken) => {
@@ -119,6 +134,7 @@ impl Hub {
                 self.told = self.told.max(subscription.opened_at());
                 self.send(answer::created(header, id)).await?;
                 self.board.insert(id, subscription);
+                self.rights.insert(id, guest, asked.range);
                 Ok(())
             }
             Err(NotWatching::Refused(WatchRefusal::Unserved(why))) => self.over(why).await,
@@ -136,6 +152,16 @@ impl Hub {
                 self.send(answer::too_many(header, "a stream", WATCHERS_PER_STREAM_MAX)).await
             }
         }
+    }
+
+    /// Ends the watches of those who may not read that any more.
+    async fn forbid(&mut self) -> Result<(), Over> {
+        for (id, refusal) in self.rights.lost() {
+            self.board.remove(id);
+            let header = self.gate.header_now();
+            self.send(answer::forbidden(header, id, in_full(refusal))).await?;
+        }
+        Ok(())
     }
 
     async fn tell(&mut self, id: i64, news: Result<News, WatchEnd>) -> Result<(), Over> {
@@ -167,6 +193,7 @@ impl Hub {
     /// alone.
     async fn ended(&mut self, id: i64, end: WatchEnd) -> Result<(), Over> {
         self.board.remove(id);
+        self.rights.remove(id);
         match end {
             WatchEnd::Compacted { compact_revision, .. } => {
                 let header = self.gate.header(Revision(0));
@@ -196,6 +223,12 @@ impl Hub {
     async fn send(&self, response: WatchResponse) -> Result<(), Over> {
         self.sender.send(Ok(response)).await.map_err(|_| Over)
     }
+}
+
+/// A refusal as clients in Go print it: so etcd tells of it here.
+fn in_full(refusal: Refusal) -> String {
+    let (code, message) = refusal.row();
+    format!("rpc error: code = {code:?} desc = {message}")
 }
 
 impl Wrong {

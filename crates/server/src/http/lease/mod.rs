@@ -13,7 +13,7 @@ use axum::http::{Request, Response};
 use axum::response::IntoResponse;
 use replica::{LeaseAsk, LeaseStanding};
 use serde_json::Value;
-use store::{Command, FirstOutcome, LeaseId, Origin};
+use store::{Command, FirstOutcome, LeaseId, Need, Origin};
 
 use self::answer::Told;
 use super::error::{Code, Refusal};
@@ -21,6 +21,7 @@ use super::kv::{ready_to_read, write};
 use super::list::{LIMIT_DEFAULT, LIMIT_MAX};
 use super::query::{Query, bad, may_forward};
 use super::{Doors, body, lifetime, once};
+use crate::access::{NotDone, Visit};
 use crate::node::{WriteOptions, Written};
 
 const WRITE_PARAMETERS: [&str; 1] = ["timeout_ms"];
@@ -32,6 +33,7 @@ const EXAMPLE: &str = r#"{"ttl": 30}"#;
 /// `POST /leases`: grants one.
 pub(super) async fn grant(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let (options, origin) = asked(&doors, &request)?;
@@ -53,7 +55,7 @@ pub(super) async fn grant(
         Refusal::new(Code::MissingField, message).with("field", "ttl")
     })?;
     let command = Command::LeaseGrant { lease: id.unwrap_or(LeaseId::NONE), ttl_s };
-    done(&doors, command, None, options, origin.as_ref()).await
+    done(&visit, command, None, options, origin.as_ref()).await
 }
 
 /// Clients name a lease with a number above 0.
@@ -68,13 +70,14 @@ fn wanted_id(written: &Value) -> Result<LeaseId, Refusal> {
 /// `DELETE /leases/{id}`: revokes one, with its keys.
 pub(super) async fn revoke(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     Path(id): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let lease = lifetime::lease_of_text(id.as_bytes())?;
     let (options, origin) = asked(&doors, &request)?;
     let command = Command::LeaseRevoke { lease };
-    done(&doors, command, Some(lease), options, origin.as_ref()).await
+    done(&visit, command, Some(lease), options, origin.as_ref()).await
 }
 
 fn asked(
@@ -91,13 +94,13 @@ fn options(request: &Request<Body>, query: &Query) -> Result<WriteOptions, Refus
 
 /// Has it applied, and shows what it came to, now or when it was sent for the first time.
 async fn done(
-    doors: &Doors,
+    visit: &Visit,
     command: Command,
     lease: Option<LeaseId>,
     options: WriteOptions,
     origin: Option<&Origin>,
 ) -> Result<Response<Body>, Refusal> {
-    let Written { log_id, outcome, .. } = write(&doors.node, command, options, origin).await?;
+    let Written { log_id, outcome, .. } = write(visit, command, options, origin).await?;
     let (shown, replay) = match outcome {
         store::Outcome::Repeated(first) => {
             let shown = match first.outcome {
@@ -120,20 +123,21 @@ async fn done(
 
 /// `POST /leases/{id}/keepalive`.
 pub(super) async fn keep_alive(
-    State(doors): State<Arc<Doors>>,
+    visit: Visit,
     Path(id): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let lease = lifetime::lease_of_text(id.as_bytes())?;
     let query = Query::parse(request.uri().query(), &WRITE_PARAMETERS)?;
     let options = options(&request, &query)?;
-    let standing = standing(&doors, (lease, LeaseAsk::KeepAlive), options).await?;
+    let standing = standing(&visit, (lease, LeaseAsk::KeepAlive), options).await?;
     Ok(answer::told(&Told { lease, standing, keys: None }))
 }
 
 /// `GET /leases/{id}`: how long it has left, and which keys are attached to it.
 pub(super) async fn tell(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     Path(id): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
@@ -141,22 +145,26 @@ pub(super) async fn tell(
     let query = Query::parse(request.uri().query(), &TELL_PARAMETERS)?;
     let with_keys = query.flag("keys")?;
     let options = options(&request, &query)?;
-    let standing = standing(&doors, (lease, LeaseAsk::TimeToLive), options).await?;
+    let standing = standing(&visit, (lease, LeaseAsk::TimeToLive), options).await?;
     // The store here is as new as the leader's word, and newer perhaps.
     let same = |found: &Arc<store::Lease>| found.grant().index == standing.granted_index;
     let found = doors.node.store().lease(lease).filter(same).ok_or_else(not_found)?;
+    if with_keys {
+        visit.permit(Need::KeysOf(&found)).await?;
+    }
     let keys = with_keys.then_some(&*found);
     Ok(answer::told(&Told { lease, standing, keys }))
 }
 
 async fn standing(
-    doors: &Doors,
+    visit: &Visit,
     (lease, ask): (LeaseId, LeaseAsk),
     options: WriteOptions,
 ) -> Result<LeaseStanding, Refusal> {
-    let standing = doors.node.lease(lease, ask, options).await;
-    let standing =
-        standing.map_err(|failure| Refusal::of_failure(failure, &doors.node.status()))?;
+    let standing = visit.lease(lease, ask, options).await.map_err(|why| match why {
+        NotDone::Refused(refused) => refused.into(),
+        NotDone::Failed(failure) => Refusal::of_failure(failure, &visit.node().status()),
+    })?;
     standing.ok_or_else(not_found)
 }
 
@@ -167,6 +175,7 @@ fn not_found() -> Refusal {
 /// `GET /leases`: all of them by id, a page at a time.
 pub(super) async fn list(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(request.uri().query(), &LIST_PARAMETERS)?;
@@ -175,7 +184,7 @@ pub(super) async fn list(
     let after = query.bytes("after").map(|text| lifetime::lease_of_text(&text)).transpose();
     let after =
         after.map_err(|_| bad("after", "is the next of the page before, the id of a lease"))?;
-    let stale = ready_to_read(&doors.node, query.consistency()?, query.timeout()?).await?;
+    let stale = ready_to_read(&visit, Need::Known, query.consistency()?, query.timeout()?).await?;
     let mut found = doors.node.store().leases(after, limit + 1);
     let more = found.len() > limit;
     found.truncate(limit);

@@ -14,8 +14,8 @@ use axum::http::{HeaderMap, Request, Response};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use store::{
-    Command, Condition, Fields, FieldsRequest, FirstOutcome, KeyRange, Outcome, PinLifted, Pinned,
-    Put, PutLifetime, Record, Revision,
+    Command, Condition, Fields, FieldsRequest, FirstOutcome, KeyRange, Need, Outcome, PinLifted,
+    Pinned, Put, PutLifetime, Record, Revision,
 };
 
 use self::answer::{Place, Shown};
@@ -26,6 +26,7 @@ use super::kv::{Item, write};
 use super::past::Ready;
 use super::query::{Query, may_forward};
 use super::{Doors, body, once};
+use crate::access::Visit;
 use crate::node::{WriteOptions, Written};
 
 /// A page ends early after so many bytes of keys were looked at, others' keys among them.
@@ -36,22 +37,24 @@ const WRITE_PARAMETERS: [&str; 1] = ["timeout_ms"];
 /// `GET /kv-store`: a field, or some fields of a record.
 pub(super) async fn get(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let (head, _) = request.into_parts();
-    read(&doors, head.uri.query()).await.map_err(unsuccessful)
+    read(&doors, &visit, head.uri.query()).await.map_err(unsuccessful)
 }
 
 /// `POST /kv-store`: what the body says.
 pub(super) async fn post(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let asked = async {
         let (headers, options) = (request.headers().clone(), options(&request)?);
         let body = body::read(request, doors.limits.body_timeout).await?;
         let change = request::of_body(&headers, &body)?;
-        done(&doors, change, &headers, options).await
+        done(&doors, &visit, change, &headers, options).await
     };
     asked.await.map_err(unsuccessful)
 }
@@ -59,6 +62,7 @@ pub(super) async fn post(
 /// `DELETE /kv-store`: a field, or a record.
 pub(super) async fn delete(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let (head, _) = request.into_parts();
@@ -67,7 +71,7 @@ pub(super) async fn delete(
         let query = Query::parse(head.uri.query(), &known)?;
         let (timeout, forward) = (query.timeout()?, may_forward(&head.headers)?);
         let change = Change { which: request::which(&query)?, value: None, ttl_ms: None };
-        done(&doors, change, &head.headers, WriteOptions { timeout, forward }).await
+        done(&doors, &visit, change, &head.headers, WriteOptions { timeout, forward }).await
     };
     asked.await.map_err(unsuccessful)
 }
@@ -84,13 +88,14 @@ fn options(request: &Request<Body>) -> Result<WriteOptions, Refusal> {
 /// Has a change applied, and shows what it came to, now or when it was sent for the first time.
 async fn done(
     doors: &Doors,
+    visit: &Visit,
     change: Change,
     headers: &HeaderMap,
     options: WriteOptions,
 ) -> Result<Response<Body>, Refusal> {
     let (condition, origin) = (once::condition(headers)?, once::origin(headers, &doors.node)?);
     let command = command(&change, condition)?;
-    let written = write(&doors.node, command, options, origin.as_ref()).await?;
+    let written = write(visit, command, options, origin.as_ref()).await?;
     let Written { log_id, stamp_ms, outcome } = written;
     let age_ms = doors.node.age_ms();
     let (place, outcome, replay) = match outcome {
@@ -169,10 +174,18 @@ fn first_outcome(outcome: FirstOutcome, age_ms: u64) -> Result<Settled, Refusal>
 }
 
 /// Reads a field or a page of fields.
-async fn read(doors: &Doors, query: Option<&str>) -> Result<Response<Body>, Refusal> {
+async fn read(
+    doors: &Doors,
+    visit: &Visit,
+    query: Option<&str>,
+) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(query, &request::reading_parameters())?;
     let reading = Reading::of(&query)?;
-    let Ready { stale, at } = reading.moment.ready(&doors.node, &query).await?;
+    let range = match &reading.which.field {
+        Some((_, key)) => KeyRange::Single(key.clone()),
+        None => reading.which.record.range(),
+    };
+    let Ready { stale, at } = reading.moment.ready(visit, Need::Read(&range), &query).await?;
     let pinned = doors.node.store().pin(at)?;
     let age_ms = doors.node.age_ms();
     let Reading { which, page, .. } = &reading;

@@ -12,12 +12,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response};
 use axum::response::IntoResponse;
-use store::{Command, FirstOutcome, Limits, Origin, Outcome, Txn};
+use store::{Command, FirstOutcome, Limits, Need, Origin, Outcome, Txn};
 
 use super::error::{Code, Refusal};
 use super::kv::{ready_to_read, write};
 use super::query::{Query, may_forward};
 use super::{Doors, body, once};
+use crate::access::Visit;
 use crate::node::{WriteOptions, Written};
 
 const PARAMETERS: [&str; 2] = ["consistency", "timeout_ms"];
@@ -25,6 +26,7 @@ const PARAMETERS: [&str; 2] = ["consistency", "timeout_ms"];
 /// `POST /txn`.
 pub(super) async fn txn(
     State(doors): State<Arc<Doors>>,
+    visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(request.uri().query(), &PARAMETERS)?;
@@ -35,7 +37,9 @@ pub(super) async fn txn(
     let txn = request::read(&body)?;
     txn.validate(&Limits::default())?;
     if txn.is_read_only() {
-        let stale = ready_to_read(&doors.node, consistency.unwrap_or_default(), timeout).await?;
+        let stale =
+            ready_to_read(&visit, Need::ReadTxn(&txn), consistency.unwrap_or_default(), timeout)
+                .await?;
         let response = doors.node.store().txn(&txn)?;
         return Ok(answer::read(&txn, &response, stale, doors.node.age_ms()));
     }
@@ -44,19 +48,19 @@ pub(super) async fn txn(
         return Err(Refusal::new(Code::BadParameter, message).with("parameter", "consistency"));
     }
     let options = WriteOptions { timeout, forward };
-    proposed(&doors, txn, options, origin.as_ref()).await
+    proposed(&visit, txn, options, origin.as_ref()).await
 }
 
 /// Has a transaction applied, and shows what it came to, now or when it was sent first.
 async fn proposed(
-    doors: &Doors,
+    visit: &Visit,
     txn: Txn,
     options: WriteOptions,
     origin: Option<&Origin>,
 ) -> Result<Response<Body>, Refusal> {
     let command = Command::Txn(txn.clone());
-    let Written { log_id, outcome, .. } = write(&doors.node, command, options, origin).await?;
-    let age_ms = doors.node.age_ms();
+    let Written { log_id, outcome, .. } = write(visit, command, options, origin).await?;
+    let age_ms = visit.node().age_ms();
     let (shown, replay) = match outcome {
         Outcome::Repeated(first) => {
             let place = (first.index, first.term);

@@ -30,8 +30,9 @@ use hyper::body::{Body, Frame};
 use replica::{Batch, WatchEnd};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{Event, EventKind, Revision};
+use store::{Auth, Event, EventKind, KeyRange, Need, Revision};
 
+use crate::access::Visit;
 use crate::http::error::Refusal;
 use crate::http::escape::text_or_base64;
 use crate::http::kv::Item;
@@ -40,7 +41,32 @@ use crate::watch::{News, Subscription};
 /// The body of an answer.
 pub(super) struct Stream {
     subscription: Subscription,
+    rights: Rights,
     state: State,
+}
+
+/// Whoever watches, and by which tables they were looked at last: when these have changed, whether
+/// they still may is asked again before anything more is told.
+pub(super) struct Rights {
+    visit: Visit,
+    range: KeyRange,
+    seen: Arc<Auth>,
+}
+
+impl Rights {
+    pub(super) fn new(visit: Visit, range: KeyRange) -> Rights {
+        let seen = visit.node().store().auth();
+        Rights { visit, range, seen }
+    }
+
+    fn still(&mut self) -> Result<(), Refusal> {
+        let now = self.visit.node().store().auth();
+        if Arc::ptr_eq(&now, &self.seen) {
+            return Ok(());
+        }
+        self.seen = now;
+        Ok(self.visit.may(Need::Read(&self.range))?)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +81,14 @@ enum State {
 }
 
 impl Stream {
-    pub(super) fn new(subscription: Subscription) -> Stream {
-        Stream { subscription, state: State::New }
+    pub(super) fn new(subscription: Subscription, rights: Rights) -> Stream {
+        Stream { subscription, rights, state: State::New }
     }
 
     fn text(&mut self, news: Result<News, WatchEnd>) -> Option<String> {
+        if let Err(refusal) = self.rights.still() {
+            return self.end(refusal);
+        }
         match news {
             Ok(News::Batch(batch)) => {
                 let text = revision(&batch, self.state == State::Within);
@@ -70,13 +99,16 @@ impl Stream {
                 Some(message("progress", Some(revision), &json!({ "revision": revision.0 })))
             }
             Ok(News::Quiet) => Some(": nothing new\n\n".to_owned()),
-            // What is not whole is dropped only if nothing follows it.
-            Err(_) if self.state == State::Within => None,
-            Err(end) => {
-                self.state = State::Over;
-                Some(message("error", None, &Value::Object(Refusal::from(end).into_body())))
-            }
+            Err(end) => self.end(end.into()),
         }
+    }
+
+    /// The last word, and why it is.
+    fn end(&mut self, refusal: Refusal) -> Option<String> {
+        let was = std::mem::replace(&mut self.state, State::Over);
+        // What is not whole is dropped only if nothing follows it.
+        let says = was != State::Within;
+        says.then(|| message("error", None, &Value::Object(refusal.into_body())))
     }
 
     fn opening(&self) -> String {
