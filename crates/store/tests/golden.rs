@@ -11,10 +11,10 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use store::{
-    Apply, BeforeHistory, Budget, Command, CompactionCause, Condition, DueKey, EventPosition,
-    EventsRequest, FieldsRequest, Filter, Grant, HistoryRequest, KeyRange, LeaseId, Limits,
-    LogEntry, Need, OnceLimits, Origin, Pinned, Principal, Put, PutLifetime, RangeRequest, Reader,
-    Record, Restore, Revision, SessionId, SettingsChange, Sort, Store,
+    Apply, BeforeHistory, Budget, Command, CompactionCause, DueKey, EventPosition, EventsRequest,
+    FieldsRequest, Filter, Grant, HistoryRequest, LeaseId, Limits, LogEntry, Need, OnceLimits,
+    Origin, Pinned, Principal, Put, PutLifetime, RangeRequest, Reader, Record, Restore, Revision,
+    SessionId, SettingsChange, Sort, Store,
 };
 use support::args::{bytes, condition, key_range, named, origin, unhex};
 use support::show::{

@@ -1,6 +1,6 @@
 //! Names and passwords that were looked at a moment ago.
 //!
-//! Who shows a password with every request, as browsers and `curl` do, would have it looked at every
+//! Who shows a password with every request, as browsers and `curl` do, would have it looked at each
 //! time. So what was found is remembered, as a hash with a key that this process alone has.
 
 use std::collections::HashMap;
