@@ -65,6 +65,32 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "left-open",
+        is: |request, theirs, ours| {
+            let calls = ["KeepAlive(", "Leases(", "TimeToLive(", "MemberList(", "Alarm("];
+            let changes = ["Grant(", "Revoke(", "Compact("];
+            let is_of_them = calls.iter().chain(&changes).any(|call| request.contains(call));
+            is_of_them && !is_denied(theirs) && is_denied(ours)
+        },
+    },
+    Known {
+        name: "denied-watch-id",
+        is: |request, theirs, ours| {
+            let (Ok(theirs), Ok(ours)) = (theirs, ours) else { return false };
+            let denied = "desc = etcdserver: permission denied";
+            let as_ours = theirs.replace("watch_id: 0,", "watch_id: -1,").replace("0: [", "-1: [");
+            request.contains("Watching") && ours.contains(denied) && as_ours == *ours
+        },
+    },
+    Known {
+        name: "denied-maintenance",
+        is: |request, theirs, ours| {
+            let calls = ["HashKv(", "Defragment("];
+            let is_of_them = calls.iter().any(|call| request.contains(call));
+            is_of_them && says(theirs, "Unknown: auth: ") && is_denied(ours)
+        },
+    },
+    Known {
         name: "hash-revision",
         is: |request, theirs, ours| {
             // etcd 3.5 has no such field yet.
@@ -76,10 +102,17 @@ const KNOWN: &[Known] = &[
                 ))
             };
             let (Ok(theirs), Ok(ours)) = (theirs, ours) else { return false };
-            request.starts_with("HashKv") && without(theirs) == without(ours)
+            request.contains("HashKv(") && without(theirs) == without(ours)
         },
     },
 ];
+
+/// Whether it was refused for who asked.
+fn is_denied(answer: &Answer) -> bool {
+    ["user name is empty", "invalid auth token", "permission denied"]
+        .iter()
+        .any(|text| says(answer, &format!("etcdserver: {text}")))
+}
 
 fn says(answer: &Answer, text: &str) -> bool {
     answer.as_ref().err().is_some_and(|error| error.contains(text))

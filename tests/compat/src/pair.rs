@@ -1,11 +1,12 @@
 //! One of each, and a connection to both.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use system_tests::cluster::Cluster;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::ask::{Answer, Ask, ask};
+use crate::ask::{Answer, Ask, Line, ask};
 use crate::etcd::Etcd;
 use crate::gateway;
 use crate::known::is_known;
@@ -17,8 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// An etcd and a raftkv, each a fresh cluster of one member.
 #[derive(Debug)]
 pub struct Pair {
-    etcd: Channel,
-    raftkv: Channel,
+    etcd: Line,
+    raftkv: Line,
+    /// Who is logged in, with the token of each of both.
+    tokens: BTreeMap<&'static str, [String; 2]>,
     asked: usize,
     differences: Vec<String>,
     // The connections end first.
@@ -32,8 +35,9 @@ impl Pair {
         let (reference, cluster) = (Etcd::start(), Cluster::start(1));
         let port = cluster.ports()[0];
         Pair {
-            etcd: connect(reference.port()).await,
-            raftkv: connect(port).await,
+            etcd: Line::new(connect(reference.port()).await),
+            raftkv: Line::new(connect(port).await),
+            tokens: BTreeMap::new(),
             asked: 0,
             differences: Vec::new(),
             reference,
@@ -47,6 +51,49 @@ impl Pair {
             tokio::join!(one(&self.etcd, request.clone()), one(&self.raftkv, request.clone()),);
         self.asked += 1;
         self.compare(&format!("{request:?}"), &theirs, &ours);
+    }
+
+    /// Logs a user in at both.
+    pub async fn log_in(&mut self, user: &'static str, password: &str) {
+        let [theirs, ours] = [&self.etcd, &self.raftkv].map(|line| line.log_in(user, password));
+        let tokens = [theirs.await.unwrap(), ours.await.unwrap()];
+        self.tokens.insert(user, tokens);
+    }
+
+    /// Asks both as a user who is logged in, and notes where they differ.
+    pub async fn ask_as(&mut self, user: &str, request: Ask) {
+        let [theirs, ours] = self.lines_of(user);
+        let (theirs, ours) =
+            tokio::join!(one(&theirs, request.clone()), one(&ours, request.clone()));
+        self.asked += 1;
+        self.compare(&format!("{user}: {request:?}"), &theirs, &ours);
+    }
+
+    /// The connections to both, of a user who is logged in.
+    fn lines_of(&self, user: &str) -> [Line; 2] {
+        let [theirs, ours] = &self.tokens[user];
+        [self.etcd.showing(theirs), self.raftkv.showing(ours)]
+    }
+
+    /// Asks both with a token that neither knows.
+    pub async fn ask_with(&mut self, token: &str, request: Ask) {
+        let (theirs, ours) = (self.etcd.showing(token), self.raftkv.showing(token));
+        let (theirs, ours) =
+            tokio::join!(one(&theirs, request.clone()), one(&ours, request.clone()));
+        self.asked += 1;
+        self.compare(&format!("token {token}: {request:?}"), &theirs, &ours);
+    }
+
+    /// Lets both be watched as a user who is logged in, or as nobody.
+    pub async fn watch_as(&mut self, user: Option<&str>, watching: Watching) {
+        let [theirs, ours] = match user {
+            Some(user) => self.lines_of(user),
+            None => [self.etcd.clone(), self.raftkv.clone()],
+        };
+        let (theirs, ours) =
+            tokio::join!(watch(&theirs, watching.clone()), watch(&ours, watching.clone()));
+        self.asked += watching.requests();
+        self.compare_told(&format!("{user:?}: {watching:?}"), &theirs, &ours);
     }
 
     /// Asks both one after another.
@@ -106,8 +153,8 @@ impl Pair {
     }
 }
 
-async fn one(channel: &Channel, request: Ask) -> Answer {
-    let asked = tokio::time::timeout(PATIENCE, ask(channel, request)).await;
+async fn one(line: &Line, request: Ask) -> Answer {
+    let asked = tokio::time::timeout(PATIENCE, ask(line, request)).await;
     asked.unwrap_or_else(|_| Err(format!("no answer in {PATIENCE:?}")))
 }
 

@@ -12,9 +12,8 @@ use proto::etcd::etcdserverpb::{
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 
-use crate::ask::{Ask, ask, mask};
+use crate::ask::{Ask, Line, ask, mask};
 use crate::words::put;
 
 /// No event takes so long.
@@ -116,9 +115,9 @@ impl Told {
 }
 
 /// Does all of it, and reads the stream to its end.
-pub async fn watch(channel: &Channel, watching: Watching) -> Told {
+pub async fn watch(line: &Line, watching: Watching) -> Told {
     let (sender, requests) = mpsc::channel(16);
-    let mut client = WatchClient::new(channel.clone());
+    let mut client = WatchClient::new(line.service());
     let opened = client.watch(ReceiverStream::new(requests));
     let send = async |union: RequestUnion| {
         sender.send(WatchRequest { request_union: Some(union) }).await.unwrap();
@@ -163,11 +162,11 @@ pub async fn watch(channel: &Channel, watching: Watching) -> Told {
                 send(RequestUnion::ProgressRequest(WatchProgressRequest {})).await;
             }
             // What came of it was seen where it was asked alone.
-            Step::Meanwhile(request) => drop(ask(channel, request).await),
+            Step::Meanwhile(request) => drop(ask(line, request).await),
         }
     }
     let Ask::Put(end) = put(LAST_KEY, "") else { unreachable!("a put is a put") };
-    KvClient::new(channel.clone()).put(end).await.unwrap();
+    KvClient::new(line.service()).put(end).await.unwrap();
     loop {
         let response = next().await;
         if response.watch_id == LAST_WATCH && !response.events.is_empty() {

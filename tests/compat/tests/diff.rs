@@ -4,7 +4,7 @@
 
 mod asked;
 
-use asked::{cluster, contest, gateway, keys, leases, random, ranges, transactions, watches};
+use asked::{auth, cluster, contest, gateway, keys, leases, random, ranges, transactions, watches};
 use compat::ask::Ask;
 use compat::pair::Pair;
 
@@ -34,6 +34,14 @@ async fn what_is_written_down_is_answered_alike() {
     let asked = pair.asked();
     println!("{asked} requests");
     assert!(asked >= SCRIPTED_MIN, "only {asked} requests");
+    pair.assert_equal();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_are_told_alike() {
+    let mut pair = Pair::start().await;
+    auth::ask_all(&mut pair).await;
+    println!("{} requests", pair.asked());
     pair.assert_equal();
 }
 

@@ -49,7 +49,7 @@ mod settings;
 mod snapshot;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod time;
 mod txn;
 mod users;
@@ -115,7 +115,20 @@ pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -
         ask_turns: Turns::default(),
         leaders_desk: LeadersDesk::default(),
     });
-    let router = [
+    let router = routes().into_iter().fold(Router::new(), |router, (route, methods)| {
+        router.route(route, door(&doors, route, methods))
+    });
+    let front = |route| from_fn_with_state((Arc::clone(&doors), route), front);
+    let OtherDoors { peers, grpc } = others;
+    let peers = peers.layer(front(UNKNOWN_ROUTE));
+    let grpc = grpc.layer(front(GRPC_ROUTE));
+    let unknown = axum::routing::any(unknown_path).layer(front(UNKNOWN_ROUTE));
+    router.with_state(Arc::clone(&doors)).merge(peers).merge(grpc).fallback_service(unknown)
+}
+
+/// The paths, and what is behind them.
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<Doors>>)> {
+    vec![
         ("/kv", get(list::list)),
         ("/kv/", one_key()),
         ("/kv/{*key}", one_key()),
@@ -156,16 +169,6 @@ pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -
         ("/version", get(health::version)),
         ("/metrics", get(health::metrics)),
     ]
-    .into_iter()
-    .fold(Router::new(), |router, (route, methods)| {
-        router.route(route, door(&doors, route, methods))
-    });
-    let front = |route| from_fn_with_state((Arc::clone(&doors), route), front);
-    let OtherDoors { peers, grpc } = others;
-    let peers = peers.layer(front(UNKNOWN_ROUTE));
-    let grpc = grpc.layer(front(GRPC_ROUTE));
-    let unknown = axum::routing::any(unknown_path).layer(front(UNKNOWN_ROUTE));
-    router.with_state(Arc::clone(&doors)).merge(peers).merge(grpc).fallback_service(unknown)
 }
 
 fn one_key() -> MethodRouter<Arc<Doors>> {

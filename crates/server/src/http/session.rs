@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Request, Response, StatusCode};
 use serde::Serialize;
-use store::{Command, OnceLimits, Outcome};
+use store::{Command, Need, OnceLimits, Outcome};
 
 use super::error::{Code, Refusal};
 use super::kv::write;
@@ -58,6 +58,7 @@ pub(super) async fn close(
         Refusal::new(Code::BadParameter, message).with("session", id)
     })?;
     let options = options(&request)?;
+    visit.permit(Need::Known).await?;
     let Some(session) = name.of_cluster(ClusterMark::of(&doors.node)?) else {
         return Ok(reply::json(StatusCode::OK, &Closed { closed: false }));
     };

@@ -164,6 +164,9 @@ impl Auth {
                 self.log_in(Login { principal, token_hash, age_ms }, index)
             }
             AuthChange::Enable => self.enable(),
+            // What is so already is no change.
+            AuthChange::Disable if !self.enabled => Ok(()),
+            AuthChange::GrantRole { user, role } if self.has_role(&user, &role) => Ok(()),
             change => self.change_tables(change),
         };
         if changed.is_err() {
@@ -248,7 +251,10 @@ impl Auth {
 
     fn grant_role(&mut self, user: &Arc<str>, role: Arc<str>) -> Result<(), AuthRefused> {
         holds(self.users.contains_key(user), AuthRefused::UserNotFound)?;
-        self.known_role(&role)?;
+        // Root's needs no permissions, so it needs not be there.
+        if *role != *ROOT {
+            self.known_role(&role)?;
+        }
         self.edit_user(user, |user| {
             user.roles.insert(role);
             Ok(())
@@ -300,7 +306,10 @@ impl Auth {
         self.logins.get_min().map(|(index, _)| *index)
     }
 
-    /// A role that can be granted.
+    fn has_role(&self, user: &str, role: &str) -> bool {
+        self.user(user).is_some_and(|user| user.roles.contains(role))
+    }
+
     fn known_role(&self, name: &str) -> Result<(), AuthRefused> {
         holds(self.roles.contains_key(name), AuthRefused::RoleNotFound)
     }

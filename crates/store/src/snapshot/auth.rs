@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::SnapshotError;
 use super::builder::{NUMBER_MAX, consistent, in_order};
 use super::wire::{self, Kind};
-use crate::auth::{Access, Auth, LOGINS_MAX, Login, Permission, Principal, Role, User};
+use crate::auth::{Access, Auth, LOGINS_MAX, Login, Permission, Principal, ROOT, Role, User};
 
 /// The head's part; none while nobody has set anything.
 pub(super) fn head(auth: &Auth) -> Option<wire::Auth> {
@@ -141,7 +141,7 @@ impl Tables {
         };
         in_order(ascends, "users ascend, and come before logins")?;
         in_order(roles.is_sorted_by(|one, next| one < next), "a user's roles ascend")?;
-        let known = roles.iter().all(|role| self.auth.role(role).is_some());
+        let known = roles.iter().all(|role| role == ROOT || self.auth.role(role).is_some());
         consistent(known, "a user has roles that are there")?;
         let set_before = credentials <= self.auth.revision();
         consistent(set_before, "a password was set before the snapshot")?;

@@ -1,5 +1,6 @@
 //! What is asked of both.
 
+pub(crate) mod auth;
 pub(crate) mod cluster;
 pub(crate) mod contest;
 pub(crate) mod gateway;

@@ -3,4 +3,5 @@
 mod board;
 mod doors;
 mod refusals;
+mod roles;
 mod world;

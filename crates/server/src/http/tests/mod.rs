@@ -14,6 +14,7 @@ mod once;
 mod past;
 mod published;
 mod record;
+pub(crate) mod roles;
 mod settings;
 mod snapshot;
 mod status;
