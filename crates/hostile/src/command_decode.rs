@@ -8,9 +8,10 @@ use bytes::Bytes;
 use raft::MemberId;
 use replica::{Configuration, Member, Standing};
 use store::{
-    Apply, Budget, Command, CompactionCause, Compare, Condition, DueKey, Filter, Grant, KeyRange,
-    LeaseId, Limits, LogEntry, Operand, Origin, Outcome, Put, PutLifetime, RangeRequest, Relation,
-    Revision, SessionId, SettingsChange, Sort, SortBy, Store, Txn, TxnOp,
+    Access, Apply, AuthChange, Budget, Command, CompactionCause, Compare, Condition, DueKey,
+    Filter, Grant, KeyRange, LeaseId, Limits, LogEntry, Operand, Origin, Outcome, Permission,
+    Principal, Put, PutLifetime, RangeRequest, Relation, Revision, SessionId, SettingsChange, Sort,
+    SortBy, Store, Txn, TxnOp,
 };
 
 use crate::Verdict;
@@ -141,8 +142,20 @@ fn samples() -> Vec<Command> {
         }),
         Command::Check,
         Command::CloseSession { session },
+        Command::Auth(AuthChange::AddUser { name: "u".into(), password_hash: Some("h".into()) }),
+        Command::Auth(permission_sample()),
+        Command::As {
+            principal: Principal { user: "u".into(), credentials: 2 },
+            command: Box::new(put("a", "1")),
+        },
     ];
     others.into_iter().chain(ranges.map(delete)).collect()
+}
+
+fn permission_sample() -> AuthChange {
+    let permission =
+        Permission { access: Access::ReadWrite, key: "a".into(), range_end: "b".into() };
+    AuthChange::GrantPermission { role: "r".into(), permission }
 }
 
 /// A transaction with one of each that it may hold.

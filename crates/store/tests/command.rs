@@ -2,13 +2,16 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use store::{
-    Command, CommandError, CompactionCause, Compare, Condition, DecodeError, DueKey, EXPIRED_MAX,
-    Grant, KeyRange, LeaseId, Limits, ONCE_KEY_BYTES_MAX, Operand, Origin, Put, PutLifetime,
-    RangeRequest, Relation, Revision, SessionId, SettingsChange, Sort, SortBy, TTL_MS_MAX,
-    TTL_S_MAX, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn, TxnOp,
+    Access, AuthChange, Command, CommandError, CompactionCause, Compare, Condition, DecodeError,
+    DueKey, EXPIRED_MAX, Grant, KeyRange, LeaseId, Limits, ONCE_KEY_BYTES_MAX, Operand, Origin,
+    Permission, Principal, Put, PutLifetime, RangeRequest, Relation, Revision, SessionId,
+    SettingsChange, Sort, SortBy, TTL_MS_MAX, TTL_S_MAX, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn,
+    TxnOp,
 };
 use support::logs::txn;
 use support::txn_text;
@@ -88,8 +91,54 @@ fn cause() -> impl Strategy<Value = CompactionCause> {
     prop::sample::select(vec![Asked, Age, Bytes, Memory])
 }
 
+fn name() -> impl Strategy<Value = Arc<str>> {
+    "[a-zä]{0,4}".prop_map(Arc::from)
+}
+
+fn principal() -> impl Strategy<Value = Principal> {
+    (name(), any::<u64>()).prop_map(|(user, credentials)| Principal { user, credentials })
+}
+
+fn auth_change() -> impl Strategy<Value = AuthChange> {
+    let hash = || prop::option::of(name());
+    let access = prop::sample::select(vec![Access::Read, Access::Write, Access::ReadWrite]);
+    prop_oneof![
+        Just(AuthChange::Enable),
+        Just(AuthChange::Disable),
+        (name(), hash())
+            .prop_map(|(name, password_hash)| AuthChange::AddUser { name, password_hash }),
+        name().prop_map(|name| AuthChange::DeleteUser { name }),
+        (name(), hash())
+            .prop_map(|(name, password_hash)| AuthChange::SetPassword { name, password_hash }),
+        (name(), name()).prop_map(|(user, role)| AuthChange::GrantRole { user, role }),
+        (name(), name()).prop_map(|(user, role)| AuthChange::RevokeRole { user, role }),
+        name().prop_map(|name| AuthChange::AddRole { name }),
+        name().prop_map(|name| AuthChange::DeleteRole { name }),
+        (name(), access, bytes(), bytes()).prop_map(|(role, access, key, range_end)| {
+            let permission = Permission { access, key, range_end };
+            AuthChange::GrantPermission { role, permission }
+        }),
+        (name(), bytes(), bytes()).prop_map(|(role, key, range_end)| {
+            AuthChange::RevokePermission { role, key, range_end }
+        }),
+        (principal(), any::<[u8; 32]>())
+            .prop_map(|(principal, token_hash)| AuthChange::LogIn { principal, token_hash }),
+    ]
+}
+
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
+        8 => anybodys(),
+        1 => (principal(), anybodys()).prop_map(|(principal, command)| Command::As {
+            principal,
+            command: Box::new(command)
+        }),
+    ]
+}
+
+fn anybodys() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        2 => auth_change().prop_map(Command::Auth),
         4 => change(),
         4 => (origin(), change()).prop_map(|(origin, command)| Command::Once {
             origin,
@@ -255,6 +304,60 @@ fn lease_vectors() -> Vec<(Command, &'static [u8])> {
         (Command::LeaseRevoke { lease }, b"\x52\x02\x08\x0e"),
         (expiry, b"\x5a\x0d\x0a\x04\x08\x0e\x10\x03\x12\x05\x0a\x01a\x10\x05"),
     ]
+}
+
+#[test]
+fn what_is_said_of_users_is_encoded_as_published() {
+    let principal = Principal { user: "u".into(), credentials: 2 };
+    let permission =
+        Permission { access: Access::ReadWrite, key: "a".into(), range_end: "b".into() };
+    let grant = AuthChange::GrantPermission { role: "r".into(), permission };
+    let revoke =
+        AuthChange::RevokePermission { role: "r".into(), key: "a".into(), range_end: "".into() };
+    let add = |password_hash| AuthChange::AddUser { name: "u".into(), password_hash };
+    let log_in = AuthChange::LogIn { principal: principal.clone(), token_hash: [7; 32] };
+    let check = Command::As { principal, command: Box::new(Command::Check) };
+    let log_in_bytes = [&b"\x72\x2b\x62\x29\x0a\x05\x0a\x01u\x10\x02\x12\x20"[..], &[7; 32]];
+    let vectors: [(Command, Vec<u8>); 7] = [
+        (Command::Auth(AuthChange::Enable), b"\x72\x02\x0a\x00".into()),
+        (Command::Auth(add(None)), b"\x72\x05\x1a\x03\x0a\x01u".into()),
+        (Command::Auth(add(Some("h".into()))), b"\x72\x08\x1a\x06\x0a\x01u\x12\x01h".into()),
+        (Command::Auth(grant), b"\x72\x0d\x52\x0b\x0a\x01r\x12\x01a\x1a\x01b\x20\x02".into()),
+        (Command::Auth(revoke), b"\x72\x08\x5a\x06\x0a\x01r\x12\x01a".into()),
+        (Command::Auth(log_in), log_in_bytes.concat()),
+        (check, b"\x7a\x0b\x0a\x05\x0a\x01u\x10\x02\x12\x02\x32\x00".into()),
+    ];
+    for (command, bytes) in vectors {
+        assert_eq!(command.encode()[..], bytes, "{command:?}");
+        assert_eq!(Command::decode(bytes.into()), Ok(command));
+    }
+}
+
+#[test]
+fn nobody_acts_for_somebody_who_acts_for_somebody() {
+    let as_somebody = |command| Command::As {
+        principal: Principal { user: "u".into(), credentials: 2 },
+        command: Box::new(command),
+    };
+    let twice = as_somebody(as_somebody(Command::Check));
+    assert_eq!(Command::decode(twice.encode()), Err(DecodeError::Misplaced));
+    assert_eq!(twice.validate(&Limits::default()), Err(CommandError::TooDeep));
+    assert!(as_somebody(put(65_537, 0)).validate(&Limits::default()).is_err());
+    assert!(as_somebody(put(1, 1)).grows());
+}
+
+#[test]
+fn names_have_bounds() {
+    let limits = Limits::default();
+    let add = |bytes: usize| {
+        Command::Auth(AuthChange::AddRole { name: "r".repeat(bytes).into() }).validate(&limits)
+    };
+    assert_eq!(add(0), Err(CommandError::WrongName));
+    assert_eq!(add(256), Ok(()));
+    assert_eq!(add(257), Err(CommandError::WrongName));
+    let hash = Some("h".repeat(513).into());
+    let long = AuthChange::SetPassword { name: "u".into(), password_hash: hash };
+    assert_eq!(Command::Auth(long).validate(&limits), Err(CommandError::WrongName));
 }
 
 fn put(key_bytes: usize, value_bytes: usize) -> Command {

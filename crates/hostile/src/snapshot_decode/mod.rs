@@ -8,8 +8,9 @@ mod forged;
 
 use bytes::Bytes;
 use store::{
-    Apply, Budget, Capture, Command, DueKey, Grant, KeyRange, LeaseId, LogEntry, Origin, Published,
-    Put, PutLifetime, Restore, Revision, SessionId, SnapshotError, Store,
+    Access, Apply, AuthChange, Budget, Capture, Command, DueKey, Grant, KeyRange, LeaseId,
+    LogEntry, Origin, Permission, Principal, Published, Put, PutLifetime, Restore, Revision,
+    SessionId, SnapshotError, Store,
 };
 
 use crate::Verdict;
@@ -160,7 +161,7 @@ fn written_store(input: &mut Input<'_>) -> Store {
 fn any_command(input: &mut Input<'_>) -> Command {
     let key = Bytes::from(vec![b'a' + input.byte() % 6; 1 + input.below(2)]);
     let delete = |range| Command::Delete { range, prev_kv: true, condition: None };
-    match input.below(13) {
+    match input.below(15) {
         0 => delete(KeyRange::Single(key)),
         1 => delete(KeyRange::Prefix(key)),
         2 => Command::OpenSession,
@@ -174,6 +175,11 @@ fn any_command(input: &mut Input<'_>) -> Command {
         6 | 7 => Command::LeaseGrant { lease: any_lease(input), ttl_s: 1 + input.below(90) as u64 },
         8 => Command::LeaseRevoke { lease: any_lease(input) },
         9 => any_expiry(),
+        10 => Command::Auth(any_auth_change(input)),
+        11 => Command::As {
+            principal: any_principal(input),
+            command: Box::new(Command::Auth(any_auth_change(input))),
+        },
         _ => any_put(input, key),
     }
 }
@@ -194,6 +200,33 @@ fn any_expiry() -> Command {
     };
     let leases = (1..10).map(|number| Grant { lease: LeaseId(number), index: number as u64 });
     Command::Expire { leases: leases.collect(), keys: names.flat_map(key).collect() }
+}
+
+/// Users and roles of one letter. Authentication stays off: else nothing would be done any more.
+fn any_auth_change(input: &mut Input<'_>) -> AuthChange {
+    let [user, role] = [(); 2].map(|()| char::from(b'a' + input.byte() % 3).to_string());
+    let (user, role) = (user.as_str(), role.as_str());
+    let bytes = |input: &mut Input<'_>| Bytes::from(vec![b'a' + input.byte() % 3; input.below(3)]);
+    match input.below(8) {
+        0 => AuthChange::AddUser { name: user.into(), password_hash: None },
+        1 => AuthChange::AddUser { name: user.into(), password_hash: Some("hash".into()) },
+        2 => AuthChange::AddRole { name: role.into() },
+        3 | 4 => AuthChange::GrantRole { user: user.into(), role: role.into() },
+        5 => AuthChange::DeleteRole { name: role.into() },
+        6 => AuthChange::DeleteUser { name: user.into() },
+        _ => AuthChange::GrantPermission {
+            role: role.into(),
+            permission: Permission {
+                access: Access::ReadWrite,
+                key: bytes(input),
+                range_end: bytes(input),
+            },
+        },
+    }
+}
+
+fn any_principal(input: &mut Input<'_>) -> Principal {
+    Principal { user: "a".into(), credentials: u64::from(input.byte() % 9) }
 }
 
 fn any_once(input: &mut Input<'_>, origin: Origin) -> Command {

@@ -80,7 +80,13 @@ fn key_item(live: &KeyValue) -> u64 {
     item(&[1, key, value, created, modified, live.version, kind, bound])
 }
 
-fn item(fields: &[u64]) -> u64 {
+pub(crate) fn item(fields: &[u64]) -> u64 {
     let bytes: Vec<u8> = fields.iter().flat_map(|field| field.to_le_bytes()).collect();
     xxh3_64_with_seed(&bytes, 0x7261_6674_6b76_0004)
+}
+
+/// What stands for a list of byte strings in an item.
+pub(crate) fn list_item(strings: &[&[u8]]) -> u64 {
+    let fields = strings.iter().flat_map(|string| [string.len() as u64, xxh3_64(string)]);
+    item(&fields.collect::<Vec<u64>>())
 }
