@@ -27,7 +27,7 @@ impl World {
         let command = Some(Command::Auth(change).encode());
         let (index, age_ms) = (self.index, 10 * self.index);
         let entry = LogEntry { index, term: 1, stamp_ms: 1_000, age_ms, command };
-        let applied = self.store.apply(&entry, &mut Budget::new(u64::MAX)).unwrap();
+        let applied = self.store.apply(&entry, &mut Budget::new(u64::MAX)).expect("known");
         assert_ne!(applied, Apply::Unfinished);
         self.store.publish();
     }

@@ -148,11 +148,12 @@ headed! {
         AuthRoleListResponse AuthRoleRevokePermissionResponse AuthStatusResponse
         AuthUserAddResponse AuthUserChangePasswordResponse AuthUserDeleteResponse
         AuthUserGetResponse AuthUserGrantRoleResponse AuthUserListResponse
-        AuthUserRevokeRoleResponse AuthenticateResponse CompactionResponse DefragmentResponse DeleteRangeResponse
-        DowngradeResponse HashKvResponse LeaseGrantResponse LeaseKeepAliveResponse
-        LeaseLeasesResponse LeaseRevokeResponse LeaseTimeToLiveResponse MemberAddResponse
-        MemberListResponse MemberPromoteResponse MemberRemoveResponse MemberUpdateResponse MoveLeaderResponse
-        PutResponse RangeResponse TxnResponse WatchResponse;
+        AuthUserRevokeRoleResponse AuthenticateResponse CompactionResponse DefragmentResponse
+        DeleteRangeResponse DowngradeResponse HashKvResponse LeaseGrantResponse
+        LeaseKeepAliveResponse LeaseLeasesResponse LeaseRevokeResponse LeaseTimeToLiveResponse
+        MemberAddResponse MemberListResponse MemberPromoteResponse MemberRemoveResponse
+        MemberUpdateResponse MoveLeaderResponse PutResponse RangeResponse TxnResponse
+        WatchResponse;
     v3electionpb: CampaignResponse LeaderResponse ProclaimResponse ResignResponse;
     v3lockpb: LockResponse UnlockResponse;
 }

@@ -197,6 +197,85 @@ fn locks_and_elections() {
 }
 
 #[test]
+fn users_and_roles() {
+    for mut stand in Stand::each() {
+        for line in [
+            "user add root:secret",
+            "user add root:secret",
+            "role add root",
+            "user grant-role root root",
+            "user add alice:a",
+            "user add bob --new-user-password=b",
+            "user add eve --no-password",
+            "user list",
+            "user get alice",
+            "user get nobody",
+            "role add reads",
+            "role add reads",
+            "role list",
+            "role grant-permission reads read r/ --prefix=true",
+            "role grant-permission reads readwrite a",
+            "role grant-permission reads write b d",
+            "role grant-permission reads read z --from-key=true",
+            "role grant-permission none read a",
+            "role get reads",
+            "role get none",
+            "role revoke-permission reads b d",
+            "role revoke-permission reads nothing",
+            "role get reads",
+            "user grant-role alice reads",
+            "user grant-role alice none",
+            "user get alice",
+            "user get alice --detail",
+            "put r/1 v",
+            "auth enable",
+            "get r/1",
+            "--user=alice:a get r/1",
+            "--user=alice:b get r/1",
+            "--user=alice --password=a get r/1",
+            "--user=alice:a get o",
+            "--user=alice:a get --prefix r",
+            "--user=alice:a put a 1",
+            "--user=alice:a put r/1 1",
+            "--user=alice:a del a",
+            "--user=alice:a user list",
+            "--user=alice:a user get alice",
+            "--user=alice:a role get reads",
+            "--user=nobody:x get a",
+            "--user=root:secret get a",
+            "--user=root:secret user list",
+            "--user=root:secret user revoke-role alice reads",
+            "--user=alice:a get r/1",
+            "--user=root:secret user delete alice",
+            "--user=alice:a get r/1",
+            "--user=root:secret user delete root",
+            "--user=root:secret role delete reads",
+            "--user=root:secret role list",
+            "--user=root:secret auth disable",
+            "get r/1",
+            "user delete bob",
+            "role delete none",
+        ] {
+            stand.same(line);
+        }
+        stand.same_with("user passwd root --interactive=false", "other\n");
+        stand.same("auth enable");
+        stand.same("--user=root:secret get r/1");
+        stand.same("--user=root:other get r/1");
+        stand.end();
+    }
+}
+
+/// A minute of puts, and what came of them: whether they were fast enough is the machine's matter.
+#[test]
+fn performance_is_checked() {
+    let cluster = Cluster::start(1);
+    let [etcdctl, _] = etcdctl::all();
+    let ran = run(&etcdctl, cluster.ports()[0], &["check", "perf", "--load=s"], "");
+    assert!(ran.stdout.contains("Throughput is 1"), "{ran:?}");
+}
+
+#[test]
 fn members_and_maintenance() {
     for mut stand in Stand::each() {
         stand.same("put a 1");
