@@ -69,6 +69,7 @@ use tonic::service::Routes;
 use crate::node::Node;
 use gate::Gate;
 pub(crate) use maintenance::API_VERSION;
+use refusal::Refusal;
 
 /// A message may be larger than what the store takes by so much: the store then says what is too
 /// large, and only beyond is the message itself refused.
@@ -89,6 +90,14 @@ pub(crate) fn is_call(headers: &HeaderMap) -> bool {
 pub(crate) fn unknown_service(path: &str) -> Response<Body> {
     let service = path.split('/').nth(1).unwrap_or_default();
     Status::unimplemented(format!("unknown service {service}")).into_http()
+}
+
+/// What ends a call whose answer can not be given: it may have been done.
+pub(crate) fn unknown_outcome() -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    // It fails only for a message that is no text.
+    let _written = Status::from(Refusal::Timeout).add_header(&mut trailers);
+    trailers
 }
 
 /// The services of one member.

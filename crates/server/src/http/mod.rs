@@ -49,6 +49,7 @@ mod status;
 mod tests;
 mod time;
 mod txn;
+mod untaken;
 mod watch;
 mod wire;
 

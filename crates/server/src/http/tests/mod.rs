@@ -18,5 +18,6 @@ mod settings;
 mod snapshot;
 mod status;
 mod txn;
+mod untaken;
 mod watch;
 mod world;
