@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 
-use std::io::Write as _;
+use std::io::{BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use system_tests::h2::{
     CALM, END_STREAM, End, H2, Kind, PREFACE, REFUSED_STREAM, call, frame, get, header, headers,
     message, reset, streams,
 };
-use system_tests::http::Http;
+use system_tests::http::{self, Http};
 use system_tests::wait;
 
 /// Connections that say nothing, or not all: more than a member serves.
@@ -31,6 +31,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(5);
 
 /// What answers may take that nobody takes.
 const UNTAKEN_BYTES_MAX: u64 = 256 << 20;
+
+/// What bodies may take that are not whole yet.
+const READ_BYTES_MAX: u64 = 256 << 20;
+
+/// Bodies, of 2.5 MB each, that do not come to their end.
+const BODIES: usize = 200;
 
 /// Requests on one connection at once.
 const STREAMS_MAX: usize = 1_024;
@@ -134,6 +140,26 @@ fn answers_that_nobody_takes_are_bounded() {
         Http::new(attacked.port()).get("/kv/large").status == 200
     });
     attacked.recovers(UNTAKEN_BYTES_MAX + FLOOD_BYTES_MAX);
+}
+
+#[test]
+fn bodies_that_stop_before_their_end_are_bounded() {
+    let mut attacked = Attacked::new();
+    let head = "PUT /kv/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n";
+    let body = vec![b' '; 2_500_000];
+    let begin = |_| {
+        let mut stream = http::connect(attacked.port()).unwrap();
+        // The member may have refused it before it has all.
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).ok();
+        stream
+    };
+    let connections: Vec<TcpStream> = (0..BODIES).map(begin).collect();
+    attacked.check(READ_BYTES_MAX + FLOOD_BYTES_MAX);
+    let mut last = BufReader::new(connections.last().unwrap());
+    let answer = http::read_answer(&mut last).unwrap();
+    assert_eq!((answer.status, answer.code().as_str()), (503, "overloaded"));
+    drop(connections);
+    attacked.recovers(READ_BYTES_MAX + FLOOD_BYTES_MAX);
 }
 
 /// This process needs a descriptor for each of its connections, too. Answers how many it may have.

@@ -135,7 +135,15 @@ async fn keep_alive(
     mut requests: impl Stream<Item = Result<LeaseKeepAliveRequest, Status>> + Unpin,
     sender: mpsc::Sender<Result<LeaseKeepAliveResponse, Status>>,
 ) {
-    while let Some(Ok(LeaseKeepAliveRequest { id })) = requests.next().await {
+    while let Some(request) = requests.next().await {
+        let id = match request {
+            Ok(request) => request.id,
+            Err(status) => {
+                // If this fails the client has gone.
+                let _ = sender.send(Err(status)).await;
+                return;
+            }
+        };
         // Before the renewal: whoever holds the lease sees nothing newer than what it rests on.
         let header = Some(gate.header_now());
         let answer = match gate.lease(LeaseId(id), LeaseAsk::KeepAlive).await {

@@ -12,28 +12,40 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use super::refusal::Refusal;
+use crate::reading::Share;
+
 /// So many messages wait to be taken; then the body waits too.
 const MESSAGES_MAX: usize = 16;
 
 /// The messages of a body, as they come; an error is the last. None has more than so many bytes.
-pub(super) fn messages<Q>(body: Body, bytes_max: usize) -> impl Stream<Item = Result<Q, Status>>
+pub(super) fn messages<Q>(
+    body: Body,
+    bytes_max: usize,
+    share: Share,
+) -> impl Stream<Item = Result<Q, Status>>
 where
     Q: DeserializeOwned + Send + 'static,
 {
     let (sender, messages) = mpsc::channel(MESSAGES_MAX);
-    tokio::spawn(read(body, bytes_max, sender));
+    tokio::spawn(read(body, Objects::new(bytes_max), share, sender));
     ReceiverStream::new(messages)
 }
 
 async fn read<Q: DeserializeOwned>(
     mut body: Body,
-    bytes_max: usize,
+    mut objects: Objects,
+    mut share: Share,
     sender: mpsc::Sender<Result<Q, Status>>,
 ) {
-    let mut objects = Objects::new(bytes_max);
     while let Some(Ok(frame)) = body.frame().await {
         let Ok(data) = frame.into_data() else { continue };
         objects.pending.extend_from_slice(&data);
+        if share.set(objects.pending.len()).is_err() {
+            // Whoever is gone does not hear it.
+            let _heard = sender.send(Err(Refusal::TooManyRequests.into())).await;
+            return;
+        }
         while let Some(object) = objects.next() {
             let message = object.and_then(|object| parsed(&object));
             let over = message.is_err();
@@ -41,6 +53,7 @@ async fn read<Q: DeserializeOwned>(
                 return;
             }
         }
+        share.set(objects.pending.len()).expect("it has become no more");
     }
 }
 

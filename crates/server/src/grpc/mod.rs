@@ -16,7 +16,7 @@
 //! |---|---|
 //! | `gate.rs` | the way to the node: waiting for reads, writing, headers |
 //! | `refusal.rs` | the one table of what goes wrong |
-//! | `body.rs` | bodies that are whole in time |
+//! | `body.rs` | bodies that are whole in time, and no longer than they may be |
 //! | `keys.rs` | ranges, keys and values in both languages |
 //! | `kv/` | reads, writes and transactions |
 //! | `watch/` | many watches on one stream |
@@ -145,6 +145,6 @@ impl Services {
             .add_service(LockServer::from_arc(self.locks))
             .add_service(health::service(gate))
             .into_axum_router()
-            .layer(map_request(body::timed))
+            .layer(map_request(body::bounded))
     }
 }

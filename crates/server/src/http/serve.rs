@@ -5,11 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::{Method, Request};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Router};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -23,6 +23,7 @@ use super::error::Refusal;
 use super::untaken::{Pieces, Untaken};
 use super::wire::Wire;
 use crate::grpc;
+use crate::reading::{self, Reading};
 use crate::watch::ConnectionWatches;
 
 /// What a client may take. `Limits::default()` is the published contract.
@@ -46,6 +47,8 @@ pub struct Limits {
     pub streams_max: u32,
     /// Answers that wait to be taken by their clients, of all connections together, in bytes.
     pub untaken_bytes_max: usize,
+    /// Bodies of requests that are being read, of all connections together, in bytes.
+    pub read_bytes_max: usize,
     /// How long requests may take to end when the member stops.
     pub shutdown_timeout: Duration,
 }
@@ -61,6 +64,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(10),
             streams_max: 1_024,
             untaken_bytes_max: 256 << 20,
+            read_bytes_max: reading::BYTES_MAX,
             shutdown_timeout: Duration::from_secs(2),
         }
     }
@@ -111,6 +115,8 @@ pub async fn serve(
 ) {
     let permits = Arc::new(Semaphore::new(limits.connections_max + limits.connections_spare));
     let untaken = Untaken::new(limits.untaken_bytes_max);
+    let reading = Arc::new(Reading::new(limits.read_bytes_max));
+    let router = router.layer(Extension(reading));
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {

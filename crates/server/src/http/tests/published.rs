@@ -35,6 +35,7 @@ fn every_limit_is_published() {
         ("requests begun and reset on one before the member has seen them", RESET_UNSEEN_MAX),
         ("bytes of bodies that were sent on one and not looked at yet", WINDOW_BYTES as usize),
         ("answers that wait to be taken, of all clients, in bytes", limits.untaken_bytes_max),
+        ("bodies of requests that are being read, of all clients, in bytes", limits.read_bytes_max),
         ("changes of members that a follower hands on at once", crate::ask::ASKS_MAX),
         ("requests for `/cluster/status` that wait for the leader's word", WAITING_MAX),
         ("watches of a member", replica::WATCHERS_MAX),
