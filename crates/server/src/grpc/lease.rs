@@ -15,7 +15,7 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::gate::{Asks, Gate, number};
+use super::gate::{Asks, Gate, number, on_own_thread};
 use super::refusal::Refusal;
 
 /// So many answers of one stream wait for its client.
@@ -102,10 +102,12 @@ impl lease_server::Lease for Leases {
         let found = self.gate.node().store().lease(LeaseId(id));
         let found = found.filter(|lease| lease.grant().index == standing.granted_index);
         let Some(found) = found else { return Ok(Response::new(gone)) };
+        let (ttl, granted_ttl) = (number(standing.left_ms / 1_000), number(standing.ttl_s));
+        let all = move || Ok::<_, Refusal>(found.keys().cloned().collect());
         Ok(Response::new(LeaseTimeToLiveResponse {
-            ttl: number(standing.left_ms / 1_000),
-            granted_ttl: number(standing.ttl_s),
-            keys: if keys { found.keys().cloned().collect() } else { Vec::new() },
+            ttl,
+            granted_ttl,
+            keys: if keys { on_own_thread(all).await? } else { Vec::new() },
             ..gone
         }))
     }
@@ -116,8 +118,12 @@ impl lease_server::Lease for Leases {
     ) -> Result<Response<LeaseLeasesResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
         self.gate.catch_up().await?;
-        let leases = self.gate.node().store().leases(None, usize::MAX);
-        let leases = leases.iter().map(|lease| LeaseStatus { id: lease.id().0 }).collect();
+        let reader = self.gate.node().store().clone();
+        let leases = on_own_thread(move || {
+            let leases = reader.leases(None, usize::MAX);
+            Ok::<_, Refusal>(leases.iter().map(|lease| LeaseStatus { id: lease.id().0 }).collect())
+        });
+        let leases = leases.await?;
         let header = Some(self.gate.header_now());
         Ok(Response::new(LeaseLeasesResponse { header, leases }))
     }

@@ -18,6 +18,7 @@
 //! | `refusal.rs` | the one table of what goes wrong |
 //! | `body.rs` | bodies that are whole in time, and no longer than they may be |
 //! | `keys.rs` | ranges, keys and values in both languages |
+//! | `range.rs` | ranges of the store, read where they may take their time |
 //! | `kv/` | reads, writes and transactions |
 //! | `watch/` | many watches on one stream |
 //! | `lease.rs`, `cluster.rs`, `maintenance.rs` | what their names say |
@@ -41,6 +42,7 @@ mod lease;
 mod lines;
 mod maintenance;
 mod plain;
+mod range;
 mod refusal;
 mod snapshot;
 #[cfg(test)]
@@ -69,6 +71,7 @@ use tonic::service::Routes;
 use crate::node::Node;
 use gate::Gate;
 pub(crate) use maintenance::API_VERSION;
+pub(crate) use range::AT_ONCE_UNITS;
 use refusal::Refusal;
 
 /// A message may be larger than what the store takes by so much: the store then says what is too

@@ -24,6 +24,7 @@ use super::queue::{self, Entered, Place};
 use super::session::Session;
 use crate::grpc::gate::{Asks, Gate, needs_leader, number};
 use crate::grpc::keys::shown;
+use crate::grpc::range::range;
 use crate::grpc::refusal::Refusal;
 
 /// So many leaders wait for one who observes.
@@ -103,7 +104,7 @@ impl election_server::Election for Elections {
     ) -> Result<Response<LeaderResponse>, Status> {
         self.gate.admit(request.metadata(), Asks::Voters)?;
         self.gate.catch_up().await?;
-        match first(&self.gate, &request.get_ref().name)? {
+        match first(&self.gate, &request.get_ref().name).await? {
             (Some(response), _) => Ok(Response::new(response)),
             (None, _) => Err(Status::unknown("election: no leader")),
         }
@@ -157,15 +158,16 @@ fn place_of(leader: LeaderKey) -> Result<Place, Refusal> {
 }
 
 /// Who comes first in the queue, if anybody is in it, as of which revision.
-pub(super) fn first(
+pub(super) async fn first(
     gate: &Gate,
     name: &[u8],
 ) -> Result<(Option<LeaderResponse>, Revision), Refusal> {
-    let found = gate.node().store().range(&RangeRequest {
+    let asked = RangeRequest {
         limit: Some(1),
         sort: Sort { by: SortBy::CreateRevision, descending: false },
         ..RangeRequest::new(KeyRange::Prefix(queue::prefix(name)))
-    })?;
+    };
+    let found = range(gate.node().store(), asked).await?;
     let header = gate.header(found.revision);
     let leader = found
         .items
