@@ -36,6 +36,7 @@ mod membership;
 mod metrics;
 mod once;
 mod past;
+mod probes;
 mod query;
 mod record;
 mod reply;
@@ -136,8 +137,10 @@ pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -
         ("/cluster/settings", get(settings::get).patch(settings::patch)),
         ("/cluster/transfer", post(cluster::transfer)),
         ("/health", get(health::health)),
-        ("/livez", get(health::live)),
-        ("/readyz", get(health::ready)),
+        ("/livez", get(probes::live)),
+        ("/livez/{check}", get(probes::live_check)),
+        ("/readyz", get(probes::ready)),
+        ("/readyz/{check}", get(probes::ready_check)),
         ("/version", get(health::version)),
         ("/metrics", get(health::metrics)),
     ]

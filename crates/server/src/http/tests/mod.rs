@@ -12,6 +12,7 @@ mod list;
 mod members;
 mod once;
 mod past;
+mod probes;
 mod published;
 mod record;
 mod settings;
