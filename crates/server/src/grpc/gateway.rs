@@ -35,7 +35,13 @@ use super::{Services, lines, message_bytes_max};
 use crate::reading::Share;
 
 /// So much longer is a message in base64 and in words.
-const JSON_FACTOR: usize = 2;
+pub(super) const JSON_FACTOR: usize = 2;
+
+/// The paths whose bodies go on for as long as their clients like.
+pub(super) const STREAMS: [&str; 2] = ["/v3/watch", "/v3/lease/keepalive"];
+
+/// A message of such a body; no key of any is longer than this in base64, twice.
+const STREAM_MESSAGE_BYTES_MAX: usize = 256 << 10;
 
 /// Headers with this in front are handed on as metadata, as etcd's gateway does it.
 const METADATA_PREFIX: &str = "grpc-metadata-";
@@ -90,7 +96,7 @@ pub(super) fn routes(services: &Services) -> Router {
         "/v3/election/resign" => resign,
     );
     unary!(locks: "/v3/lock/lock" => lock, "/v3/lock/unlock" => unlock,);
-    streams(router, services)
+    streams(router, services).fallback(async || refused(&Status::not_found("Not Found")))
 }
 
 fn streams(router: Router, services: &Services) -> Router {
@@ -185,7 +191,7 @@ fn spoken<Q: DeserializeOwned + Send + 'static>(
 ) -> (MetadataMap, impl Stream<Item = Result<Q, Status>>) {
     let (head, body) = request.into_parts();
     let share = Share::of(&head.extensions);
-    (metadata_of(&head.headers), lines::messages(body, message_bytes_max() * JSON_FACTOR, share))
+    (metadata_of(&head.headers), lines::messages(body, STREAM_MESSAGE_BYTES_MAX, share))
 }
 
 /// What a client sends beside a call: `hasleader` and the like, with the gateway's prefix.

@@ -27,6 +27,7 @@
 //! | `health.rs` | whether the member serves, for load balancers |
 //! | `plain.rs` | `raftkv.v1.KV` |
 //! | `gateway.rs`, `lines.rs` | the same services as JSON, under `/v3/` |
+//! | `websocket/` | the same by WebSocket |
 //!
 //! `docs/etcd.md` publishes what is served, and every difference to etcd.
 
@@ -48,6 +49,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -130,7 +132,7 @@ pub(crate) fn routes(node: Node) -> Router {
         locks: Arc::new(contest::Locks::new(door())),
     };
     let json = gateway::routes(&services);
-    services.by_grpc(door()).merge(json)
+    services.by_grpc(door()).merge(websocket::beside(json))
 }
 
 impl Services {

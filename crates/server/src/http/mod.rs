@@ -74,6 +74,7 @@ use error::{Code, Refusal};
 use guard::Guard;
 use leaders_page::LeadersDesk;
 use metrics::Metrics;
+pub(crate) use serve::Seat;
 pub use serve::{Limits, serve};
 
 /// The name under which requests to unknown paths are counted.

@@ -1,9 +1,8 @@
 //! `/livez` and `/readyz`: a list of checks each, and the answer to all of them or to one.
 //!
-//! | probe | checks | for |
-//! |---|---|---|
-//! | `/livez` | `serializable_read` | restarting it |
-//! | `/readyz` | `data_corruption`, `serializable_read`, `linearizable_read`, `non_learner` | sending it traffic |
+//! - `/livez`, for restarting it: `serializable_read`.
+//! - `/readyz`, for sending it traffic: `data_corruption`, `serializable_read`,
+//!   `linearizable_read`, `non_learner`.
 //!
 //! The names, and the text in which they are told, are etcd's. A probe that fails, and asks for no
 //! more than yes or no, is refused as any request is.

@@ -140,6 +140,13 @@ pub async fn serve(
     let _ = tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await;
 }
 
+/// The place that a connection has among those that are served, for whoever goes on with it as
+/// something else than HTTP.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
 /// Whether a connection came in beyond the limit.
 #[derive(Clone, Copy)]
 struct Crowded(bool);
@@ -164,8 +171,11 @@ fn spawn_connection(
     let patience = if crowded.0 { CROWDED_TIMEOUT } else { limits.header_timeout };
     let (router, watches) = (router.clone(), ConnectionWatches::default());
     let of_answers = Arc::clone(&pieces);
+    let seat = Seat { _permit: Arc::new(permit) };
+    let of_requests = seat.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(watches.clone());
+        request.extensions_mut().insert(of_requests.clone());
         answer(router.clone(), request, crowded, Arc::clone(&of_answers))
     });
     let wire = TokioIo::new(Wire::new(socket, patience));
@@ -182,7 +192,7 @@ fn spawn_connection(
                 () = pieces.overstay(patience) => {}
             }
         }
-        drop(permit);
+        drop(seat);
     });
 }
 

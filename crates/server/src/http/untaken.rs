@@ -202,3 +202,47 @@ impl HttpBody for Counted {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    const ROOM: usize = 4 * COUNTED_FROM_BYTES;
+
+    fn pieces() -> Arc<Pieces> {
+        Pieces::new(&Untaken::new(ROOM))
+    }
+
+    fn of(bytes: usize) -> Body {
+        Body::from(vec![b'x'; bytes])
+    }
+
+    #[tokio::test]
+    async fn a_call_without_room_ends_as_one_of_which_nobody_knows() {
+        let pieces = pieces();
+        let mut body = pieces.count(of(ROOM + 1), true);
+        let frame = body.frame().await.expect("it ends in trailers").expect("they are sent");
+        assert_eq!(frame.into_trailers().expect("no data")["grpc-status"], "14");
+        assert!(body.frame().await.is_none() && body.is_end_stream());
+        let mut body = pieces.count(of(ROOM + 1), false);
+        assert!(body.frame().await.expect("it breaks off").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_piece_has_its_room_until_its_last_part_is_taken() {
+        let pieces = pieces();
+        let mut body = pieces.count(of(ROOM), false);
+        let mut data = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        drop(body);
+        let part = data.split_off(1);
+        drop(data);
+        assert!(!pieces.member.has_room_for(ROOM) && pieces.member.is_crowded());
+        assert!(pieces.count(of(ROOM), false).frame().await.unwrap().is_err());
+        assert!(pieces.count(of(COUNTED_FROM_BYTES), false).frame().await.unwrap().is_ok());
+        drop(part);
+        assert!(pieces.member.has_room_for(ROOM) && pieces.oldest().is_none());
+        assert!(pieces.count(of(ROOM), false).frame().await.unwrap().is_ok());
+    }
+}

@@ -21,4 +21,5 @@ mod status;
 mod txn;
 mod untaken;
 mod watch;
+mod websocket;
 mod world;
