@@ -8,8 +8,11 @@
 //! | `ports.rs`, `scratch.rs` | what a test owns of the machine: ports, a directory |
 //! | `disk.rs` | small disks that a test can fill |
 //! | `http.rs` | a blocking HTTP/1.1 client, which also sends what no client would |
+//! | `h2.rs` | HTTP/2, frame by frame, sound or not |
 //! | `peer.rs` | the peers' handshake, spoken by hand |
 //! | `load.rs` | writers and a reader that keep on through any failure |
+//! | `attacked.rs` | a member that is attacked, and what must hold meanwhile |
+//! | `bystander.rs` | a client whose requests go on while others misbehave |
 //! | `ledger.rs` | what each write was told, and whether the cluster kept its word |
 //! | `document.rs` | documents whose commands are run |
 //! | `watch.rs` | one who watches, and goes on at another member |
@@ -22,9 +25,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 
+pub mod attacked;
+pub mod bystander;
 pub mod cluster;
 pub mod disk;
 pub mod document;
+pub mod h2;
 pub mod http;
 pub mod ledger;
 pub mod load;

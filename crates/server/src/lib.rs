@@ -7,6 +7,7 @@ mod grpc;
 pub mod http;
 pub mod node;
 mod peer;
+mod reading;
 mod start;
 pub mod watch;
 pub mod wrapping;

@@ -258,6 +258,17 @@ impl Page {
         }
     }
 
+    /// Whether the rest of the range would only be counted: all items are there, in the order of
+    /// the keys, and one that is not among them was seen.
+    pub(crate) fn has_all_items(&self) -> bool {
+        match &self.items {
+            Items::Found { items, told_bytes } => {
+                self.is_full(items, *told_bytes) && self.admitted > items.len() as u64
+            }
+            Items::Ranked { .. } => false,
+        }
+    }
+
     fn is_full(&self, items: &[KeyValue], told_bytes: usize) -> bool {
         items.len() >= self.items_max || told_bytes >= self.told_bytes_max
     }

@@ -171,6 +171,29 @@ impl Reader {
         })
     }
 
+    /// The first keys of a range, as many as the limit says, and whether there are more. What comes
+    /// after them is not looked at, so `count` is none of the range's.
+    pub fn page(&self, request: &RangeRequest) -> Result<RangeResponse, ReadError> {
+        self.stable(|view| {
+            let revision = view.published.kept().readable(request.at)?;
+            Ok(view.page(request, revision))
+        })
+    }
+
+    /// As [`Reader::range`], if that is within a budget; none if it is not.
+    pub fn range_within(
+        &self,
+        request: &RangeRequest,
+        units: u64,
+    ) -> Result<Option<RangeResponse>, ReadError> {
+        self.stable(|view| {
+            let revision = view.published.kept().readable(request.at)?;
+            let mut page = Page::new(request, revision, Bounds::NONE);
+            let whole = page.advance(&view.tree, &mut Budget::new(units));
+            Ok(whole.then(|| page.into_response()))
+        })
+    }
+
     /// A lease as it was granted, with the keys that are attached to it, if it is there.
     pub fn lease(&self, id: LeaseId) -> Option<Arc<Lease>> {
         self.view.load().leases.get(id).cloned()
@@ -253,6 +276,13 @@ impl View {
         while !page.advance(&self.tree, &mut Budget::new(u64::MAX)) {}
         page.into_response()
     }
+
+    fn page(&self, request: &RangeRequest, revision: Revision) -> RangeResponse {
+        let mut page = Page::new(request, revision, Bounds::NONE);
+        // A turn of one unit is one hold of the tree's lock.
+        while !page.has_all_items() && !page.advance(&self.tree, &mut Budget::new(1)) {}
+        page.into_response()
+    }
 }
 
 /// A revision that stays readable.
@@ -304,6 +334,11 @@ impl Pinned {
     /// The keys of a range as they were then, whatever revision the request names.
     pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, PinLifted> {
         self.still(self.view.range(request, self.revision))
+    }
+
+    /// The first keys of a range as they were then, as [`Reader::page`] has it.
+    pub fn page(&self, request: &RangeRequest) -> Result<RangeResponse, PinLifted> {
+        self.still(self.view.page(request, self.revision))
     }
 }
 

@@ -156,6 +156,42 @@ fn page(reader: &Reader, range: &KeyRange, at: Revision) -> store::RangeResponse
 }
 
 /// Keys of the largest size fill a leaf by their bytes alone.
+/// Of a few items the rest of the range is not counted, and what is small is told apart from what
+/// is large before it is read.
+#[test]
+fn pages_cost_what_they_show_and_small_ranges_are_known() {
+    let mut store = Store::new();
+    for number in 0..20 * KEYS {
+        apply(&mut store, &put(number + 1, format!("{number:06}"), "v"));
+    }
+    store.publish();
+    let (reader, limit) = (store.reader(), KEYS as usize);
+    let pinned = reader.pin(None).unwrap();
+    let (mut range, mut seen, mut looked_at) = (KeyRange::all(), 0, 0);
+    loop {
+        let request = RangeRequest { limit: Some(limit), ..RangeRequest::new(range) };
+        let page = pinned.page(&request).unwrap();
+        assert_eq!(page, reader.page(&request).unwrap());
+        let whole = reader.range(&request).unwrap();
+        assert_eq!((&page.items, page.more), (&whole.items, whole.more));
+        seen += page.items.len() as u64;
+        looked_at += page.count;
+        match page.items.last().filter(|_| page.more) {
+            Some(last) => range = KeyRange::From([&last.key[..], &[0]].concat().into()),
+            None => break,
+        }
+    }
+    assert_eq!(seen, 20 * KEYS);
+    assert!(looked_at < 2 * seen, "{looked_at} were looked at for {seen}");
+
+    let all = RangeRequest::new(KeyRange::all());
+    assert_eq!(reader.range_within(&all, 1_000).unwrap(), None);
+    let whole = reader.range_within(&all, u64::MAX).unwrap();
+    assert_eq!(whole, Some(reader.range(&all).unwrap()));
+    let few = RangeRequest::new(KeyRange::Prefix("00000".into()));
+    assert_eq!(reader.range_within(&few, 1_000).unwrap().map(|found| found.count), Some(10));
+}
+
 #[test]
 fn long_keys_are_kept_and_found() {
     let mut store = Store::new();

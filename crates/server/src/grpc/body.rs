@@ -1,9 +1,9 @@
-//! The bodies of calls that have one message: whole within a time, or not taken.
+//! The bodies of calls: whole within a time, or not taken; and no longer than a message may be.
 
 use std::fmt;
 use std::future::Future as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,6 +11,11 @@ use axum::http::Request;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
+use tonic::Status;
+
+use super::message_bytes_max;
+use super::refusal::Refusal;
+use crate::reading::Share;
 
 /// A message is whole within this time of its call.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,24 +23,84 @@ pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The calls whose bodies go on for as long as their clients like.
 const STREAMS: [&str; 2] = ["/etcdserverpb.Watch/Watch", "/etcdserverpb.Lease/LeaseKeepAlive"];
 
-/// Gives the body of a call that has one message its deadline.
-pub(super) async fn timed(request: Request<Body>) -> Request<Body> {
-    match STREAMS.contains(&request.uri().path()) {
-        true => request,
-        false => {
-            request.map(|body| Body::new(Timed { body, sleep: Box::pin(sleep(BODY_TIMEOUT)) }))
-        }
-    }
+/// What stands in front of each message: whether it is compressed, and its length.
+const PREFIX_BYTES: usize = 5;
+
+/// Gives the body of a call its bounds.
+pub(super) async fn bounded(request: Request<Body>) -> Request<Body> {
+    let goes_on = STREAMS.contains(&request.uri().path());
+    let share = Share::of(request.extensions());
+    request.map(|body| {
+        let sleep = (!goes_on).then(|| Box::pin(sleep(BODY_TIMEOUT)));
+        Body::new(Bounded { body, sleep, message: Message::default(), share })
+    })
 }
 
-struct Timed {
+struct Bounded {
     body: Body,
-    sleep: Pin<Box<Sleep>>,
+    /// Until when it is to be whole, if it has one message.
+    sleep: Option<Pin<Box<Sleep>>>,
+    message: Message,
+    share: Share,
+}
+
+/// The message that a body is in.
+#[derive(Debug, Default)]
+struct Message {
+    prefix: [u8; PREFIX_BYTES],
+    /// So many bytes of it are there, the prefix among them.
+    bytes: usize,
 }
 
 /// It was not whole in time.
 #[derive(Debug)]
 struct TooSlow;
+
+impl Message {
+    /// Goes on by what came; how many bytes are there of a message that is not whole.
+    fn go_on(&mut self, mut data: &[u8]) -> Result<usize, Status> {
+        while !data.is_empty() {
+            let missing = match PREFIX_BYTES.checked_sub(self.bytes) {
+                Some(missing @ 1..) => missing,
+                _ => PREFIX_BYTES + self.length()? - self.bytes,
+            };
+            let (now, later) = data.split_at(missing.min(data.len()));
+            if let Some(prefix) = self.prefix.get_mut(self.bytes..self.bytes + now.len()) {
+                prefix.copy_from_slice(now);
+            }
+            self.bytes += now.len();
+            data = later;
+            if self.bytes >= PREFIX_BYTES && self.bytes == PREFIX_BYTES + self.length()? {
+                self.bytes = 0;
+            }
+        }
+        Ok(self.bytes)
+    }
+
+    /// How long it is to be; a refusal, in the words of etcd's own library, if that is too long.
+    fn length(&self) -> Result<usize, Status> {
+        let [_, length @ ..] = self.prefix;
+        let (length, max) = (u32::from_be_bytes(length), message_bytes_max());
+        match usize::try_from(length) {
+            Ok(length) if length <= max => Ok(length),
+            _ => Err(Status::resource_exhausted(format!(
+                "grpc: received message larger than max ({length} vs. {max})"
+            ))),
+        }
+    }
+}
+
+impl Bounded {
+    fn look_at(&mut self, data: &[u8]) -> Result<(), Status> {
+        let unfinished = self.message.go_on(data)?;
+        let room = match self.sleep {
+            // It is taken when it is whole.
+            Some(_) => self.share.grow(data.len()),
+            None => self.share.set(unfinished),
+        };
+        room.map_err(|_| Refusal::TooManyRequests.into())
+    }
+}
 
 impl fmt::Display for TooSlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,7 +110,7 @@ impl fmt::Display for TooSlow {
 
 impl std::error::Error for TooSlow {}
 
-impl hyper::body::Body for Timed {
+impl hyper::body::Body for Bounded {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -54,9 +119,20 @@ impl hyper::body::Body for Timed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            return Poll::Ready(frame);
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+            let looked_at = data.map_or(Ok(()), |data| self.look_at(data));
+            return Poll::Ready(match looked_at {
+                Ok(()) => frame,
+                Err(refused) => Some(Err(axum::Error::new(refused))),
+            });
         }
-        self.sleep.as_mut().poll(context).map(|()| Some(Err(axum::Error::new(TooSlow))))
+        match &mut self.sleep {
+            None => Poll::Pending,
+            Some(sleep) => {
+                ready!(sleep.as_mut().poll(context));
+                Poll::Ready(Some(Err(axum::Error::new(TooSlow))))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -70,23 +146,43 @@ impl hyper::body::Body for Timed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http_body_util::BodyExt as _;
     use proto::etcd::etcdserverpb::{lease_server, watch_server};
     use tokio::time::{Instant, timeout};
+    use tokio_stream::StreamExt as _;
 
     use super::*;
+    use crate::reading::Reading;
 
-    /// A call at `path` whose body never comes.
-    async fn without_an_end(path: &str) -> Body {
+    const PUT: &str = "/etcdserverpb.KV/Put";
+
+    /// The body of a call at `path` that brings these pieces and then nothing, on a member that may
+    /// have read so many bytes.
+    async fn without_an_end(path: &str, pieces: &[&[u8]], bytes_max: usize) -> Body {
+        let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
         let nothing = tokio_stream::pending::<Result<Bytes, axum::Error>>();
-        let request = Request::post(path).body(Body::from_stream(nothing));
-        timed(request.expect("it is a request")).await.into_body()
+        let body = Body::from_stream(tokio_stream::iter(pieces).chain(nothing));
+        let request = Request::post(path).extension(Arc::new(Reading::new(bytes_max)));
+        bounded(request.body(body).expect("it is a request")).await.into_body()
+    }
+
+    /// What a body is refused with, after so many pieces.
+    async fn refused(mut body: Body) -> (usize, String) {
+        for taken in 0.. {
+            match body.frame().await.expect("it has no end") {
+                Ok(_) => {}
+                Err(error) => return (taken, Status::from_error(Box::new(error)).message().into()),
+            }
+        }
+        unreachable!("it ends or goes on")
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_message_is_waited_for_so_long_and_no_longer() {
         let began = Instant::now();
-        let body = without_an_end("/etcdserverpb.KV/Put").await;
+        let body = without_an_end(PUT, &[], 100).await;
         let error = body.collect().await.expect_err("it never comes");
         assert!(error.to_string().contains("not whole"), "{error}");
         assert_eq!(began.elapsed(), BODY_TIMEOUT);
@@ -97,8 +193,49 @@ mod tests {
         let watch = format!("/{}/Watch", watch_server::SERVICE_NAME);
         let keep_alive = format!("/{}/LeaseKeepAlive", lease_server::SERVICE_NAME);
         for path in [watch, keep_alive] {
-            let body = without_an_end(&path).await;
+            let body = without_an_end(&path, &[], 100).await;
             assert!(timeout(2 * BODY_TIMEOUT, body.collect()).await.is_err(), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_too_long_is_refused_before_it_comes() {
+        for path in [PUT, STREAMS[0]] {
+            let (whole, long) = ([0, 0, 0, 0, 1, 7], [0, 0xff, 0xff, 0xff, 0xff, 7]);
+            let pieces = [&whole[..], &long[..2], &long[2..]];
+            let (taken, message) = refused(without_an_end(path, &pieces, 100).await).await;
+            let max = message_bytes_max();
+            assert_eq!(taken, 2, "{path}");
+            let words = format!("grpc: received message larger than max (4294967295 vs. {max})");
+            assert_eq!(message, words);
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_of_one_message_count_until_it_is_taken() {
+        let pieces: [&[u8]; 3] = [&[0, 0, 0, 0, 99], &[7; 50], &[7; 49]];
+        let (taken, message) = refused(without_an_end(PUT, &pieces, 100).await).await;
+        assert_eq!((taken, message.as_str()), (2, "etcdserver: too many requests"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_of_a_stream_count_until_their_message_is_whole() {
+        let ten_bytes: &[u8] = &[0, 0, 0, 0, 5, 7, 7, 7, 7, 7];
+        let begun: &[u8] = &[0, 0, 0, 0, 99, 7];
+        let many = vec![ten_bytes; 100];
+        let body = without_an_end(STREAMS[0], &many, 20).await;
+        assert!(timeout(BODY_TIMEOUT, body.collect()).await.is_err(), "it was refused");
+        let body = without_an_end(STREAMS[0], &[&many[..], &[begun, &[7; 20]]].concat(), 20).await;
+        assert_eq!(refused(body).await, (101, "etcdserver: too many requests".into()));
+    }
+
+    #[test]
+    fn messages_are_found_however_they_are_cut() {
+        let bytes = [&[0, 0, 0, 0, 0][..], &[1, 0, 0, 0, 3, 7, 7, 7], &[0, 0, 0, 1, 0, 7]].concat();
+        for piece_bytes in 1..=bytes.len() {
+            let mut message = Message::default();
+            let ends = bytes.chunks(piece_bytes).map(|piece| message.go_on(piece).unwrap());
+            assert_eq!(ends.last(), Some(6), "in pieces of {piece_bytes}");
         }
     }
 }

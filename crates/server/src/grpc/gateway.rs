@@ -13,8 +13,8 @@ use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::post;
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use proto::etcd::etcdserverpb::auth_server::Auth as _;
 use proto::etcd::etcdserverpb::cluster_server::Cluster as _;
 use proto::etcd::etcdserverpb::kv_server::Kv as _;
@@ -31,10 +31,18 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
 use super::body::BODY_TIMEOUT;
+use super::refusal::Refusal;
 use super::{Services, lines, message_bytes_max};
+use crate::reading::Share;
 
 /// So much longer is a message in base64 and in words.
-const JSON_FACTOR: usize = 2;
+pub(super) const JSON_FACTOR: usize = 2;
+
+/// The paths whose bodies go on for as long as their clients like.
+pub(super) const STREAMS: [&str; 2] = ["/v3/watch", "/v3/lease/keepalive"];
+
+/// A message of such a body; no key of any is longer than this in base64, twice.
+const STREAM_MESSAGE_BYTES_MAX: usize = 256 << 10;
 
 /// Headers with this in front are handed on as metadata, as etcd's gateway does it.
 const METADATA_PREFIX: &str = "grpc-metadata-";
@@ -108,7 +116,7 @@ pub(super) fn routes(services: &Services) -> Router {
         "/v3/election/resign" => resign,
     );
     unary!(locks: "/v3/lock/lock" => lock, "/v3/lock/unlock" => unlock,);
-    streams(router, services)
+    streams(router, services).fallback(async || refused(&Status::not_found("Not Found")))
 }
 
 fn streams(router: Router, services: &Services) -> Router {
@@ -166,14 +174,11 @@ async fn asked<Q: DeserializeOwned>(
     request: Request<Body>,
 ) -> Result<tonic::Request<Q>, Response<Body>> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, message_bytes_max() * JSON_FACTOR).collect();
-    let body = timeout(BODY_TIMEOUT, body).await.map_err(|_| {
-        refused(&Status::deadline_exceeded(format!("the body was not whole in {BODY_TIMEOUT:?}")))
-    })?;
-    let body = body.map_err(|error| {
-        refused(&Status::invalid_argument(format!("the body can not be read: {error}")))
-    })?;
-    let body = body.to_bytes();
+    let body = timeout(BODY_TIMEOUT, whole(body, Share::of(&head.extensions))).await;
+    let body = body.unwrap_or_else(|_| {
+        Err(Status::deadline_exceeded(format!("the body was not whole in {BODY_TIMEOUT:?}")))
+    });
+    let body = body.map_err(|status| refused(&status))?;
     // No body is a message with nothing set, as in etcd's gateway.
     let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
     let message = serde_json::from_slice(body)
@@ -183,12 +188,30 @@ async fn asked<Q: DeserializeOwned>(
     Ok(asked)
 }
 
+/// All of a body.
+async fn whole(mut body: Body, mut share: Share) -> Result<BytesMut, Status> {
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Status::invalid_argument(format!("the body can not be read: {error}"))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        share.grow(data.len()).map_err(|_| Refusal::TooManyRequests)?;
+        if read.len() + data.len() > message_bytes_max() * JSON_FACTOR {
+            return Err(Status::invalid_argument("the body is too long"));
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(read)
+}
+
 /// The messages of a stream, as they come.
 fn spoken<Q: DeserializeOwned + Send + 'static>(
     request: Request<Body>,
 ) -> (MetadataMap, impl Stream<Item = Result<Q, Status>>) {
     let (head, body) = request.into_parts();
-    (metadata_of(&head.headers), lines::messages(body, message_bytes_max() * JSON_FACTOR))
+    let share = Share::of(&head.extensions);
+    (metadata_of(&head.headers), lines::messages(body, STREAM_MESSAGE_BYTES_MAX, share))
 }
 
 /// What a client sends beside a call: `hasleader` and the like, with the gateway's prefix; and who

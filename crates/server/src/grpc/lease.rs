@@ -15,7 +15,7 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::gate::{Asks, Gate, Guest, number};
+use super::gate::{Asks, Gate, Guest, number, on_own_thread};
 use super::refusal::Refusal;
 
 /// So many answers of one stream wait for its client.
@@ -105,10 +105,12 @@ impl lease_server::Lease for Leases {
         if keys {
             guest.permit(Need::KeysOf(&found)).await?;
         }
+        let (ttl, granted_ttl) = (number(standing.left_ms / 1_000), number(standing.ttl_s));
+        let all = move || Ok::<_, Refusal>(found.keys().cloned().collect());
         Ok(Response::new(LeaseTimeToLiveResponse {
-            ttl: number(standing.left_ms / 1_000),
-            granted_ttl: number(standing.ttl_s),
-            keys: if keys { found.keys().cloned().collect() } else { Vec::new() },
+            ttl,
+            granted_ttl,
+            keys: if keys { on_own_thread(all).await? } else { Vec::new() },
             ..gone
         }))
     }
@@ -118,8 +120,12 @@ impl lease_server::Lease for Leases {
         request: Request<LeaseLeasesRequest>,
     ) -> Result<Response<LeaseLeasesResponse>, Status> {
         let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
-        let leases = guest.fresh(Need::Known, false).await?.leases(None, usize::MAX);
-        let leases = leases.iter().map(|lease| LeaseStatus { id: lease.id().0 }).collect();
+        let reader = guest.fresh(Need::Known, false).await?.clone();
+        let leases = on_own_thread(move || {
+            let leases = reader.leases(None, usize::MAX);
+            Ok::<_, Refusal>(leases.iter().map(|lease| LeaseStatus { id: lease.id().0 }).collect())
+        });
+        let leases = leases.await?;
         let header = Some(guest.header_now());
         Ok(Response::new(LeaseLeasesResponse { header, leases }))
     }
@@ -137,7 +143,15 @@ async fn keep_alive(
     mut requests: impl Stream<Item = Result<LeaseKeepAliveRequest, Status>> + Unpin,
     sender: mpsc::Sender<Result<LeaseKeepAliveResponse, Status>>,
 ) {
-    while let Some(Ok(LeaseKeepAliveRequest { id })) = requests.next().await {
+    while let Some(request) = requests.next().await {
+        let id = match request {
+            Ok(request) => request.id,
+            Err(status) => {
+                // If this fails the client has gone.
+                let _ = sender.send(Err(status)).await;
+                return;
+            }
+        };
         // Before the renewal: whoever holds the lease sees nothing newer than what it rests on.
         let header = Some(guest.header_now());
         let answer = match guest.lease(LeaseId(id), LeaseAsk::KeepAlive).await {

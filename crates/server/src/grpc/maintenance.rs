@@ -234,7 +234,7 @@ fn hash_of(reader: &Reader, at: Option<Revision>) -> Result<(u32, Revision), Ref
     let mut range = KeyRange::all();
     loop {
         let page = RangeRequest { limit: Some(HASH_PAGE_KEYS), ..RangeRequest::new(range) };
-        let found = pinned.range(&page).map_err(|_| Refusal::Compacted)?;
+        let found = pinned.page(&page).map_err(|_| Refusal::Compacted)?;
         hash = found.items.iter().fold(hash, hash_on);
         match found.items.last().filter(|_| found.more) {
             None => return Ok((hash, pinned.revision())),

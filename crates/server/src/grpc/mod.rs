@@ -16,8 +16,9 @@
 //! |---|---|
 //! | `gate.rs` | the way to the node: waiting for reads, writing, headers |
 //! | `refusal.rs` | the one table of what goes wrong |
-//! | `body.rs` | bodies that are whole in time |
+//! | `body.rs` | bodies that are whole in time, and no longer than they may be |
 //! | `keys.rs` | ranges, keys and values in both languages |
+//! | `range.rs` | ranges of the store, read where they may take their time |
 //! | `kv/` | reads, writes and transactions |
 //! | `watch/` | many watches on one stream |
 //! | `lease.rs`, `cluster.rs`, `maintenance.rs` | what their names say |
@@ -27,6 +28,7 @@
 //! | `health.rs` | whether the member serves, for load balancers |
 //! | `plain.rs` | `raftkv.v1.KV` |
 //! | `gateway.rs`, `lines.rs` | the same services as JSON, under `/v3/` |
+//! | `websocket/` | the same by WebSocket |
 //!
 //! `docs/etcd.md` publishes what is served, and every difference to etcd.
 
@@ -43,11 +45,13 @@ mod lease;
 mod lines;
 mod maintenance;
 mod plain;
+mod range;
 mod refusal;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -72,6 +76,8 @@ use tonic::service::Routes;
 use crate::node::Node;
 use gate::Gate;
 pub(crate) use maintenance::API_VERSION;
+pub(crate) use range::AT_ONCE_UNITS;
+use refusal::Refusal;
 
 /// A message may be larger than what the store takes by so much: the store then says what is too
 /// large, and only beyond is the message itself refused.
@@ -92,6 +98,14 @@ pub(crate) fn is_call(headers: &HeaderMap) -> bool {
 pub(crate) fn unknown_service(path: &str) -> Response<Body> {
     let service = path.split('/').nth(1).unwrap_or_default();
     Status::unimplemented(format!("unknown service {service}")).into_http()
+}
+
+/// What ends a call whose answer can not be given: it may have been done.
+pub(crate) fn unknown_outcome() -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    // It fails only for a message that is no text.
+    let _written = Status::from(Refusal::Timeout).add_header(&mut trailers);
+    trailers
 }
 
 /// The services of one member.
@@ -123,7 +137,7 @@ pub(crate) fn routes(node: Node) -> Router {
         locks: Arc::new(contest::Locks::new(door())),
     };
     let json = gateway::routes(&services);
-    services.by_grpc(door()).merge(json)
+    services.by_grpc(door()).merge(websocket::beside(json))
 }
 
 impl Services {
@@ -142,6 +156,6 @@ impl Services {
             .add_service(LockServer::from_arc(self.locks))
             .add_service(health::service(gate))
             .into_axum_router()
-            .layer(map_request(body::timed))
+            .layer(map_request(body::bounded))
     }
 }

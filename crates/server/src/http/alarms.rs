@@ -82,6 +82,20 @@ impl Alarm {
         NAMES[place]
     }
 
+    /// Whether this member's state is another than the others'.
+    pub(super) fn is_corrupt(&self) -> bool {
+        matches!(self, Alarm::Quarantined { .. } | Alarm::Corrupt { .. })
+    }
+
+    /// What etcd calls it, if it has a name for it.
+    pub(crate) fn etcd_name(&self) -> Option<&'static str> {
+        match self {
+            Alarm::NoRoom { .. } | Alarm::NoMemory { .. } => Some("NOSPACE"),
+            Alarm::Quarantined { .. } | Alarm::Corrupt { .. } => Some("CORRUPT"),
+            Alarm::NoState | Alarm::SnapshotFailed(_) => None,
+        }
+    }
+
     /// Whether reads or writes are refused because of it. (One member without room or memory stops
     /// nothing.)
     pub(super) fn stops_service(&self) -> bool {

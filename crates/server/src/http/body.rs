@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::{Code, Refusal};
 use super::lifetime;
+use crate::reading::Share;
 
 /// A body is at most this long: twice the largest value, so that it fits in base64 too.
 pub(super) const BODY_BYTES_MAX: usize = 3 << 20;
@@ -34,11 +35,16 @@ pub(super) async fn read(request: Request<Body>, patience: Duration) -> Result<B
         }
         return Err(too_large());
     }
-    let mut read = BytesMut::new();
+    let (mut read, mut share) = (BytesMut::new(), Share::of(&head.extensions));
     while let Some(data) = next_data(&mut body, deadline).await? {
         if read.len() + data.len() > BODY_BYTES_MAX {
             drain(&mut body).await;
             return Err(too_large());
+        }
+        if share.grow(data.len()).is_err() {
+            drop(read);
+            drain(&mut body).await;
+            return Err(Refusal::overloaded());
         }
         if read.is_empty() && body_has_ended(&body) {
             return Ok(data);

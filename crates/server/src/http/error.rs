@@ -495,6 +495,11 @@ impl From<BrokenEscape> for Refusal {
 }
 
 impl Refusal {
+    /// What is wrong, in words.
+    pub(super) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// The body of the answer.
     pub(super) fn into_body(self) -> Map<String, Value> {
         let Parts { code, message, data, .. } = *self.0;

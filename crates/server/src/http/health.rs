@@ -1,13 +1,6 @@
-//! Probes: is the process alive, may it be sent requests, is there a leader.
-//!
-//! | path | says 200 when | for |
-//! |---|---|---|
-//! | `/livez` | the process runs, its log is sound; whatever the others do | restarting it |
-//! | `/readyz` | a linearizable read would succeed now | sending it traffic |
-//! | `/health` | it serves in a cluster that has a leader and takes writes | people and monitors |
+//! What a member says of itself: its health, its version, its metrics.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -15,59 +8,50 @@ use axum::http::header::HeaderValue;
 use axum::http::{Request, Response, StatusCode};
 use serde_json::json;
 
-use super::alarms::alarms;
-use super::error::{Refusal, unavailable};
-use super::kv::await_store;
-use super::query::{Consistency, Query};
+use super::alarms::{Alarm, alarms};
+use super::error::Refusal;
+use super::query::Query;
 use super::{Doors, reply};
 use crate::grpc::API_VERSION;
-use crate::node::Phase;
-
-/// A member that is ready answers a read within this time, if the probe does not say.
-const READY_TIMEOUT: Duration = Duration::from_secs(1);
+use crate::node::{NodeStatus, Phase};
 
 const METRICS_TYPE: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
-/// `GET /health`, in etcd's shape.
-pub(super) async fn health(State(doors): State<Arc<Doors>>) -> Response<Body> {
-    let status = doors.node.status();
-    let reason = match &status.phase {
-        Phase::Waiting(reason) | Phase::Stopped(reason) => reason.clone(),
-        Phase::Running => match alarms(&status).iter().find(|alarm| alarm.stops_service()) {
-            Some(alarm) => alarm.message(),
-            None if status.leader().is_none() => "no leader".to_owned(),
-            None => String::new(),
-        },
-    };
+/// `GET /health`, in etcd's shape: whether it serves in a cluster that has a leader, and nothing is
+/// wrong that somebody should look at.
+pub(super) async fn health(
+    State(doors): State<Arc<Doors>>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let query = Query::parse_with_many(request.uri().query(), &["serializable"], "exclude")?;
+    let serializable = query.flag("serializable")?;
+    let excluded: Vec<&[u8]> = query.all("exclude").collect();
+    let reason = ill(&doors.node.status(), serializable, &excluded).unwrap_or_default();
     let (code, health) = match reason.is_empty() {
         true => (StatusCode::OK, "true"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "false"),
     };
-    reply::json(code, &json!({ "health": health, "reason": reason }))
+    Ok(reply::json(code, &json!({ "health": health, "reason": reason })))
 }
 
-/// `GET /livez`.
-pub(super) async fn live(State(doors): State<Arc<Doors>>) -> Result<Response<Body>, Refusal> {
-    let status = doors.node.status();
-    match status.phase {
-        Phase::Stopped(_) => Err(unavailable(&status)),
-        Phase::Waiting(_) | Phase::Running => Ok(reply::text(StatusCode::OK, "ok\n")),
+/// Why a member is not well, beginning with etcd's words where it has some.
+fn ill(status: &NodeStatus, serializable: bool, excluded: &[&[u8]]) -> Option<String> {
+    if let Phase::Waiting(reason) | Phase::Stopped(reason) = &status.phase {
+        return Some(reason.clone());
     }
-}
-
-/// `GET /readyz`.
-pub(super) async fn ready(
-    State(doors): State<Arc<Doors>>,
-    request: Request<Body>,
-) -> Result<Response<Body>, Refusal> {
-    let query = Query::parse(request.uri().query(), &["timeout_ms"])?;
-    let timeout = match query.bytes("timeout_ms") {
-        Some(_) => query.timeout()?,
-        None => READY_TIMEOUT,
+    let counts = |alarm: &Alarm| match alarm.etcd_name() {
+        Some(name) => !excluded.contains(&name.as_bytes()),
+        None => alarm.stops_service(),
     };
-    await_store(&doors.node, Consistency::Linearizable, timeout).await?;
-    Ok(reply::text(StatusCode::OK, "ok\n"))
+    if let Some(alarm) = alarms(status).into_iter().find(counts) {
+        return Some(match alarm.etcd_name() {
+            Some(name) => format!("ALARM {name}: {}", alarm.message()),
+            None => alarm.message(),
+        });
+    }
+    let leaderless = !serializable && status.leader().is_none();
+    leaderless.then(|| "RAFT NO LEADER".to_owned())
 }
 
 /// `GET /version`.

@@ -6,16 +6,17 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use serde::Serialize;
-use store::{KeyValue, Need, RangeRequest, Revision};
+use store::{KeyValue, Need, RangeRequest, RangeResponse, Revision};
 
 use super::cursor::Cursor;
-use super::error::{Code, Refusal};
+use super::error::{Code, Refusal, unavailable};
 use super::kv::{Item, Staleness, with_revision};
 use super::past::{Moment, Ready};
 use super::query::{Query, bad};
 use super::selection::{self, Selection};
 use super::{Doors, reply};
 use crate::access::Visit;
+use crate::grpc::AT_ONCE_UNITS;
 use crate::node::Node;
 
 /// Items of a page, if the client does not say.
@@ -91,6 +92,22 @@ impl Listing {
         };
         (request, skip)
     }
+
+    /// Of a page in the order of keys nothing behind it is looked at. Anything else looks at the
+    /// whole range, on a thread where it may take its time if that is large.
+    async fn read(&self, request: RangeRequest, node: &Node) -> Result<RangeResponse, Refusal> {
+        let reader = node.store();
+        if self.selection.is_in_order_of_keys() && !self.count_only {
+            return Ok(reader.page(&request)?);
+        }
+        if let Some(found) = reader.range_within(&request, AT_ONCE_UNITS)? {
+            return Ok(found);
+        }
+        let reader = reader.clone();
+        // It fails only if the work panics, which has spoken for itself, or the member stops.
+        let found = tokio::task::spawn_blocking(move || reader.range(&request)).await;
+        Ok(found.map_err(|_| unavailable(&node.status()))??)
+    }
 }
 
 pub(super) fn cursor_of(text: &[u8], scope: &[u8]) -> Result<Cursor, Refusal> {
@@ -143,18 +160,18 @@ pub(super) async fn list(
     let listing = Listing::of(&query)?;
     let Ready { stale, at } =
         listing.moment.ready(&visit, Need::Read(&listing.selection.range), &query).await?;
-    page(&listing, listing.revision(at)?, &doors.node, stale)
+    let (request, skip) = listing.request(listing.revision(at)?);
+    let found = listing.read(request, &doors.node).await?;
+    page(&listing, (found, skip), &doors.node, stale)
 }
 
 fn page(
     listing: &Listing,
-    at: Option<Revision>,
+    (found, skip): (RangeResponse, usize),
     node: &Node,
     stale: Option<Staleness>,
 ) -> Result<Response<Body>, Refusal> {
     let (reader, age_ms) = (node.store(), node.age_ms());
-    let (request, skip) = listing.request(at);
-    let found = reader.range(&request)?;
     let revision = found.revision;
     if listing.count_only {
         let body = Count { count: found.count, revision: revision.0, stale };

@@ -39,6 +39,7 @@ mod membership;
 mod metrics;
 mod once;
 mod past;
+mod probes;
 mod query;
 mod record;
 mod reply;
@@ -52,6 +53,7 @@ mod status;
 pub(crate) mod tests;
 mod time;
 mod txn;
+mod untaken;
 mod users;
 mod visitor;
 mod watch;
@@ -77,6 +79,7 @@ use error::{Code, Refusal};
 use guard::Guard;
 use leaders_page::LeadersDesk;
 use metrics::Metrics;
+pub(crate) use serve::Seat;
 pub use serve::{Limits, serve};
 
 /// The name under which requests to unknown paths are counted.
@@ -164,8 +167,10 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Doors>>)> {
         ("/roles/{name}", get(users::role).delete(users::delete_role)),
         ("/roles/{name}/permissions", put(users::grant).delete(users::revoke)),
         ("/health", get(health::health)),
-        ("/livez", get(health::live)),
-        ("/readyz", get(health::ready)),
+        ("/livez", get(probes::live)),
+        ("/livez/{check}", get(probes::live_check)),
+        ("/readyz", get(probes::ready)),
+        ("/readyz/{check}", get(probes::ready_check)),
         ("/version", get(health::version)),
         ("/metrics", get(health::metrics)),
     ]

@@ -25,7 +25,7 @@ pub(super) enum Consistency {
     Stale,
 }
 
-/// The parameters of one request, each at most once.
+/// The parameters of one request, each at most once but where it says so.
 #[derive(Debug)]
 pub(super) struct Query(Vec<(&'static str, Vec<u8>)>);
 
@@ -33,6 +33,23 @@ impl Query {
     /// Reads the part of a URL after `?`. A name that is not among `known` is refused: a client
     /// that misspells `limit` must not get a hundred keys.
     pub(super) fn parse(raw: Option<&str>, known: &[&'static str]) -> Result<Query, Refusal> {
+        Query::read(raw, known, None)
+    }
+
+    /// The same with one more parameter, which may be given many times.
+    pub(super) fn parse_with_many(
+        raw: Option<&str>,
+        known: &[&'static str],
+        many: &'static str,
+    ) -> Result<Query, Refusal> {
+        Query::read(raw, &[known, &[many]].concat(), Some(many))
+    }
+
+    fn read(
+        raw: Option<&str>,
+        known: &[&'static str],
+        many: Option<&'static str>,
+    ) -> Result<Query, Refusal> {
         let mut parameters: Vec<(&'static str, Vec<u8>)> = Vec::new();
         for pair in raw.unwrap_or("").split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -40,7 +57,8 @@ impl Query {
             let Some(name) = known.iter().find(|known| known.as_bytes() == name) else {
                 return Err(unknown_parameter(&name, known));
             };
-            if parameters.iter().any(|(earlier, _)| earlier == name) {
+            let again = parameters.iter().any(|(earlier, _)| earlier == name);
+            if again && many != Some(*name) {
                 return Err(bad(name, "is given twice"));
             }
             parameters.push((name, decode_query(value.as_bytes())?));
@@ -51,6 +69,11 @@ impl Query {
     /// The bytes of a parameter.
     pub(super) fn bytes(&self, name: &str) -> Option<Bytes> {
         self.find(name).map(Bytes::copy_from_slice)
+    }
+
+    /// What a parameter says, each time it is given.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_slice())
     }
 
     /// A switch: `name`, `name=true` or `name=false`.

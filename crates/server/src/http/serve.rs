@@ -5,11 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
 use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::{Method, Request};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Router};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,7 +20,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 
 use super::error::Refusal;
+use super::untaken::{Pieces, Untaken};
 use super::wire::Wire;
+use crate::grpc;
+use crate::reading::{self, Reading};
 use crate::watch::ConnectionWatches;
 
 /// What a client may take. `Limits::default()` is the published contract.
@@ -42,6 +45,10 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Requests at once on one HTTP/2 connection.
     pub streams_max: u32,
+    /// Answers that wait to be taken by their clients, of all connections together, in bytes.
+    pub untaken_bytes_max: usize,
+    /// Bodies of requests that are being read, of all connections together, in bytes.
+    pub read_bytes_max: usize,
     /// How long requests may take to end when the member stops.
     pub shutdown_timeout: Duration,
 }
@@ -56,6 +63,8 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(10),
             streams_max: 1_024,
+            untaken_bytes_max: 256 << 20,
+            read_bytes_max: reading::BYTES_MAX,
             shutdown_timeout: Duration::from_secs(2),
         }
     }
@@ -79,6 +88,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// has long become a stream by then, which is no HTTP connection any more.
 const CROWDED_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A client may send so much of all its bodies on an HTTP/2 connection before the member looks at
+/// it. What nobody looks at is the one thing here that no count of ours sees.
+pub(super) const WINDOW_BYTES: u32 = 256 << 10;
+
+/// Requests on an HTTP/2 connection that were reset before they were looked at. Who has more of
+/// them wait begins requests in order to reset them (CVE-2023-44487), and is closed.
+pub(super) const RESET_UNSEEN_MAX: usize = 20;
+
+/// Requests on an HTTP/2 connection that the member has reset for what the client did wrong, those
+/// beyond the limit among them. Who goes on all the same is closed.
+const RESET_BY_MEMBER_MAX: usize = 1_024;
+
+/// What one request's answer may have handed to HTTP/2 before it waits for the client.
+const SEND_BYTES_MAX: usize = 400 << 10;
+
 /// The paths that members use among each other.
 const PEER_PATHS: &str = "/raft/";
 
@@ -90,6 +114,9 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let permits = Arc::new(Semaphore::new(limits.connections_max + limits.connections_spare));
+    let untaken = Untaken::new(limits.untaken_bytes_max);
+    let reading = Arc::new(Reading::new(limits.read_bytes_max));
+    let router = router.layer(Extension(reading));
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -101,7 +128,9 @@ pub async fn serve(
         match accepted {
             Ok((socket, permit)) => {
                 let crowded = permits.available_permits() < limits.connections_spare;
-                spawn_connection(socket, permit, Crowded(crowded), &router, limits, &graceful);
+                let pieces = Pieces::new(&untaken);
+                let connection = (socket, pieces, Crowded(crowded));
+                spawn_connection(connection, permit, &router, limits, &graceful);
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
@@ -109,6 +138,13 @@ pub async fn serve(
     drop(listener);
     // Connections that are still busy after this are cut when the process ends.
     let _ = tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await;
+}
+
+/// The place that a connection has among those that are served, for whoever goes on with it as
+/// something else than HTTP.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    _permit: Arc<OwnedSemaphorePermit>,
 }
 
 /// Whether a connection came in beyond the limit.
@@ -126,18 +162,21 @@ async fn accept(
 }
 
 fn spawn_connection(
-    socket: TcpStream,
+    (socket, pieces, crowded): (TcpStream, Arc<Pieces>, Crowded),
     permit: OwnedSemaphorePermit,
-    crowded: Crowded,
     router: &Router,
     limits: Limits,
     graceful: &GracefulShutdown,
 ) {
     let patience = if crowded.0 { CROWDED_TIMEOUT } else { limits.header_timeout };
     let (router, watches) = (router.clone(), ConnectionWatches::default());
+    let of_answers = Arc::clone(&pieces);
+    let seat = Seat { _permit: Arc::new(permit) };
+    let of_requests = seat.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(watches.clone());
-        answer(router.clone(), request, crowded)
+        request.extensions_mut().insert(of_requests.clone());
+        answer(router.clone(), request, crowded, Arc::clone(&of_answers))
     });
     let wire = TokioIo::new(Wire::new(socket, patience));
     let connection =
@@ -148,9 +187,12 @@ fn spawn_connection(
         if crowded.0 {
             let _ = tokio::time::timeout(CROWDED_TIMEOUT, connection).await;
         } else {
-            let _ = connection.await;
+            tokio::select! {
+                _ = connection => {}
+                () = pieces.overstay(patience) => {}
+            }
         }
-        drop(permit);
+        drop(seat);
     });
 }
 
@@ -168,7 +210,12 @@ fn builder(limits: &Limits, patience: Duration) -> Builder<TokioExecutor> {
         .keep_alive_interval(limits.header_timeout / 2)
         .keep_alive_timeout(limits.header_timeout / 2)
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
-        .max_concurrent_streams(limits.streams_max);
+        .max_concurrent_streams(limits.streams_max)
+        .max_pending_accept_reset_streams(RESET_UNSEEN_MAX)
+        .max_local_error_reset_streams(RESET_BY_MEMBER_MAX)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .max_send_buf_size(SEND_BYTES_MAX);
     builder
 }
 
@@ -176,11 +223,18 @@ async fn answer(
     router: Router,
     request: Request<Incoming>,
     Crowded(crowded): Crowded,
+    pieces: Arc<Pieces>,
 ) -> Result<Response, std::convert::Infallible> {
     if crowded && !request.uri().path().starts_with(PEER_PATHS) {
         let mut response = Refusal::overloaded().into_response();
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         return Ok(response);
     }
-    router.oneshot(request.map(Body::new)).await
+    let (is_call, is_get) = (grpc::is_call(request.headers()), request.method() == Method::GET);
+    let response = router.oneshot(request.map(Body::new)).await?;
+    // What was asked has been done, but for a `GET` that is nothing.
+    if is_get && !pieces.have_room_for(&response) {
+        return Ok(Refusal::overloaded().into_response());
+    }
+    Ok(response.map(|body| pieces.count(body, is_call)))
 }

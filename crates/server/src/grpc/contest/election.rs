@@ -24,6 +24,7 @@ use super::queue::{self, Entered, Place};
 use super::session::Session;
 use crate::grpc::gate::{Asks, Gate, Guest, needs_leader, number};
 use crate::grpc::keys::shown;
+use crate::grpc::range::range;
 use crate::grpc::refusal::Refusal;
 
 /// So many leaders wait for one who observes.
@@ -107,7 +108,7 @@ impl election_server::Election for Elections {
     ) -> Result<Response<LeaderResponse>, Status> {
         let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         guest.catch_up().await?;
-        match first(&guest, &request.get_ref().name)? {
+        match first(&guest, &request.get_ref().name).await? {
             (Some(response), _) => Ok(Response::new(response)),
             (None, _) => Err(Status::unknown("election: no leader")),
         }
@@ -162,16 +163,18 @@ fn place_of(leader: LeaderKey) -> Result<Place, Refusal> {
 }
 
 /// Who comes first in the queue, if anybody is in it, as of which revision.
-pub(super) fn first(
+pub(super) async fn first(
     guest: &Guest,
     name: &[u8],
 ) -> Result<(Option<LeaderResponse>, Revision), Refusal> {
-    let range = KeyRange::Prefix(queue::prefix(name));
-    let found = guest.reader(Need::Read(&range))?.range(&RangeRequest {
+    let queue = KeyRange::Prefix(queue::prefix(name));
+    let reader = guest.reader(Need::Read(&queue))?;
+    let asked = RangeRequest {
         limit: Some(1),
         sort: Sort { by: SortBy::CreateRevision, descending: false },
-        ..RangeRequest::new(range.clone())
-    })?;
+        ..RangeRequest::new(queue.clone())
+    };
+    let found = range(reader, asked).await?;
     let header = guest.header(found.revision);
     let leader = found
         .items

@@ -36,7 +36,7 @@ async fn tell(
     guest.catch_up().await?;
     let mut told = None;
     loop {
-        let (leader, seen_at) = first(guest, name)?;
+        let (leader, seen_at) = first(guest, name).await?;
         if let Some(leader) = leader {
             let mod_revision = leader.kv.as_ref().map(|key_value| key_value.mod_revision);
             if told != mod_revision {

@@ -11,6 +11,7 @@ use tonic::Status;
 
 use super::session::Session;
 use crate::grpc::gate::{Guest, number};
+use crate::grpc::range::range;
 use crate::grpc::refusal::Refusal;
 use crate::watch::{ConnectionWatches, News, NotWatching, Notices, QUIET_DEFAULT};
 
@@ -104,7 +105,7 @@ impl Waiting {
 
     /// Waits until nobody is before this place; answers with the state that shows it.
     pub(super) async fn turn(&self, name: &[u8]) -> Result<ResponseHeader, Status> {
-        while let Some((before, seen_at)) = self.next_before(name)? {
+        while let Some((before, seen_at)) = self.next_before(name).await? {
             gone(&self.guest, before, seen_at).await?;
         }
         // What was seen here may be old: whether the place is still there is asked of all.
@@ -119,16 +120,18 @@ impl Waiting {
     }
 
     /// The key just before this place, and the revision at which it was there.
-    fn next_before(&self, name: &[u8]) -> Result<Option<(Bytes, Revision)>, Refusal> {
+    async fn next_before(&self, name: &[u8]) -> Result<Option<(Bytes, Revision)>, Refusal> {
         let max = Revision(self.place().revision.0 - 1);
-        let range = KeyRange::Prefix(prefix(name));
-        let found = self.guest.reader(Need::Read(&range))?.range(&RangeRequest {
+        let queue = KeyRange::Prefix(prefix(name));
+        let reader = self.guest.reader(Need::Read(&queue))?;
+        let asked = RangeRequest {
             limit: Some(1),
             keys_only: true,
             sort: Sort { by: SortBy::CreateRevision, descending: true },
             filter: store::Filter { max_create_revision: max, ..Default::default() },
-            ..RangeRequest::new(range.clone())
-        })?;
+            ..RangeRequest::new(queue.clone())
+        };
+        let found = range(reader, asked).await?;
         let before = found.items.into_iter().next();
         Ok(before.map(|before| (before.key, found.revision)))
     }

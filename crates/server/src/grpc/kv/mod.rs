@@ -14,15 +14,13 @@ use proto::etcd::etcdserverpb::{
     PutResponse, RangeRequest, RangeResponse, RangeStreamResponse, TxnRequest, TxnResponse,
     kv_server,
 };
-use store::{Command, CompactionCause, KeyRange, Limits, Need, Outcome, Reader, Revision};
+use store::{Command, CompactionCause, Limits, Need, Outcome, Revision};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use super::gate::{Asks, Gate, Guest, on_own_thread};
+use super::range::range;
 use super::refusal::Refusal;
-
-/// A range is read at once if it has no more keys than this.
-const READ_AT_ONCE_KEYS: usize = 1_000;
 
 /// The service.
 pub(super) struct Kv {
@@ -65,7 +63,7 @@ impl kv_server::Kv for Kv {
         let guest = self.gate.admit(request.metadata(), asks).await?;
         let asked = request::range(request.into_inner())?;
         let reader = guest.fresh(Need::Read(&asked.range), serializable).await?;
-        let found = read(reader, &asked).await?;
+        let found = range(reader, asked.clone()).await?;
         // The header tells the newest revision, whichever one was read.
         let newest = guest.published().revision.max(found.revision);
         Ok(Response::new(answer::range(guest.header(newest), found)))
@@ -143,26 +141,4 @@ async fn nothing_was_compacted(guest: &Guest) -> Result<(), Refusal> {
         Revision(0) => Ok(()),
         _ => Err(Refusal::Compacted),
     }
-}
-
-/// Reads a range: at once if it is small, else on a thread where it may take its time.
-async fn read(
-    reader: &Reader,
-    asked: &store::RangeRequest,
-) -> Result<store::RangeResponse, Refusal> {
-    let limit = asked.limit.unwrap_or(usize::MAX);
-    if matches!(asked.range, KeyRange::Single(_)) {
-        return Ok(reader.range(asked)?);
-    }
-    let in_key_order = asked.sort == store::Sort::default() && asked.filter == Default::default();
-    if in_key_order {
-        let few =
-            store::RangeRequest { limit: Some(limit.min(READ_AT_ONCE_KEYS)), ..asked.clone() };
-        let found = reader.range(&few)?;
-        if limit <= READ_AT_ONCE_KEYS || !found.more {
-            return Ok(found);
-        }
-    }
-    let (reader, asked) = (reader.clone(), asked.clone());
-    on_own_thread(move || reader.range(&asked)).await
 }

@@ -7,7 +7,7 @@ use axum::http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use super::world::{DEADLINE, World, request};
+use super::world::{Client, DEADLINE, World, request};
 use crate::http::Limits;
 
 fn impatient() -> Limits {
@@ -117,6 +117,52 @@ async fn a_body_that_breaks_is_answered() {
     let mut client = world.connect().await;
     client.send(format!("{head}5\r\nabcdeXX\r\n").as_bytes()).await;
     client.answer().await.assert_refused(400, "incomplete_body");
+}
+
+/// A client that sends a long body and stops before its end, and so many bytes are there.
+async fn stalled(world: &World, target: &str, bytes: usize) -> Client {
+    let mut client = world.connect().await;
+    let head = format!("POST {target} HTTP/1.1\r\nHost: localhost\r\n");
+    client.send(format!("{head}Content-Length: {}\r\n\r\n", 2 * bytes).as_bytes()).await;
+    client.send(&vec![b' '; bytes]).await;
+    client
+}
+
+#[tokio::test]
+async fn bodies_that_are_being_read_have_so_much_memory_and_no_more() {
+    let limits = Limits { read_bytes_max: 200 << 10, ..Limits::default() };
+    let world = World::limited(limits).await;
+    let large = vec![b' '; 100 << 10];
+    for target in ["/txn", "/v3/kv/put"] {
+        let stalls = stalled(&world, target, 100 << 10).await;
+        let deadline = Instant::now() + DEADLINE;
+        let answer = loop {
+            let answer = world.request("POST", "/txn", &[], &large).await;
+            if answer.status == 503 {
+                break answer;
+            }
+            assert!(Instant::now() < deadline, "{target}: a body is not counted");
+        };
+        answer.assert_refused(503, "overloaded");
+        let refused = world.request("POST", "/v3/kv/put", &[], &large).await;
+        assert_eq!(refused.json()["message"], "etcdserver: too many requests");
+        let mut stream = world.connect().await;
+        stream.send(&request("POST", "/v3/lease/keepalive", &[], &large_message())).await;
+        stream.head().await;
+        let line = String::from_utf8(stream.chunk().await.unwrap()).unwrap();
+        assert!(line.contains("etcdserver: too many requests"), "{line}");
+        // Short ones are taken all the same.
+        world.put("k", "v").await;
+        drop(stalls);
+        let deadline = Instant::now() + DEADLINE;
+        while world.request("POST", "/txn", &[], &large).await.status == 503 {
+            assert!(Instant::now() < deadline, "{target}: its room is never given back");
+        }
+    }
+}
+
+fn large_message() -> Vec<u8> {
+    [br#"{"ID":"1"#, &vec![b'1'; 100 << 10][..]].concat()
 }
 
 #[tokio::test]

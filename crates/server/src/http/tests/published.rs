@@ -2,6 +2,7 @@
 
 use crate::http::error::Code;
 use crate::http::leaders_page::WAITING_MAX;
+use crate::http::serve::{RESET_UNSEEN_MAX, WINDOW_BYTES};
 use crate::http::{Limits, body, list, query, wire};
 
 const PAGE: &str = include_str!("../../../../../docs/http.md");
@@ -31,6 +32,10 @@ fn every_limit_is_published() {
         ("request line and headers", limits.header_bytes_max),
         ("connections", limits.connections_max),
         ("requests at once on an HTTP/2 connection", limits.streams_max as usize),
+        ("requests begun and reset on one before the member has seen them", RESET_UNSEEN_MAX),
+        ("bytes of bodies that were sent on one and not looked at yet", WINDOW_BYTES as usize),
+        ("answers that wait to be taken, of all clients, in bytes", limits.untaken_bytes_max),
+        ("bodies of requests that are being read, of all clients, in bytes", limits.read_bytes_max),
         ("changes of members that a follower hands on at once", crate::ask::ASKS_MAX),
         ("requests for `/cluster/status` that wait for the leader's word", WAITING_MAX),
         ("watches of a member", replica::WATCHERS_MAX),

@@ -92,7 +92,8 @@ fn keys() -> Vec<Row> {
         row("GET", "/kv-store?key=b", "bR"),
         row("GET", "/kv-store?key=b&field=1", "bR"),
         row("GET", "/kv-store?key=o", "R"),
-        X
+        post("/kv-store", json!({ "type": "set", "key": "b", "field": "f", "value": "v" }), "bR"),
+        post("/kv-store", json!({ "type": "set", "key": "o", "field": "f", "value": "v" }), "R"),
         post("/kv-store", json!({ "type": "delete", "key": "b" }), "bR"),
         post("/kv-store", json!({ "type": "delete", "key": "o" }), "R"),
         row("DELETE", "/kv-store?key=b", "bR"),
@@ -164,7 +165,9 @@ fn cluster() -> Vec<Row> {
         row("GET", "/snapshot", "R"),
         row("GET", "/health", ALL),
         row("GET", "/livez", ALL),
+        row("GET", "/livez/serializable_read", ALL),
         row("GET", "/readyz", ALL),
+        row("GET", "/readyz/linearizable_read", ALL),
         row("GET", "/version", ALL),
         row("GET", "/metrics", ALL),
     ]

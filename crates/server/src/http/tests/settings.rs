@@ -86,7 +86,8 @@ async fn a_member_without_memory_goes_on_and_raises_an_alarm() {
     assert_eq!(status["memory"], memory);
     let alarm = &status["alarms"][0];
     assert_eq!((&alarm["alarm"], &alarm["used_bytes"]), (&json!("no_memory"), &json!(950)));
-    assert_eq!(world.ask("GET", "/health").await.status, 200);
+    assert_eq!(world.ask("GET", "/health").await.status, 503);
+    assert_eq!(world.ask("GET", "/health?exclude=NOSPACE").await.status, 200);
     let page = world.ask("GET", "/metrics").await.text();
     for line in [
         r#"raftkv_alarm{alarm="no_memory"} 1"#,

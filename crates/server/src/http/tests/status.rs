@@ -172,7 +172,10 @@ async fn a_member_without_room_goes_on_and_raises_an_alarm() {
     assert_eq!(status["disk"], disk);
     let alarm = &status["alarms"][0];
     assert_eq!((&alarm["alarm"], &alarm["free_bytes"]), (&json!("no_room"), &json!(4_096)));
-    assert_eq!(world.ask("GET", "/health").await.status, 200);
+    let health = world.ask("GET", "/health").await;
+    assert_eq!(health.status, 503);
+    assert!(health.json()["reason"].as_str().unwrap().starts_with("ALARM NOSPACE: "));
+    assert_eq!(world.ask("GET", "/health?exclude=NOSPACE").await.status, 200);
     let page = world.ask("GET", "/metrics").await.text();
     for line in [
         r#"raftkv_alarm{alarm="no_room"} 1"#,

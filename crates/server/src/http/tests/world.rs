@@ -169,6 +169,14 @@ impl Client {
         answer
     }
 
+    /// The next so many bytes, whatever they are.
+    pub(super) async fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.read.len() < count {
+            assert!(self.fill().await > 0, "closed within {:?}", self.read);
+        }
+        self.read.drain(..count).collect()
+    }
+
     /// Waits until the server closes; what it still sent.
     pub(super) async fn closed(mut self) -> Vec<u8> {
         while self.fill().await > 0 {}

@@ -1,0 +1,304 @@
+//! Frames of WebSocket (RFC 6455), as a server reads and writes them.
+//!
+//! A message is put together out of its frames as its bytes come: what a frame claims to have sets
+//! nothing aside.
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::reading::{Share, TooMuch};
+
+/// So much of a frame is read at a time.
+const CHUNK_BYTES: usize = 16 << 10;
+
+/// What a frame beside messages may hold.
+const CONTROL_BYTES_MAX: u64 = 125;
+
+const CONTINUATION: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xa;
+
+/// What a client said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// A whole message.
+    Message(Bytes),
+    /// It wants these bytes back.
+    Ping(Bytes),
+    /// It is there.
+    Pong,
+    /// It goes.
+    Close,
+}
+
+/// Why nothing more is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// The connection broke off.
+    Gone,
+    /// No frame may be so.
+    Protocol,
+    /// A text is none.
+    NoText,
+    /// A message is longer than it may be.
+    TooLong,
+    /// Too much is being read already.
+    Overloaded,
+}
+
+impl Wrong {
+    /// The code that a client is told, if it can be told any.
+    pub(super) fn code(self) -> Option<u16> {
+        match self {
+            Wrong::Gone => None,
+            Wrong::Protocol => Some(1002),
+            Wrong::NoText => Some(1007),
+            Wrong::TooLong => Some(1009),
+            Wrong::Overloaded => Some(1013),
+        }
+    }
+}
+
+impl From<std::io::Error> for Wrong {
+    fn from(_: std::io::Error) -> Wrong {
+        Wrong::Gone
+    }
+}
+
+impl From<TooMuch> for Wrong {
+    fn from(TooMuch: TooMuch) -> Wrong {
+        Wrong::Overloaded
+    }
+}
+
+/// What comes from a client.
+pub(super) struct Frames<R> {
+    socket: R,
+    bytes_max: usize,
+    share: Share,
+    /// The message that is being put together, and whether it is to be text.
+    message: BytesMut,
+    is_text: Option<bool>,
+}
+
+/// What stands in front of a frame's bytes.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    is_last: bool,
+    opcode: u8,
+    length: u64,
+    mask: [u8; 4],
+}
+
+impl<R: AsyncRead + Unpin> Frames<R> {
+    pub(super) fn new(socket: R, bytes_max: usize, share: Share) -> Frames<R> {
+        Frames { socket, bytes_max, share, message: BytesMut::new(), is_text: None }
+    }
+
+    /// Whatever is said next.
+    pub(super) async fn next(&mut self) -> Result<Heard, Wrong> {
+        loop {
+            let head = self.head().await?;
+            match (head.opcode, self.is_text) {
+                (TEXT | BINARY, None) => self.is_text = Some(head.opcode == TEXT),
+                (CONTINUATION, Some(_)) => {}
+                (CLOSE | PING | PONG, _) => return self.control(head).await,
+                _ => return Err(Wrong::Protocol),
+            }
+            let mut message = std::mem::take(&mut self.message);
+            self.read(head, &mut message).await?;
+            self.message = message;
+            if head.is_last {
+                return self.whole();
+            }
+        }
+    }
+
+    fn whole(&mut self) -> Result<Heard, Wrong> {
+        let message = std::mem::take(&mut self.message);
+        self.share.set(0)?;
+        if self.is_text.take() == Some(true) && str::from_utf8(&message).is_err() {
+            return Err(Wrong::NoText);
+        }
+        Ok(Heard::Message(message.freeze()))
+    }
+
+    async fn control(&mut self, head: Head) -> Result<Heard, Wrong> {
+        if !head.is_last || head.length > CONTROL_BYTES_MAX {
+            return Err(Wrong::Protocol);
+        }
+        let mut bytes = BytesMut::new();
+        self.read(head, &mut bytes).await?;
+        Ok(match head.opcode {
+            PING => Heard::Ping(bytes.freeze()),
+            PONG => Heard::Pong,
+            _ => Heard::Close,
+        })
+    }
+
+    async fn head(&mut self) -> Result<Head, Wrong> {
+        let mut start = [0; 2];
+        self.socket.read_exact(&mut start).await?;
+        let [first, second] = start;
+        // The three bits of extensions, of which there are none; and clients mask what they send.
+        if first & 0x70 != 0 || second & 0x80 == 0 {
+            return Err(Wrong::Protocol);
+        }
+        let length = match second & 0x7f {
+            126 => u64::from(self.socket.read_u16().await?),
+            127 => self.socket.read_u64().await?,
+            short => u64::from(short),
+        };
+        let mut mask = [0; 4];
+        self.socket.read_exact(&mut mask).await?;
+        Ok(Head { is_last: first & 0x80 != 0, opcode: first & 0x0f, length, mask })
+    }
+
+    /// Puts a frame's bytes behind those of the frames before it.
+    async fn read(&mut self, head: Head, to: &mut BytesMut) -> Result<(), Wrong> {
+        let room = self.bytes_max.saturating_sub(to.len());
+        let length = usize::try_from(head.length).ok().filter(|length| *length <= room);
+        let mut left = length.ok_or(Wrong::TooLong)?;
+        let mut mask = head.mask.iter().cycle();
+        while left > 0 {
+            let begin = to.len();
+            let now = left.min(CHUNK_BYTES);
+            to.resize(begin + now, 0);
+            self.share.set(to.len())?;
+            self.socket.read_exact(&mut to[begin..]).await?;
+            to[begin..].iter_mut().zip(&mut mask).for_each(|(byte, mask)| *byte ^= mask);
+            left -= now;
+        }
+        Ok(())
+    }
+}
+
+/// A whole message, as a server sends it.
+pub(super) fn text(message: &[u8]) -> Bytes {
+    frame(TEXT, message)
+}
+
+/// Asks whether the client is there.
+pub(super) fn ping() -> Bytes {
+    frame(PING, &[])
+}
+
+/// Gives a client its bytes back.
+pub(super) fn pong(bytes: &[u8]) -> Bytes {
+    frame(PONG, bytes)
+}
+
+/// The last frame.
+pub(super) fn close(code: u16) -> Bytes {
+    frame(CLOSE, &code.to_be_bytes())
+}
+
+fn frame(opcode: u8, bytes: &[u8]) -> Bytes {
+    let mut frame = Vec::with_capacity(bytes.len() + 10);
+    frame.push(0x80 | opcode);
+    match (u8::try_from(bytes.len()), u16::try_from(bytes.len())) {
+        (Ok(short @ ..126), _) => frame.push(short),
+        (_, Ok(longer)) => {
+            frame.push(126);
+            frame.extend_from_slice(&longer.to_be_bytes());
+        }
+        _ => {
+            frame.push(127);
+            frame.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(bytes);
+    frame.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Extensions;
+
+    use super::*;
+
+    const BYTES_MAX: usize = 100_000;
+
+    /// A frame as a client sends it, whose first byte is this.
+    fn masked(first: u8, bytes: &[u8]) -> Vec<u8> {
+        let mask = [0x12, 0x34, 0x56, 0x78];
+        let mut frame = frame(0, bytes).to_vec();
+        let head_bytes = frame.len() - bytes.len();
+        frame.truncate(head_bytes);
+        frame[0] = first;
+        frame[1] |= 0x80;
+        frame.extend(mask);
+        frame.extend(bytes.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        frame
+    }
+
+    async fn heard(bytes: &[u8]) -> (Vec<Heard>, Wrong) {
+        let mut frames = Frames::new(bytes, BYTES_MAX, Share::of(&Extensions::new()));
+        let mut heard = Vec::new();
+        loop {
+            match frames.next().await {
+                Ok(next) => heard.push(next),
+                Err(wrong) => return (heard, wrong),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_of_every_length_are_put_together() {
+        for length in [0, 1, 125, 126, 65_535, 65_536, BYTES_MAX] {
+            let bytes = vec![b'x'; length];
+            let all = heard(&masked(0x81, &bytes)).await;
+            assert_eq!(all, (vec![Heard::Message(bytes.into())], Wrong::Gone), "{length}");
+        }
+        let pieces = [
+            masked(0x01, b"one "),
+            masked(0x89, b"there?"),
+            masked(0x00, b"mess"),
+            masked(0x80, b"age"),
+            masked(0x8a, b""),
+            masked(0x82, &[0xff]),
+            masked(0x88, &[3, 232]),
+        ];
+        let (all, wrong) = heard(&pieces.concat()).await;
+        let message = |bytes: &'static [u8]| Heard::Message(Bytes::from_static(bytes));
+        assert_eq!(wrong, Wrong::Gone);
+        assert_eq!(
+            all,
+            [
+                Heard::Ping(Bytes::from_static(b"there?")),
+                message(b"one message"),
+                Heard::Pong,
+                message(&[0xff]),
+                Heard::Close,
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_no_frame_is_told_apart() {
+        let longest = vec![b'x'; BYTES_MAX];
+        for (name, bytes, wrong) in [
+            ("not masked", vec![0x81, 1, b'x'], Wrong::Protocol),
+            ("an extension", masked(0xc1, b"x"), Wrong::Protocol),
+            ("no opcode", masked(0x83, b"x"), Wrong::Protocol),
+            ("goes on with nothing", masked(0x80, b"x"), Wrong::Protocol),
+            ("two at once", [masked(0x01, b"x"), masked(0x81, b"x")].concat(), Wrong::Protocol),
+            ("a ping in pieces", masked(0x09, b"x"), Wrong::Protocol),
+            ("a long ping", masked(0x89, &[0; 126]), Wrong::Protocol),
+            ("no text", masked(0x81, &[0xff]), Wrong::NoText),
+            ("too long", masked(0x81, &[&longest[..], b"x"].concat()), Wrong::TooLong),
+            (
+                "too long together",
+                [masked(0x01, &longest), masked(0x80, b"x")].concat(),
+                Wrong::TooLong,
+            ),
+            ("half a frame", masked(0x81, b"half")[..8].to_vec(), Wrong::Gone),
+            ("a claim", [&[0x81, 0xff][..], &[0xff; 8], &[0; 4]].concat(), Wrong::TooLong),
+        ] {
+            assert_eq!(heard(&bytes).await, (vec![], wrong), "{name}");
+        }
+    }
+}
