@@ -16,7 +16,7 @@ const CHANGED: &str = r#"{"status":"changed","log_index":9,"term":2}"#;
 const ROOT: &str = "authorization: basic cm9vddpzzwnyzxq=\r\n";
 
 fn of_root(members: &[&Member]) -> Client {
-    let credentials = Credentials::password("root", "secret").unwrap();
+    let credentials = Credentials::password("root", "secret").expect("it has no colon");
     client(members, Options::default()).with_credentials(credentials)
 }
 
