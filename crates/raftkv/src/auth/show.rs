@@ -48,7 +48,7 @@ pub(super) fn list_roles(roles: &[Role], output: Output, out: &mut impl Write) -
     let rows = roles.iter().flat_map(role_rows);
     match output {
         None | Some(Format::Table) => {
-            let mut table = table(&["ROLE", "MAY", "KEYS"]);
+            let mut table = table(&["ROLE", "MAY", "RANGE"]);
             table.add_rows(rows);
             writeln!(out, "{table}")
         }
