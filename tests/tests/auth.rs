@@ -9,7 +9,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use system_tests::cluster::Cluster;
 use system_tests::http::Answer;
-use system_tests::program::{self, Ended};
+use system_tests::program::{self, Ended, Running};
 use system_tests::wait;
 use system_tests::watch::Stream;
 
@@ -198,6 +198,15 @@ fn users_and_tokens_survive_the_end_of_all_members_and_tokens_end_with_their_pas
     cluster.check_converged();
 }
 
+fn wait_until_it_is(cluster: &Cluster, port: u16, standing: &str) {
+    let address = format!("localhost:{port}");
+    wait::until_true(&format!("the new member is a {standing}"), || {
+        let page = cluster.http(1).get("/cluster/members").json();
+        let members = page["members"].as_array().unwrap();
+        members.iter().any(|member| member["address"] == address && member["standing"] == standing)
+    });
+}
+
 #[test]
 fn a_member_joins_on_behalf_of_root_alone() {
     let mut cluster = started(1);
@@ -221,17 +230,45 @@ fn a_member_joins_on_behalf_of_root_alone() {
     // Root brings it in, and its vote too.
     let fourth = cluster.add_as("node-4", port, 0, &["--join-user", ROOT]);
     cluster.member(fourth).start();
-    wait::until_true("the new member votes", || {
-        let page = cluster.http(1).get("/cluster/members").json();
-        let members = page["members"].as_array().unwrap();
-        let address = format!("localhost:{port}");
-        members.iter().any(|member| member["address"] == *address && member["standing"] == "voter")
-    });
+    wait_until_it_is(&cluster, port, "voter");
     let through = ask(&cluster, fourth, AS_ADA, "PUT /kv/app/4", r#"{"value":"v"}"#);
     assert_eq!(through.status, 200, "{through:?}");
     assert_eq!(ask(&cluster, fourth, "", "GET /kv/app/4", "").code(), "unauthenticated");
     assert!(!cluster.member(fourth).log().contains("secret"), "its log tells the password");
     cluster.check_converged();
+}
+
+#[test]
+fn a_learner_that_may_not_ask_for_its_vote_says_what_to_set_and_goes_on() {
+    let mut cluster = started(1);
+    let fourth = cluster.add(0, &["--learner", "--join-user", ROOT]);
+    let port = cluster.ports()[fourth];
+    cluster.member(fourth).start();
+    wait_until_it_is(&cluster, port, "learner");
+    // What it has in its log it need not be told again.
+    wait::until_true("it has the log", || {
+        let status = cluster.http(fourth).request("GET", "/cluster/status", "");
+        status.is_ok_and(|status| status.json()["log"]["applied"].as_u64() > Some(0))
+    });
+    cluster.stop(fourth);
+
+    // The same without the user, who may do nothing for it any more; and it wants to vote now.
+    let line = cluster.member(fourth).command_line();
+    let line: Vec<_> = line
+        .into_iter()
+        .filter(|word| word != "--learner" && word != "--join-user" && word != ROOT)
+        .collect();
+    let again = Running::start(cluster.directory(), &line).unwrap();
+    wait::until_true("it says why it does not vote", || {
+        let log = again.stderr();
+        log.contains("this member was not promoted") && log.contains("set --join-user")
+    });
+    wait_until_it_is(&cluster, port, "learner");
+    wait::until_true("root promotes it", || {
+        let line = ["--user", ROOT, "member", "promote", "node-4"];
+        raftkv(&cluster, &line, "").code == Some(0)
+    });
+    wait_until_it_is(&cluster, port, "voter");
 }
 
 #[test]
