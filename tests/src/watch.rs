@@ -124,10 +124,16 @@ pub struct Stream {
 impl Stream {
     /// Asks a port for it, from after the last id that was received, or from now on.
     pub fn open(port: u16, query: &str, last: Option<u64>) -> Result<Stream> {
+        Stream::open_as(port, query, last, "")
+    }
+
+    /// The same with further headers, each a whole line.
+    pub fn open_as(port: u16, query: &str, last: Option<u64>, headers: &str) -> Result<Stream> {
         let mut connection = connect(port)?;
         let last = last.map_or(String::new(), |last| format!("Last-Event-ID: {last}\r\n"));
         let target = format!("/watch?{query}&progress_ms={PROGRESS_MS}");
-        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost:{port}\r\n{last}\r\n");
+        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost:{port}\r\n");
+        let request = format!("{head}{last}{headers}\r\n");
         connection.write_all(request.as_bytes())?;
         let mut connection = BufReader::new(connection);
         match read_head(&mut connection)? {

@@ -24,7 +24,7 @@ use crate::types::{
 };
 use crate::verdict::{Again, Answer, Attempt, Effect, Verdict, judge};
 use crate::watch::{Watch, WatchOptions};
-use crate::{Endpoint, Error, escape};
+use crate::{Credentials, Endpoint, Error, escape};
 
 /// Values travel as they are: no escaping, no copying.
 const RAW: &str = "application/octet-stream";
@@ -128,6 +128,13 @@ impl Client {
     pub fn with_options(&self, options: Options) -> Client {
         let timeout = options.timeout.min(Options::TIMEOUT_MAX);
         Client { options: Options { timeout, ..options }, ..self.clone() }
+    }
+
+    /// The same client on behalf of somebody. It shares the connections and what is known of the
+    /// members, and begins a session of its own.
+    pub fn with_credentials(&self, credentials: Credentials) -> Client {
+        let transport = self.transport.on_behalf_of(credentials);
+        Client { transport, sessions: Arc::default(), ..self.clone() }
     }
 
     /// Every member that this client knows, in the order in which it would try them.

@@ -35,6 +35,22 @@ pub enum Error {
         /// What is wrong and what to do, for people.
         message: String,
     },
+    /// What was given as a user's name and password, or as a token, can be none.
+    InvalidCredentials {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Authentication is on, and this client shows nobody, or nobody who is known: another name, a
+    /// wrong password, a token that is over.
+    Unauthenticated {
+        /// Which of these, for people.
+        message: String,
+    },
+    /// The user that this client shows may not do that.
+    PermissionDenied {
+        /// What to do, for people.
+        message: String,
+    },
     /// The condition of a write does not hold: nothing was done.
     ConditionFailed {
         /// The key as it is instead; `None` if it is not there.
@@ -75,6 +91,8 @@ impl Error {
         match self {
             Error::Refused { code, .. } => Some(code),
             Error::ConditionFailed { .. } => Some("condition_failed"),
+            Error::Unauthenticated { .. } => Some("unauthenticated"),
+            Error::PermissionDenied { .. } => Some("permission_denied"),
             _ => None,
         }
     }
@@ -88,7 +106,10 @@ impl fmt::Display for Error {
             }
             Error::EmptyKey => f.write_str("the key is empty"),
             Error::InvalidTxn { reason } => write!(f, "this is no transaction: {reason}"),
+            Error::InvalidCredentials { reason } => f.write_str(reason),
             Error::Refused { code, message, .. } => write!(f, "{message} ({code})"),
+            Error::Unauthenticated { message } => write!(f, "{message} (unauthenticated)"),
+            Error::PermissionDenied { message } => write!(f, "{message} (permission_denied)"),
             Error::ConditionFailed { current, .. } => match current {
                 Some(item) => {
                     let revision = item.mod_revision;

@@ -53,12 +53,20 @@
 //! [`Client::lock`] and [`Client::election`] are fair queues of keys with leases, which are kept
 //! alive in the background. Their tokens, which only grow, are what makes them safe.
 //!
+//! # Users
+//!
+//! With [`Client::with_credentials`] a client shows who it is with every request, whichever member
+//! it goes to. What is refused for that is [`Error::Unauthenticated`] or
+//! [`Error::PermissionDenied`], and not sent again.
+//!
 //! # What this does not do
 //!
 //! It does not close its session, which ends by itself. No caching. No TLS.
 
+mod auth;
 mod backup;
 mod client;
+mod credentials;
 mod directory;
 mod election;
 mod endpoint;
@@ -80,8 +88,10 @@ mod types;
 mod verdict;
 mod watch;
 
+pub use auth::{Access, AuthChanged, AuthStatus, Permission, Role, User};
 pub use backup::Backup;
 pub use client::Client;
+pub use credentials::Credentials;
 pub use election::{Election, Leadership, Observer};
 pub use endpoint::Endpoint;
 pub use error::Error;

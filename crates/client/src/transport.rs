@@ -11,15 +11,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use hyper::{Method, Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
-use crate::Endpoint;
 use crate::verdict::{Answer, Attempt};
+use crate::{Credentials, Endpoint};
 
 /// A member that does not accept a connection for this long counts as unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -48,10 +48,12 @@ pub(crate) enum Opened {
     Not(Attempt),
 }
 
-/// The connections of a client.
+/// The connections of a client, and whom it speaks for. Whatever is sent is sent from here, so no
+/// request of any kind forgets to say so.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
     http: Client<HttpConnector, Full<Bytes>>,
+    credentials: Option<Credentials>,
 }
 
 impl Transport {
@@ -63,7 +65,12 @@ impl Transport {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Transport { http }
+        Transport { http, credentials: None }
+    }
+
+    /// The same connections, on behalf of somebody.
+    pub(crate) fn on_behalf_of(&self, credentials: Credentials) -> Transport {
+        Transport { credentials: Some(credentials), ..self.clone() }
     }
 
     /// Sends `message` to `endpoint` and waits for the whole answer, at most for `patience`.
@@ -73,7 +80,7 @@ impl Transport {
         message: &Message,
         patience: Duration,
     ) -> Attempt {
-        let mut request = request(endpoint, message);
+        let mut request = self.request(endpoint, message);
         let connection = capture_connection(&mut request);
         let answered = timeout(patience, self.exchange(request)).await;
         answered.unwrap_or_else(|_| {
@@ -93,7 +100,7 @@ impl Transport {
         patience: Duration,
     ) -> Opened {
         let opening = async {
-            match self.http.request(request(endpoint, message)).await {
+            match self.http.request(self.request(endpoint, message)).await {
                 Ok(response) if response.status().is_success() => {
                     Opened::Stream(response.into_body())
                 }
@@ -113,23 +120,26 @@ impl Transport {
             Err(error) => Attempt::Broken(root_cause(&error)),
         }
     }
-}
 
-fn request(endpoint: &Endpoint, message: &Message) -> Request<Full<Bytes>> {
-    let mut request = Request::builder()
-        .method(message.method.clone())
-        .uri(endpoint.uri(&message.path_and_query));
-    for (name, value) in &message.headers {
-        request = request.header(*name, value);
-    }
-    let body = match &message.body {
-        Some((bytes, media_type)) => {
-            request = request.header(CONTENT_TYPE, *media_type);
-            bytes.clone()
+    fn request(&self, endpoint: &Endpoint, message: &Message) -> Request<Full<Bytes>> {
+        let mut request = Request::builder()
+            .method(message.method.clone())
+            .uri(endpoint.uri(&message.path_and_query));
+        for (name, value) in &message.headers {
+            request = request.header(*name, value);
         }
-        None => Bytes::new(),
-    };
-    request.body(Full::new(body)).expect("every part of the request is valid on its own")
+        if let Some(credentials) = &self.credentials {
+            request = request.header(AUTHORIZATION, credentials.header());
+        }
+        let body = match &message.body {
+            Some((bytes, media_type)) => {
+                request = request.header(CONTENT_TYPE, *media_type);
+                bytes.clone()
+            }
+            None => Bytes::new(),
+        };
+        request.body(Full::new(body)).expect("every part of the request is valid on its own")
+    }
 }
 
 async fn read(response: Response<Incoming>) -> Attempt {

@@ -120,6 +120,9 @@ fn judge_refusal(effect: Effect, answer: Answer) -> Verdict {
             Some(error) => Verdict::Refused(error),
             None => refused(answer.status, code, message),
         },
+        // Whatever the status: a watch is told so when it is under way.
+        "unauthenticated" => Verdict::Refused(Error::Unauthenticated { message }),
+        "permission_denied" => Verdict::Refused(Error::PermissionDenied { message }),
         "outcome_unknown" => unproven(effect, message),
         never if NEVER.contains(&never) => refused(answer.status, code, message),
         _ if (400..500).contains(&answer.status) => refused(answer.status, code, message),
@@ -203,7 +206,7 @@ mod tests {
     /// The table at the top of this file, row by row.
     #[test]
     fn the_table() {
-        let rows: [Row; 27] = [
+        let rows: [Row; 29] = [
             (|| plain(200, "{}"), "done", "done"),
             (|| plain(201, ""), "done", "done"),
             (|| Attempt::NotSent("connection refused".into()), "again", "again"),
@@ -223,6 +226,8 @@ mod tests {
             (|| refusal(404, "not_found"), "refused", "refused"),
             (|| refusal(410, "compacted"), "refused", "refused"),
             (|| refusal(413, "value_too_large"), "refused", "refused"),
+            (|| refusal(401, "unauthenticated"), "refused", "refused"),
+            (|| refusal(403, "permission_denied"), "refused", "refused"),
             (|| refusal(504, "outcome_unknown"), "again", "unknown"),
             (|| refusal(500, "internal"), "again", "unknown"),
             (|| plain(500, "oops"), "again", "unknown"),

@@ -322,17 +322,7 @@ impl Stream {
 
 impl WatchOptions {
     fn describe(&self, query: &mut Query) {
-        match &self.keys {
-            Keys::All => {}
-            Keys::One(key) => query.add("key", key),
-            Keys::Prefix(prefix) => query.add("prefix", prefix),
-            Keys::Range { from, to } => {
-                query.add("from", from);
-                if let Some(to) = to {
-                    query.add("to", to);
-                }
-            }
-        }
+        self.keys.describe(query);
         if self.prev {
             query.add("prev", "true");
         }
@@ -344,6 +334,22 @@ impl WatchOptions {
         }
         if self.consistency == Consistency::Stale {
             query.add("consistency", "stale");
+        }
+    }
+}
+
+impl Keys {
+    pub(crate) fn describe(&self, query: &mut Query) {
+        match self {
+            Keys::All => {}
+            Keys::One(key) => query.add("key", key),
+            Keys::Prefix(prefix) => query.add("prefix", prefix),
+            Keys::Range { from, to } => {
+                query.add("from", from);
+                if let Some(to) = to {
+                    query.add("to", to);
+                }
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line as written. Nothing here is checked beyond its shape; `--help` is the text of
 //! this file.
 
+mod auth;
 mod lease;
 mod lock;
 mod record;
@@ -14,8 +15,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::Endpoint;
-use server::config::{LogFormat, parse_age, parse_byte_size};
+use server::config::{JoinUser, LogFormat, parse_age, parse_byte_size};
 
+pub(crate) use self::auth::{AsUser, AuthCommand, NameArgs, RoleCommand, UserCommand};
 pub(crate) use self::lease::{LeaseArgs, LeaseCommand, LifetimeArgs, parse_ttl};
 pub(crate) use self::lock::LockArgs;
 pub(crate) use self::record::{
@@ -32,6 +34,16 @@ const ENDPOINTS_DEFAULT: &str = "http://localhost:8001,http://localhost:8002,htt
 #[derive(Debug, Parser)]
 #[command(name = "raftkv", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
+    // Before the command it means what it means after it: see `ConnectArgs`, where it is read.
+    #[arg(
+        id = "as_user",
+        long = "user",
+        env = "RAFTKV_USER",
+        hide_env_values = true,
+        hide = true,
+        global = true
+    )]
+    _as_user: Option<AsUser>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -93,6 +105,15 @@ pub(crate) enum Command {
     /// Show and change who is in the cluster
     #[command(subcommand)]
     Member(MemberCommand),
+    /// Turn authentication on and off
+    #[command(subcommand)]
+    Auth(AuthCommand),
+    /// Show and change users
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Show and change roles, and what they may do
+    #[command(subcommand)]
+    Role(RoleCommand),
     /// Look for damage in a member's data directory, while it is stopped
     Check(CheckArgs),
     /// Look into a member's log, while it is stopped
@@ -153,6 +174,15 @@ pub(crate) struct ConnectArgs {
     /// [default: http://localhost:8001, 8002 and 8003]
     #[arg(long, visible_alias = "node", env = "RAFTKV_ENDPOINTS", value_name = "URL,…")]
     endpoints: Option<Endpoints>,
+    /// Speak for this user, while authentication is on; the password is asked for if it is left
+    /// out. Other users of this machine see what a command is given: better by RAFTKV_USER
+    #[arg(
+        long = "user",
+        env = "RAFTKV_USER",
+        hide_env_values = true,
+        value_name = "NAME[:PASSWORD]"
+    )]
+    pub(crate) as_user: Option<AsUser>,
     /// Give up after this long: 5s, 500ms
     #[arg(
         long,
@@ -471,6 +501,9 @@ pub(crate) struct StartArgs {
     /// Join the cluster of these members, once: as a learner first, then with a vote
     #[arg(long, value_name = "URL,…", value_delimiter = ',', conflicts_with = "peers")]
     pub(crate) join: Option<Vec<String>>,
+    /// Join on behalf of this user, who has the role root; better by RAFTKV_JOIN_USER
+    #[arg(long, value_name = "NAME:PASSWORD")]
+    pub(crate) join_user: Option<JoinUser>,
     /// Take the place of this member, once caught up
     #[arg(long, value_name = "MEMBER")]
     pub(crate) replace: Option<String>,

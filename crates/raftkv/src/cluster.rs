@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::args::{ConnectArgs, Format, StatusArgs, TransferArgs};
 use crate::diagnosis::{Diagnosis, Health, Seen, VOTER, diagnose};
 use crate::failure::Failure;
-use crate::kv::connect;
+use crate::kv::{connect, nobody};
 use crate::render::{json_line, table};
 
 /// One row a member.
@@ -31,7 +31,7 @@ pub(crate) async fn status(args: StatusArgs, out: &mut impl Write) -> Result<(),
 }
 
 pub(crate) async fn leader(args: StatusArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let leader = connect(&args.connect).leader().await?;
+    let leader = nobody(&args.connect).leader().await?;
     let (member, term) = (&leader.member, leader.term);
     match args.connect.output {
         None => writeln!(out, "{} http://{} (term {term})", member.name, member.address)?,
@@ -49,7 +49,7 @@ pub(crate) async fn leader(args: StatusArgs, out: &mut impl Write) -> Result<(),
 }
 
 pub(crate) async fn transfer(args: TransferArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let leader = connect(&args.connect).transfer(args.to.as_deref()).await?;
+    let leader = connect(&args.connect)?.transfer(args.to.as_deref()).await?;
     match args.connect.output {
         Some(Format::Json) => json_line(&json!({ "leader": member_json(&leader) }), out)?,
         Some(Format::Plain) => writeln!(out, "http://{}", leader.address)?,

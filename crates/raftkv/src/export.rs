@@ -14,7 +14,7 @@ use crate::progress::Progress;
 
 /// A file appears whole or not at all.
 pub(crate) async fn run(args: ExportArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let mut listing = connect(&args.connect).list(ListOptions {
+    let mut listing = connect(&args.connect)?.list(ListOptions {
         prefix: args.prefix.clone().into(),
         consistency: consistency(args.read.stale),
         moment: moment(&args.read),

@@ -73,6 +73,13 @@ impl From<Error> for Failure {
                 Failure::Usage(message)
             }
             Error::ConditionFailed { .. } => Failure::Negative(message),
+            // Whoever is meant can be named.
+            Error::Unauthenticated { .. } => Failure::Usage(format!(
+                "{message}; name a user with --user NAME:PASSWORD, or in RAFTKV_USER"
+            )),
+            Error::PermissionDenied { .. } | Error::InvalidCredentials { .. } => {
+                Failure::Usage(message)
+            }
             // 4xx: the member refuses what it was asked; 410 and 412 depend on its state.
             Error::Refused { status: 404 | 409 | 410 | 412, .. } => Failure::Negative(message),
             // It can be right, but not now: the disks are full.
@@ -133,6 +140,9 @@ mod tests {
         assert_eq!(code(refused(413)), ExitCode::from(2));
         assert_eq!(code(refused(410)), ExitCode::from(1));
         assert_eq!(code(refused(507)), ExitCode::from(3));
+        let message = "message".to_owned();
+        assert_eq!(code(Error::Unauthenticated { message: message.clone() }), ExitCode::from(2));
+        assert_eq!(code(Error::PermissionDenied { message }), ExitCode::from(2));
         let timeout = Duration::from_secs(5);
         assert_eq!(code(Error::Unavailable { timeout, reasons: vec![] }), ExitCode::from(3));
         assert_eq!(code(Error::Malformed { reason: "?".into() }), ExitCode::from(3));

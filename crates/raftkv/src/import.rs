@@ -7,12 +7,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::path::Path;
 
-use client::{Client, Options};
+use client::Options;
 
 use self::batch::Batch;
 use self::flight::Flight;
 use crate::args::ImportArgs;
 use crate::failure::Failure;
+use crate::kv::connect_with;
 use crate::lines::{self, Line};
 use crate::progress::Progress;
 
@@ -22,8 +23,7 @@ const LINE_BYTES_MAX: u64 = 16 << 20;
 /// Imports line after line. Whatever ends it, what was begun is ended first, and counted.
 pub(crate) async fn run(args: ImportArgs, out: &mut impl Write) -> Result<(), Failure> {
     // Its writes are many, so they are worth a session.
-    let options = Options { timeout: args.connect.timeout, ..Options::default() };
-    let client = Client::new(args.connect.endpoints(), options);
+    let client = connect_with(&args.connect, Options::default())?;
     let (source, total) = open(args.file.as_deref())?;
     let mut importer = Importer {
         progress: Progress::bytes(total),

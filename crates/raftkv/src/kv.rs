@@ -13,6 +13,7 @@ use crate::args::{
     PutArgs, ReadArgs,
 };
 use crate::failure::Failure;
+use crate::password::credentials;
 use crate::past::Versions;
 use crate::render::{self, Items};
 use crate::text::{self, Values};
@@ -20,12 +21,24 @@ use crate::text::{self, Values};
 /// A longer standard input is no value of any store; it is not read on.
 const STDIN_BYTES_MAX: u64 = 64 << 20;
 
-/// A client as the flags say. It talks to nobody yet.
-pub(crate) fn connect(connect: &ConnectArgs) -> Client {
+/// A client as the flags say, which asks for a password if need be. It talks to no member yet.
+pub(crate) fn connect(args: &ConnectArgs) -> Result<Client, Failure> {
     // A command writes once or a few times and is gone: a session would outlive it.
-    let exactly_once = ExactlyOnce::Key;
-    let options = Options { timeout: connect.timeout, exactly_once, ..Options::default() };
-    Client::new(connect.endpoints(), options)
+    connect_with(args, Options { exactly_once: ExactlyOnce::Key, ..Options::default() })
+}
+
+/// A client for what needs no user, so that nobody is asked for a password.
+pub(crate) fn nobody(args: &ConnectArgs) -> Client {
+    Client::new(args.endpoints(), Options { timeout: args.timeout, ..Options::default() })
+}
+
+/// The same as [`connect`] with other options; the timeout is that of the flags.
+pub(crate) fn connect_with(args: &ConnectArgs, options: Options) -> Result<Client, Failure> {
+    let client = nobody(args).with_options(Options { timeout: args.timeout, ..options });
+    Ok(match credentials(args.as_user.as_ref())? {
+        Some(credentials) => client.with_credentials(credentials),
+        None => client,
+    })
 }
 
 pub(crate) async fn put(args: PutArgs, out: &mut impl Write) -> Result<(), Failure> {
@@ -34,7 +47,7 @@ pub(crate) async fn put(args: PutArgs, out: &mut impl Write) -> Result<(), Failu
     let condition = revision.or(args.if_absent.then_some(Condition::Absent));
     let lifetime = lifetime(&args.lifetime);
     let options = WriteOptions { condition, prev: args.prev, lifetime };
-    let written = connect(&args.connect).put_with(&args.key, value, options).await;
+    let written = connect(&args.connect)?.put_with(&args.key, value, options).await;
     let written = written.map_err(|error| told(&args.key, error, args.connect.output, out))?;
     let prev = args.prev.then_some(written.prev.as_ref());
     Ok(render::put(&args.key, &written, prev, args.connect.output, out)?)
@@ -49,7 +62,7 @@ fn lifetime(args: &LifetimeArgs) -> Lifetime {
 }
 
 pub(crate) async fn get(args: GetArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let found = connect(&args.connect).get_with(&args.key, get_options(&args.read)).await?;
+    let found = connect(&args.connect)?.get_with(&args.key, get_options(&args.read)).await?;
     let Some(item) = found else { return Err(not_found(&args.key)) };
     let values = if args.base64 { Values::AsBase64 } else { Values::AsText };
     Ok(render::get(&item, values, args.connect.output, out)?)
@@ -62,7 +75,7 @@ pub(crate) async fn delete(args: DeleteArgs, out: &mut impl Write) -> Result<(),
         return Err(Failure::Usage("--if-revision is about one key: name only one".to_owned()));
     }
     let condition = args.if_revision.map(|revision| Condition::Revision(Revision(revision)));
-    let client = connect(&args.connect);
+    let client = connect(&args.connect)?;
     let mut missing = Vec::new();
     for key in &args.keys {
         let options = WriteOptions { condition, prev: args.prev, ..WriteOptions::default() };
@@ -80,7 +93,7 @@ pub(crate) async fn delete(args: DeleteArgs, out: &mut impl Write) -> Result<(),
 /// Prints page by page, so that the first keys show at once and no list is too long for memory;
 /// a table alone must know all its rows first.
 pub(crate) async fn list(args: ListArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let mut listing = connect(&args.connect).list(list_options(&args));
+    let mut listing = connect(&args.connect)?.list(list_options(&args));
     let values = if args.keys_only { Values::Absent } else { Values::AsText };
     let mut items = Items::new(args.connect.output, values);
     while let Some(page) = listing.next_page().await? {
@@ -99,7 +112,7 @@ pub(crate) async fn history(args: HistoryArgs, out: &mut impl Write) -> Result<(
         before: args.before.map(Revision),
         consistency: consistency(args.stale),
     };
-    let mut history = connect(&args.connect).history(&args.key, options);
+    let mut history = connect(&args.connect)?.history(&args.key, options);
     let mut versions = Versions::new(args.connect.output);
     while let Some(page) = history.next_page().await? {
         for version in &page.versions {
@@ -115,7 +128,7 @@ pub(crate) async fn history(args: HistoryArgs, out: &mut impl Write) -> Result<(
 
 /// Gives up the past before a revision.
 pub(crate) async fn compact(args: CompactArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let compacted = connect(&args.connect).compact(Revision(args.revision)).await?;
+    let compacted = connect(&args.connect)?.compact(Revision(args.revision)).await?;
     Ok(render::compacted(&compacted, args.connect.output, out)?)
 }
 

@@ -37,7 +37,7 @@ async fn grant(
     args: &ConnectArgs,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let granted = connect(args).grant(ttl, id.map(LeaseId)).await?;
+    let granted = connect(args)?.grant(ttl, id.map(LeaseId)).await?;
     let (lease, ttl_s) = (granted.lease, granted.ttl.as_secs());
     match args.output {
         None => writeln!(out, "lease {lease}, {ttl_s} s")?,
@@ -53,7 +53,7 @@ async fn revoke(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let lease = LeaseId(*id);
-    let revoked = match connect(args).revoke(lease).await {
+    let revoked = match connect(args)?.revoke(lease).await {
         Err(error) if error.code() == Some("lease_not_found") => return Err(gone(lease)),
         revoked => revoked?,
     };
@@ -74,7 +74,7 @@ async fn keep_alive(
     once: bool,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let (client, lease): (Client, _) = (connect(args), LeaseId(*id));
+    let (client, lease): (Client, _) = (connect(args)?, LeaseId(*id));
     let mut lives_until = Instant::now();
     loop {
         // Its time counts from when the question comes to the leader, not from the answer.
@@ -103,13 +103,13 @@ async fn time_to_live(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let lease = LeaseId(*id);
-    let standing = connect(args).time_to_live(lease, keys).await?;
+    let standing = connect(args)?.time_to_live(lease, keys).await?;
     let standing = standing.ok_or_else(|| gone(lease))?;
     Ok(write_standing(lease, &standing, keys, args.output, out)?)
 }
 
 async fn list(stale: bool, args: &ConnectArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let client = connect(args);
+    let client = connect(args)?;
     let mut all: Vec<LeaseItem> = Vec::new();
     loop {
         let after = all.last().map(|last| last.lease);

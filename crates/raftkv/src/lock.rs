@@ -5,13 +5,14 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use client::{Client, Lock, LockError, LockOptions, Options};
+use client::{Lock, LockError, LockOptions, Options};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::args::LockArgs;
 use crate::failure::Failure;
+use crate::kv::connect_with;
 use crate::signals::Signals;
 
 /// A command that was told to end gets so long; then it is killed.
@@ -22,8 +23,7 @@ const SIGNAL_BASE: i32 = 128;
 
 /// Waits for the lock, runs the command, gives the lock up. The exit code is the command's.
 pub(crate) async fn run(args: LockArgs) -> Result<(), Failure> {
-    let options = Options { timeout: args.connect.timeout, ..Options::default() };
-    let client = Client::new(args.connect.endpoints(), options);
+    let client = connect_with(&args.connect, Options::default())?;
     let mut signals = Signals::listen()?;
     let options = LockOptions { ttl: Some(args.ttl), wait: args.wait, value: value() };
     let lock = tokio::select! {

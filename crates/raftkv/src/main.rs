@@ -17,6 +17,7 @@
 //! | `watch.rs` | changes of keys as they happen |
 //! | `cluster.rs`, `diagnosis.rs` | the cluster, and what is wrong with it in words |
 //! | `member.rs` | who is in the cluster, and changes of that |
+//! | `auth.rs`, `auth/`, `password.rs` | users and roles; `--user`, and passwords that are typed |
 //! | `offline/` | `check`, `wal dump`, `recover`: a directory in which no member runs |
 //! | `failure.rs` | exit codes |
 //!
@@ -26,6 +27,7 @@
 
 mod args;
 mod aside;
+mod auth;
 mod cluster;
 mod dev;
 mod diagnosis;
@@ -39,6 +41,7 @@ mod lock;
 mod log;
 mod member;
 mod offline;
+mod password;
 mod past;
 mod progress;
 mod record;
@@ -97,6 +100,9 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Health(args) => cluster::health(args, &mut out).await,
         Command::Transfer(args) => cluster::transfer(args, &mut out).await,
         Command::Member(command) => member::run(command, &mut out).await,
+        Command::Auth(command) => auth::run(command, &mut out).await,
+        Command::User(command) => auth::user(command, &mut out).await,
+        Command::Role(command) => auth::role(command, &mut out).await,
         Command::Check(args) => offline::check(&args, &mut out),
         Command::Wal(WalCommand::Dump(args)) => offline::dump(&args, &mut out),
         Command::Recover(args) => offline::recover(&args, &mut out),

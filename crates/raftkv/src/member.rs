@@ -6,17 +6,17 @@ use client::{Changed, Client, Cluster, ClusterMember};
 
 use crate::args::{ConnectArgs, Format, MemberCommand};
 use crate::failure::Failure;
-use crate::kv::connect;
+use crate::kv::{connect, nobody};
 use crate::render::{json_line, table};
 
 const COLUMNS: [&str; 4] = ["MEMBER", "ADDRESS", "STANDING", "ID"];
 
 pub(crate) async fn run(command: MemberCommand, out: &mut impl Write) -> Result<(), Failure> {
     if let MemberCommand::List(args) = command {
-        let cluster = connect(&args.connect).cluster().await?;
+        let cluster = nobody(&args.connect).cluster().await?;
         return Ok(list(&cluster, args.connect.output, out)?);
     }
-    let client = connect(connect_of(&command));
+    let client = connect(connect_of(&command))?;
     let output = connect_of(&command).output;
     let changed = change(&client, &command).await?;
     match output {

@@ -27,14 +27,14 @@ async fn set(args: &RecordSetArgs, out: &mut impl Write) -> Result<(), Failure> 
     let value = value_of(&args.value, args.base64)?;
     let revision = args.if_revision.map(|revision| Condition::Revision(Revision(revision)));
     let condition = revision.or(args.if_absent.then_some(Condition::Absent));
-    let (client, output) = (connect(&args.connect), args.connect.output);
+    let (client, output) = (connect(&args.connect)?, args.connect.output);
     let written = client.set_field(&args.key, &args.field, value, condition, args.ttl).await;
     let written = written.map_err(|error| told(&args.field, error, output, out))?;
     Ok(write_set(args, &written, output, out)?)
 }
 
 async fn get(args: &RecordGetArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let client = connect(&args.connect);
+    let client = connect(&args.connect)?;
     let found = client.field(&args.key, &args.field, get_options(&args.read)).await?;
     let found = found.ok_or_else(|| not_found(&args.key, &[&args.field]))?;
     Ok(write_field(args, &found, args.connect.output, out)?)
@@ -42,7 +42,7 @@ async fn get(args: &RecordGetArgs, out: &mut impl Write) -> Result<(), Failure> 
 
 /// Fields are removed one after the other, a record at once.
 async fn delete(args: &RecordDeleteArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let (client, output) = (connect(&args.connect), args.connect.output);
+    let (client, output) = (connect(&args.connect)?, args.connect.output);
     if args.fields.is_empty() {
         let deleted = client.delete_record(&args.key).await?;
         write_deleted(&args.key, None, &deleted, output, out)?;
@@ -66,7 +66,7 @@ async fn scan(args: &RecordScanArgs, out: &mut impl Write) -> Result<(), Failure
         consistency: consistency(args.read.stale),
         moment: moment(&args.read),
     };
-    let mut listing = connect(&args.connect).fields(args.key.clone(), options);
+    let mut listing = connect(&args.connect)?.fields(args.key.clone(), options);
     let mut lines = Lines::new(args.connect.output);
     let mut is_there = args.limit == Some(0);
     while let Some(page) = listing.next_page().await? {

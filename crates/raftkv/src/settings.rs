@@ -19,7 +19,7 @@ const SIZE_UNITS: [(u64, &str); 4] =
     [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "")];
 
 pub(crate) async fn run(args: SettingsArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let client = connect(&args.connect);
+    let client = connect(&args.connect)?;
     let settings = match (args.action, change_of(&args.changes)?) {
         (SettingsAction::Get, None) => client.settings().await?,
         (SettingsAction::Set, Some(change)) => client.change_settings(change).await?,

@@ -55,6 +55,7 @@ fn raw(args: StartArgs) -> Raw {
         advertise: args.advertise,
         peers: args.peers,
         join: args.join,
+        join_user: args.join_user,
         replace: args.replace,
         learner: args.learner.then_some(true),
         data_dir: args.data_dir,

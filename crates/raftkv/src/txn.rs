@@ -19,7 +19,7 @@ const TEXT_BYTES_MAX: u64 = 16 << 20;
 /// Does the transaction. That the other list was done is a negative answer, printed all the same.
 pub(crate) async fn run(args: TxnArgs, out: &mut impl Write) -> Result<(), Failure> {
     let txn = understand(&read(args.file.as_deref())?)?;
-    let done = connect(&args.connect).txn(&txn).await?;
+    let done = connect(&args.connect)?.txn(&txn).await?;
     show::done(&txn, &done, args.connect.output, out)?;
     if done.succeeded {
         return Ok(());

@@ -17,7 +17,7 @@ pub(crate) async fn run(args: WatchArgs, out: &mut impl Write) -> Result<(), Fai
         return Err(Failure::Usage("a watch has no end, so there is no table of it".to_owned()));
     }
     let output = args.connect.output;
-    let mut watch = connect(&args.connect).watch(options(args)?).await?;
+    let mut watch = connect(&args.connect)?.watch(options(args)?).await?;
     loop {
         match watch.next().await {
             Ok(Update::Changes(changes)) => {

@@ -19,7 +19,7 @@ pub(super) async fn run(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::file(file, &error);
-    let mut backup = connect(args).backup().await?;
+    let mut backup = connect(args)?.backup().await?;
     let mut aside = Aside::create(file).map_err(failed)?;
     let progress = Progress::bytes(None);
     while let Some(bytes) = backup.next().await? {

@@ -115,6 +115,8 @@ pub enum ConfigError {
     },
     /// A member joins a cluster, or is one of those that found it, but not both.
     JoinAndPeers,
+    /// `join_user` is no name and password. Not repeated: it is to be kept secret.
+    JoinUser,
     /// This setting says how to join, and nothing says whom.
     OnlyWithJoin(&'static str),
     /// `data_dir` is empty.
@@ -176,14 +178,8 @@ impl fmt::Display for ConfigError {
             | E::HistoryAge
             | E::HistoryBytes
             | E::MemoryLimit(_) => self.fmt_number(f),
-            E::Join { written, reason } => write!(f, "--join {written:?}: {reason}"),
-            E::JoinAndPeers => write!(
-                f,
-                "--join and --peers: --join is for a cluster that exists, --peers for one that is \
-                 founded; drop one of the two"
-            ),
-            E::OnlyWithJoin(setting) => {
-                write!(f, "{setting}: only together with --join URL of a member")
+            E::Join { .. } | E::JoinAndPeers | E::JoinUser | E::OnlyWithJoin(_) => {
+                self.fmt_joining(f)
             }
             E::DataDirEmpty => write!(f, "--data-dir: write the path of a directory"),
             E::AllowOrigin(text) => write!(
@@ -195,6 +191,26 @@ impl fmt::Display for ConfigError {
 }
 
 impl ConfigError {
+    /// What is about joining a cluster.
+    fn fmt_joining(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ConfigError as E;
+        match self {
+            E::Join { written, reason } => write!(f, "--join {written:?}: {reason}"),
+            E::JoinAndPeers => write!(
+                f,
+                "--join and --peers: --join is for a cluster that exists, --peers for one that is \
+                 founded; drop one of the two"
+            ),
+            E::JoinUser => {
+                write!(f, "--join-user: write NAME:PASSWORD of a user who has the role root")
+            }
+            E::OnlyWithJoin(setting) => {
+                write!(f, "{setting}: only together with --join URL of a member")
+            }
+            _ => unreachable!("only what is about joining comes here"),
+        }
+    }
+
     /// Numbers that are out of their bounds.
     fn fmt_number(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use ConfigError as E;

@@ -19,6 +19,7 @@
 mod address;
 mod age;
 mod error;
+mod join_user;
 mod origin;
 mod raw;
 mod resolve;
@@ -36,6 +37,7 @@ pub(crate) use address::is_loopback_host;
 pub use address::{Address, AddressError};
 pub use age::parse_age;
 pub use error::ConfigError;
+pub use join_user::JoinUser;
 pub use origin::Origin;
 pub use raw::{Raw, parse_byte_size, split_list};
 pub(crate) use resolve::is_valid_node_id;
@@ -95,6 +97,8 @@ pub struct Config {
     /// Members of the cluster to join, while the data directory is fresh; none to found one, or be
     /// founded into one.
     pub join: Vec<Address>,
+    /// On whose behalf this member asks to be added and to vote.
+    pub join_user: Option<JoinUser>,
     /// The name or id of the member whose place this one is to take once it has caught up.
     pub replace: Option<String>,
     /// Stay a learner after joining.

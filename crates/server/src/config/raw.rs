@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer};
 
 use super::age::{age, parse_age};
-use super::{ConfigError, LogFormat};
+use super::{ConfigError, JoinUser, LogFormat};
 
 /// What one source says. A field that is `None` is left to the next source, and at last to the
 /// default. The names are those of the file; `docs/configuration.md` describes each.
@@ -29,6 +29,8 @@ pub struct Raw {
     /// Members of the cluster to join.
     #[serde(deserialize_with = "list")]
     pub join: Option<Vec<String>>,
+    /// On whose behalf to join, as `NAME:PASSWORD`.
+    pub join_user: Option<JoinUser>,
     /// The member whose place this one is to take.
     pub replace: Option<String>,
     /// Join as a learner, and stay one.
@@ -73,7 +75,7 @@ impl Raw {
     pub fn from_toml(path: &Path, text: &str) -> Result<Raw, ConfigError> {
         toml::from_str(text).map_err(|error| ConfigError::File {
             path: path.to_owned(),
-            reason: error.to_string().trim_end().to_owned(),
+            reason: reason_of(&error, text),
         })
     }
 
@@ -104,6 +106,7 @@ impl Raw {
             advertise: self.advertise.or(next.advertise),
             peers: self.peers.or(next.peers),
             join: self.join.or(next.join),
+            join_user: self.join_user.or(next.join_user),
             replace: self.replace.or(next.replace),
             learner: self.learner.or(next.learner),
             data_dir: self.data_dir.or(next.data_dir),
@@ -131,6 +134,7 @@ impl Raw {
             "ADVERTISE" => self.advertise = Some(value.to_owned()),
             "PEERS" => self.peers = Some(split_list(value)),
             "JOIN" => self.join = Some(split_list(value)),
+            "JOIN_USER" => self.join_user = value.parse().ok(),
             "REPLACE" => self.replace = Some(value.to_owned()),
             "LEARNER" => self.learner = Some(parse(value, BOOL_EXPECTED)?),
             "DATA_DIR" => self.data_dir = Some(value.into()),
@@ -159,6 +163,18 @@ const BYTES_EXPECTED: &str = "a number of bytes, such as 67108864, 64MiB or 1GiB
 
 fn parse<T: FromStr>(value: &str, expected: &'static str) -> Result<T, &'static str> {
     value.parse().map_err(|_| expected)
+}
+
+/// What is wrong with the file, with the line that it is in, unless there is a password in that.
+fn reason_of(error: &toml::de::Error, text: &str) -> String {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+    match text.lines().nth(line) {
+        Some(written) if written.contains("join_user") => {
+            format!("line {}, join_user: {}", line + 1, error.message())
+        }
+        _ => error.to_string().trim_end().to_owned(),
+    }
 }
 
 /// Splits `a, b,c`; empty items vanish.
@@ -235,6 +251,7 @@ mod tests {
             history_bytes = "64MiB"
             memory_limit = "2GiB"
             join = "http://localhost:8001"
+            join_user = "root:secret"
             replace = "node-9"
             learner = true
             log_format = "json"
@@ -259,6 +276,7 @@ mod tests {
             history_bytes: Some(64 << 20),
             memory_limit: Some(2 << 30),
             join: Some(vec!["http://localhost:8001".into()]),
+            join_user: "root:secret".parse().ok(),
             replace: Some("node-9".into()),
             learner: Some(true),
             log_format: Some(LogFormat::Json),
@@ -286,11 +304,23 @@ mod tests {
     }
 
     #[test]
+    fn no_error_repeats_a_password() {
+        let secrets =
+            ["join_user = root:secret", "join_user = \"root:secret", "join_user = [\"secret\"]"];
+        for text in secrets {
+            let error = from_toml(&format!("port = 1\n{text}\n")).unwrap_err().to_string();
+            assert!(error.contains("line 2, join_user"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
     fn the_environment_sets_the_same_fields() {
         let raw = |variable, value| from_variable(variable, value).unwrap();
         assert_eq!(raw("RAFTKV_NODE_ID", "n").node_id, Some("n".into()));
         assert_eq!(raw("RAFTKV_PORT", "1").port, Some(1));
         assert_eq!(raw("RAFTKV_PEERS", "a:1, b:2,").peers, Some(vec!["a:1".into(), "b:2".into()]));
+        assert_eq!(raw("RAFTKV_JOIN_USER", "a:b").join_user, "a:b".parse().ok());
         assert_eq!(raw("RAFTKV_WAL_SEGMENT_BYTES", "4MiB").wal_segment_bytes, Some(4 << 20));
         assert_eq!(raw("RAFTKV_HISTORY_AGE", "2h").history_age, Some(7_200_000));
         assert_eq!(raw("RAFTKV_HISTORY_BYTES", "1MiB").history_bytes, Some(1 << 20));

@@ -9,7 +9,7 @@ use store::{SettingsChange, SettingsError};
 use super::{
     Address, Config, ConfigError, DATA_PARENT_DEFAULT, ELECTION_TIMEOUT_MS_DEFAULT,
     ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_DEFAULT, HEARTBEAT_MS_MIN,
-    HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, LogFormat, MEMBERS_MAX, MEMORY_LIMIT_BYTES_MIN,
+    HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, JoinUser, LogFormat, MEMBERS_MAX, MEMORY_LIMIT_BYTES_MIN,
     NODE_ID_BYTES_MAX, Origin, PORT_DEFAULT, Raw, SNAPSHOT_BYTES_DEFAULT, SNAPSHOT_BYTES_MAX,
     SNAPSHOT_BYTES_MIN, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_DEFAULT, WAL_SEGMENT_BYTES_MAX,
     WAL_SEGMENT_BYTES_MIN,
@@ -25,6 +25,7 @@ impl Raw {
         let others = listed.union(&join).cloned().collect();
         let advertise = resolve_advertise(self.advertise.as_deref(), listen.port(), &others)?;
         check_join(&join, &listed, self.replace.as_deref(), self.learner)?;
+        check_join_user(&join, self.join_user.as_ref())?;
         let peers: Vec<Address> = listed.into_iter().filter(|peer| *peer != advertise).collect();
         check_members(&advertise, &peers)?;
         if !self.insecure.unwrap_or(false) {
@@ -39,6 +40,7 @@ impl Raw {
             advertise,
             peers,
             join: join.into_iter().collect(),
+            join_user: self.join_user,
             replace: self.replace,
             learner: self.learner.unwrap_or(false),
             heartbeat_ms,
@@ -126,6 +128,15 @@ fn check_join(
         (Some(_), _) => Err(ConfigError::OnlyWithJoin("--replace")),
         (None, Some(true)) => Err(ConfigError::OnlyWithJoin("--learner")),
         (None, _) => Ok(()),
+    }
+}
+
+fn check_join_user(join: &BTreeSet<Address>, user: Option<&JoinUser>) -> Result<(), ConfigError> {
+    match user {
+        None => Ok(()),
+        Some(_) if join.is_empty() => Err(ConfigError::OnlyWithJoin("--join-user")),
+        Some(user) if user.parts().is_none() => Err(ConfigError::JoinUser),
+        Some(_) => Ok(()),
     }
 }
 

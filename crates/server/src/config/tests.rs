@@ -28,6 +28,7 @@ fn nothing_written_is_a_cluster_of_one_on_loopback() {
         heartbeat_ms: 100,
         election_timeout_ms: 1_000,
         join: Vec::new(),
+        join_user: None,
         replace: None,
         learner: false,
         snapshot_bytes: 64 << 20,
@@ -204,11 +205,26 @@ fn flags_win_over_the_environment_and_both_over_the_file() {
 }
 
 #[test]
+fn a_user_to_join_as_has_a_name_and_a_password_and_is_not_repeated() {
+    let join = r#"join = "http://localhost:8001""#;
+    let config = resolve(&format!("{join}\njoin_user = \"root:a:b\"")).unwrap();
+    assert!(!format!("{config:?}").contains("a:b"), "{config:?}");
+    assert_eq!(config.join_user.unwrap().parts(), Some(("root", "a:b")));
+    for wrong in ["sesame", "root:", ":sesame"] {
+        let error = resolve(&format!("{join}\njoin_user = {wrong:?}")).unwrap_err();
+        assert_eq!(error, ConfigError::JoinUser, "{wrong}");
+        assert!(!error.to_string().contains("sesame"), "{error}");
+    }
+    let alone = resolve(r#"join_user = "root:a""#);
+    assert_eq!(alone, Err(ConfigError::OnlyWithJoin("--join-user")));
+}
+
+#[test]
 fn the_published_page_has_every_setting_and_its_example_holds() {
     let page = include_str!("../../../../docs/configuration.md");
     let unknown = toml::from_str::<Raw>("x = 1").unwrap_err().to_string();
     let settings = unknown.split('`').skip(3).step_by(2);
-    assert_eq!(settings.clone().count(), 20, "{unknown}");
+    assert_eq!(settings.clone().count(), 21, "{unknown}");
     for setting in settings {
         assert!(page.contains(&format!("| `{setting}` | ")), "{setting}");
     }

@@ -349,7 +349,9 @@ impl From<AuthRefused> for Refusal {
             ),
             AuthRefused::Denied => say(Code::PermissionDenied, "Ask root for a role that may"),
             AuthRefused::NoRootUser | AuthRefused::NoRootRole => {
-                say(Code::NoRoot, "Make one first: raftkv user add root, and give it role root")
+                let steps =
+                    "raftkv user add root; raftkv role add root; raftkv user grant root root";
+                say(Code::NoRoot, &format!("Before that: {steps}"))
             }
             AuthRefused::UserExists => say(Code::UserExists, "See raftkv user list"),
             AuthRefused::UserNotFound => say(Code::UserNotFound, "See raftkv user list"),

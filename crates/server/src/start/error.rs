@@ -112,13 +112,7 @@ impl fmt::Display for StartError {
             StartError::Refused(refusal) => refusal.fmt(f),
             StartError::JoinRefused { by, code, message } => {
                 write!(f, "can not join the cluster: {message} ({code}, says {by})")?;
-                match code.as_str() {
-                    "name_taken" | "address_taken" => f.write_str(
-                        "; if this member is to take the other one's place, add --replace and its \
-                         name",
-                    ),
-                    _ => Ok(()),
-                }
+                f.write_str(what_to_do(code))
             }
             StartError::Founding(error) => {
                 write!(f, "can not found the cluster: {error}; put that right and start it again")
@@ -141,6 +135,20 @@ impl fmt::Display for StartError {
             ),
             StartError::Expelled(expelled) => expelled.fmt(f),
         }
+    }
+}
+
+/// What helps against a refusal to let a member join, behind what the other member said.
+pub(super) fn what_to_do(code: &str) -> &'static str {
+    match code {
+        "name_taken" | "address_taken" => {
+            "; if this member is to take the other one's place, add --replace and its name"
+        }
+        "unauthenticated" | "permission_denied" => {
+            "; authentication is on: set --join-user NAME:PASSWORD (or RAFTKV_JOIN_USER, or \
+             join_user in the settings file) of a user who has the role root"
+        }
+        _ => "",
     }
 }
 

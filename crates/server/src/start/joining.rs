@@ -19,12 +19,15 @@ use hyper::StatusCode;
 use raft::MemberId;
 use replica::{Configuration, Standing};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
+use super::error::what_to_do;
 use super::{Member, StartError};
+use crate::access::Shown;
 use crate::ask::{NoAnswer, Question, ask};
+use crate::config::JoinUser;
 
 /// From one attempt to the next.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
@@ -107,7 +110,17 @@ impl Member {
         if let Some(old) = &self.config.replace {
             body["replaces"] = old.as_str().into();
         }
-        Question::post("/cluster/members", &body)
+        self.ask_for("/cluster/members", &body)
+    }
+
+    /// A change of the members, on behalf of `--join-user`.
+    fn ask_for(&self, target: impl Into<String>, body: &Value) -> Question {
+        let parts = self.config.join_user.as_ref().and_then(JoinUser::parts);
+        let shown = parts.map_or(Shown::Nothing, |(user, password)| Shown::Password {
+            user: user.to_owned(),
+            password: password.to_owned(),
+        });
+        Question { authorization: shown.header(), ..Question::post(target, body) }
     }
 
     fn say_waiting(&self, address: &str, why: &str, said: &mut String) {
@@ -157,7 +170,8 @@ impl Member {
                         said = why;
                     }
                     Asked::Refused { code, message } if message != said => {
-                        warn!(code, "this member was not promoted: {message}");
+                        let help = what_to_do(&code);
+                        warn!(code, "this member was not promoted: {message}{help}");
                         said = message;
                     }
                     Asked::NotYet(_) | Asked::Refused { .. } => {}
@@ -174,11 +188,11 @@ impl Member {
             None | Some(Standing::Joining) => Wish::Wait,
             Some(Standing::Voter | Standing::Leaving) => Wish::Fulfilled,
             Some(Standing::Learner) => Wish::Ask(match self.member_to_replace(id, known) {
-                Some(old) => Question::post(
+                Some(old) => self.ask_for(
                     format!("/cluster/members/{old}/replace"),
                     &json!({ "with": id.to_string() }),
                 ),
-                None => Question::post(format!("/cluster/members/{id}/promote"), &json!({})),
+                None => self.ask_for(format!("/cluster/members/{id}/promote"), &json!({})),
             }),
         }
     }
