@@ -19,6 +19,7 @@
 mod address;
 mod age;
 mod error;
+mod etcd;
 mod origin;
 mod raw;
 mod resolve;
@@ -30,12 +31,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Deserialize;
+pub use store::HISTORY_BYTES_MAX;
 use store::SettingsChange;
 
 pub(crate) use address::is_loopback_host;
 pub use address::{Address, AddressError};
 pub use age::parse_age;
 pub use error::ConfigError;
+pub use etcd::{EtcdWays, FoundingIds};
 pub use origin::Origin;
 pub use raw::{Raw, parse_byte_size, split_list};
 pub(crate) use resolve::is_valid_node_id;
@@ -119,6 +122,8 @@ pub struct Config {
     pub allow_origin: Vec<Origin>,
     /// Never flush to disk: a power cut loses acknowledged writes, and the member says so.
     pub unsafe_no_fsync: bool,
+    /// What only etcd's command line says.
+    pub etcd: EtcdWays,
 }
 
 impl Config {
@@ -134,7 +139,7 @@ impl Config {
 
     /// Whether only this machine can reach the member.
     pub fn listens_on_loopback(&self) -> bool {
-        self.listen.ip().is_loopback()
+        [self.listen].iter().chain(&self.etcd.listen_also).all(|listen| listen.ip().is_loopback())
     }
 }
 

@@ -68,7 +68,7 @@ use tonic::service::Routes;
 
 use crate::node::Node;
 use gate::Gate;
-pub(crate) use maintenance::API_VERSION;
+pub use maintenance::API_VERSION;
 
 /// A message may be larger than what the store takes by so much: the store then says what is too
 /// large, and only beyond is the message itself refused.

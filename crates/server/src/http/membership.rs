@@ -21,7 +21,7 @@ use super::error::{Code, Refusal, unavailable};
 use super::query::{Query, may_forward};
 use super::{Doors, reply};
 use crate::ask::{NoAnswer, Question, ask};
-use crate::config::{Address, is_valid_node_id};
+use crate::config::{Address, is_valid_node_id, split_list};
 use crate::node::NodeStatus;
 
 /// The leader answers by the request's own deadline; the way there and back may take this long.
@@ -133,8 +133,16 @@ pub(super) async fn readdress(
 ) -> Result<Response<Body>, Refusal> {
     let asked = Asked::read(&doors, request).await?;
     let id = find(&member, &doors.node.status())?;
-    let address = address_of(&asked.fields(&["address"])?)?;
-    make(&doors, asked, Change::Address { id, address }, Some(id)).await
+    let fields = asked.fields(&["address", "client_urls"])?;
+    let change = match (fields.get("address"), fields.get("client_urls")) {
+        (Some(_), Some(_)) => {
+            let message = "address and client_urls are two changes: send one of them";
+            return Err(Refusal::new(Code::BadMember, message));
+        }
+        (None, Some(urls)) => Change::ClientUrls { id, urls: split_list(urls) },
+        (_, None) => Change::Address { id, address: address_of(&fields)? },
+    };
+    make(&doors, asked, change, Some(id)).await
 }
 
 /// Has the change made, here or by the leader.

@@ -32,10 +32,12 @@ mod leaders_page;
 mod lease;
 mod lifetime;
 mod list;
+mod listeners;
 mod membership;
 mod metrics;
 mod once;
 mod past;
+mod probes;
 mod query;
 mod record;
 mod reply;
@@ -71,7 +73,9 @@ pub(crate) use alarms::{Alarm, alarms, serves_nothing, shows_a_state};
 use error::{Code, Refusal};
 use guard::Guard;
 use leaders_page::LeadersDesk;
+pub use listeners::Listeners;
 use metrics::Metrics;
+pub use probes::probes_only;
 pub use serve::{Limits, serve};
 
 /// The name under which requests to unknown paths are counted.

@@ -15,11 +15,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 
 use super::error::Refusal;
+use super::listeners::Listeners;
 use super::wire::Wire;
 use crate::watch::ConnectionWatches;
 
@@ -82,13 +83,14 @@ const CROWDED_TIMEOUT: Duration = Duration::from_secs(2);
 /// The paths that members use among each other.
 const PEER_PATHS: &str = "/raft/";
 
-/// Serves `router` on `listener` until `shutdown` is done; then lets running requests end.
+/// Serves `router` on `listeners` until `shutdown` is done; then lets running requests end.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     router: Router,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) {
+    let mut listeners = listeners.into();
     let permits = Arc::new(Semaphore::new(limits.connections_max + limits.connections_spare));
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -96,7 +98,7 @@ pub async fn serve(
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&mut listeners, &permits) => accepted,
         };
         match accepted {
             Ok((socket, permit)) => {
@@ -106,7 +108,7 @@ pub async fn serve(
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
-    drop(listener);
+    drop(listeners);
     // Connections that are still busy after this are cut when the process ends.
     let _ = tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await;
 }
@@ -116,11 +118,11 @@ pub async fn serve(
 struct Crowded(bool);
 
 async fn accept(
-    listener: &TcpListener,
+    listeners: &mut Listeners,
     permits: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(permits).acquire_owned().await.expect("it is never closed");
-    let (socket, _) = listener.accept().await?;
+    let socket = listeners.accept().await?;
     socket.set_nodelay(true)?;
     Ok((socket, permit))
 }
