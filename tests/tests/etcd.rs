@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use system_tests::etcd::{EtcdCluster, base64, post};
@@ -208,6 +208,17 @@ fn history_gives_way_to_the_quota() {
     assert!(history["history"]["oldest_revision"].as_u64().unwrap() > 1, "{history}");
 }
 
+/// A process that ends with its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
 #[test]
 fn a_link_named_etcd_with_a_file_or_the_environment() {
     let (scratch, ports) = (Scratch::new(), Ports::in_a_row(3));
@@ -232,13 +243,16 @@ fn a_link_named_etcd_with_a_file_or_the_environment() {
     let mut command = Command::new(&link);
     command.current_dir(scratch.path()).env("ETCD_CONFIG_FILE", "etcd.yml");
     command.env("ETCD_NAME", "other").env("NOTIFY_SOCKET", &socket).arg("--name=another");
-    let mut process = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _process = Killed(command.spawn().unwrap());
 
     let mut told = [0; 32];
     let length = supervisor.recv(&mut told).unwrap();
     assert_eq!(&told[..length], b"READY=1\n");
-    let log = fs::read_to_string(scratch.path().join("log")).unwrap();
-    assert!(log.contains("ready to serve client requests") && log.contains("\"filed\""), "{log}");
+    wait::until_true("the log says so too", || {
+        let log = fs::read_to_string(scratch.path().join("log")).unwrap();
+        log.contains("ready to serve client requests") && log.contains("\"filed\"")
+    });
     let mut probes = Http::new(ports.numbers()[2]);
     for (path, status) in [("/health", 200), ("/metrics", 200), ("/kv", 404)] {
         assert_eq!(probes.get(path).status, status, "{path}");
@@ -246,8 +260,6 @@ fn a_link_named_etcd_with_a_file_or_the_environment() {
     let put = json!({ "key": base64("k"), "value": base64("v") });
     assert_eq!(post(ports.numbers()[2], "/v3/kv/put", &put).status, 404);
     assert_eq!(post(ports.numbers()[0], "/v3/kv/put", &put).status, 200);
-    process.kill().unwrap();
-    process.wait().unwrap();
 }
 
 #[test]
