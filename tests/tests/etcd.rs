@@ -234,7 +234,8 @@ fn a_link_named_etcd_with_a_file_or_the_environment() {
     let settings = format!(
         "name: filed\ndata-dir: d\nlisten-client-urls: {client}\nadvertise-client-urls: {client}\n\
          listen-peer-urls: {peer}\ninitial-advertise-peer-urls: {peer}\n\
-         listen-metrics-urls: {metrics}\ninitial-cluster: filed={peer}\nlog-outputs: [stderr, log]\n"
+         listen-metrics-urls: {metrics}\ninitial-cluster: filed={peer}\n\
+         log-outputs: [stderr, log]\n"
     );
     fs::write(scratch.path().join("etcd.yml"), settings).unwrap();
     let socket = scratch.path().join("notify");

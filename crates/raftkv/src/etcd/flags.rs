@@ -13,7 +13,7 @@ use super::table::{self, FLAGS, Fate, Flag};
 const VARIABLE_PREFIX: &str = "ETCD_";
 
 /// Variables with that prefix that mean no flag.
-const NO_FLAGS: [&str; 3] = ["ETCD_UNSUPPORTED_ARCH", "ETCD_VERSION", "ETCD_BIN_DIR"];
+const NO_FLAGS: [&str; 2] = ["ETCD_UNSUPPORTED_ARCH", "ETCD_VERSION"];
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]

@@ -54,7 +54,9 @@ pub(crate) async fn run(words: Vec<OsString>, out: &mut impl Write) -> Result<()
         Asked::Version => return Ok(versions(out)?),
         Asked::Run(flags) => flags,
     };
-    let Plan { config, log, notes } = plan::make(flags, plan::has_begun).map_err(Failure::Usage)?;
+    let plan = plan::make(flags, plan::has_begun).map_err(Failure::Usage)?;
+    let Plan { config, log, notes } = plan;
+    plan::refuse_an_etcds(&config.data_dir).map_err(Failure::Negative)?;
     let log = log::init(&log).map_err(|error| Failure::Negative(format!("the log: {error}")))?;
     for note in notes {
         info!("{note}");

@@ -50,6 +50,18 @@ pub(super) fn has_begun(data_dir: &Path) -> bool {
     cluster.is_some_and(|cluster| cluster != "none")
 }
 
+/// Why a member can not have that directory: an etcd has it, whose keys would seem to be gone.
+pub(super) fn refuse_an_etcds(data_dir: &Path) -> Result<(), String> {
+    if !data_dir.join("member").is_dir() {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is an etcd's data directory, which raftkv does not read: give raftkv one of its own, \
+         and copy the keys from the running etcd with `etcdctl make-mirror`",
+        data_dir.display()
+    ))
+}
+
 /// Makes a plan; `has_begun` looks into a data directory.
 pub(super) fn make(mut flags: Flags, has_begun: impl Fn(&Path) -> bool) -> Result<Plan, String> {
     flags.refuse_what_can_not_be()?;

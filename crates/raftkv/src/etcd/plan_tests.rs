@@ -174,5 +174,9 @@ fn a_directory_has_begun_once_it_belongs_to_a_cluster() {
         fs::write(directory.join("IDENTITY"), identity).unwrap();
         assert_eq!(has_begun(&directory), begun);
     }
+    assert_eq!(refuse_an_etcds(&directory), Ok(()));
+    fs::create_dir(directory.join("member")).unwrap();
+    let refused = refuse_an_etcds(&directory).unwrap_err();
+    assert!(refused.contains("make-mirror"), "{refused}");
     fs::remove_dir_all(&directory).unwrap();
 }

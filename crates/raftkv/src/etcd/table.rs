@@ -124,7 +124,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "auth-token",
         Text,
         &["simple"],
-        "raftkv makes no JWT: with --auth-token=simple it keeps tokens itself",
+        "raftkv makes no JWT: leave it out, or give it as simple",
     ),
     refused(
         "force-new-cluster",

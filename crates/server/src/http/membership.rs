@@ -139,7 +139,7 @@ pub(super) async fn readdress(
             let message = "address and client_urls are two changes: send one of them";
             return Err(Refusal::new(Code::BadMember, message));
         }
-        (None, Some(urls)) => Change::ClientUrls { id, urls: split_list(urls) },
+        (None, Some(urls)) => Change::ClientUrls { id, urls: client_urls_of(urls)? },
         (_, None) => Change::Address { id, address: address_of(&fields)? },
     };
     make(&doors, asked, change, Some(id)).await
@@ -206,6 +206,22 @@ fn address_of(fields: &TextFields) -> Result<String, Refusal> {
         _ => {
             let message = "an address is host:port, as other members reach it";
             Err(Refusal::new(Code::BadAddress, message).with("address", written))
+        }
+    }
+}
+
+/// None is a list too: then clients come to the member's address.
+fn client_urls_of(written: &str) -> Result<Vec<String>, Refusal> {
+    let urls = split_list(written);
+    let is_url = |url: &String| {
+        let authority = url.strip_prefix("http://").or(url.strip_prefix("https://"));
+        authority.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic()))
+    };
+    match urls.iter().find(|url| !is_url(url)) {
+        None => Ok(urls),
+        Some(other) => {
+            let message = "client_urls are URLs, separated by commas";
+            Err(Refusal::new(Code::BadAddress, message).with("client_urls", other.as_str()))
         }
     }
 }
