@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `program.rs` | the program under test, and what a run of it said |
 //! | `cluster.rs`, `member.rs` | members on ports of their own, their lives and deaths |
+//! | `etcd.rs` | members that are started with etcd's own flags |
 //! | `ports.rs`, `scratch.rs` | what a test owns of the machine: ports, a directory |
 //! | `disk.rs` | small disks that a test can fill |
 //! | `http.rs` | a blocking HTTP/1.1 client, which also sends what no client would |
@@ -30,6 +31,7 @@ pub mod bystander;
 pub mod cluster;
 pub mod disk;
 pub mod document;
+pub mod etcd;
 pub mod h2;
 pub mod http;
 pub mod ledger;

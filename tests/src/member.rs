@@ -21,6 +21,8 @@ pub struct Member {
     directory: PathBuf,
     /// Besides what every member of the cluster is given.
     arguments: Vec<OsString>,
+    /// It is started with the arguments alone, which are etcd's.
+    etcd: bool,
     /// It may have so many files and connections open, if not as many as these tests.
     files_max: Option<u64>,
     process: Option<Child>,
@@ -30,8 +32,21 @@ impl Member {
     /// A member with its data and its log below `directory`; it does not run yet.
     pub fn new(name: String, port: u16, directory: &Path, arguments: &[&str]) -> Member {
         let arguments = arguments.iter().map(OsString::from).collect();
-        let (directory, files_max, process) = (directory.to_owned(), None, None);
-        Member { name, port, directory, arguments, files_max, process }
+        let (directory, etcd, files_max, process) = (directory.to_owned(), false, None, None);
+        Member { name, port, directory, arguments, etcd, files_max, process }
+    }
+
+    /// A member that is started with these flags of etcd's, and none but them.
+    pub fn etcd(name: String, port: u16, directory: &Path, flags: &[&str]) -> Member {
+        let mut member = Member::new(name, port, directory, flags);
+        member.etcd = true;
+        member
+    }
+
+    /// It will be started with these from now on.
+    pub fn give(&mut self, arguments: &[&str]) {
+        assert!(self.process.is_none(), "{} runs", self.name);
+        self.arguments = arguments.iter().map(OsString::from).collect();
     }
 
     /// It will not have more files and connections open than so many, once it is started.
@@ -74,6 +89,9 @@ impl Member {
 
     /// What `raftkv` is given to start it.
     pub fn command_line(&self) -> Vec<OsString> {
+        if self.etcd {
+            return [OsString::from("etcd")].iter().chain(&self.arguments).cloned().collect();
+        }
         let mut line: Vec<OsString> = ["start", "--node-id"].map(OsString::from).into();
         line.extend([self.name.clone().into(), "--port".into(), self.port.to_string().into()]);
         line.extend(["--data-dir".into(), self.data().into()]);
@@ -90,8 +108,10 @@ impl Member {
             None => program::command(directory, &line),
             Some(files_max) => program::command_with_files(files_max, directory, &line),
         };
-        // So that it ends with the tests, however they end.
-        command.arg("--stop-with-stdin").stdin(Stdio::piped());
+        if !self.etcd {
+            // So that it ends with the tests, however they end.
+            command.arg("--stop-with-stdin").stdin(Stdio::piped());
+        }
         command.stdout(log.try_clone().unwrap()).stderr(log);
         self.process = Some(command.spawn().unwrap());
     }

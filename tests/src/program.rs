@@ -49,7 +49,8 @@ fn prepared<S: AsRef<OsStr>>(mut command: Command, directory: &Path, arguments: 
     command.args(arguments).current_dir(directory).stdin(Stdio::null());
     for (variable, _) in env::vars_os() {
         let variable = variable.to_string_lossy().into_owned();
-        if variable.starts_with("RAFTKV_") {
+        let ours = ["RAFTKV_", "ETCD_", "NOTIFY_SOCKET"];
+        if ours.iter().any(|prefix| variable.starts_with(prefix)) {
             command.env_remove(variable);
         }
     }

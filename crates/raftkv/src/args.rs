@@ -9,6 +9,7 @@ mod snapshot;
 mod transfer;
 mod txn;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -56,6 +57,13 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 not found or condition failed, 2
 pub(crate) enum Command {
     /// Run one member
     Start(StartArgs),
+    /// Run one member, started with etcd's own command line: `raftkv etcd --help`
+    #[command(disable_help_flag = true)]
+    Etcd {
+        /// etcd's flags
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+        flags: Vec<OsString>,
+    },
     /// Run a whole cluster on this machine, to try things out
     Dev(DevArgs),
     /// Set a key

@@ -1,11 +1,13 @@
-//! What a member logs, on its way to standard error.
+//! What a member logs, on its way to standard error, or where etcd's flags send it.
 //!
 //! Nobody who logs may wait for whoever reads it: a pager that is not scrolled or a collector that
 //! hangs would stop the member, and its cluster would not even notice that its process is stuck. So
 //! lines go into a bounded buffer, and a thread of its own writes them. What finds no room is lost;
 //! the log says how much, as soon as somebody reads again.
 
+use std::fs::OpenOptions;
 use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use server::config::LogFormat;
 use tracing::warn;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
 /// Bytes that wait to be written; a line may go over it.
@@ -21,12 +24,68 @@ const WAITING_BYTES_MAX: usize = 1 << 20;
 /// A process that ends waits so long for its last words to be read.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Logs to standard error from now on, one line an event. Colours are for terminals alone.
-pub(crate) fn init(format: LogFormat) -> io::Result<Log> {
-    let log = Log::start(io::stderr())?;
+/// What is logged, how, and where to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogPlan {
+    pub(crate) format: LogFormat,
+    pub(crate) level: LevelFilter,
+    /// At least one.
+    pub(crate) outputs: Vec<Output>,
+}
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Output {
+    Stderr,
+    Stdout,
+    /// At the end of what is in it.
+    File(PathBuf),
+}
+
+impl LogPlan {
+    /// To standard error, what matters to operators.
+    pub(crate) fn of(format: LogFormat) -> LogPlan {
+        LogPlan { format, level: LevelFilter::INFO, outputs: vec![Output::Stderr] }
+    }
+}
+
+impl Output {
+    fn open(&self) -> io::Result<Box<dyn Write + Send>> {
+        Ok(match self {
+            Output::Stderr => Box::new(io::stderr()),
+            Output::Stdout => Box::new(io::stdout()),
+            Output::File(path) => {
+                let opened = OpenOptions::new().create(true).append(true).open(path);
+                let name = |error| io::Error::other(format!("{}: {error}", path.display()));
+                Box::new(opened.map_err(name)?)
+            }
+        })
+    }
+}
+
+/// Writes the same to each; whoever does not take it gets no less of what follows.
+struct Outputs(Vec<Box<dyn Write + Send>>);
+
+impl Write for Outputs {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let written: Vec<_> = self.0.iter_mut().map(|output| output.write_all(lines)).collect();
+        written.into_iter().collect::<io::Result<()>>().map(|()| lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(Write::flush)
+    }
+}
+
+/// Logs from now on, one line an event. Colours are for terminals alone.
+pub(crate) fn init(plan: &LogPlan) -> io::Result<Log> {
+    let outputs = plan.outputs.iter().map(Output::open).collect::<io::Result<Vec<_>>>()?;
+    let colours = plan.outputs == [Output::Stderr] && io::stderr().is_terminal();
+    let log = Log::start(Outputs(outputs))?;
     let writer = log.clone();
-    let to = fmt().with_writer(move || writer.clone()).with_ansi(io::stderr().is_terminal());
-    match format {
+    let to = fmt().with_writer(move || writer.clone()).with_ansi(colours);
+    let to = to.with_max_level(plan.level);
+    match plan.format {
         LogFormat::Text => to.with_target(false).init(),
         LogFormat::Json => to.json().flatten_event(true).init(),
     }

@@ -5,6 +5,7 @@
 //! | `args.rs` | the command line as written, and all of `--help` |
 //! | `log.rs` | how a member's log lines leave it |
 //! | `start.rs` | one member; everything else about members is in the crate `server` |
+//! | `etcd/` | the same, started with etcd's own command line |
 //! | `dev/` | a cluster of child processes on this machine |
 //! | `kv.rs`, `render.rs`, `past.rs`, `text.rs` | keys and values, and how they are printed |
 //! | `txn.rs`, `txn/` | transactions, as JSON and as people write them |
@@ -31,6 +32,7 @@ mod auth;
 mod cluster;
 mod dev;
 mod diagnosis;
+mod etcd;
 mod export;
 mod failure;
 mod import;
@@ -64,7 +66,11 @@ use crate::failure::Failure;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse().command).await {
+    let command = match etcd::called_so(std::env::args_os()) {
+        Some(flags) => Command::Etcd { flags },
+        None => Cli::parse().command,
+    };
+    match run(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_silent() {
@@ -79,6 +85,7 @@ async fn run(command: Command) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout());
     let result = match command {
         Command::Start(args) => start::run(args).await,
+        Command::Etcd { flags } => etcd::run(flags, &mut out).await,
         Command::Dev(args) => dev::run(args).await,
         Command::Put(args) => kv::put(args, &mut out).await,
         Command::Get(args) => kv::get(args, &mut out).await,

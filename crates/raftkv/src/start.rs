@@ -1,5 +1,6 @@
 //! `raftkv start`: one member, until it is told to stop.
 
+use std::future::Future;
 use std::io::{self, Read as _};
 use std::process;
 use std::thread;
@@ -11,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::args::StartArgs;
 use crate::failure::Failure;
-use crate::log;
+use crate::log::{self, Log, LogPlan};
 use crate::signals::Signals;
 
 /// A member whose parent is gone gets so long to stop in good order.
@@ -28,13 +29,22 @@ pub(crate) async fn run(args: StartArgs) -> Result<(), Failure> {
         println!("{}", describe(&config));
         return Ok(());
     }
-    let log = log::init(config.log_format)?;
-    let mut signals = Signals::listen()?;
+    let log = log::init(&LogPlan::of(config.log_format))?;
     let parent_gone = if stop_with_stdin { Some(watch_stdin()) } else { None };
+    serve(config, log, ended(parent_gone)).await
+}
+
+/// Runs a member until a signal comes, or `told` ends.
+pub(crate) async fn serve(
+    config: Config,
+    log: Log,
+    told: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
     let shutdown = async move {
         tokio::select! {
             () = signals.next() => {}
-            () = ended(parent_gone) => {}
+            () = told => {}
         }
     };
     let ended = server::run(config, shutdown).await;

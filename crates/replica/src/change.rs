@@ -9,7 +9,9 @@ use std::fmt;
 
 use raft::{Index, MemberId};
 
-use crate::configuration::{Configuration, MEMBERS_MAX, Member, REMOVED_MAX, Standing, UNCLAIMED};
+use crate::configuration::{
+    Configuration, MEMBERS_MAX, Member, REMOVED_MAX, Standing, UNCLAIMED, are_valid_urls,
+};
 
 /// A learner has caught up when it is at most so many entries behind.
 pub const CAUGHT_UP_ENTRIES: u64 = 5_000;
@@ -21,8 +23,8 @@ const TEXT_BYTES_MAX: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Adds a learner. Without an incarnation it is a reserved place, which the process that joins
-    /// at that address claims: it adds itself, and its own id and incarnation take the place's.
-    /// Adding what is there already changes nothing.
+    /// at that address claims: it adds itself, and its own incarnation takes the place's, and its
+    /// own id unless it has taken that of the place. Adding what is there already changes nothing.
     Add {
         /// Who. Never an id that was used before.
         id: MemberId,
@@ -59,6 +61,13 @@ pub enum Change {
         id: MemberId,
         /// `host:port`.
         address: String,
+    },
+    /// A member tells clients to come there from now on.
+    ClientUrls {
+        /// Which member.
+        id: MemberId,
+        /// URLs; none if it is at its address.
+        urls: Vec<String>,
     },
 }
 
@@ -154,12 +163,15 @@ impl Configuration {
                 let incarnation = incarnation.unwrap_or(UNCLAIMED);
                 let standing = Standing::Learner;
                 let (name, address) = (name.clone(), address.clone());
-                self.add(*id, Member { incarnation, name, address, standing }, *replaces)
+                let member =
+                    Member { incarnation, name, address, standing, client_urls: Vec::new() };
+                self.add(*id, member, *replaces)
             }
             Change::Promote { id } => self.promote(*id),
             Change::Remove { id } => self.remove(*id),
             Change::Replace { old, new } => self.replace(*old, *new),
             Change::Address { id, address } => self.move_to(*id, address),
+            Change::ClientUrls { id, urls } => self.tell_clients(*id, urls),
         }
     }
 
@@ -188,7 +200,10 @@ impl Configuration {
         if self.is_removed(id) {
             return Err(ChangeRefusal::Removed(id));
         }
-        if let Some(known) = self.members.get(&id) {
+        let claims = |known: &Member| {
+            member.is_claimed() && !known.is_claimed() && known.address == member.address
+        };
+        if let Some(known) = self.members.get(&id).filter(|known| !claims(known)) {
             let same = known.incarnation == member.incarnation && known.address == member.address;
             return if same { Ok(self.clone()) } else { Err(ChangeRefusal::IdTaken(id)) };
         }
@@ -289,6 +304,16 @@ impl Configuration {
             .map_err(ChangeRefusal::AddressTaken)?;
         let mut next = self.clone();
         next.at_mut(id).address = address.to_owned();
+        Ok(next)
+    }
+
+    fn tell_clients(&self, id: MemberId, urls: &[String]) -> Result<Configuration, ChangeRefusal> {
+        self.member(id)?;
+        if !are_valid_urls(urls) {
+            return Err(ChangeRefusal::Invalid);
+        }
+        let mut next = self.clone();
+        next.at_mut(id).client_urls = urls.to_vec();
         Ok(next)
     }
 

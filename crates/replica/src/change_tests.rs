@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::BTreeMap;
 
-use crate::configuration::ConfigurationError;
+use crate::configuration::{CLIENT_URLS_MAX, ConfigurationError};
 
 fn id(number: u64) -> MemberId {
     MemberId(number)
@@ -191,4 +191,46 @@ fn a_configuration_without_voters_is_none() {
         let error = Configuration::decode(configuration.encode()).unwrap_err();
         assert_eq!(error, ConfigurationError::Inconsistent("there are no voters"));
     }
+}
+
+#[test]
+fn a_place_is_claimed_under_its_own_id_too_and_only_once() {
+    let place = Change::Add {
+        id: id(4),
+        incarnation: None,
+        name: String::new(),
+        address: address(4),
+        replaces: None,
+    };
+    let reserved = founded(3).apply(&place).unwrap();
+    assert_eq!(reserved.apply(&place), Ok(reserved.clone()), "asked for again");
+    let claimed = reserved.apply(&add(4)).unwrap();
+    let member = &claimed.members[&id(4)];
+    assert_eq!((member.incarnation, member.name.as_str()), (4, "node-4"));
+    let other = |address: String, incarnation| Change::Add {
+        id: id(4),
+        incarnation: Some(incarnation),
+        name: "node-4".to_owned(),
+        address,
+        replaces: None,
+    };
+    assert_eq!(claimed.apply(&other(address(4), 5)), Err(ChangeRefusal::IdTaken(id(4))));
+    let elsewhere = reserved.apply(&other(address(5), 5));
+    assert_eq!(elsewhere, Err(ChangeRefusal::IdTaken(id(4))), "the place is at another address");
+}
+
+#[test]
+fn a_member_tells_clients_of_its_urls() {
+    let tell = |urls: Vec<String>| founded(3).apply(&Change::ClientUrls { id: id(2), urls });
+    let urls = vec!["http://a:1".to_owned(), "http://b:2".to_owned()];
+    let told = tell(urls.clone()).unwrap();
+    assert!(!told.is_joint(), "no voter moved");
+    assert_eq!(told.members[&id(2)].client_urls, urls);
+    assert_eq!(Configuration::decode(told.encode()).as_ref(), Ok(&told));
+    assert_eq!(tell(Vec::new()), Ok(founded(3)));
+    for wrong in [vec![String::new()], vec!["u".to_owned(); CLIENT_URLS_MAX + 1]] {
+        assert_eq!(tell(wrong), Err(ChangeRefusal::Invalid));
+    }
+    let unknown = founded(3).apply(&Change::ClientUrls { id: id(9), urls });
+    assert_eq!(unknown, Err(ChangeRefusal::UnknownMember(id(9))));
 }

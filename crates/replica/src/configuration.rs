@@ -23,6 +23,12 @@ pub const MEMBERS_MAX: usize = 64;
 /// as a stranger that nobody counts.
 pub const REMOVED_MAX: usize = 1_000;
 
+/// A member tells its clients of so many URLs at most.
+pub const CLIENT_URLS_MAX: usize = 8;
+
+/// A URL has at most so many bytes.
+pub const URL_BYTES_MAX: usize = 255;
+
 /// The incarnation of a reserved place: no process has claimed it yet.
 pub const UNCLAIMED: u128 = 0;
 
@@ -58,6 +64,8 @@ pub struct Member {
     pub address: String,
     /// What it counts for.
     pub standing: Standing,
+    /// Where it tells clients to come, if not to `address`: URLs as they were written.
+    pub client_urls: Vec<String>,
 }
 
 /// What a member counts for.
@@ -116,6 +124,8 @@ struct EncodedMember {
     address: String,
     #[prost(uint32, tag = "5")]
     standing: u32,
+    #[prost(string, repeated, tag = "6")]
+    client_urls: Vec<String>,
 }
 
 impl Standing {
@@ -157,7 +167,7 @@ impl Standing {
 impl Member {
     /// A voter.
     pub fn voter(incarnation: u128, name: String, address: String) -> Member {
-        Member { incarnation, name, address, standing: Standing::Voter }
+        Member { incarnation, name, address, standing: Standing::Voter, client_urls: Vec::new() }
     }
 
     /// Whether a process has claimed the place.
@@ -227,6 +237,7 @@ impl Configuration {
             name: member.name.clone(),
             address: member.address.clone(),
             standing: member.standing.encode(),
+            client_urls: member.client_urls.clone(),
         });
         let encoded = EncodedConfiguration {
             cluster_id: encode_u128(self.cluster_id),
@@ -285,7 +296,17 @@ fn decode_member(encoded: EncodedMember) -> Result<Member, ConfigurationError> {
     if incarnation == UNCLAIMED && standing != Standing::Learner {
         return Err(Inconsistent("a reserved place counts as a voter"));
     }
-    Ok(Member { incarnation, name: encoded.name, address: encoded.address, standing })
+    if !are_valid_urls(&encoded.client_urls) {
+        return Err(Inconsistent("a member has too many URLs, or one that is too long"));
+    }
+    let EncodedMember { name, address, client_urls, .. } = encoded;
+    Ok(Member { incarnation, name, address, standing, client_urls })
+}
+
+/// Whether a member may tell clients of these.
+pub fn are_valid_urls(urls: &[String]) -> bool {
+    let valid = |url: &String| (1..=URL_BYTES_MAX).contains(&url.len());
+    urls.len() <= CLIENT_URLS_MAX && urls.iter().all(valid)
 }
 
 fn encode_u128(value: u128) -> Bytes {

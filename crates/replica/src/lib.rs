@@ -73,7 +73,8 @@ pub use api::{
 };
 pub use change::{CAUGHT_UP_ENTRIES, Change, ChangeRefusal};
 pub use configuration::{
-    CODEC, Configuration, ConfigurationError, MEMBERS_MAX, Member, REMOVED_MAX, Standing, UNCLAIMED,
+    CLIENT_URLS_MAX, CODEC, Configuration, ConfigurationError, MEMBERS_MAX, Member, REMOVED_MAX,
+    Standing, UNCLAIMED, URL_BYTES_MAX, are_valid_urls,
 };
 pub use log_worker::{LogError, LogReply, LogRequest, LogWorker, Purpose, Recovered, open_log};
 pub use memory::MemoryUse;

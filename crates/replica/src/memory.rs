@@ -6,10 +6,11 @@
 //! does apply on every member: what is committed is applied.
 //!
 //! ```text
-//!   0 ───────────────── 70 % ──────────── 85 % ─ 90 % ──── 100 %
-//!                        │ history is given up    │ growing writes are refused,
-//!                        │ early (retention.rs)   │ until it is below 85 % again,
-//!                        │                        │ and no history is spared
+//!   0 ────────── 70 % ──────── 80 % ─── 85 % ─ 90 % ──── 100 %
+//!                 │             │               │ growing writes are refused,
+//!                 │             │               │ until it is below 85 % again
+//!                 │             │ no history is spared
+//!                 │ history is given up early (retention.rs)
 //! ```
 //!
 //! What it does not do: it measures nothing. What the log keeps in memory and what is queued have
@@ -29,6 +30,9 @@ const ENOUGH_PERCENT: u64 = 85;
 
 /// From so many percent on the past is given up early,
 const PRESSED_PERCENT: u64 = 70;
+
+/// none of it being spared from so many on: it goes before any write is refused,
+const TIGHT_PERCENT: u64 = 80;
 
 /// down to so many.
 const RELIEVED_PERCENT: u64 = 65;
@@ -58,6 +62,11 @@ impl MemoryUse {
             return 0;
         }
         self.used_bytes.saturating_sub(self.percent_of_limit(RELIEVED_PERCENT))
+    }
+
+    /// Whether no part of the past is worth keeping.
+    fn is_tight(&self) -> bool {
+        self.lacks || self.used_bytes >= self.percent_of_limit(TIGHT_PERCENT)
     }
 
     /// Decides anew; whether that has changed.
@@ -126,9 +135,9 @@ impl Replica {
         self.memory_of_all().map(|(_, used)| used.excess_bytes()).max().unwrap_or(0)
     }
 
-    /// Whether any member has too little for what grows.
-    pub(crate) fn lacks_memory(&self) -> bool {
-        self.memory_of_all().any(|(_, used)| used.lacks)
+    /// Whether no part of the past is worth keeping, for want of memory on any member.
+    pub(crate) fn memory_is_tight(&self) -> bool {
+        self.memory_of_all().any(|(_, used)| used.is_tight())
     }
 
     /// Whether a quorum has memory for what grows.
@@ -179,5 +188,12 @@ mod tests {
         assert_eq!(used(699, 1_000).excess_bytes(), 0);
         assert_eq!(used(700, 1_000).excess_bytes(), 50);
         assert_eq!(used(1_100, 1_000).excess_bytes(), 450);
+    }
+
+    #[test]
+    fn none_of_it_is_spared_before_anything_is_refused() {
+        assert!(!used(799, 1_000).is_tight() && used(800, 1_000).is_tight());
+        assert!(MemoryUse { lacks: true, ..used(860, 1_000) }.is_tight());
+        assert!(!used(u64::MAX - 1, 0).is_tight(), "without a limit");
     }
 }

@@ -5,7 +5,7 @@
 //! | for its age | a revision is older than the setting and a sixteenth | the setting |
 //! | for its bytes | it takes more than the setting | seven eighths of that |
 //! | for memory | a member uses 70 % of its limit | 65 %, but for the last 10,000 revisions |
-//! | the same | it lacks memory, at 90 % | 65 %, whatever that leaves |
+//! | the same | a member uses 80 % | 65 %, whatever that leaves |
 //!
 //! Whichever leaves least. Age is the cluster's own (rule 8.1), out of the log: no clock decides
 //! how much anybody can read. It happens by a `Compact` entry alone, which only a leader proposes
@@ -27,8 +27,11 @@ const CHECK_INTERVAL_MS: u64 = 1_000;
 /// ms: what was given up must be removed, and the members must have said so.
 const MEMORY_PAUSE_MS: u64 = 3_000;
 
+/// The same while memory is tight: the next writes would be refused before long.
+const TIGHT_PAUSE_MS: u64 = 250;
+
 /// So many of the last revisions are kept, whatever they take, when memory gets short (rule 11.2);
-/// but not once a member has too little for what grows.
+/// but not once it is tight.
 const REVISIONS_KEPT_MIN: u64 = 10_000;
 
 /// The past may get older than the setting by this part of it,
@@ -52,8 +55,8 @@ struct Past {
     newest: Revision,
     /// How much of it should go for want of memory; 0 if none, or not now.
     memory_excess_bytes: u64,
-    /// A member has too little memory for what grows.
-    lacks_memory: bool,
+    /// So much that none of it is worth keeping.
+    memory_is_tight: bool,
 }
 
 /// What is to be left of it.
@@ -87,7 +90,7 @@ fn wishes(past: &Past) -> Vec<(CompactionCause, Wish)> {
     if past.memory_excess_bytes > 0 {
         let left = past.history_bytes.saturating_sub(past.memory_excess_bytes);
         // Rather no past than no writes.
-        let kept = if past.lacks_memory { 0 } else { REVISIONS_KEPT_MIN };
+        let kept = if past.memory_is_tight { 0 } else { REVISIONS_KEPT_MIN };
         let kept = Revision(past.newest.0.saturating_sub(kept));
         wishes.push((CompactionCause::Memory, Wish::BytesOr(left, kept)));
     }
@@ -110,7 +113,8 @@ impl Wish {
 pub(crate) struct Retention {
     interval_ms: u64,
     due_ms: u64,
-    memory_due_ms: u64,
+    /// When it last gave up some of the past for memory, or found nothing that it could.
+    for_memory_ms: Option<u64>,
     /// The compaction that was proposed last.
     proposed: Option<LogId>,
 }
@@ -118,7 +122,7 @@ pub(crate) struct Retention {
 impl Default for Retention {
     fn default() -> Retention {
         let interval_ms = CHECK_INTERVAL_MS;
-        Retention { interval_ms, due_ms: 0, memory_due_ms: 0, proposed: None }
+        Retention { interval_ms, due_ms: 0, for_memory_ms: None, proposed: None }
     }
 }
 
@@ -131,21 +135,34 @@ impl Replica {
 
     pub(crate) fn tick_retention(&mut self) {
         let now_ms = self.now.monotonic_ms;
-        if now_ms < self.retention.due_ms {
+        let is_pressing = self.memory_is_tight() && self.memory_counts();
+        if now_ms < self.retention.due_ms && !is_pressing {
             return;
         }
         self.retention.due_ms = now_ms + self.retention.interval_ms;
         if !self.may_compact() {
             return;
         }
-        let Some((revision, cause)) = self.compaction_due() else { return };
+        let due = self.compaction_due();
+        if is_pressing {
+            // Also where there is nothing left to give up: not at each tick.
+            self.retention.for_memory_ms = Some(now_ms);
+        }
+        let Some((revision, cause)) = due else { return };
         let command = Command::Compact { revision, cause }.encode();
         // Refused, it is tried again after the interval.
         let Ok(id) = self.raft.propose(self.now, EntryKind::Command, command) else { return };
         self.retention.proposed = Some(id);
         if self.memory_excess_bytes() > 0 {
-            self.retention.memory_due_ms = now_ms + MEMORY_PAUSE_MS;
+            self.retention.for_memory_ms = Some(now_ms);
         }
+    }
+
+    /// Whether it is time to give up some of the past for memory, again.
+    fn memory_counts(&self) -> bool {
+        let pause_ms = if self.memory_is_tight() { TIGHT_PAUSE_MS } else { MEMORY_PAUSE_MS };
+        let last_ms = self.retention.for_memory_ms;
+        last_ms.is_none_or(|last_ms| self.now.monotonic_ms >= last_ms + pause_ms)
     }
 
     /// Whether this member may propose one: it leads, knows all that was decided before, and has no
@@ -160,7 +177,7 @@ impl Replica {
 
     fn compaction_due(&self) -> Option<(Revision, CompactionCause)> {
         let store = self.applier.store();
-        let memory_counts = self.now.monotonic_ms >= self.retention.memory_due_ms;
+        let memory_counts = self.memory_counts();
         let past = Past {
             settings: store.settings(),
             // Never behind what was applied.
@@ -169,7 +186,7 @@ impl Replica {
             history_bytes: store.kept_history_bytes(),
             newest: store.revision(),
             memory_excess_bytes: if memory_counts { self.memory_excess_bytes() } else { 0 },
-            lacks_memory: self.lacks_memory(),
+            memory_is_tight: self.memory_is_tight(),
         };
         let due = wishes(&past).into_iter().map(|(cause, wish)| (wish.revision(store), cause));
         let due = due.max_by_key(|(revision, _)| *revision);
@@ -192,7 +209,7 @@ mod tests {
             history_bytes: MIB,
             newest: Revision(50_000),
             memory_excess_bytes: 0,
-            lacks_memory: false,
+            memory_is_tight: false,
         }
     }
 
@@ -245,7 +262,7 @@ mod tests {
         let few = Past { newest: Revision(9_000), memory_excess_bytes: 2 * MIB, ..past() };
         let expected = Wish::BytesOr(0, Revision(0));
         assert_eq!(wishes(&few), [(CompactionCause::Memory, expected)]);
-        let none = Past { lacks_memory: true, ..few };
+        let none = Past { memory_is_tight: true, ..few };
         let expected = Wish::BytesOr(0, Revision(9_000));
         assert_eq!(wishes(&none), [(CompactionCause::Memory, expected)], "unless writes wait");
     }

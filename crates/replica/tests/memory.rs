@@ -116,3 +116,15 @@ fn the_past_is_given_up_early_but_for_the_last_revisions() {
     let used = cluster.replica(2).status().memory;
     assert!(used.used_bytes * 100 < used.limit_bytes * 72, "{used:?}");
 }
+
+/// Fewer revisions than are spared otherwise, and each of them large.
+#[test]
+fn a_past_that_is_large_goes_before_any_write_is_refused() {
+    let mut cluster = limited(&[(1, LIMIT), (2, LIMIT), (3, LIMIT)]);
+    for number in 0..1_000 {
+        let ticket = cluster.put(1, "k", &"v".repeat(10_000));
+        cluster.pass(30);
+        assert!(cluster.is_done(ticket), "put {number}: {:?}", cluster.answer(ticket));
+    }
+    assert_eq!(published(&cluster, 2).compacted_for, CompactionCause::Memory);
+}

@@ -104,6 +104,11 @@ impl Question {
         }
     }
 
+    /// Of a change of something that is there.
+    pub(crate) fn patch(target: impl Into<String>, body: &serde_json::Value) -> Question {
+        Question { method: Method::PATCH, ..Question::post(target, body) }
+    }
+
     /// Of a page.
     pub(crate) fn get(target: impl Into<String>) -> Question {
         let (method, target) = (Method::GET, target.into());

@@ -12,6 +12,7 @@ mod start;
 pub mod watch;
 pub mod wrapping;
 
+pub use grpc::API_VERSION as ETCD_API_VERSION;
 pub use node::Expelled;
 pub use peer::{Refusal, gateway};
 pub use start::{Server, StartError, run};

@@ -142,6 +142,20 @@ impl<D: Disk> DataDirectory<D> {
         Ok(())
     }
 
+    /// Gives the member another id, durably: for one whose id is not its own to choose. It belongs
+    /// to no cluster yet, and nobody counts it.
+    pub fn set_member_id(&mut self, member_id: u64) -> Result<(), DirectoryError> {
+        assert_ne!(member_id, 0, "no member has the id 0");
+        assert!(self.identity.cluster_id.is_none(), "a cluster knows it by its id");
+        if self.identity.member_id == member_id {
+            return Ok(());
+        }
+        let identity = Identity { member_id, ..self.identity.clone() };
+        write_identity(&self.disk, &self.path, &identity)?;
+        self.identity = identity;
+        Ok(())
+    }
+
     /// Records the cluster this member belongs to, durably. It never changes afterwards.
     pub fn set_cluster(&mut self, cluster_id: u128) -> Result<(), DirectoryError> {
         match self.identity.cluster_id {

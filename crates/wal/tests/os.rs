@@ -62,6 +62,20 @@ fn a_member_finds_its_identity_and_its_log_again() {
 }
 
 #[test]
+fn a_member_may_be_given_another_id_until_a_cluster_knows_it() {
+    let scratch = Scratch::new("called");
+    let open = || DataDirectory::open(OsDisk, &scratch.0, "node-1", || (1, 2)).unwrap();
+    let mut directory = open();
+    directory.set_member_id(7).unwrap();
+    drop(directory);
+    let mut directory = open();
+    assert_eq!((directory.identity().member_id, directory.identity().incarnation), (7, 2));
+    directory.set_member_id(7).unwrap();
+    directory.set_cluster(9).unwrap();
+    assert_eq!((directory.identity().member_id, directory.identity().cluster_id), (7, Some(9)));
+}
+
+#[test]
 fn two_processes_cannot_share_a_data_directory() {
     let scratch = Scratch::new("shared");
     let _holder = DataDirectory::open(OsDisk, &scratch.0, "node-1", || (1, 2)).unwrap();

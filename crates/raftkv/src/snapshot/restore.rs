@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use disk::OsDisk;
 use raft::MemberId;
-use replica::{BackupFile, BackupState, MEMBERS_MAX, Member, RestorePlan, Standing, restore};
+use replica::{BackupFile, BackupState, MEMBERS_MAX, Member, RestorePlan, restore};
 use server::config::Address;
 use wal::DataDirectory;
 use xxhash_rust::xxh3::xxh3_128;
@@ -85,8 +85,7 @@ fn parse_address(flag: &str, text: &str) -> Result<Address, Failure> {
 fn members(seats: &Seats, cluster_id: u128) -> BTreeMap<MemberId, Member> {
     let member = |(name, address): (&String, &Address)| {
         let (id, incarnation) = identity_of(cluster_id, address);
-        let (name, address, standing) = (name.clone(), address.to_string(), Standing::Voter);
-        (MemberId(id), Member { incarnation, name, address, standing })
+        (MemberId(id), Member::voter(incarnation, name.clone(), address.to_string()))
     };
     seats.iter().map(member).collect()
 }

@@ -19,6 +19,7 @@
 mod address;
 mod age;
 mod error;
+mod etcd;
 mod join_user;
 mod origin;
 mod raw;
@@ -31,12 +32,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Deserialize;
+pub use store::HISTORY_BYTES_MAX;
 use store::SettingsChange;
 
 pub(crate) use address::is_loopback_host;
 pub use address::{Address, AddressError};
 pub use age::parse_age;
 pub use error::ConfigError;
+pub use etcd::{EtcdWays, FoundingIds};
 pub use join_user::JoinUser;
 pub use origin::Origin;
 pub use raw::{Raw, parse_byte_size, split_list};
@@ -123,6 +126,8 @@ pub struct Config {
     pub allow_origin: Vec<Origin>,
     /// Never flush to disk: a power cut loses acknowledged writes, and the member says so.
     pub unsafe_no_fsync: bool,
+    /// What only etcd's command line says.
+    pub etcd: EtcdWays,
 }
 
 impl Config {
@@ -138,7 +143,7 @@ impl Config {
 
     /// Whether only this machine can reach the member.
     pub fn listens_on_loopback(&self) -> bool {
-        self.listen.ip().is_loopback()
+        [self.listen].iter().chain(&self.etcd.listen_also).all(|listen| listen.ip().is_loopback())
     }
 }
 

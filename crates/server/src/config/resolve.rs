@@ -8,7 +8,7 @@ use store::{SettingsChange, SettingsError};
 
 use super::{
     Address, Config, ConfigError, DATA_PARENT_DEFAULT, ELECTION_TIMEOUT_MS_DEFAULT,
-    ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_DEFAULT, HEARTBEAT_MS_MIN,
+    ELECTION_TIMEOUT_MS_MAX, EtcdWays, HEARTBEAT_MS_DEFAULT, HEARTBEAT_MS_MIN,
     HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, JoinUser, LogFormat, MEMBERS_MAX, MEMORY_LIMIT_BYTES_MIN,
     NODE_ID_BYTES_MAX, Origin, PORT_DEFAULT, Raw, SNAPSHOT_BYTES_DEFAULT, SNAPSHOT_BYTES_MAX,
     SNAPSHOT_BYTES_MIN, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_DEFAULT, WAL_SEGMENT_BYTES_MAX,
@@ -52,6 +52,7 @@ impl Raw {
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             allow_origin: parse_origins(&self.allow_origin.unwrap_or_default())?,
             unsafe_no_fsync: self.unsafe_no_fsync.unwrap_or(false),
+            etcd: EtcdWays::default(),
         })
     }
 }

@@ -38,6 +38,7 @@ fn nothing_written_is_a_cluster_of_one_on_loopback() {
         log_format: LogFormat::Text,
         allow_origin: Vec::new(),
         unsafe_no_fsync: false,
+        etcd: EtcdWays::default(),
     };
     assert_eq!(resolve(""), Ok(expected));
 }

@@ -1,6 +1,7 @@
 //! `etcdserverpb.Cluster`: who is in the cluster, and changes of that.
 //!
-//! A member here has one address for peers and clients alike, so both lists of URLs show it. Only
+//! A member here has one address for peers and clients alike, so both lists of URLs show it, unless
+//! it was started with etcd's flags and told clients other ones. Only
 //! the leader changes anything: another member asks it over its HTTP door, as it would for a client
 //! of that door, and reads what it says.
 
@@ -172,9 +173,10 @@ fn members_of(configuration: &Configuration) -> Vec<Member> {
         name: member.name.clone(),
         is_learner: member.standing == Standing::Learner,
         // Who has not started yet serves no clients.
-        client_ur_ls: match member.is_claimed() {
-            true => vec![url(&member.address)],
-            false => Vec::new(),
+        client_ur_ls: match (member.is_claimed(), member.client_urls.is_empty()) {
+            (false, _) => Vec::new(),
+            (true, true) => vec![url(&member.address)],
+            (true, false) => member.client_urls.clone(),
         },
         ..shown_at(&member.address)
     };
@@ -213,6 +215,9 @@ fn question_of(change: &Change, guest: &Guest) -> Question {
         Change::Remove { id } => (Method::DELETE, path(id, ""), nothing),
         Change::Address { id, address } => {
             (Method::PATCH, path(id, ""), json!({ "address": address }))
+        }
+        Change::ClientUrls { id, urls } => {
+            (Method::PATCH, path(id, ""), json!({ "client_urls": urls.join(",") }))
         }
         Change::Replace { old, new } => {
             (Method::POST, path(old, "/replace"), json!({ "with": new.to_string() }))

@@ -23,7 +23,7 @@ use crate::http::{Alarm, alarms};
 use crate::node::{NodeStatus, pieces};
 
 /// The version of etcd whose API this is: clients read from it what they may ask for.
-pub(crate) const API_VERSION: &str = "3.6.0";
+pub const API_VERSION: &str = "3.6.0";
 
 /// So many keys are hashed before others get at the store.
 const HASH_PAGE_KEYS: usize = 1_000;

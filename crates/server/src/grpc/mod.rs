@@ -75,7 +75,7 @@ use tonic::service::Routes;
 
 use crate::node::Node;
 use gate::Gate;
-pub(crate) use maintenance::API_VERSION;
+pub use maintenance::API_VERSION;
 pub(crate) use range::AT_ONCE_UNITS;
 use refusal::Refusal;
 

@@ -63,6 +63,7 @@ pub(super) fn configuration_json(configuration: &Configuration) -> Value {
                 "id": id.to_string(),
                 "name": member.name,
                 "address": member.address,
+                "client_urls": member.client_urls,
                 "standing": member.standing.as_str(),
                 "incarnation": member.is_claimed().then_some(incarnation),
             })

@@ -24,7 +24,7 @@ use super::query::{Query, may_forward};
 use super::{Doors, reply};
 use crate::access::Visit;
 use crate::ask::{NoAnswer, Question, ask};
-use crate::config::{Address, is_valid_node_id};
+use crate::config::{Address, is_valid_node_id, split_list};
 use crate::node::NodeStatus;
 
 /// The leader answers by the request's own deadline; the way there and back may take this long.
@@ -145,8 +145,16 @@ pub(super) async fn readdress(
 ) -> Result<Response<Body>, Refusal> {
     let asked = Asked::read(&doors, visit, request).await?;
     let id = find(&member, &doors.node.status())?;
-    let address = address_of(&asked.fields(&["address"])?)?;
-    make(&doors, asked, Change::Address { id, address }, Some(id)).await
+    let fields = asked.fields(&["address", "client_urls"])?;
+    let change = match (fields.get("address"), fields.get("client_urls")) {
+        (Some(_), Some(_)) => {
+            let message = "address and client_urls are two changes: send one of them";
+            return Err(Refusal::new(Code::BadMember, message));
+        }
+        (None, Some(urls)) => Change::ClientUrls { id, urls: client_urls_of(urls)? },
+        (_, None) => Change::Address { id, address: address_of(&fields)? },
+    };
+    make(&doors, asked, change, Some(id)).await
 }
 
 /// Has the change made, here or by the leader.
@@ -211,6 +219,22 @@ fn address_of(fields: &TextFields) -> Result<String, Refusal> {
         _ => {
             let message = "an address is host:port, as other members reach it";
             Err(Refusal::new(Code::BadAddress, message).with("address", written))
+        }
+    }
+}
+
+/// None is a list too: then clients come to the member's address.
+fn client_urls_of(written: &str) -> Result<Vec<String>, Refusal> {
+    let urls = split_list(written);
+    let is_url = |url: &String| {
+        let authority = url.strip_prefix("http://").or(url.strip_prefix("https://"));
+        authority.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic()))
+    };
+    match urls.iter().find(|url| !is_url(url)) {
+        None => Ok(urls),
+        Some(other) => {
+            let message = "client_urls are URLs, separated by commas";
+            Err(Refusal::new(Code::BadAddress, message).with("client_urls", other.as_str()))
         }
     }
 }

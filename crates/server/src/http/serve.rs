@@ -15,11 +15,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 
 use super::error::Refusal;
+use super::listeners::Listeners;
 use super::untaken::{Pieces, Untaken};
 use super::wire::Wire;
 use crate::grpc;
@@ -106,13 +107,14 @@ const SEND_BYTES_MAX: usize = 400 << 10;
 /// The paths that members use among each other.
 const PEER_PATHS: &str = "/raft/";
 
-/// Serves `router` on `listener` until `shutdown` is done; then lets running requests end.
+/// Serves `router` on `listeners` until `shutdown` is done; then lets running requests end.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     router: Router,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) {
+    let mut listeners = listeners.into();
     let permits = Arc::new(Semaphore::new(limits.connections_max + limits.connections_spare));
     let untaken = Untaken::new(limits.untaken_bytes_max);
     let reading = Arc::new(Reading::new(limits.read_bytes_max));
@@ -123,7 +125,7 @@ pub async fn serve(
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&mut listeners, &permits) => accepted,
         };
         match accepted {
             Ok((socket, permit)) => {
@@ -135,7 +137,7 @@ pub async fn serve(
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
-    drop(listener);
+    drop(listeners);
     // Connections that are still busy after this are cut when the process ends.
     let _ = tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await;
 }
@@ -152,11 +154,11 @@ pub(crate) struct Seat {
 struct Crowded(bool);
 
 async fn accept(
-    listener: &TcpListener,
+    listeners: &mut Listeners,
     permits: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(permits).acquire_owned().await.expect("it is never closed");
-    let (socket, _) = listener.accept().await?;
+    let socket = listeners.accept().await?;
     socket.set_nodelay(true)?;
     Ok((socket, permit))
 }

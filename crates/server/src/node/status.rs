@@ -8,7 +8,8 @@ use parking_lot::RwLock;
 use raft::MemberId;
 use replica::{Configuration, Member, Standing, Status};
 
-/// Who this member is: fixed from the moment its data directory is open.
+/// Who this member is: fixed from the moment its data directory is open, but for an id that its
+/// cluster gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
     /// Its id, never reused.
@@ -160,6 +161,13 @@ impl StatusBoard {
     /// The cluster has had a leader for so long.
     pub(crate) fn show_age(&self, age_ms: u64) {
         self.age_ms.store(age_ms, Ordering::Relaxed);
+    }
+
+    /// Its id is this one.
+    pub(crate) fn identified(&self, id: MemberId) {
+        self.change(|status| {
+            status.about = Arc::new(About { id, ..About::clone(&status.about) });
+        });
     }
 
     /// Still no cluster; says what is missing.

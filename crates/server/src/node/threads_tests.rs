@@ -65,6 +65,8 @@ async fn founded(disk: SimDisk) -> (Node, Threads) {
         incarnation: 1,
         address: crate::config::Address::localhost(1),
         peers: [].into(),
+        client_urls: Vec::new(),
+        founding_id: None,
         cluster: None,
         changed: false,
     };

@@ -10,7 +10,7 @@
 //! | two have different clusters | refuse |
 //! | one is I, or has my identity or my name | refuse |
 //! | one speaks another protocol version | refuse |
-//! | one is silent, or lists other members | wait |
+//! | one is silent, lists other members, or was told another id for the cluster | wait |
 //! | all are fresh and agree; my address is the lowest | found |
 //! | all are fresh and agree; another's is | wait for it |
 //!
@@ -156,7 +156,7 @@ fn decide_among_fresh(me: &Hello, answers: &Answers) -> Decision {
     let missing: Vec<String> = me
         .peers
         .iter()
-        .filter_map(|peer| missing(peer, answers.get(peer), &list))
+        .filter_map(|peer| missing(peer, answers.get(peer), me, &list))
         .chain(shared_names(answers))
         .collect();
     if !missing.is_empty() {
@@ -174,6 +174,7 @@ fn decide_among_fresh(me: &Hello, answers: &Answers) -> Decision {
 fn missing(
     peer: &Address,
     answer: Option<&Result<Hello, Silence>>,
+    me: &Hello,
     list: &BTreeSet<Address>,
 ) -> Option<String> {
     match answer {
@@ -188,8 +189,20 @@ fn missing(
                 "{peer} (its members are {theirs}; here they are {ours}: correct --peers)"
             ))
         }
+        Some(Ok(hello)) if hello.founding_id != me.founding_id => {
+            let (theirs, ours) = (founding_id(hello), founding_id(me));
+            Some(format!(
+                "{peer} (it was told {theirs}; this member was told {ours}: give all members the \
+                 same --initial-cluster and --initial-cluster-token)"
+            ))
+        }
         Some(Ok(_)) => None,
     }
+}
+
+fn founding_id(hello: &Hello) -> String {
+    let told = |id| format!("that the cluster is {id:016x}");
+    hello.founding_id.map_or("no id for the cluster".to_owned(), told)
 }
 
 /// Peers among whom two have one name or one id: they refuse each other, and one will be started
@@ -216,7 +229,8 @@ fn join(list: &BTreeSet<Address>) -> String {
 }
 
 fn member(hello: &Hello) -> Member {
-    Member::voter(hello.incarnation, hello.name.clone(), hello.address.to_string())
+    let member = Member::voter(hello.incarnation, hello.name.clone(), hello.address.to_string());
+    Member { client_urls: hello.client_urls.clone(), ..member }
 }
 
 impl fmt::Display for Refusal {

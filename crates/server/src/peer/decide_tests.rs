@@ -12,6 +12,8 @@ fn fresh(port: u16, peers: &[u16]) -> Hello {
         incarnation: u128::from(port) << 64,
         address: address(port),
         peers: peers.iter().map(|port| address(*port)).collect(),
+        client_urls: Vec::new(),
+        founding_id: None,
         cluster: None,
         changed: false,
     }
@@ -77,6 +79,27 @@ fn contradictory_lists_are_waited_out_and_shown() {
     let (a, b) = (fresh(1, &[2]), fresh(2, &[1, 3]));
     let words = ["localhost:1,localhost:2,localhost:3", "here they are localhost:1,localhost:2:"];
     assert_waits(decide(&a, &answers(&[b])), &words);
+}
+
+#[test]
+fn members_that_were_told_two_ids_for_the_cluster_do_not_found_it() {
+    let told = |founding_id, hello| Hello { founding_id, ..hello };
+    let (a, b) = (told(Some(0xa), fresh(1, &[2])), told(Some(0xb), fresh(2, &[1])));
+    let words = ["the cluster is 000000000000000b", "the cluster is 000000000000000a"];
+    assert_waits(decide(&a, &answers(&[b])), &words);
+    let b = told(None, fresh(2, &[1]));
+    assert_waits(decide(&a, &answers(&[b])), &["localhost:2 (it was told no id"]);
+    let b = told(Some(0xa), fresh(2, &[1]));
+    assert!(matches!(decide(&a, &answers(&[b])), Decision::Found(_)));
+}
+
+#[test]
+fn a_founder_notes_where_each_member_tells_clients_to_come() {
+    let urls = vec!["http://kv.example:2379".to_owned()];
+    let b = Hello { client_urls: urls.clone(), ..fresh(2, &[1]) };
+    let Decision::Found(members) = decide(&fresh(1, &[2]), &answers(&[b])) else { panic!() };
+    assert_eq!(members[&MemberId(2)].client_urls, urls);
+    assert!(members[&MemberId(1)].client_urls.is_empty());
 }
 
 #[test]

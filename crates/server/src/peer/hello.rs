@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use raft::MemberId;
-use replica::Configuration;
+use replica::{Configuration, are_valid_urls};
 use serde::{Deserialize, Serialize};
 
 use super::HELLO_PATH;
@@ -32,6 +32,10 @@ pub(crate) struct Hello {
     pub(crate) address: Address,
     /// The other members it was told of.
     pub(crate) peers: BTreeSet<Address>,
+    /// Where it tells clients to come, if not to `address`.
+    pub(crate) client_urls: Vec<String>,
+    /// The half of the cluster's id that it was told; none if whoever founds draws it.
+    pub(crate) founding_id: Option<u64>,
     /// Its cluster; none while it is fresh.
     pub(crate) cluster: Option<Configuration>,
     /// The members are not those any more that founded the cluster: a late founder can not write
@@ -62,6 +66,10 @@ struct Page {
     incarnation: String,
     address: String,
     peers: Vec<String>,
+    #[serde(default)]
+    client_urls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    founding_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +97,8 @@ impl Hello {
             incarnation: format!("{:032x}", self.incarnation),
             address: self.address.to_string(),
             peers: self.peers.iter().map(ToString::to_string).collect(),
+            client_urls: self.client_urls.clone(),
+            founding_id: self.founding_id.map(|id| format!("{id:016x}")),
             cluster_id: self.cluster.as_ref().map(|cluster| format!("{:032x}", cluster.cluster_id)),
             configuration: self.cluster.as_ref().map(|cluster| to_hex(&cluster.encode())),
             changed: self.changed,
@@ -127,10 +137,27 @@ impl Page {
             None if self.state == State::Fresh => None,
             _ => return Err(Silence::Malformed("its state contradicts its configuration")),
         };
+        if !are_valid_urls(&self.client_urls) {
+            return Err(Silence::Malformed("it has too many URLs, or one that is too long"));
+        }
+        let founding_id = self.founding_id.map(|id| u64::from_str_radix(&id, 16)).transpose();
+        let founding_id =
+            founding_id.map_err(|_| Silence::Malformed("its cluster's id is no id"))?;
         let peers = self.peers.iter().map(|peer| read_address(peer)).collect::<Result<_, _>>()?;
         let address = read_address(&self.address)?;
-        let (name, id, changed) = (self.name, MemberId(id), self.changed);
-        Ok(Hello { name, id, incarnation, address, peers, cluster, changed })
+        let (name, id, changed, client_urls) =
+            (self.name, MemberId(id), self.changed, self.client_urls);
+        Ok(Hello {
+            name,
+            id,
+            incarnation,
+            address,
+            peers,
+            client_urls,
+            founding_id,
+            cluster,
+            changed,
+        })
     }
 }
 

@@ -473,6 +473,8 @@ async fn a_member_that_does_not_know_itself_yet_says_so() {
         incarnation: u128::MAX,
         address: address.clone(),
         peers: [crate::config::Address::localhost(9)].into(),
+        client_urls: Vec::new(),
+        founding_id: None,
         cluster: Some(configuration()),
         changed: false,
     };

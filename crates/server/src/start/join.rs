@@ -170,11 +170,22 @@ impl Member {
                 Ok(Joined::with_nothing(worker, recovered, cluster_id))
             }
             None if !self.config.join.is_empty() => {
+                if self.config.etcd.claims_place {
+                    self.take_the_places_id().await?;
+                }
                 let cluster_id = self.ask_to_be_added().await?;
                 self.directory.set_joining(cluster_id)?;
                 Ok(Joined::with_nothing(worker, recovered, cluster_id))
             }
             None => self.bootstrap(worker, recovered).await,
+        }
+    }
+
+    /// Random, and no other cluster's; the first half of it may be told.
+    fn draw_cluster_id(&self) -> Result<u128, StartError> {
+        match self.config.etcd.founding {
+            Some(ids) => Ok(u128::from(ids.cluster_id) << 64 | u128::from(draw()?)),
+            None => draw_long(),
         }
     }
 
@@ -184,6 +195,9 @@ impl Member {
         mut worker: LogWorker<Storage>,
         recovered: Recovered,
     ) -> Result<Joined, StartError> {
+        if let Some(ids) = self.config.etcd.founding {
+            self.be_called(MemberId(ids.member_id))?;
+        }
         let me = self.hello();
         if me.peers.is_empty() {
             info!("no --peers: this member is a cluster of one");
@@ -191,7 +205,9 @@ impl Member {
         self.door.hello.say(me.clone());
         let (configuration, seeds) =
             match settle(&me, &self.status).await.map_err(StartError::Refused)? {
-                Settled::Found(members) => (Configuration::founding(draw_long()?, members), true),
+                Settled::Found(members) => {
+                    (Configuration::founding(self.draw_cluster_id()?, members), true)
+                }
                 Settled::Adopt(configuration) => (configuration, false),
                 Settled::Join(Configuration { cluster_id, .. }) => {
                     self.directory.set_joining(cluster_id)?;

@@ -30,10 +30,10 @@ use crate::ask::{NoAnswer, Question, ask};
 use crate::config::JoinUser;
 
 /// From one attempt to the next.
-const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A member that takes longer to answer is asked again later; adding waits for a commit.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Refusals that another time will not bring.
 const NOT_NOW: [&str; 11] = [
@@ -51,7 +51,7 @@ const NOT_NOW: [&str; 11] = [
 ];
 
 /// What came of asking once.
-enum Asked {
+pub(super) enum Asked {
     /// Done.
     Done(Bytes),
     /// Not yet: why.
@@ -138,6 +138,7 @@ impl Member {
         if !self.config.join.is_empty() && !self.config.learner {
             self.ask_to_vote().await;
         }
+        self.publish_client_urls().await;
         std::future::pending().await
     }
 
@@ -206,7 +207,7 @@ impl Member {
     }
 
     /// Any member takes the request, so this one does.
-    fn own_door(&self) -> String {
+    pub(super) fn own_door(&self) -> String {
         let listen = self.config.listen;
         match listen.ip().is_unspecified() {
             true => format!("localhost:{}", listen.port()),
@@ -226,7 +227,7 @@ enum Wish {
 }
 
 /// Puts a request to a member, once.
-async fn put(address: &str, question: Question) -> Asked {
+pub(super) async fn put(address: &str, question: Question) -> Asked {
     let (status, answer) = match timeout(ANSWER_TIMEOUT, ask(address, question)).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(NoAnswer::NotSent(why) | NoAnswer::Broken(why))) => return Asked::NotYet(why),

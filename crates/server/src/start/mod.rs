@@ -9,15 +9,20 @@
 //!    founding entry is durable before anybody hears of the cluster.
 //! 5. Start the threads, dial the peers, admit their streams.
 //! 6. Where the cluster has no settings yet, put in those of the flags (`settings.rs`, rule 4.5).
-//! 7. A member that is joining asks for its vote once it has caught up (`joining.rs`).
-//! 8. When told to stop: hand over leadership, finish what is being answered, close the streams.
+//! 7. Say that it serves, once it does (`ready.rs`).
+//! 8. A member that is joining asks for its vote once it has caught up (`joining.rs`).
+//! 9. When told to stop: hand over leadership, finish what is being answered, close the streams.
 //!    When the member can not go on: stop at once, and say why.
 
 mod descriptors;
 mod disk;
+mod doors;
 mod error;
 mod join;
 mod joining;
+mod place;
+mod ready;
+mod revisions;
 mod settings;
 
 use std::future::Future;
@@ -30,10 +35,7 @@ use ::disk::Patience;
 use raft::{MemberId, RoleName};
 use replica::{DataDirectory, FoundSnapshots, Replica, SnapshotOptions, SnapshotWorker};
 use store::Store;
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, MEMORY_LIMIT_PERCENT_DEFAULT};
@@ -46,6 +48,7 @@ use crate::node::{
 use crate::peer::{Dialler, Hello, HelloBoard, Inbound, Introduction, PeerDoor, Peers, Roster};
 use descriptors::Waiting;
 use disk::{MemberDisk, Storage};
+use doors::{Doors, Sockets};
 pub use error::StartError;
 use join::Joined;
 
@@ -66,7 +69,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 /// A member with its data directory locked and its port bound.
 pub struct Server {
     config: Config,
-    listener: TcpListener,
+    sockets: Sockets,
     directory: DataDirectory<Storage>,
     disk: Storage,
     waiting: Arc<Waiting>,
@@ -85,12 +88,9 @@ impl Server {
         let disk = Storage::new(disk, Arc::clone(&waiting) as Arc<dyn Patience>);
         let fresh = || (member_id, incarnation);
         let directory = DataDirectory::open(disk.clone(), &config.data_dir, &config.name, fresh)?;
-        let listen = config.listen;
-        let bind_error = |error| StartError::of_bind(listen, error);
-        let listener = TcpListener::bind(listen).await.map_err(bind_error)?;
-        let bound = listener.local_addr().map_err(bind_error)?;
-        let config = config.bound_to(bound);
-        Ok(Server { config, listener, directory, disk, waiting, for_clients })
+        let (sockets, config) = Sockets::bind(config).await?;
+        let for_clients = sockets.affordable(for_clients);
+        Ok(Server { config, sockets, directory, disk, waiting, for_clients })
     }
 
     /// Where it listens: the port is the one the system chose, if it was to choose.
@@ -101,10 +101,10 @@ impl Server {
     /// Runs until `shutdown` is done or the member can not go on.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         let mut shutdown = pin!(shutdown);
-        let Server { config, listener, directory, disk, waiting, for_clients } = self;
+        let Server { config, sockets, directory, disk, waiting, for_clients } = self;
         let mut member = Member::new(config, directory, disk);
         member.announce();
-        let doors = member.open_doors(listener, Limits::affording(for_clients));
+        let doors = member.open_doors(sockets, Limits::affording(for_clients));
         let joined = tokio::select! {
             joined = member.join() => joined?,
             () = &mut shutdown => {
@@ -116,10 +116,14 @@ impl Server {
         let seeds = joined.seeds;
         let mut running = member.start(joined)?;
         let settings = settings::settle(member.node.clone(), member.config.seed, seeds);
+        let ready = ready::tell(member.node.clone());
+        let revisions = revisions::keep(member.node.clone(), member.config.etcd.revisions_kept);
         let outcome: Result<(), StartError> = tokio::select! {
             failed = running.threads.failed() => Err(failed.into()),
             settled = member.settle_in() => settled,
             never = settings => match never {},
+            never = ready => match never {},
+            never = revisions => match never {},
             () = &mut shutdown => Ok(()),
         };
         let inbound = Arc::clone(&member.door.inbound);
@@ -144,21 +148,6 @@ impl Server {
         running.stop(&inbound).await?;
         info!("stopped");
         Ok(())
-    }
-}
-
-/// The HTTP server, running.
-struct Doors {
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
-}
-
-impl Doors {
-    /// Takes no more connections and lets requests that are under way end, for a bounded time.
-    async fn close(self) {
-        // Both fail only if serving has ended already.
-        let _ = self.stop.send(());
-        let _ = self.serving.await;
     }
 }
 
@@ -212,17 +201,11 @@ impl Member {
         }
     }
 
-    fn open_doors(&self, listener: TcpListener, limits: Limits) -> Doors {
+    fn open_doors(&self, sockets: Sockets, limits: Limits) -> Doors {
         let peers = self.door.clone().routes();
         let others = OtherDoors { peers, grpc: grpc::routes(self.node.clone()) };
         let router = http::router(self.node.clone(), &self.config, limits, others);
-        let (stop, stopped) = oneshot::channel();
-        let shutdown = async {
-            // A dropped sender says the same as a sent word.
-            let _ = stopped.await;
-        };
-        let serving = tokio::spawn(http::serve(listener, router, limits, shutdown));
-        Doors { stop, serving }
+        Doors::open(sockets, router, limits)
     }
 
     /// What this member says of itself to peers that look for a cluster.
@@ -234,6 +217,8 @@ impl Member {
             incarnation: identity.incarnation,
             address: self.config.advertise.clone(),
             peers: self.config.peers.iter().cloned().collect(),
+            client_urls: self.config.etcd.client_urls.clone(),
+            founding_id: self.config.etcd.founding.map(|ids| ids.cluster_id),
             cluster: None,
             changed: false,
         }
@@ -284,10 +269,13 @@ impl Member {
         Ok(Running { threads })
     }
 
-    /// As it was set, or a part of what there is; 0 where the system does not say how much that is.
+    /// As it was set, or a part of what there is, and no more than the quota; 0 where the system
+    /// does not say how much there is.
     fn memory_limit_bytes(&self) -> u64 {
         let part = |bytes: u64| bytes / 100 * MEMORY_LIMIT_PERCENT_DEFAULT;
         let limit_bytes = self.config.memory_limit_bytes.or_else(|| available_bytes().map(part));
+        let quota_bytes = self.config.etcd.quota_bytes;
+        let limit_bytes = limit_bytes.into_iter().chain(quota_bytes).min();
         match limit_bytes {
             Some(limit_bytes) => info!(limit_bytes, "the state may take so much memory"),
             None => warn!("how much memory there is can not be told: set --memory-limit"),

@@ -96,6 +96,20 @@ async fn a_place_is_reserved_with_an_address_alone() {
 }
 
 #[tokio::test]
+async fn clients_are_told_of_other_urls_until_they_are_told_of_none() {
+    let world = World::new().await;
+    for (written, shown) in
+        [("http://a:1, http://b:2", json!(["http://a:1", "http://b:2"])), ("", json!([]))]
+    {
+        let body = json!({ "client_urls": written }).to_string();
+        let answer = send(&world, "PATCH", "/cluster/members/node-1", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let members = world.get("/cluster/members").await;
+        assert_eq!(members["members"][0]["client_urls"], shown);
+    }
+}
+
+#[tokio::test]
 async fn what_can_not_be_done_is_refused_by_name_and_changes_nothing() {
     let world = World::new().await;
     let before = world.get("/cluster/members").await;
@@ -120,6 +134,9 @@ async fn what_can_not_be_done_is_refused_by_name_and_changes_nothing() {
         ("POST", "/node-1/replace", "{}", 400, "missing_field"),
         ("PATCH", "/node-1", r#"{"name":"x"}"#, 400, "unknown_field"),
         ("PATCH", "/node-1", "{}", 400, "missing_field"),
+        ("PATCH", "/node-1", r#"{"address":"a:1","client_urls":"http://a:1"}"#, 400, "bad_member"),
+        ("PATCH", "/node-9", r#"{"client_urls":"http://a:1"}"#, 404, "unknown_member"),
+        ("PATCH", "/node-1", r#"{"client_urls":"http://a:1,b:2"}"#, 400, "bad_address"),
         ("PUT", "/node-1", "{}", 405, "method_not_allowed"),
     ] {
         let answer = send(&world, method, &format!("/cluster/members{target}"), body).await;

@@ -1,0 +1,32 @@
+//! The doors for those who only look after a member: probes and metrics, and nothing of what is
+//! stored.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+
+use super::error::{Code, Refusal};
+
+const PATHS: [&str; 5] = ["/health", "/livez", "/readyz", "/version", "/metrics"];
+
+/// The same doors, of which these alone are open.
+pub fn probes_only(router: Router) -> Router {
+    router.layer(from_fn(admit))
+}
+
+async fn admit(request: Request<Body>, next: Next) -> Response {
+    let path = request.uri().path();
+    // Single checks stand under their probe.
+    let is_open = |known: &str| path.strip_prefix(known).is_some_and(is_end_of_a_path);
+    if PATHS.iter().any(|known| is_open(known)) {
+        return next.run(request).await;
+    }
+    let message = "this address is for probes and metrics alone";
+    Refusal::new(Code::UnknownPath, message).with("path", path).into_response()
+}
+
+fn is_end_of_a_path(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
+}

@@ -1,0 +1,106 @@
+//! The sockets of a member, and what answers at them.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::StartError;
+use crate::config::Config;
+use crate::http::{self, Limits, Listeners};
+
+/// Connections that those may have who only look after the member, where they have addresses of
+/// their own.
+const PROBES_MAX: usize = 64;
+
+/// What a member is bound to.
+pub(super) struct Sockets {
+    all: Listeners,
+    probes: Option<Listeners>,
+}
+
+impl Sockets {
+    /// Binds every address; answers the configuration with the port that the system chose, if it
+    /// was to choose.
+    pub(super) async fn bind(config: Config) -> Result<(Sockets, Config), StartError> {
+        let first = bind(config.listen).await?;
+        let bound = first.local_addr();
+        let bound = bound.map_err(|error| StartError::of_bind(config.listen, error))?;
+        let mut all = vec![first];
+        all.extend(bind_each(&config.etcd.listen_also).await?);
+        let probes = bind_each(&config.etcd.listen_metrics).await?;
+        let probes = (!probes.is_empty()).then(|| Listeners::new(probes));
+        Ok((Sockets { all: Listeners::new(all), probes }, config.bound_to(bound)))
+    }
+
+    /// Of so many connections that clients may have, those that are left for the doors where
+    /// everything is served.
+    pub(super) fn affordable(&self, connections: usize) -> usize {
+        match self.probes {
+            Some(_) => connections - PROBES_MAX.min(connections / 2),
+            None => connections,
+        }
+    }
+}
+
+async fn bind_each(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
+    let mut bound = Vec::with_capacity(addresses.len());
+    for &address in addresses {
+        bound.push(bind(address).await?);
+    }
+    Ok(bound)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::of_bind(address, error))
+}
+
+/// The HTTP server, running.
+pub(super) struct Doors {
+    open: Vec<Door>,
+}
+
+struct Door {
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Doors {
+    /// Serves `router` at the sockets.
+    pub(super) fn open(sockets: Sockets, router: axum::Router, limits: Limits) -> Doors {
+        let Sockets { all, probes } = sockets;
+        let probes = probes.map(|probes| {
+            let limits = Limits::affording(PROBES_MAX);
+            Door::open(probes, http::probes_only(router.clone()), limits)
+        });
+        Doors { open: probes.into_iter().chain([Door::open(all, router, limits)]).collect() }
+    }
+
+    /// Takes no more connections and lets requests that are under way end, for a bounded time.
+    pub(super) async fn close(self) {
+        let closing: Vec<JoinHandle<()>> = self.open.into_iter().map(Door::stop).collect();
+        for serving in closing {
+            // It fails only if serving has ended already.
+            let _ = serving.await;
+        }
+    }
+}
+
+impl Door {
+    fn open(listeners: Listeners, router: axum::Router, limits: Limits) -> Door {
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            // A dropped sender says the same as a sent word.
+            let _ = stopped.await;
+        };
+        let serving = tokio::spawn(http::serve(listeners, router, limits, shutdown));
+        Door { stop, serving }
+    }
+
+    fn stop(self) -> JoinHandle<()> {
+        // It fails only if serving has ended already.
+        let _ = self.stop.send(());
+        self.serving
+    }
+}
