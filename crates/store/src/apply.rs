@@ -165,7 +165,7 @@ impl Store {
             command => (None, command),
         };
         Ok(match self.may(who.as_ref(), &command) {
-            Ok(()) => self.perform(command, entry, budget),
+            Ok(()) => self.perform(who.map(|who| who.user), command, entry, budget),
             Err(refused) => Some(self.refused(Refused::Auth(refused))),
         })
     }
@@ -177,6 +177,7 @@ impl Store {
 
     fn perform(
         &mut self,
+        owner: Option<Arc<str>>,
         command: Command,
         entry: &LogEntry,
         budget: &mut Budget,
@@ -197,7 +198,7 @@ impl Store {
             }
             Command::Once { origin, command } => {
                 let fingerprint = hash::bytes(&command.encode());
-                let change = Change { origin, fingerprint, age_ms };
+                let change = Change { origin, owner, fingerprint, age_ms };
                 match self.state.once.admit(&change, &self.limits) {
                     Ok(()) => self.change(*command, Some(change), entry, budget),
                     Err(answer) => {
@@ -211,9 +212,11 @@ impl Store {
                 self.state.settings.change(&change, entry.index);
                 Some(Outcome::SettingsChanged { settings: self.state.settings })
             }
-            Command::OpenSession => Some(self.state.once.open(session, age_ms, &self.limits)),
+            Command::OpenSession => {
+                Some(self.state.once.open(session, owner, age_ms, &self.limits))
+            }
             Command::CloseSession { session } => {
-                Some(self.state.once.close(session, age_ms, &self.limits))
+                Some(self.state.once.close(session, owner.as_deref(), age_ms, &self.limits))
             }
             // The hash is told when the entry is over.
             Command::Check => Some(Outcome::Checked { state_hash: 0 }),
@@ -282,7 +285,7 @@ impl Store {
 
     fn grant(&mut self, wanted: LeaseId, ttl_s: u64, entry: &LogEntry) -> Outcome {
         let leases = &mut self.state.ledger.leases;
-        match leases.grant(wanted, ttl_s, entry.index, entry.age_ms) {
+        match leases.grant(wanted, ttl_s, (entry.index, entry.age_ms), self.limits.leases_max) {
             Ok(lease) => Outcome::LeaseGranted {
                 revision: self.state.revision,
                 lease: lease.id(),
@@ -378,7 +381,9 @@ impl Store {
         let Some(change) = change else { return };
         let LogEntry { index, term, stamp_ms, .. } = *entry;
         let place = Place { index, term, stamp_ms };
-        self.state.once.settle(change, Some((place, outcome)), &self.limits);
+        // What found no room was not done, and may be once there is some.
+        let done = (*outcome != Outcome::TableFull).then_some((place, outcome));
+        self.state.once.settle(change, done, &self.limits);
     }
 
     /// Makes everything applied so far visible, in one step: index, revision, hash and counts.

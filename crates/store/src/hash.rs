@@ -27,6 +27,7 @@ const KIND_AUTH: u64 = 7;
 const KIND_USER: u64 = 8;
 const KIND_ROLE: u64 = 9;
 const KIND_LOGIN: u64 = 10;
+const KIND_OWNER: u64 = 11;
 
 const LIFETIME_UNBOUNDED: u64 = 0;
 const LIFETIME_LEASE: u64 = 1;
@@ -114,6 +115,11 @@ pub(crate) fn login_item(
     age_ms: u64,
 ) -> u64 {
     item([KIND_LOGIN, index, bytes(user), credentials, bytes(token_hash), age_ms])
+}
+
+/// The item of a session's owner; none if it has none.
+pub(crate) fn owner_item(id: SessionId, user: &[u8]) -> u64 {
+    item([KIND_OWNER, id.0, bytes(user)])
 }
 
 /// The hash of a list of byte strings, in its order: each one's length and hash, one after the

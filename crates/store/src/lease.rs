@@ -30,9 +30,6 @@ pub const LEASE_TTL_S_MIN: u64 = 2;
 /// The longest time to live of a lease or of a key, in seconds (as in etcd).
 pub const TTL_S_MAX: u64 = 9_000_000_000;
 
-/// So many leases; another one is refused.
-pub(crate) const LEASES_MAX: usize = 1_000_000;
-
 /// What one lease counts for beside its keys: what its nodes in the table take, give or take.
 const LEASE_BYTES: u64 = 192;
 
@@ -149,19 +146,19 @@ impl Leases {
         if self.all.contains_key(&id) { Ok(()) } else { Err(Refused::LeaseNotFound) }
     }
 
-    /// Grants a lease of this id, or of one that is free if it is [`LeaseId::NONE`]; `index` and
-    /// `age_ms` are the entry's. Gives back the lease.
+    /// Grants a lease of this id, or of one that is free if it is [`LeaseId::NONE`], by the entry
+    /// of this index and age, unless there are `leases_max`. Gives back the lease.
     pub(crate) fn grant(
         &mut self,
         wanted: LeaseId,
         ttl_s: u64,
-        index: u64,
-        age_ms: u64,
+        (index, age_ms): (u64, u64),
+        leases_max: usize,
     ) -> Result<Arc<Lease>, GrantError> {
         if self.all.contains_key(&wanted) {
             return Err(GrantError::Exists);
         }
-        if self.all.len() >= LEASES_MAX {
+        if self.all.len() >= leases_max {
             return Err(GrantError::Full);
         }
         let lease = if wanted == LeaseId::NONE { self.free_id(index) } else { wanted };

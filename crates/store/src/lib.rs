@@ -128,8 +128,8 @@ mod watchers;
 
 pub use apply::{Apply, ApplyError, LogEntry, PIN_PERIOD_MS, Retired, Store};
 pub use auth::{
-    AUTH_BYTES_MAX, Access, Auth, AuthChange, AuthRefused, LOGINS_MAX, Login, NAME_BYTES_MAX, Need,
-    PASSWORD_HASH_BYTES_MAX, Permission, Principal, ROOT, Role, User,
+    AUTH_BYTES_MAX, Access, Auth, AuthChange, AuthRefused, LOGINS_MAX, LOGINS_OF_USER_MAX, Login,
+    NAME_BYTES_MAX, Need, PASSWORD_HASH_BYTES_MAX, Permission, Principal, ROOT, Role, User,
 };
 pub use budget::{Budget, VERSION_COST_UNITS};
 pub use command::{

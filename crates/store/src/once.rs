@@ -85,6 +85,8 @@ pub(crate) struct OnceTally {
 /// One session.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Session {
+    /// Whose it is; nobody's if it was opened while authentication was off.
+    pub(crate) owner: Option<Arc<str>>,
     /// The age of its last use, rounded up to [`USE_STEP_MS`].
     pub(crate) last_used_ms: u64,
     /// All answers below this number have arrived.
@@ -107,6 +109,8 @@ pub(crate) struct KeyedReply {
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     pub(crate) origin: Origin,
+    /// Who asks for it.
+    pub(crate) owner: Option<Arc<str>>,
     pub(crate) fingerprint: u64,
     pub(crate) age_ms: u64,
 }
@@ -145,12 +149,18 @@ impl Once {
 
     // Sessions.
 
-    pub(crate) fn open(&mut self, id: SessionId, age_ms: u64, limits: &OnceLimits) -> Outcome {
+    pub(crate) fn open(
+        &mut self,
+        id: SessionId,
+        owner: Option<Arc<str>>,
+        age_ms: u64,
+        limits: &OnceLimits,
+    ) -> Outcome {
         if self.sessions_full(age_ms, limits) {
             return Outcome::TableFull;
         }
         let last_used_ms = step(age_ms);
-        self.load_session(id, Session { last_used_ms, ..Session::default() });
+        self.load_session(id, Session { owner, last_used_ms, ..Session::default() });
         Outcome::SessionOpened { session: id }
     }
 
@@ -161,16 +171,32 @@ impl Once {
         self.sessions.len() >= limits.sessions_max && !due
     }
 
-    pub(crate) fn close(&mut self, id: SessionId, age_ms: u64, limits: &OnceLimits) -> Outcome {
-        let existed = self.session(id, age_ms, limits).is_some();
-        self.remove_session(id);
+    pub(crate) fn close(
+        &mut self,
+        id: SessionId,
+        owner: Option<&str>,
+        age_ms: u64,
+        limits: &OnceLimits,
+    ) -> Outcome {
+        let existed = self.session(id, owner, age_ms, limits).is_some();
+        if existed {
+            self.remove_session(id);
+        }
         Outcome::SessionClosed { existed }
     }
 
-    /// The session, unless its time is over.
-    fn session(&self, id: SessionId, age_ms: u64, limits: &OnceLimits) -> Option<&Session> {
+    /// The session, unless its time is over. To others than its owner it is not there: what was
+    /// answered in it is not theirs to see, nor are its numbers theirs to use up.
+    fn session(
+        &self,
+        id: SessionId,
+        owner: Option<&str>,
+        age_ms: u64,
+        limits: &OnceLimits,
+    ) -> Option<&Session> {
         let session = self.sessions.get(&id)?;
-        (!limits.session_is_over(session.last_used_ms, age_ms)).then_some(session)
+        let is_over = limits.session_is_over(session.last_used_ms, age_ms);
+        (!is_over && session.owner.as_deref() == owner).then_some(session)
     }
 
     /// Takes in a session as a snapshot has it, or a new one.
@@ -217,7 +243,8 @@ impl Once {
     pub(crate) fn admit(&self, change: &Change, limits: &OnceLimits) -> Result<(), Outcome> {
         match &change.origin {
             Origin::Session { session, seq, acked_below } => {
-                let found = self.session(*session, change.age_ms, limits);
+                let owner = change.owner.as_deref();
+                let found = self.session(*session, owner, change.age_ms, limits);
                 let session = found.ok_or(Outcome::SessionExpired)?;
                 self.admit_in_session(session, *seq, *acked_below, limits)
             }
@@ -284,7 +311,8 @@ impl Once {
         let reply = done.map(|(place, outcome)| Reply::keep(place, outcome, told_bytes_max));
         match (&change.origin, reply) {
             (Origin::Session { session, seq, acked_below }, reply) => {
-                if self.session(*session, change.age_ms, limits).is_some() {
+                let owner = change.owner.as_deref();
+                if self.session(*session, owner, change.age_ms, limits).is_some() {
                     self.use_session(*session, change.age_ms, *acked_below);
                     if let Some(reply) = reply {
                         self.keep_reply(*session, *seq, reply);
@@ -368,7 +396,11 @@ impl OnceTally {
 
 impl Session {
     fn item(&self, id: SessionId) -> u64 {
-        hash::session_item(id, self.last_used_ms, self.acked_below)
+        let item = hash::session_item(id, self.last_used_ms, self.acked_below);
+        match &self.owner {
+            Some(owner) => item.wrapping_add(hash::owner_item(id, owner.as_bytes())),
+            None => item,
+        }
     }
 }
 

@@ -258,6 +258,8 @@ enum Verb {
     /// Begins anew, with an empty store of such bounds.
     Limits {
         #[arg(key)]
+        leases: Option<usize>,
+        #[arg(key)]
         sessions: Option<usize>,
         #[arg(key)]
         keys: Option<usize>,
@@ -706,9 +708,18 @@ impl goldenscript::Runner for World {
                 self.next.stamp_ms += ms;
                 Ok(String::new())
             }
-            Verb::Limits { sessions, keys, unacknowledged, replies, told_bytes, reply_bytes } => {
+            Verb::Limits {
+                leases,
+                sessions,
+                keys,
+                unacknowledged,
+                replies,
+                told_bytes,
+                reply_bytes,
+            } => {
                 let default = OnceLimits::default();
                 *self = World::with_limits(OnceLimits {
+                    leases_max: leases.unwrap_or(default.leases_max),
                     sessions_max: sessions.unwrap_or(default.sessions_max),
                     keys_max: keys.unwrap_or(default.keys_max),
                     unacknowledged_max: unacknowledged.unwrap_or(default.unacknowledged_max),

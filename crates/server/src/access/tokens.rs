@@ -127,7 +127,7 @@ mod tests {
     fn auth(secret: &str) -> std::sync::Arc<Auth> {
         let principal = Principal { user: "root".into(), credentials: 2 };
         let changes = [
-            AuthChange::AddUser { name: "root".into(), password_hash: None },
+            AuthChange::AddUser { name: "root".into(), password_hash: Some("hash".into()) },
             AuthChange::AddRole { name: "root".into() },
             AuthChange::GrantRole { user: "root".into(), role: "root".into() },
             AuthChange::Enable,

@@ -102,7 +102,7 @@ pub enum AuthRefused {
     StaleCredentials,
     /// This user may not do that.
     Denied,
-    /// There is no user `root`, so nobody could turn authentication off again.
+    /// There is no user `root` who could log in, so nobody could turn authentication off again.
     NoRootUser,
     /// The user `root` does not have the role `root`.
     NoRootRole,
@@ -132,7 +132,7 @@ impl fmt::Display for AuthRefused {
             AuthRefused::NoUser => "authentication is on: say who you are",
             AuthRefused::StaleCredentials => "the user is gone, or has another password now",
             AuthRefused::Denied => "this user may not do that",
-            AuthRefused::NoRootUser => "there is no user root",
+            AuthRefused::NoRootUser => "there is no user root with a password",
             AuthRefused::NoRootRole => "the user root does not have the role root",
             AuthRefused::UserExists => "there is such a user already",
             AuthRefused::UserNotFound => "there is no such user",
@@ -207,6 +207,7 @@ impl Auth {
 
     fn enable(&mut self) -> Result<(), AuthRefused> {
         let root = self.users.get(ROOT).ok_or(AuthRefused::NoRootUser)?;
+        holds(root.password_hash.is_some(), AuthRefused::NoRootUser)?;
         holds(root.roles.contains(ROOT), AuthRefused::NoRootRole)?;
         self.enabled = true;
         Ok(())
@@ -241,6 +242,8 @@ impl Auth {
         name: &Arc<str>,
         password_hash: Option<Arc<str>>,
     ) -> Result<(), AuthRefused> {
+        let locks_out = self.enabled && **name == *ROOT && password_hash.is_none();
+        holds(!locks_out, AuthRefused::RootStays)?;
         let credentials = self.revision;
         self.edit_user(name, |user| {
             user.password_hash = password_hash;
@@ -289,7 +292,10 @@ impl Auth {
     fn log_in(&mut self, login: Login, index: u64) -> Result<(), AuthRefused> {
         holds(self.enabled, AuthRefused::NotEnabled)?;
         holds(self.holds(&login.principal), AuthRefused::StaleCredentials)?;
-        let age_ms = login.age_ms;
+        let (age_ms, user) = (login.age_ms, Arc::clone(&login.principal.user));
+        if let Some(own) = self.surplus_login_of(&user) {
+            self.take_login(own);
+        }
         while let Some(oldest) = self.oldest_login() {
             let made_ms = self.logins[&oldest].age_ms;
             let is_over = made_ms.saturating_add(LOGIN_AGE_MS_MAX) < age_ms;

@@ -169,8 +169,9 @@ impl Rights<'_> {
     /// Whether the user's roles, together, hold every key of the range.
     fn covers(&self, range: &KeyRange, reach: ReachOf) -> bool {
         let span = range.span();
-        // What holds no key opens none, and still is asked of somewhere.
-        let mut key = span.start.clone();
+        // No key is empty: the first there could be is this one, and "all keys" are from either on.
+        let first = Bytes::from_static(&[0]);
+        let mut key = if span.start.is_empty() { first } else { span.start.clone() };
         loop {
             match (self.reach(&key, reach), span.end()) {
                 (None, _) => return false,

@@ -19,7 +19,7 @@ mod user;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
 use crate::hash;
 
@@ -37,6 +37,9 @@ pub const AUTH_BYTES_MAX: u64 = 8 << 20;
 
 /// So many logins; one more takes the place of the oldest.
 pub const LOGINS_MAX: usize = 50_000;
+
+/// So many logins of one user; one more takes the place of their oldest, and of nobody else's.
+pub const LOGINS_OF_USER_MAX: usize = 1_000;
 
 /// What one login counts for: its nodes in the table and its names, give or take.
 const LOGIN_BYTES: u64 = 256;
@@ -62,6 +65,8 @@ pub struct Auth {
     users: OrdMap<Arc<str>, Arc<User>>,
     roles: OrdMap<Arc<str>, Arc<Role>>,
     logins: OrdMap<u64, Login>,
+    /// Whose they are.
+    logins_of_users: OrdSet<(Arc<str>, u64)>,
     /// What the users and roles take in memory, about.
     bytes: u64,
     /// The wrapping sum of the items of the state hash, this table's own not counted.
@@ -76,6 +81,7 @@ impl Default for Auth {
             users: OrdMap::new(),
             roles: OrdMap::new(),
             logins: OrdMap::new(),
+            logins_of_users: OrdSet::new(),
             bytes: 0,
             items: 0,
         }
@@ -203,13 +209,23 @@ impl Auth {
 
     fn put_login(&mut self, index: u64, login: Login) {
         self.items = self.items.wrapping_add(login.item(index));
+        self.logins_of_users.insert((Arc::clone(&login.principal.user), index));
         self.logins.insert(index, login);
     }
 
     fn take_login(&mut self, index: u64) {
         if let Some(login) = self.logins.remove(&index) {
             self.items = self.items.wrapping_sub(login.item(index));
+            self.logins_of_users.remove(&(login.principal.user, index));
         }
+    }
+
+    /// The user's oldest login, if they have as many as they may.
+    fn surplus_login_of(&self, user: &Arc<str>) -> Option<u64> {
+        let of_user = (Arc::clone(user), 0)..=(Arc::clone(user), u64::MAX);
+        let mut own = self.logins_of_users.range(of_user);
+        let (_, oldest) = own.next()?;
+        (1 + own.count() >= LOGINS_OF_USER_MAX).then_some(*oldest)
     }
 }
 

@@ -4,6 +4,8 @@
 /// is part of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnceLimits {
+    /// So many leases; another one is refused.
+    pub leases_max: usize,
     /// So many sessions; another one is refused.
     pub sessions_max: usize,
     /// A session goes after so long without use, ms of age.
@@ -27,6 +29,7 @@ pub struct OnceLimits {
 impl Default for OnceLimits {
     fn default() -> OnceLimits {
         OnceLimits {
+            leases_max: 1_000_000,
             sessions_max: 100_000,
             session_life_ms: 10 * 60 * 1_000,
             keys_max: 1_000_000,

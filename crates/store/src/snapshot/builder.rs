@@ -217,12 +217,13 @@ impl Builder {
 
     pub(super) fn read_session(&mut self, record: wire::Session) -> Result<(), SnapshotError> {
         self.end_keys()?;
-        let wire::Session { id, last_used_ms, acked_below, replies } = record;
+        let wire::Session { id, last_used_ms, acked_below, replies, owner } = record;
         let id = SessionId(id);
         in_order(self.last_once_key.is_none(), "sessions come before the keys of changes")?;
         in_order(self.last_session.is_none_or(|last| last < id), "sessions ascend")?;
         self.last_session = Some(id);
-        let mut session = Session { last_used_ms, acked_below, replies: BTreeMap::new() };
+        let (owner, kept) = (owner.map(Into::into), BTreeMap::new());
+        let mut session = Session { owner, last_used_ms, acked_below, replies: kept };
         for wire::SessionReply { seq, reply } in replies {
             let last = session.replies.last_key_value();
             in_order(last.is_none_or(|(last, _)| *last < seq), "a session's answers ascend")?;

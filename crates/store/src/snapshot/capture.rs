@@ -251,6 +251,7 @@ impl Capture {
             last_used_ms: session.last_used_ms,
             acked_below: session.acked_below,
             replies: session.replies.iter().map(reply).collect(),
+            owner: session.owner.as_deref().map(str::to_owned),
         };
         self.write(Kind::Session(session));
         Some(next)

@@ -215,6 +215,8 @@ pub(super) struct Session {
     pub(super) acked_below: u64,
     #[prost(message, repeated, tag = "4")]
     pub(super) replies: Vec<SessionReply>,
+    #[prost(string, optional, tag = "5")]
+    pub(super) owner: Option<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -20,6 +20,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Bounds that short random logs reach; all but the bytes of all answers.
 pub(crate) const LIMITS: OnceLimits = OnceLimits {
+    leases_max: 1_000_000,
     sessions_max: 3,
     session_life_ms: 4_000,
     keys_max: 4,

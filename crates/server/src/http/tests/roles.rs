@@ -336,8 +336,8 @@ pub(crate) async fn populated(node: &Node) -> Vec<(char, Option<String>)> {
         done(node, Put::new(key, "v").into()).await;
     }
     for name in ["root", "nobody", "reader", "writer", "both"] {
-        done(node, Command::Auth(AuthChange::AddUser { name: name.into(), password_hash: None }))
-            .await;
+        let (name, password_hash) = (name.into(), Some("hash".into()));
+        done(node, Command::Auth(AuthChange::AddUser { name, password_hash })).await;
     }
     let roles = [
         ("root", None),
