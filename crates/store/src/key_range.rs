@@ -31,12 +31,19 @@ impl KeyRange {
         matches!(self, KeyRange::Between { start, end } if end <= start)
     }
 
-    /// The part of this range from `start` on, which is a key in it or the beginning of one.
+    /// The part of this range from `start` on; all of it if that comes before it.
     pub fn rest_from(&self, start: Bytes) -> KeyRange {
-        match self.span().end {
+        let Span { start: first, end } = self.span();
+        let start = start.max(first);
+        match end {
             None => KeyRange::From(start),
             Some(end) => KeyRange::Between { start, end },
         }
+    }
+
+    /// The part of this range from `start` on, or from its beginning, that is before `end`.
+    pub fn up_to(&self, start: Bytes, end: Bytes) -> KeyRange {
+        KeyRange::Between { start: start.max(self.span().start), end }
     }
 
     pub(crate) fn span(&self) -> Span {

@@ -218,7 +218,7 @@ fn one_user_logs_nobody_else_out() {
 fn hash_after_restart(store: &Store) -> u64 {
     let (mut capture, mut restore) = (store.capture(), Restore::new());
     while let Some(chunk) = capture.next_chunk(1 << 16) {
-        restore.chunk(&chunk).unwrap();
+        restore.chunk(&chunk).expect("it was captured");
     }
-    restore.finish().unwrap().state_hash()
+    restore.finish().expect("all of it").state_hash()
 }

@@ -17,17 +17,21 @@
 //! up with all that was acknowledged before.
 
 mod basics;
+mod identify;
 mod login;
 mod passwords;
+mod seen;
 mod shown;
 mod tokens;
 mod visit;
 
+pub(crate) use identify::Unknown;
 pub(crate) use login::{NotLoggedIn, log_in};
 pub(crate) use passwords::can_be_set;
+pub(crate) use seen::Seen;
 pub(crate) use shown::Shown;
 pub(crate) use tokens::Token;
-pub(crate) use visit::{NotDone, Unknown, Visit};
+pub(crate) use visit::{NotDone, Visit};
 
 /// What a member needs to know its visitors.
 #[derive(Default)]

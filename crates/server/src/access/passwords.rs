@@ -27,7 +27,7 @@ const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9i$\
 
 /// The turns of one member.
 pub(crate) struct Passwords {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Busy;
 impl Default for Passwords {
     fn default() -> Passwords {
         Passwords {
-            turns: Semaphore::new(AT_ONCE_MAX),
+            turns: Arc::new(Semaphore::new(AT_ONCE_MAX)),
             places: Arc::new(Semaphore::new(WAITING_MAX + AT_ONCE_MAX)),
         }
     }
@@ -78,8 +78,14 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let _place = self.places.try_acquire().map_err(|_| Busy)?;
-        let _turn = self.turns.acquire().await.map_err(|_| Busy)?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Busy)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Busy)?;
+        // A client that goes away does not end the work: its place and turn go with the work.
+        let work = move || {
+            let done = work();
+            drop((place, turn));
+            done
+        };
         tokio::task::spawn_blocking(work).await.map_err(|_| Busy)
     }
 }
@@ -118,6 +124,27 @@ mod tests {
         let costs = |params: &argon2::Params| (params.m_cost(), params.t_cost(), params.p_cost());
         assert_eq!(costs(&params), costs(&known));
         assert_eq!(params.output_len(), Some(argon2::Params::DEFAULT_OUTPUT_LEN));
+    }
+
+    #[tokio::test]
+    async fn whoever_goes_away_leaves_no_room_for_another_before_the_work_is_done() {
+        let passwords = Passwords::default();
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let mut work = Box::pin(passwords.in_turn(move || wait.recv().is_ok()));
+        // Begun, and then given up.
+        assert!(
+            std::future::poll_fn(|context| {
+                std::task::Poll::Ready(work.as_mut().poll(context).is_pending())
+            })
+            .await
+        );
+        drop(work);
+        assert_eq!(passwords.turns.available_permits(), AT_ONCE_MAX - 1);
+        assert_eq!(passwords.places.available_permits(), WAITING_MAX + AT_ONCE_MAX - 1);
+        go_on.send(()).unwrap();
+        // All turns are there only once it is done.
+        drop(passwords.turns.acquire_many(AT_ONCE_MAX as u32).await.unwrap());
+        assert_eq!(passwords.places.available_permits(), WAITING_MAX + AT_ONCE_MAX);
     }
 
     #[tokio::test]

@@ -105,7 +105,8 @@ impl Tokens {
             used.remove(&index);
             return None;
         }
-        if used.len() >= LOGINS_MAX {
+        // Twice as many as there are logins: so it is rare that anything can be forgotten.
+        if used.len() >= 2 * LOGINS_MAX {
             used.retain(|index, last| {
                 auth.login(*index).is_some() && now.saturating_duration_since(*last) < TOKEN_TTL
             });

@@ -1,29 +1,17 @@
 //! One request's way to the member: whose it is, and what they may have of it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use parking_lot::RwLock;
 use replica::{Failure, LeaseAsk, LeaseStanding};
-use store::{AuthRefused, Command, LeaseId, Need, Principal, Reader};
+use store::{AuthChange, AuthRefused, Command, LeaseId, Need, Outcome, Principal, Reader};
 
-use super::passwords::Busy;
-use super::{Access, Shown};
+use super::{Shown, Token, Unknown};
 use crate::node::{Node, WriteOptions, Written};
 
 /// For how long a member that knows of no such user or permission tries to catch up.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why nobody is let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unknown {
-    /// There is no such token, or it is over.
-    WrongToken,
-    /// The user is not there, has no password, or has another one.
-    WrongPassword,
-    /// Too many passwords are being looked at.
-    Busy,
-}
 
 /// Why a write was not done, or may not have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +23,20 @@ pub(crate) enum NotDone {
 }
 
 /// A request by somebody, or by nobody while authentication is off or where it showed nothing.
-#[derive(Clone)]
 pub(crate) struct Visit {
     node: Node,
-    who: Option<Principal>,
+    /// As far as it is known here: a member that is behind may find out later.
+    who: RwLock<Option<Principal>>,
     shown: Shown,
 }
 
 impl Visit {
     /// Finds out who shows this.
     pub(crate) async fn of(node: &Node, shown: Shown) -> Result<Visit, Unknown> {
-        let visit = |who| Visit { node: node.clone(), who, shown: shown.clone() };
+        let visit = |who| {
+            let (node, who) = (node.clone(), RwLock::new(who));
+            Visit { node, who, shown: shown.clone() }
+        };
         if shown == Shown::Nothing {
             return Ok(visit(None));
         }
@@ -68,28 +59,68 @@ impl Visit {
         &self.node
     }
 
-    /// What it showed, for another member to see.
-    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
-        self.shown.header()
+    /// What another member is to be shown, of a request that is handed on. A token is another's own
+    /// knowledge as far as its use goes, so that one gets a new one.
+    pub(crate) async fn authorization(&self) -> Option<HeaderValue> {
+        match (&self.shown, self.who()) {
+            (Shown::Token(_), Some(principal)) => self.another_token(principal).await?.header(),
+            (shown, _) => shown.header(),
+        }
+    }
+
+    async fn another_token(&self, principal: Principal) -> Option<Shown> {
+        let secret = Token::secret()?;
+        let token_hash = Token::hash_of(&secret);
+        let command = Command::Auth(AuthChange::LogIn { principal, token_hash });
+        let options = WriteOptions { timeout: CATCH_UP_TIMEOUT, forward: true };
+        match self.node.write(command, options).await.ok()?.outcome {
+            Outcome::LoggedIn { index, .. } => {
+                Some(Shown::Token(Token::new(secret, index).to_string()))
+            }
+            _ => None,
+        }
+    }
+
+    fn who(&self) -> Option<Principal> {
+        self.who.read().clone()
     }
 
     /// Whose it is.
-    pub(crate) fn user(&self) -> Option<&str> {
-        self.who.as_ref().map(|who| &*who.user)
+    pub(crate) fn user(&self) -> Option<String> {
+        self.who().map(|who| who.user.to_string())
     }
 
     /// Whether they may have this, by what is known here now.
     pub(crate) fn may(&self, need: Need<'_>) -> Result<(), AuthRefused> {
-        self.node.store().check(self.who.as_ref(), need)
+        self.node.store().check(self.who.read().as_ref(), need)
     }
 
-    /// Whether they may have this, by all that was acknowledged before.
+    /// Whether they may have this, by all that was acknowledged before, if this member refuses it
+    /// by what it knows. What it grants may have been taken away since: a write is asked for again
+    /// where it stands in the log, a read comes after a barrier, and for the rest there is
+    /// [`Visit::permit_now`].
     pub(crate) async fn permit(&self, need: Need<'_>) -> Result<(), AuthRefused> {
         let Err(refused) = self.may(need) else { return Ok(()) };
-        match self.node.read_barrier(CATCH_UP_TIMEOUT).await {
-            Ok(_) => self.may(need),
-            Err(_) => Err(refused),
+        if self.node.read_barrier(CATCH_UP_TIMEOUT).await.is_err() {
+            return Err(refused);
         }
+        if matches!(refused, AuthRefused::NoUser | AuthRefused::StaleCredentials) {
+            // This member did not know yet that anybody would be asked who they are, or who.
+            let found = self.node.access().identify(&self.node, &self.shown).await;
+            *self.who.write() = found.map_err(|_| AuthRefused::StaleCredentials)?;
+        }
+        self.may(need)
+    }
+
+    /// Whether they may have this, by all that was acknowledged before: for what does not go by way
+    /// of the log, where it would be asked again.
+    pub(crate) async fn permit_now(&self, need: Need<'_>) -> Result<(), NotDone> {
+        let auth = self.node.store().auth();
+        // Where nobody has ever made a user nothing is asked, and nobody waits.
+        if auth.is_enabled() || auth.revision() > 1 {
+            self.node.read_barrier(CATCH_UP_TIMEOUT).await.map_err(NotDone::Failed)?;
+        }
+        self.permit(need).await.map_err(NotDone::Refused)
     }
 
     /// What the member has applied, for whoever may read this of it. Whether it is new enough is
@@ -107,7 +138,7 @@ impl Visit {
     ) -> Result<Written, NotDone> {
         // The log is asked to do nothing that is refused anyway; what it is asked it checks again.
         self.permit(Need::Change(&command)).await.map_err(NotDone::Refused)?;
-        let command = match self.who.clone() {
+        let command = match self.who() {
             Some(principal) => Command::As { principal, command: Box::new(command) },
             None => command,
         };
@@ -123,60 +154,5 @@ impl Visit {
     ) -> Result<Option<LeaseStanding>, NotDone> {
         self.permit(Need::Known).await.map_err(NotDone::Refused)?;
         self.node.lease(lease, ask, options).await.map_err(NotDone::Failed)
-    }
-}
-
-impl Access {
-    pub(crate) fn new() -> Access {
-        Access { basics: super::basics::Basics::new(), ..Access::default() }
-    }
-
-    /// What is made of a password, for the log to keep.
-    pub(crate) async fn hash(&self, password: &str) -> Result<Arc<str>, Unknown> {
-        self.passwords.hash(password).await.map_err(|Busy| Unknown::Busy)
-    }
-
-    /// Whose this is by what is known here; nobody's while authentication is off.
-    async fn identify(&self, node: &Node, shown: &Shown) -> Result<Option<Principal>, Unknown> {
-        let auth = node.store().auth();
-        if !auth.is_enabled() {
-            return Ok(None);
-        }
-        match shown {
-            Shown::Nothing => Ok(None),
-            Shown::Token(token) => {
-                let holder = self.tokens.holder(token, &auth, node.age_ms());
-                holder.map(Some).ok_or(Unknown::WrongToken)
-            }
-            Shown::Password { user, password } => {
-                self.verified(&auth, user, password).await.map(Some)
-            }
-        }
-    }
-
-    /// The user, if this is the password.
-    pub(crate) async fn verified(
-        &self,
-        auth: &store::Auth,
-        user: &str,
-        password: &str,
-    ) -> Result<Principal, Unknown> {
-        let found = auth.user(user);
-        let principal = Principal {
-            user: user.into(),
-            credentials: found.map_or(0, |found| found.credentials),
-        };
-        if found.is_some() && self.basics.knows(&principal, password) {
-            return Ok(principal);
-        }
-        let kept = found.and_then(|found| found.password_hash.clone());
-        match self.passwords.verify(password, kept).await {
-            Err(Busy) => Err(Unknown::Busy),
-            Ok(false) => Err(Unknown::WrongPassword),
-            Ok(true) => {
-                self.basics.remember(&principal, password);
-                Ok(principal)
-            }
-        }
     }
 }

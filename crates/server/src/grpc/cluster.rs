@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
 use proto::etcd::etcdserverpb::{
     Member, MemberAddRequest, MemberAddResponse, MemberListRequest, MemberListResponse,
@@ -64,7 +65,7 @@ impl Cluster {
         let status = self.gate.node().status();
         let leader = status.member(leader).ok_or(Refusal::NoLeader)?;
         let _turn = self.turns.take().ok_or(Refusal::TooManyRequests)?;
-        let asked = ask(&leader.address, question_of(change, guest));
+        let asked = ask(&leader.address, question_of(change, guest.visit().authorization().await));
         match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
             // It is made. Whoever it removes hears nothing more of the others.
             Ok(Ok((StatusCode::OK, _))) => match self.members_now().await {
@@ -105,7 +106,7 @@ impl cluster_server::Cluster for Cluster {
         request: Request<MemberAddRequest>,
     ) -> Result<Response<MemberAddResponse>, Status> {
         let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
-        guest.permit(Need::Root).await?;
+        guest.permit_now(Need::Root).await?;
         let address = address_of(&request.get_ref().peer_ur_ls)?;
         let id = MemberId(getrandom::u64().map_err(|_| Refusal::Unhealthy)?.max(1));
         let place = address.clone();
@@ -124,7 +125,7 @@ impl cluster_server::Cluster for Cluster {
         request: Request<MemberRemoveRequest>,
     ) -> Result<Response<MemberRemoveResponse>, Status> {
         let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
-        guest.permit(Need::Root).await?;
+        guest.permit_now(Need::Root).await?;
         let id = self.known(request.get_ref().id).await?;
         let members = self.change(&guest, Change::Remove { id }).await?;
         Ok(Response::new(MemberRemoveResponse { header: self.header(), members }))
@@ -135,7 +136,7 @@ impl cluster_server::Cluster for Cluster {
         request: Request<MemberUpdateRequest>,
     ) -> Result<Response<MemberUpdateResponse>, Status> {
         let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
-        guest.permit(Need::Root).await?;
+        guest.permit_now(Need::Root).await?;
         let id = self.known(request.get_ref().id).await?;
         let address = address_of(&request.get_ref().peer_ur_ls)?;
         let members = self.change(&guest, Change::Address { id, address }).await?;
@@ -160,7 +161,7 @@ impl cluster_server::Cluster for Cluster {
         request: Request<MemberPromoteRequest>,
     ) -> Result<Response<MemberPromoteResponse>, Status> {
         let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
-        guest.permit(Need::Root).await?;
+        guest.permit_now(Need::Root).await?;
         let id = self.known(request.get_ref().id).await?;
         let members = self.change(&guest, Change::Promote { id }).await?;
         Ok(Response::new(MemberPromoteResponse { header: self.header(), members }))
@@ -202,7 +203,7 @@ fn address_of(urls: &[String]) -> Result<String, Refusal> {
 }
 
 /// The change as the leader's HTTP door takes it.
-fn question_of(change: &Change, guest: &Guest) -> Question {
+fn question_of(change: &Change, authorization: Option<HeaderValue>) -> Question {
     let path = |id: &MemberId, rest: &str| format!("/cluster/members/{id}{rest}");
     let nothing = json!({});
     let (method, target, body) = match change {
@@ -223,7 +224,6 @@ fn question_of(change: &Change, guest: &Guest) -> Question {
             (Method::POST, path(old, "/replace"), json!({ "with": new.to_string() }))
         }
     };
-    let authorization = guest.visit().authorization();
     Question { method, hand_on: false, authorization, ..Question::post(target, &body) }
 }
 
@@ -239,6 +239,8 @@ fn refusal_of(body: &[u8]) -> Refusal {
         "learner_behind" | "not_joined" => Refusal::LearnerNotReady,
         "too_many_members" => Refusal::TooManyLearners,
         "quorum_would_be_lost" | "last_voter" => Refusal::NotEnoughStarted,
+        "unauthenticated" => Refusal::InvalidToken,
+        "permission_denied" => Refusal::PermissionDenied,
         "outcome_unknown" => Refusal::Timeout,
         "change_in_progress" | "not_ready" => Refusal::Unhealthy,
         "superseded" => Refusal::LeaderChanged,

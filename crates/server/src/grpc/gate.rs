@@ -130,6 +130,11 @@ impl Guest {
         Ok(self.visit.permit(need).await?)
     }
 
+    /// The same, for what does not go by way of the log.
+    pub(super) async fn permit_now(&self, need: Need<'_>) -> Result<(), Refusal> {
+        Ok(self.visit.permit_now(need).await?)
+    }
+
     /// The store as it is here, for whoever may read this of it.
     pub(super) fn reader(&self, need: Need<'_>) -> Result<&Reader, Refusal> {
         Ok(self.visit.reader(need)?)
@@ -159,6 +164,7 @@ impl Guest {
             true => self.shows_a_state(),
             false => self.catch_up().await,
         }?;
+        self.permit(need).await?;
         self.reader(need)
     }
 

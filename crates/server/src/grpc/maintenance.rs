@@ -128,11 +128,13 @@ impl maintenance_server::Maintenance for Maintenance {
         request: Request<SnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
         let guest = self.gate.admit(request.metadata(), Asks::Anybody).await?;
-        guest.permit(Need::Root).await?;
+        guest.permit_now(Need::Root).await?;
         let node = guest.node();
         let permit = node.admit_backup().ok_or(Refusal::TooManyRequests)?;
         guest.shows_a_state()?;
         let backup = node.backup(REQUEST_TIMEOUT).await.map_err(Refusal::from)?;
+        // A learner may have been given a state, and users with it, only now.
+        guest.reader(Need::Root)?;
         let (sender, responses) = mpsc::channel(BLOBS_MAX);
         tokio::spawn(wrap(pieces(backup, permit), sender));
         Ok(Response::new(ReceiverStream::new(responses)))
@@ -143,7 +145,7 @@ impl maintenance_server::Maintenance for Maintenance {
         request: Request<MoveLeaderRequest>,
     ) -> Result<Response<MoveLeaderResponse>, Status> {
         let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
-        guest.permit(Need::Root).await?;
+        guest.permit_now(Need::Root).await?;
         let status = guest.node().status();
         let leads = status.replica.as_ref().is_some_and(|me| me.role == RoleName::Leader);
         if !leads {

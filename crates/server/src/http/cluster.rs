@@ -82,7 +82,8 @@ pub(super) async fn transfer(
     visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    visit.permit(Need::Root).await?;
+    let now = visit.permit_now(Need::Root).await;
+    now.map_err(|why| Refusal::of_not_done(why, &doors.node.status()))?;
     let timeout = Query::parse(request.uri().query(), &["timeout_ms"])?.timeout()?;
     let body = body::read(request, doors.limits.body_timeout).await?;
     let status = doors.node.status();

@@ -1,8 +1,8 @@
 //! The cursor of a listing: where the next page begins, and at which revision.
 //!
 //! It is opaque to clients and checked when it comes back. The check finds mistakes (a cut
-//! string, a cursor of another listing), not malice: whoever forges one may read nothing that the
-//! forger could not ask for directly.
+//! string, a cursor of another listing), not malice: whoever forges one reads no key that is not in
+//! the listing, for what it begins at before the listing begins is the listing's own beginning.
 //!
 //! | bytes | |
 //! |---|---|
@@ -43,18 +43,18 @@ impl Cursor {
     pub(super) const START_BYTES_MAX: usize = 32 << 10;
 
     /// The cursor of what follows `last`, a key that exists at `revision`, in a listing of the
-    /// keys that `filter` admits.
+    /// keys of `listed` that `filter` admits.
     pub(super) fn after(
         last: &Bytes,
         revision: Revision,
-        filter: Filter,
+        (listed, filter): (&KeyRange, Filter),
         reader: &Reader,
     ) -> Result<Cursor, ReadError> {
         if last.len() <= Cursor::START_BYTES_MAX {
             return Ok(Cursor { revision, start: last.clone(), skip: 1 });
         }
         let start = last.slice(..Cursor::START_BYTES_MAX);
-        let range = KeyRange::Between { start: start.clone(), end: last.clone() };
+        let range = listed.up_to(start.clone(), last.clone());
         let before = RangeRequest {
             at: Some(revision),
             keys_only: true,

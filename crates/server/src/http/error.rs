@@ -17,7 +17,7 @@ use store::{AuthRefused, CommandError, Origin, PinLifted, ReadError, Refused, Re
 use super::alarms::serves_nothing;
 use super::escape::BrokenEscape;
 use super::reply;
-use crate::access::Unknown;
+use crate::access::{NotDone, Unknown};
 use crate::node::{NodeStatus, Phase};
 use crate::watch::{NotWatching, WATCHERS_PER_CONNECTION_MAX};
 
@@ -232,6 +232,14 @@ impl Refusal {
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Refusal {
         self.0.headers.insert(name, value);
         self
+    }
+
+    /// What the client is told when it may not have something done, or the member could not do it.
+    pub(super) fn of_not_done(why: NotDone, status: &NodeStatus) -> Refusal {
+        match why {
+            NotDone::Refused(refused) => refused.into(),
+            NotDone::Failed(failure) => Refusal::of_failure(failure, status),
+        }
     }
 
     /// What the client is told when the member could not do what it asked.

@@ -111,7 +111,7 @@ pub(super) async fn ready_to_read(
     timeout: Duration,
 ) -> Result<Option<Staleness>, Refusal> {
     let (stale, _) = await_store(visit.node(), consistency, timeout).await?;
-    visit.may(need)?;
+    visit.permit(need).await?;
     Ok(stale)
 }
 

@@ -184,7 +184,7 @@ fn page(
     let in_order = selection.is_in_order_of_keys();
     let next = match shown.last() {
         Some(last) if more && in_order => {
-            Some(Cursor::after(&last.key, revision, selection.filter, reader)?)
+            Some(Cursor::after(&last.key, revision, (&selection.range, selection.filter), reader)?)
         }
         _ => None,
     };

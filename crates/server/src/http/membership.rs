@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, Request, Response, StatusCode, Uri};
+use axum::http::{Request, Response, StatusCode, Uri};
 use bytes::Bytes;
 use hyper::Method;
 use raft::MemberId;
@@ -40,18 +40,18 @@ struct Asked {
     timeout: Duration,
     forward: bool,
     /// On whose behalf.
-    authorization: Option<HeaderValue>,
+    visit: Visit,
 }
 
 impl Asked {
     async fn read(doors: &Doors, visit: Visit, request: Request<Body>) -> Result<Asked, Refusal> {
-        visit.permit(Need::Root).await?;
+        let now = visit.permit_now(Need::Root).await;
+        now.map_err(|why| Refusal::of_not_done(why, &doors.node.status()))?;
         let timeout = Query::parse(request.uri().query(), &["timeout_ms"])?.timeout()?;
         let forward = may_forward(request.headers())?;
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let body = body::read(request, doors.limits.body_timeout).await?;
-        let authorization = visit.authorization();
-        Ok(Asked { method, uri, body, timeout, forward, authorization })
+        Ok(Asked { method, uri, body, timeout, forward, visit })
     }
 
     fn fields(&self, known: &[&'static str]) -> Result<TextFields, Refusal> {
@@ -188,7 +188,8 @@ async fn hand_on(doors: &Doors, asked: Asked, leader: MemberId) -> Result<Respon
     let _turn = doors.ask_turns.take().ok_or_else(Refusal::overloaded)?;
     let path_and_query = asked.uri.path_and_query().map_or(asked.uri.path(), |both| both.as_str());
     let target = path_and_query.to_owned();
-    let Asked { method, body, authorization, .. } = asked;
+    let authorization = asked.visit.authorization().await;
+    let Asked { method, body, .. } = asked;
     let question = Question { method, target, body, hand_on: false, authorization };
     match timeout(asked.timeout + FORWARD_GRACE, ask(address, question)).await {
         Ok(Ok((status, answer))) => {

@@ -64,6 +64,7 @@ impl Moment {
     ) -> Result<Ready, Refusal> {
         let (consistency, timeout) = (query.consistency()?, query.timeout()?);
         let (stale, settled_ms) = await_store(visit.node(), consistency, timeout).await?;
+        visit.permit(need).await?;
         let reader = visit.reader(need)?;
         let at = match self {
             Moment::Now => None,

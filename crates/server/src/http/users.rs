@@ -22,7 +22,7 @@ use super::kv::{ready_to_read, write};
 use super::query::{Query, bad, may_forward};
 use super::selection::range_of;
 use super::{Doors, body, reply};
-use crate::access::{NotDone, NotLoggedIn, Visit, can_be_set, log_in};
+use crate::access::{NotLoggedIn, Unknown, Visit, can_be_set, log_in};
 use crate::node::{WriteOptions, Written};
 
 const READ_PARAMETERS: [&str; 2] = ["consistency", "timeout_ms"];
@@ -97,14 +97,9 @@ pub(super) async fn login(State(doors): State<Arc<Doors>>, request: Request<Body
     let (user, password) = (field(&fields, "user")?, field(&fields, "password")?);
     let (token, _) =
         log_in(&doors.node, user, password, timeout).await.map_err(|why| match why {
-            NotLoggedIn::NoPassword => {
-                Refusal::unauthenticated("this user has no password, and does not log in with one")
-            }
+            NotLoggedIn::NoPassword => Unknown::WrongPassword.into(),
             NotLoggedIn::Unknown(unknown) => unknown.into(),
-            NotLoggedIn::NotDone(NotDone::Refused(refused)) => refused.into(),
-            NotLoggedIn::NotDone(NotDone::Failed(failure)) => {
-                Refusal::of_failure(failure, &doors.node.status())
-            }
+            NotLoggedIn::NotDone(why) => Refusal::of_not_done(why, &doors.node.status()),
         })?;
     Ok(reply::json(StatusCode::OK, &json!({ "token": token.to_string() })))
 }
@@ -307,7 +302,9 @@ fn shown(permission: &Permission) -> Value {
     };
     let range = permission.range();
     let prefix = KeyRange::Prefix(permission.key.clone());
+    let all = Permission::new(permission.access, &KeyRange::all());
     match &range {
+        _ if *permission == all => tell("prefix", b""),
         KeyRange::Single(key) => tell("key", key),
         _ if Permission::new(permission.access, &prefix) == *permission => {
             tell("prefix", &permission.key);

@@ -80,7 +80,9 @@ impl Permission {
             (_, None) => Bytes::from_static(&[0]),
             (_, Some(end)) => Bytes::copy_from_slice(end),
         };
-        Permission { access, key: span.start, range_end }
+        // etcd's tools write "all keys" so: no key is empty, and this is the first there could be.
+        let key = if span.start.is_empty() { Bytes::from_static(&[0]) } else { span.start };
+        Permission { access, key, range_end }
     }
 
     /// The keys.
@@ -265,12 +267,11 @@ mod tests {
         let written = |range: KeyRange| {
             let granted = Permission::new(Access::Read, &range);
             assert_eq!(granted.range().span().end(), range.span().end());
-            assert_eq!(granted.range().span().start, range.span().start);
             (granted.key, granted.range_end)
         };
         assert_eq!(written(KeyRange::Single("a".into())), ("a".into(), "".into()));
         assert_eq!(written(KeyRange::Prefix("a".into())), ("a".into(), "b".into()));
-        assert_eq!(written(KeyRange::Prefix("".into())), ("".into(), "\0".into()));
+        assert_eq!(written(KeyRange::Prefix("".into())), ("\0".into(), "\0".into()));
         assert_eq!(written(KeyRange::From("a".into())), ("a".into(), "\0".into()));
     }
 

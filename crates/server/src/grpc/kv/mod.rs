@@ -64,6 +64,8 @@ impl kv_server::Kv for Kv {
         let asked = request::range(request.into_inner())?;
         let reader = guest.fresh(Need::Read(&asked.range), serializable).await?;
         let found = range(reader, asked.clone()).await?;
+        // It may have taken its time: what was read is of a moment at which it was theirs to read.
+        guest.reader(Need::Read(&asked.range))?;
         // The header tells the newest revision, whichever one was read.
         let newest = guest.published().revision.max(found.revision);
         Ok(Response::new(answer::range(guest.header(newest), found)))

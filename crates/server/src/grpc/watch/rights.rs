@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use store::{Auth, KeyRange, Need};
+use store::{KeyRange, Need};
 use tonic::metadata::MetadataMap;
 
+use crate::access::Seen;
 use crate::grpc::gate::{Gate, Guest};
 use crate::grpc::refusal::Refusal;
 
@@ -17,13 +18,12 @@ pub(super) struct Rights {
     gate: Arc<Gate>,
     metadata: MetadataMap,
     watches: BTreeMap<i64, (Guest, KeyRange)>,
-    /// By which tables they were looked at last.
-    seen: Arc<Auth>,
+    seen: Seen,
 }
 
 impl Rights {
     pub(super) fn new(gate: Arc<Gate>, metadata: MetadataMap) -> Rights {
-        let seen = gate.node().store().auth();
+        let seen = Seen::now(gate.node());
         Rights { gate, metadata, watches: BTreeMap::new(), seen }
     }
 
@@ -46,11 +46,9 @@ impl Rights {
 
     /// The watches that may not go on, and why; each is told once.
     pub(super) fn lost(&mut self) -> Vec<(i64, Refusal)> {
-        let now = self.gate.node().store().auth();
-        if Arc::ptr_eq(&now, &self.seen) {
+        if !self.seen.changed(self.gate.node()) {
             return Vec::new();
         }
-        self.seen = now;
         let mut lost = Vec::new();
         self.watches.retain(|id, (guest, range)| {
             let refused = guest.reader(Need::Read(range)).err();

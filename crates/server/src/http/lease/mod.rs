@@ -21,7 +21,7 @@ use super::kv::{ready_to_read, write};
 use super::list::{LIMIT_DEFAULT, LIMIT_MAX};
 use super::query::{Query, bad, may_forward};
 use super::{Doors, body, lifetime, once};
-use crate::access::{NotDone, Visit};
+use crate::access::Visit;
 use crate::node::{WriteOptions, Written};
 
 const WRITE_PARAMETERS: [&str; 1] = ["timeout_ms"];
@@ -161,10 +161,10 @@ async fn standing(
     (lease, ask): (LeaseId, LeaseAsk),
     options: WriteOptions,
 ) -> Result<LeaseStanding, Refusal> {
-    let standing = visit.lease(lease, ask, options).await.map_err(|why| match why {
-        NotDone::Refused(refused) => refused.into(),
-        NotDone::Failed(failure) => Refusal::of_failure(failure, &visit.node().status()),
-    })?;
+    let standing = visit
+        .lease(lease, ask, options)
+        .await
+        .map_err(|why| Refusal::of_not_done(why, &visit.node().status()))?;
     standing.ok_or_else(not_found)
 }
 

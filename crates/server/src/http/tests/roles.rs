@@ -8,11 +8,13 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use store::{
     Access, AuthChange, Command, KeyRange, LeaseId, Permission, Principal, Put, PutLifetime,
+    Revision,
 };
 
 use super::world::{Answer, World};
 use crate::access::Token;
 use crate::config::Raw;
+use crate::http::cursor::Cursor;
 use crate::http::{Limits, routes};
 use crate::node::{Node, WriteOptions, testing};
 
@@ -430,6 +432,31 @@ async fn whoever_asks_gets_what_is_theirs_and_nothing_else() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Anybody can make a cursor: it leads nowhere but on in its own listing.
+#[tokio::test]
+async fn a_forged_cursor_leads_out_of_no_listing() {
+    let (world, tokens) = fresh().await;
+    let shown = format!("Authorization: Bearer {}", tokens[&'r'].as_ref().unwrap());
+    let revision = world.request("GET", "/kv?prefix=r/", &[&shown], b"").await.json();
+    let revision = Revision(revision["revision"].as_u64().unwrap());
+    // What `next` would be bound to, had it been given out for this listing.
+    let scope = [&b"prefix="[..], &2_u64.to_be_bytes(), b"r/"].concat();
+    for start in ["", "a", "o/1", "r/"] {
+        let forged = Cursor { revision, start: start.into(), skip: 0 }.encode(&scope);
+        let target = format!("/kv?prefix=r/&limit=1000&after={forged}");
+        let page = world.request("GET", &target, &[&shown], b"").await;
+        assert_eq!(page.status, 200, "{}", page.text());
+        let page = page.json();
+        let keys: Vec<&str> = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["key"].as_str().unwrap())
+            .collect();
+        assert_eq!(keys, ["r/1", "r/l"], "from {start}");
+    }
 }
 
 /// A member, and the tokens of those who ask it.

@@ -37,12 +37,13 @@ pub(super) async fn watch(
     let wanted = Wanted::of(&query, request.headers())?;
     let range = wanted.request.range.clone();
     let (consistency, timeout) = (query.consistency()?, query.timeout()?);
-    ready_to_read(&visit, Need::Read(&range), consistency, timeout).await?;
+    let rights = Rights::new(visit, range.clone());
+    ready_to_read(rights.visit(), Need::Read(&range), consistency, timeout).await?;
     let connection = request.extensions().get::<ConnectionWatches>().cloned().unwrap_or_default();
     let watches = doors.node.watches();
     let subscription = watches.open(&wanted.request, &connection, wanted.notices)?;
     let opened_at = subscription.opened_at();
-    let stream = Body::new(Stream::new(subscription, Rights::new(visit, range)));
+    let stream = Body::new(Stream::new(subscription, rights));
     let event_stream = HeaderValue::from_static("text/event-stream");
     let mut answer = reply::with_type(StatusCode::OK, event_stream, stream);
     answer.headers_mut().insert(BUFFERING, HeaderValue::from_static("no"));

@@ -30,9 +30,9 @@ use hyper::body::{Body, Frame};
 use replica::{Batch, WatchEnd};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{Auth, Event, EventKind, KeyRange, Need, Revision};
+use store::{Event, EventKind, KeyRange, Need, Revision};
 
-use crate::access::Visit;
+use crate::access::{Seen, Visit};
 use crate::http::error::Refusal;
 use crate::http::escape::text_or_base64;
 use crate::http::kv::Item;
@@ -45,27 +45,29 @@ pub(super) struct Stream {
     state: State,
 }
 
-/// Whoever watches, and by which tables they were looked at last: when these have changed, whether
-/// they still may is asked again before anything more is told.
+/// Whoever watches, and what.
 pub(super) struct Rights {
     visit: Visit,
     range: KeyRange,
-    seen: Arc<Auth>,
+    seen: Seen,
 }
 
 impl Rights {
+    /// To be made before it is asked whether they may.
     pub(super) fn new(visit: Visit, range: KeyRange) -> Rights {
-        let seen = visit.node().store().auth();
+        let seen = Seen::now(visit.node());
         Rights { visit, range, seen }
     }
 
+    pub(super) fn visit(&self) -> &Visit {
+        &self.visit
+    }
+
     fn still(&mut self) -> Result<(), Refusal> {
-        let now = self.visit.node().store().auth();
-        if Arc::ptr_eq(&now, &self.seen) {
-            return Ok(());
+        if self.seen.changed(self.visit.node()) {
+            self.visit.may(Need::Read(&self.range))?;
         }
-        self.seen = now;
-        Ok(self.visit.may(Need::Read(&self.range))?)
+        Ok(())
     }
 }
 
