@@ -22,6 +22,9 @@ const HANDED_ON: WriteOptions = WriteOptions { timeout: REQUEST_TIMEOUT, forward
 /// What a client sends with a request that is to fail where no leader is known.
 const NEEDS_LEADER: &str = "hasleader";
 
+/// What a client sends of itself; nobody does anything with it.
+const CLIENT_VERSION: &str = "client-api-version";
+
 /// What a client sends with a request that only the leader is to answer.
 const FORWARD: &str = "raftkv-forward";
 
@@ -65,6 +68,10 @@ impl Gate {
         }
         if asks == Asks::Voters && status.is_learner() {
             return Err(Refusal::NotForLearner);
+        }
+        if metadata.get(CLIENT_VERSION).is_some_and(|told| str::from_utf8(told.as_bytes()).is_err())
+        {
+            return Err(Refusal::InvalidClientVersion);
         }
         if needs_leader(metadata) && status.leader().is_none() {
             return Err(Refusal::NoLeader);

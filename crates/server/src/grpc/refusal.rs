@@ -39,6 +39,7 @@ refusals! {
     LeaseProvided InvalidArgument "etcdserver: lease is provided",
     TooManyOps InvalidArgument "etcdserver: too many operations in txn request",
     DuplicateKey InvalidArgument "etcdserver: duplicate key given in txn request",
+    InvalidClientVersion InvalidArgument "etcdserver: invalid client api version",
     InvalidSortOption InvalidArgument "etcdserver: invalid sort option",
     RequestTooLarge InvalidArgument "etcdserver: request is too large",
     BadMemberUrls InvalidArgument "etcdserver: given member URLs are invalid",

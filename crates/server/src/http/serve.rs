@@ -10,6 +10,7 @@ use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::{Method, Request};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router};
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -147,6 +148,14 @@ pub async fn serve(
 #[derive(Clone, Debug)]
 pub(crate) struct Seat {
     _permit: Arc<OwnedSemaphorePermit>,
+    pieces: Arc<Pieces>,
+}
+
+impl Seat {
+    /// Counts what is to be sent, until the socket has it; nothing if there is no room for it.
+    pub(crate) fn hold(&self, data: Bytes) -> Option<Bytes> {
+        self.pieces.hold(data).ok()
+    }
 }
 
 /// Whether a connection came in beyond the limit.
@@ -173,7 +182,7 @@ fn spawn_connection(
     let patience = if crowded.0 { CROWDED_TIMEOUT } else { limits.header_timeout };
     let (router, watches) = (router.clone(), ConnectionWatches::default());
     let of_answers = Arc::clone(&pieces);
-    let seat = Seat { _permit: Arc::new(permit) };
+    let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces) };
     let of_requests = seat.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(watches.clone());

@@ -57,7 +57,7 @@ struct Waiting {
 
 /// There is no room for it.
 #[derive(Debug)]
-struct NoRoom;
+pub(super) struct NoRoom;
 
 impl fmt::Display for NoRoom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,7 +119,8 @@ impl Pieces {
         self.waiting.lock().since.first_key_value().map(|(_, since)| since.elapsed())
     }
 
-    fn hold(self: &Arc<Pieces>, data: Bytes) -> Result<Bytes, NoRoom> {
+    /// Counts a piece from now on, until its last part is dropped.
+    pub(super) fn hold(self: &Arc<Pieces>, data: Bytes) -> Result<Bytes, NoRoom> {
         if data.len() <= COUNTED_FROM_BYTES {
             return Ok(data);
         }

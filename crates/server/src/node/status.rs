@@ -63,9 +63,10 @@ impl NodeStatus {
         self.configuration.as_ref()?.members.get(&id)
     }
 
-    /// Whether this member is a learner.
+    /// Whether this member is a learner. One that joins is, also before its cluster has told it so.
     pub fn is_learner(&self) -> bool {
-        self.member(self.about.id).is_some_and(|me| me.standing == Standing::Learner)
+        let learns = |me: &Member| me.standing == Standing::Learner;
+        self.configuration.is_some() && self.member(self.about.id).is_none_or(learns)
     }
 
     /// The reason why this member has stopped, if it has.

@@ -7,6 +7,9 @@ use proto::etcd::etcdserverpb::{CompactionRequest, HashKvRequest, PutRequest, Ra
 /// So many bytes are more than a request may have, and not more than a message may.
 const TOO_LARGE_BYTES: usize = 1_700_000;
 
+/// And so many are more than a message may have.
+const TOO_LONG_BYTES: usize = 3 << 20;
+
 pub(crate) fn script() -> Vec<Ask> {
     let mut asks = vec![get("none"), range("\0", "\0"), compact(0), compact(0), compact(1)];
     asks.extend([Ask::HashKv(HashKvRequest { revision: 0 })]);
@@ -112,6 +115,7 @@ fn no_requests() -> Vec<Ask> {
         delete("", "\0"),
         put("", vec![b'x'; TOO_LARGE_BYTES]),
         put("k", vec![b'x'; TOO_LARGE_BYTES]),
+        put("k", vec![b'x'; TOO_LONG_BYTES]),
         get("k"),
         txn(vec![], vec![], vec![]),
         compact(1 << 40),

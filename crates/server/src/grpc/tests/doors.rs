@@ -87,6 +87,17 @@ async fn a_call_that_needs_a_leader_fails_where_none_is_known() {
 }
 
 #[tokio::test]
+async fn a_member_that_joins_is_a_learner_before_it_is_told() {
+    let node = testing::showing(|status| {
+        let mut configuration = (**status.configuration.as_ref().unwrap()).clone();
+        configuration.members.clear();
+        status.configuration = Some(configuration.into());
+    });
+    let refused = EtcdKvClient::new(connected(node).await).put(put()).await.unwrap_err();
+    assert_eq!(refused.message(), "etcdserver: rpc not supported for learner");
+}
+
+#[tokio::test]
 async fn a_learner_answers_only_what_may_be_old() {
     let node = testing::showing(|status| {
         let mut configuration = (**status.configuration.as_ref().unwrap()).clone();

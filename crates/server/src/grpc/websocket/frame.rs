@@ -301,4 +301,27 @@ mod tests {
             assert_eq!(heard(&bytes).await, (vec![], wrong), "{name}");
         }
     }
+
+    /// Whatever comes is heard or refused, and every message is made of what came.
+    #[tokio::test]
+    async fn any_bytes_come_to_an_end() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        for length in (0..400).cycle().take(4_000) {
+            let noise = |_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 32) as u8
+            };
+            let mut bytes: Vec<u8> = (0..length).map(noise).collect();
+            // Most of what begins at random is refused at once.
+            bytes.splice(0..0, masked(0x01, b"a message begins "));
+            let (all, _) = heard(&bytes).await;
+            let message_bytes = |heard: &Heard| match heard {
+                Heard::Message(bytes) | Heard::Ping(bytes) => bytes.len(),
+                Heard::Pong | Heard::Close => 0,
+            };
+            assert!(all.iter().map(message_bytes).sum::<usize>() <= bytes.len());
+        }
+    }
 }

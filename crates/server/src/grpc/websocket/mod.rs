@@ -54,9 +54,14 @@ const MESSAGES_MAX: usize = 1;
 /// So many words beside messages wait to be sent; pings beyond them are not answered.
 const WORDS_MAX: usize = 4;
 
-/// `CLOSE` of one who is done, and of one who is not heard.
+/// `CLOSE` of one who is done, of one who is not heard, and of one who may come again later.
 const DONE: u16 = 1000;
 const SILENT: u16 = 1001;
+const OVERLOADED: u16 = 1013;
+
+/// A line of an answer, as the frame that it is sent in; none where there is no room for it, and it
+/// is the last.
+type Line = Option<Bytes>;
 
 /// What is to be said beside messages.
 enum Word {
@@ -93,7 +98,7 @@ async fn answer(
 /// Serves a client until it, or the call, comes to an end.
 async fn serve<S: AsyncRead + AsyncWrite>(socket: S, gateway: Router, asked: Request<Body>) {
     // The connection counts for as long as it is open, whatever is spoken on it.
-    let _seat = asked.extensions().get::<Seat>().cloned();
+    let seat = asked.extensions().get::<Seat>().cloned();
     let bytes_max = message_bytes_max() * JSON_FACTOR;
     let goes_on = STREAMS.contains(&asked.uri().path());
     let share = Share::of(asked.extensions());
@@ -109,8 +114,8 @@ async fn serve<S: AsyncRead + AsyncWrite>(socket: S, gateway: Router, asked: Req
         pending::<()>().await;
     };
     let calling = async {
-        call(gateway, shake::request(asked, Body::from_stream(ReceiverStream::new(body))), lines)
-            .await;
+        let body = Body::from_stream(ReceiverStream::new(body));
+        call(gateway, shake::request(asked, body), lines, seat.as_ref()).await;
         pending::<()>().await;
     };
     let telling = async {
@@ -155,7 +160,20 @@ async fn hear<R: AsyncRead + Unpin>(
 }
 
 /// Asks the gateway, and hands its answer on line by line.
-async fn call(gateway: Router, request: Request<Body>, lines: mpsc::Sender<Bytes>) {
+async fn call(
+    gateway: Router,
+    request: Request<Body>,
+    lines: mpsc::Sender<Line>,
+    seat: Option<&Seat>,
+) {
+    // Only tests have none.
+    let held = |line: &[u8]| {
+        let line = frame::text(line);
+        match seat {
+            Some(seat) => seat.hold(line),
+            None => Some(line),
+        }
+    };
     let Ok(response) = gateway.oneshot(request).await;
     let (mut body, mut pending) = (response.into_body(), BytesMut::new());
     while let Some(Ok(frame)) = body.frame().await {
@@ -164,21 +182,23 @@ async fn call(gateway: Router, request: Request<Body>, lines: mpsc::Sender<Bytes
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             pending.extend_from_slice(&rest[..end]);
             rest = &rest[end + 1..];
-            if lines.send(pending.split().freeze()).await.is_err() {
+            let line = held(&pending.split());
+            let over = line.is_none();
+            if lines.send(line).await.is_err() || over {
                 return;
             }
         }
         pending.extend_from_slice(rest);
     }
     if !pending.is_empty() {
-        let _taken = lines.send(pending.freeze()).await;
+        let _taken = lines.send(held(&pending)).await;
     }
 }
 
 /// Sends all that is to be said, until the last word.
 async fn tell<W: AsyncWrite + Unpin>(
     writer: &mut W,
-    mut lines: mpsc::Receiver<Bytes>,
+    mut lines: mpsc::Receiver<Line>,
     mut words: mpsc::Receiver<Word>,
 ) -> std::io::Result<()> {
     let mut pings = interval(PING_INTERVAL);
@@ -190,7 +210,8 @@ async fn tell<W: AsyncWrite + Unpin>(
                 Word::Close(code) => (frame::close(code), true),
             },
             line = lines.recv() => match line {
-                Some(line) => (frame::text(&line), false),
+                Some(Some(line)) => (line, false),
+                Some(None) => (frame::close(OVERLOADED), true),
                 None => (frame::close(DONE), true),
             },
             _ = pings.tick() => (frame::ping(), false),

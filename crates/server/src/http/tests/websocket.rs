@@ -205,6 +205,15 @@ async fn pages_of_another_origin_get_none() {
 }
 
 #[tokio::test]
+async fn what_there_is_no_room_to_send_is_the_end() {
+    let world = World::limited(Limits { untaken_bytes_max: 10 << 10, ..Limits::default() }).await;
+    world.put("k", &"v".repeat(20 << 10)).await;
+    let mut socket = Socket::open(&world, "/v3/kv/range").await;
+    socket.say(&json!({ "key": base64(b"k") })).await;
+    assert_eq!(socket.closed().await, 1013);
+}
+
+#[tokio::test]
 async fn a_websocket_counts_as_a_connection_until_it_is_closed() {
     let limits = Limits { connections_max: 1, connections_spare: 1, ..Limits::default() };
     let world = World::limited(limits).await;
