@@ -61,7 +61,6 @@ fn ask(cluster: &Cluster, number: usize, headers: &str, line: &str, body: &str) 
 fn turn_on(cluster: &Cluster) {
     for (line, stdin) in [
         ("user add root --password-stdin", "secret\n"),
-        ("role add root", ""),
         ("user grant root root", ""),
         ("user add ada --password-stdin", "lovelace"),
         ("role add app", ""),

@@ -357,9 +357,7 @@ impl From<AuthRefused> for Refusal {
             ),
             AuthRefused::Denied => say(Code::PermissionDenied, "Ask root for a role that may"),
             AuthRefused::NoRootUser | AuthRefused::NoRootRole => {
-                let steps =
-                    "raftkv user add root; raftkv role add root; raftkv user grant root root";
-                say(Code::NoRoot, &format!("Before that: {steps}"))
+                say(Code::NoRoot, "Before: raftkv user add root; raftkv user grant root root")
             }
             AuthRefused::UserExists => say(Code::UserExists, "See raftkv user list"),
             AuthRefused::UserNotFound => say(Code::UserNotFound, "See raftkv user list"),
