@@ -232,7 +232,8 @@ fn a_link_named_etcd_with_a_file_or_the_environment() {
     let url = |port: usize| format!("http://localhost:{}", ports.numbers()[port]);
     let (client, peer, metrics) = (url(0), url(1), url(2));
     let settings = format!(
-        "name: filed\ndata-dir: d\nlisten-client-urls: {client}\nadvertise-client-urls: {client}\n\
+        "name: filed\ndata-dir: d\nlisten-client-urls: {client}\n\
+         advertise-client-urls: {client},http://kv.example:2379\n\
          listen-peer-urls: {peer}\ninitial-advertise-peer-urls: {peer}\n\
          listen-metrics-urls: {metrics}\ninitial-cluster: filed={peer}\n\
          log-outputs: [stderr, log]\n"
@@ -257,6 +258,11 @@ fn a_link_named_etcd_with_a_file_or_the_environment() {
     let mut probes = Http::new(ports.numbers()[2]);
     for (path, status) in [("/health", 200), ("/metrics", 200), ("/kv", 404)] {
         assert_eq!(probes.get(path).status, status, "{path}");
+    }
+    for (host, status) in [("kv.example:2379", 200), ("evil.example:2379", 403)] {
+        let request = format!("GET /health HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let answer = Http::new(ports.numbers()[0]).send(request.as_bytes()).unwrap();
+        assert_eq!(answer.status, status, "as {host}");
     }
     let put = json!({ "key": base64("k"), "value": base64("v") });
     assert_eq!(post(ports.numbers()[2], "/v3/kv/put", &put).status, 404);

@@ -141,6 +141,16 @@ impl Config {
         Config { listen: bound, advertise, ..self }
     }
 
+    /// The hosts by which others know the member: of its address and of the URLs for clients.
+    pub fn own_hosts(&self) -> Vec<String> {
+        let host = |url: &String| {
+            let (_, authority) = url.split_once("://")?;
+            authority.rsplit_once(':').map(|(host, _)| host.to_owned())
+        };
+        let told = self.etcd.client_urls.iter().filter_map(host);
+        [self.advertise.host().to_owned()].into_iter().chain(told).collect()
+    }
+
     /// Whether only this machine can reach the member.
     pub fn listens_on_loopback(&self) -> bool {
         [self.listen].iter().chain(&self.etcd.listen_also).all(|listen| listen.ip().is_loopback())

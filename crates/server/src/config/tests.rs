@@ -232,3 +232,15 @@ fn the_published_page_has_every_setting_and_its_example_holds() {
     let (_, example) = page.split_once("    # raftkv.toml\n").unwrap();
     assert_eq!(resolve(example).unwrap().peers.len(), 2);
 }
+
+#[test]
+fn a_member_is_known_by_the_hosts_that_it_advertises() {
+    let client_urls = vec!["http://kv.example:2379".to_owned(), "http://[fe80::1]:1".to_owned()];
+    let etcd = EtcdWays { client_urls, ..EtcdWays::default() };
+    let config = Config { etcd, ..resolve("").unwrap() };
+    assert_eq!(config.own_hosts(), ["localhost", "kv.example", "[fe80::1]"]);
+    let listen_also = vec!["10.0.0.1:2379".parse().unwrap()];
+    let etcd = EtcdWays { listen_also, ..EtcdWays::default() };
+    assert!(config.listens_on_loopback());
+    assert!(!Config { etcd, ..config }.listens_on_loopback(), "any of its sockets counts");
+}

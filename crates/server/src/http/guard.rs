@@ -36,8 +36,8 @@ const PREFLIGHT_AGE_S: HeaderValue = HeaderValue::from_static("600");
 /// The rules of one member.
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
-    /// The host part of the advertised address; `None` if any `Host` will do.
-    own_host: Option<String>,
+    /// The hosts that the member advertises; `None` if any `Host` will do.
+    own_hosts: Option<Vec<String>>,
     allowed: Vec<Origin>,
 }
 
@@ -53,17 +53,17 @@ pub(super) enum Admitted {
 impl Guard {
     /// The rules that follow from a configuration.
     pub(super) fn new(config: &Config) -> Guard {
-        let own_host = config.listens_on_loopback().then(|| config.advertise.host().to_owned());
-        Guard { own_host, allowed: config.allow_origin.clone() }
+        let own_hosts = config.listens_on_loopback().then(|| config.own_hosts());
+        Guard { own_hosts, allowed: config.allow_origin.clone() }
     }
 
     /// Lets a request in, or refuses it.
     pub(super) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<Admitted, Refusal> {
         let hosts = || headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
-        if let Some(own_host) = &self.own_host {
+        if let Some(own_hosts) = &self.own_hosts {
             let targets = uri.authority().map(|authority| authority.as_str().as_bytes());
-            if !hosts().chain(targets).all(|host| is_own(host, own_host)) {
-                return Err(forbidden_host(own_host));
+            if !hosts().chain(targets).all(|host| is_own(host, own_hosts)) {
+                return Err(forbidden_host(own_hosts));
             }
         }
         let Some(header) = headers.get(ORIGIN) else { return Ok(Admitted::Plain) };
@@ -105,9 +105,10 @@ impl Admitted {
 }
 
 /// Whether `Host` names this machine's loopback, or the member as it advertises itself.
-fn is_own(host: &[u8], own_host: &str) -> bool {
+fn is_own(host: &[u8], own_hosts: &[String]) -> bool {
     let Ok(authority) = Authority::try_from(host) else { return false };
-    is_loopback_host(authority.host()) || authority.host().eq_ignore_ascii_case(own_host)
+    let host = authority.host();
+    is_loopback_host(host) || own_hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
 }
 
 /// The origin of pages that the member itself serves under this `Host`.
@@ -115,7 +116,8 @@ fn own_origin(host: &[u8]) -> Option<Origin> {
     Origin::parse(&format!("http://{}", str::from_utf8(host).ok()?))
 }
 
-fn forbidden_host(own_host: &str) -> Refusal {
+fn forbidden_host(own_hosts: &[String]) -> Refusal {
+    let own_host = own_hosts.first().map_or("", String::as_str);
     let message = format!(
         "this member listens on loopback only, and is reached as localhost or {own_host}, by no \
          other name"
