@@ -81,7 +81,7 @@ use error::{Code, Refusal};
 use guard::Guard;
 use leaders_page::LeadersDesk;
 pub use listeners::Listeners;
-use metrics::Metrics;
+use metrics::{Call, Metrics};
 pub use probes_only::probes_only;
 pub(crate) use serve::Seat;
 pub use serve::{Limits, serve};
@@ -201,6 +201,7 @@ async fn front(
 ) -> Response {
     let arrived = Instant::now();
     let method = request.method().clone();
+    let call = grpc::is_call(request.headers()).then(|| Call::at(request.uri().path()));
     let response = match doors.guard.admit(request.uri(), request.headers()) {
         Err(refusal) => refusal.into_response(),
         Ok(admitted) => {
@@ -213,7 +214,10 @@ async fn front(
         }
     };
     doors.metrics.answered(route, &method, response.status(), arrived.elapsed());
-    response
+    match call {
+        Some(call) => doors.metrics.calls.answered(call, response),
+        None => response,
+    }
 }
 
 /// The router adds the `Allow` header.

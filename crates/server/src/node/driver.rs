@@ -284,6 +284,9 @@ impl Driver {
             turn.status_due = Instant::now();
         }
         for event in effects.events {
+            if matches!(event, Event::LeaderKnown { .. }) {
+                Counters::add(&self.status.counters().leader_changes, 1);
+            }
             if announce(event) {
                 turn.status_due = Instant::now();
             }

@@ -67,7 +67,11 @@ impl Node {
     /// Every failure but `Failure::Unknown` means that it is not done and never will be.
     pub async fn write(&self, command: Command, options: WriteOptions) -> Result<Written, Failure> {
         let request = Request::Write { command: command.encode(), forward: options.forward };
-        match self.ask(request, options.timeout, Failure::Unknown).await? {
+        let done = self.ask(request, options.timeout, Failure::Unknown).await;
+        if done.is_err() {
+            Counters::add(&self.counters().failed_writes, 1);
+        }
+        match done? {
             Done::Written { log_id, stamp_ms, outcome } => {
                 Ok(Written { log_id, stamp_ms, outcome })
             }

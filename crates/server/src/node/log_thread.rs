@@ -92,8 +92,11 @@ pub(crate) fn run<D: Disk>(
     loop {
         match queue.take(housekeeping) {
             Taken::Requests(requests) => {
+                let begun = Instant::now();
                 inbox.notify_log(worker.handle(requests));
-                Counters::add(&status.counters().log_groups, 1);
+                let counters = status.counters();
+                counters.log_durations.add(begun.elapsed());
+                Counters::add(&counters.log_groups, 1);
                 housekeeping = Some(Instant::now() + IDLE_AFTER);
             }
             Taken::Idle => housekeeping = keep_house(&mut worker, inbox),

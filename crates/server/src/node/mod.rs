@@ -23,6 +23,7 @@
 
 mod backups;
 mod driver;
+pub(crate) mod durations;
 mod handle;
 mod inbox;
 mod log_thread;

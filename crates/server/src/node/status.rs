@@ -8,6 +8,8 @@ use parking_lot::RwLock;
 use raft::MemberId;
 use replica::{Configuration, Member, Standing, Status};
 
+use super::durations::Durations;
+
 /// Who this member is: fixed from the moment its data directory is open, but for an id that its
 /// cluster gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +97,12 @@ pub struct Counters {
     pub peer_messages_dropped: AtomicU64,
     /// Groups of requests that the log made durable with one flush.
     pub log_groups: AtomicU64,
+    /// How long the log took for each of these.
+    pub log_durations: Durations,
+    /// How often this member has heard of another leader, or become one.
+    pub leader_changes: AtomicU64,
+    /// Writes of clients that failed, or may have.
+    pub failed_writes: AtomicU64,
 }
 
 impl Counters {

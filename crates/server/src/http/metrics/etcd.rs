@@ -2,10 +2,12 @@
 //! thing here. What each shows is docs/etcd.md's to say.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use raft::{FollowerStatus, RoleName};
 use replica::DispatchCounts;
@@ -30,6 +32,33 @@ impl Collector for UnderEtcdsNames {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let status = self.0.status();
         let watches = self.0.watches().counts();
+        let counters = self.0.counters();
+        for (name, help, counter) in [
+            (
+                "etcd_server_leader_changes_seen",
+                "How often another leader was heard of.",
+                &counters.leader_changes,
+            ),
+            (
+                "etcd_server_proposals_failed",
+                "Writes that failed, or may have.",
+                &counters.failed_writes,
+            ),
+        ] {
+            let counter = ConstCounter::new(counter.load(Ordering::Relaxed));
+            let kind = counter.metric_type();
+            counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        }
+        let (sum_s, classes) = counters.log_durations.told();
+        let count = classes.iter().map(|(_, count)| count).sum();
+        encoder
+            .encode_descriptor(
+                "etcd_disk_wal_fsync_duration_seconds",
+                "How long the log takes to write a group and to flush it.",
+                None,
+                MetricType::Histogram,
+            )?
+            .encode_histogram::<NoLabelSet>(sum_s, count, &classes, None)?;
         let of_state = gauges(&status).into_iter().chain(peer_gauges(&status));
         for (name, help, value) in of_state.chain(watch_gauges(&watches)) {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));

@@ -2,6 +2,7 @@
 //! of that etcd has a name for, under that name.
 
 mod etcd;
+mod grpc;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,8 @@ use raft::{FollowerStatus, Replication, RoleName};
 use replica::{Configuration, DispatchCounts, SnapshotStatus, Standing};
 
 use etcd::UnderEtcdsNames;
+pub(in crate::http) use grpc::Call;
+use grpc::Calls;
 
 use crate::http::alarms::{NAMES as ALARMS, alarms};
 use crate::http::kv::wall_ms;
@@ -37,6 +40,8 @@ pub(in crate::http) struct Metrics {
     under_etcds_names: Registry,
     requests: Family<RequestLabels, Counter>,
     latency: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    /// Of gRPC.
+    pub(in crate::http) calls: Calls,
 }
 
 /// The route is the one of the table, never the path: its values are few.
@@ -72,7 +77,9 @@ impl Metrics {
         registry.register_collector(Box::new(Member(node.clone())));
         let mut under_etcds_names = Registry::default();
         under_etcds_names.register_collector(Box::new(UnderEtcdsNames(node)));
-        Metrics { registry, under_etcds_names, requests, latency }
+        let calls = Calls::default();
+        calls.register(&mut under_etcds_names);
+        Metrics { registry, under_etcds_names, requests, latency, calls }
     }
 
     /// One request was answered.

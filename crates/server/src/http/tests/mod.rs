@@ -10,6 +10,7 @@ mod kv;
 mod lease;
 mod list;
 mod members;
+mod metrics;
 mod once;
 mod past;
 mod probes;

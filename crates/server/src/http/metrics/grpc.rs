@@ -1,0 +1,167 @@
+//! Calls of gRPC, counted as `go-grpc-prometheus` counts them for etcd: those that came, and those
+//! that were answered, by code.
+//!
+//! The code of a call that failed at once stands in the answer's headers; of all others it comes
+//! behind the answer, so it is counted when that has been sent.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Response};
+use bytes::Bytes;
+use hyper::body::Frame;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use tonic::Code;
+
+const STATUS: &str = "grpc-status";
+
+/// The counts of one member.
+#[derive(Clone, Default)]
+pub(in crate::http) struct Calls {
+    started: Family<Call, Counter>,
+    handled: Family<Answered, Counter>,
+}
+
+/// Which call it is. What is no call of ours is counted under one name, whatever it is called.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(in crate::http) struct Call {
+    grpc_service: &'static str,
+    grpc_method: String,
+    grpc_type: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    grpc_service: &'static str,
+    grpc_method: String,
+    grpc_type: &'static str,
+    grpc_code: String,
+}
+
+/// The services, and how many methods each has at most: more are none.
+const SERVICES: [&str; 10] = [
+    "etcdserverpb.KV",
+    "etcdserverpb.Watch",
+    "etcdserverpb.Lease",
+    "etcdserverpb.Cluster",
+    "etcdserverpb.Maintenance",
+    "etcdserverpb.Auth",
+    "v3electionpb.Election",
+    "v3lockpb.Lock",
+    "grpc.health.v1.Health",
+    "raftkv.v1.KV",
+];
+
+impl Call {
+    /// The call at a path.
+    pub(in crate::http) fn at(path: &str) -> Call {
+        let mut parts = path.trim_start_matches('/').splitn(2, '/');
+        let (service, method) =
+            (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let known = SERVICES.into_iter().find(|known| *known == service);
+        Call {
+            grpc_service: known.unwrap_or("unknown"),
+            grpc_method: known.map_or("unknown", |_| method).to_owned(),
+            grpc_type: kind_of(method),
+        }
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.grpc_service == "unknown"
+    }
+}
+
+fn kind_of(method: &str) -> &'static str {
+    match method {
+        "Watch" | "LeaseKeepAlive" => "bidi_stream",
+        "Snapshot" | "Observe" | "RangeStream" => "server_stream",
+        _ => "unary",
+    }
+}
+
+impl Calls {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let started = "Calls of gRPC that came, by service and method";
+        registry.register("grpc_server_started", started, self.started.clone());
+        let handled = "Calls of gRPC that were answered, by service, method and code";
+        registry.register("grpc_server_handled", handled, self.handled.clone());
+    }
+
+    /// A call was answered, or its answer begins; it is counted with its code.
+    pub(in crate::http) fn answered(&self, call: Call, response: Response<Body>) -> Response<Body> {
+        let code = code_in(response.headers());
+        // A method that is not there is nobody's choice of a name.
+        let call = match code {
+            Some(Code::Unimplemented) if call.grpc_method != "RangeStream" => Call::at(""),
+            _ => call,
+        };
+        self.started.get_or_create(&call).inc();
+        if code.is_some() || call.is_unknown() {
+            self.handled(&call, code.unwrap_or(Code::Unknown));
+            return response;
+        }
+        let calls = self.clone();
+        response.map(|body| Body::new(Told { body, open: Some((calls, call)) }))
+    }
+
+    fn handled(&self, call: &Call, code: Code) {
+        let Call { grpc_service, grpc_method, grpc_type } = call.clone();
+        // As Go has the names.
+        let grpc_code = match code {
+            Code::Ok => "OK".to_owned(),
+            Code::Cancelled => "Canceled".to_owned(),
+            code => format!("{code:?}"),
+        };
+        let answered = Answered { grpc_service, grpc_method, grpc_type, grpc_code };
+        self.handled.get_or_create(&answered).inc();
+    }
+}
+
+fn code_in(headers: &HeaderMap) -> Option<Code> {
+    headers.get(STATUS).map(|code| Code::from_bytes(code.as_bytes()))
+}
+
+/// An answer whose code comes at its end. One that the client does not take to its end is canceled.
+struct Told {
+    body: Body,
+    open: Option<(Calls, Call)>,
+}
+
+impl Told {
+    fn over(&mut self, code: Code) {
+        if let Some((calls, call)) = self.open.take() {
+            calls.handled(&call, code);
+        }
+    }
+}
+
+impl hyper::body::Body for Told {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(code) = frame.trailers_ref().and_then(code_in) {
+                    self.over(code);
+                }
+            }
+            Some(Err(_)) | None => self.over(Code::Unknown),
+        }
+        Poll::Ready(frame)
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.over(Code::Cancelled);
+    }
+}
