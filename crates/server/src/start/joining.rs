@@ -171,10 +171,12 @@ impl Member {
 
     fn next_wish(&self, known: &Configuration) -> Wish {
         let id = MemberId(self.directory.identity().member_id);
-        match known.members.get(&id).map(|me| me.standing) {
-            None | Some(Standing::Joining) => Wish::Wait,
-            Some(Standing::Voter | Standing::Leaving) => Wish::Fulfilled,
-            Some(Standing::Learner) => Wish::Ask(match self.member_to_replace(id, known) {
+        let Some(me) = known.members.get(&id) else { return Wish::Wait };
+        match me.standing {
+            Standing::Joining => Wish::Wait,
+            Standing::Voter | Standing::Leaving => Wish::Fulfilled,
+            Standing::Learner if me.stays_learner => Wish::Fulfilled,
+            Standing::Learner => Wish::Ask(match self.member_to_replace(id, known) {
                 Some(old) => Question::post(
                     format!("/cluster/members/{old}/replace"),
                     &json!({ "with": id.to_string() }),
