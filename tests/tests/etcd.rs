@@ -148,6 +148,34 @@ fn a_member_takes_the_place_that_was_reserved_for_it() {
     assert!(words.contains("with another data directory") && words.contains(&hex(&id)), "{words}");
 }
 
+#[test]
+fn a_learner_stays_one_until_it_is_promoted() {
+    let mut cluster = EtcdCluster::start(1, &[]);
+    let place = json!({ "peerURLs": [cluster.peer_url(1)], "isLearner": true });
+    let added = cluster.post(0, "/v3/cluster/member/add", &place).json();
+    let id = added["member"]["ID"].clone();
+    assert_eq!(added["member"]["isLearner"], true, "{added}");
+    let all = format!("--initial-cluster={},{}", cluster.named_url(0), cluster.named_url(1));
+    let flags = cluster.flags(1, &[&all, "--initial-cluster-state=existing"]);
+    cluster.add(1, &flags);
+    cluster.begin(1);
+    cluster.wait_until_ready(1);
+    let url = json!([cluster.client_url(1)]);
+    wait::until_true("it has said all that it has to say", || {
+        cluster.list(0).iter().any(|member| member["clientURLs"] == url)
+    });
+    let learns = |cluster: &EtcdCluster| {
+        let members = cluster.list(0);
+        members.iter().any(|member| member["ID"] == id && member["isLearner"] == true)
+    };
+    assert!(learns(&cluster), "it has not asked for its vote before that");
+    wait::until_true("it is promoted", || {
+        let promote = cluster.post(0, "/v3/cluster/member/promote", &json!({ "ID": id }));
+        promote.status == 200
+    });
+    assert!(!learns(&cluster));
+}
+
 fn hex(id: &str) -> String {
     format!("{:x}", id.parse::<u64>().unwrap())
 }

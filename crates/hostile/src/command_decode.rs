@@ -223,6 +223,7 @@ fn configuration_sample() -> Configuration {
             address: format!("10.0.0.{id}:2379"),
             standing,
             client_urls: (1..id).map(|number| format!("http://10.0.0.{number}:2379")).collect(),
+            stays_learner: standing == Standing::Learner,
         };
         (MemberId(id), member)
     };

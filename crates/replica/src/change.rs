@@ -37,6 +37,8 @@ pub enum Change {
         address: String,
         /// The voter whose name and address it may share, because it is to replace it.
         replaces: Option<MemberId>,
+        /// It is not to ask for its vote; of a place, whoever claims it is not to.
+        stays_learner: bool,
     },
     /// Makes a learner that has caught up a voter.
     Promote {
@@ -159,13 +161,11 @@ impl Configuration {
             return Err(ChangeRefusal::InProgress);
         }
         match change {
-            Change::Add { id, incarnation, name, address, replaces } => {
+            Change::Add { id, incarnation, name, address, replaces, stays_learner } => {
                 let incarnation = incarnation.unwrap_or(UNCLAIMED);
-                let standing = Standing::Learner;
-                let (name, address) = (name.clone(), address.clone());
-                let member =
-                    Member { incarnation, name, address, standing, client_urls: Vec::new() };
-                self.add(*id, member, *replaces)
+                let member = Member::voter(incarnation, name.clone(), address.clone());
+                let (standing, stays_learner) = (Standing::Learner, *stays_learner);
+                self.add(*id, Member { standing, stays_learner, ..member }, *replaces)
             }
             Change::Promote { id } => self.promote(*id),
             Change::Remove { id } => self.remove(*id),
@@ -214,6 +214,7 @@ impl Configuration {
         if let Some((place, reserved)) = self.reserved_at(&member.address, member.incarnation) {
             // Nobody was ever there, so nothing is to be remembered.
             next.members.remove(&place);
+            member.stays_learner |= reserved.stays_learner;
             if member.name.is_empty() {
                 member.name = reserved.name.clone();
             }
@@ -272,7 +273,7 @@ impl Configuration {
         self.check_free(&learner.name, |member| &member.name, |other| *other != id)
             .map_err(ChangeRefusal::NameTaken)?;
         let mut next = self.clone();
-        next.at_mut(id).standing = Standing::Joining;
+        next.join(id);
         Ok(next)
     }
 
@@ -291,8 +292,13 @@ impl Configuration {
         self.learner(new)?;
         let mut next = self.clone();
         next.at_mut(old).standing = Standing::Leaving;
-        next.at_mut(new).standing = Standing::Joining;
+        next.join(new);
         Ok(next)
+    }
+
+    fn join(&mut self, id: MemberId) {
+        let member = self.at_mut(id);
+        (member.standing, member.stays_learner) = (Standing::Joining, false);
     }
 
     fn move_to(&self, id: MemberId, address: &str) -> Result<Configuration, ChangeRefusal> {

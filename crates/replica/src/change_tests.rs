@@ -28,6 +28,7 @@ fn add(number: u64) -> Change {
         name: format!("node-{number}"),
         address: address(number),
         replaces: None,
+        stays_learner: false,
     }
 }
 
@@ -88,6 +89,7 @@ fn a_reserved_place_is_claimed_by_who_joins_at_its_address() {
         name: "fourth".into(),
         address: address(4),
         replaces: None,
+        stays_learner: false,
     };
     let reserved = made(&founded(3), &reserve);
     assert!(!reserved.members[&id(99)].is_claimed());
@@ -201,6 +203,7 @@ fn a_place_is_claimed_under_its_own_id_too_and_only_once() {
         name: String::new(),
         address: address(4),
         replaces: None,
+        stays_learner: false,
     };
     let reserved = founded(3).apply(&place).unwrap();
     assert_eq!(reserved.apply(&place), Ok(reserved.clone()), "asked for again");
@@ -213,6 +216,7 @@ fn a_place_is_claimed_under_its_own_id_too_and_only_once() {
         name: "node-4".to_owned(),
         address,
         replaces: None,
+        stays_learner: false,
     };
     assert_eq!(claimed.apply(&other(address(4), 5)), Err(ChangeRefusal::IdTaken(id(4))));
     let elsewhere = reserved.apply(&other(address(5), 5));
@@ -233,4 +237,18 @@ fn a_member_tells_clients_of_its_urls() {
     }
     let unknown = founded(3).apply(&Change::ClientUrls { id: id(9), urls });
     assert_eq!(unknown, Err(ChangeRefusal::UnknownMember(id(9))));
+}
+
+#[test]
+fn who_is_to_stay_a_learner_is_one_until_somebody_promotes_it() {
+    let mut place = add(4);
+    if let Change::Add { incarnation, name, stays_learner, .. } = &mut place {
+        (*incarnation, *name, *stays_learner) = (None, String::new(), true);
+    }
+    let claimed = founded(3).apply(&place).unwrap().apply(&add(4)).unwrap();
+    assert!(claimed.members[&id(4)].stays_learner, "its place was reserved so");
+    assert_eq!(Configuration::decode(claimed.encode()).as_ref(), Ok(&claimed));
+    let promoted = made(&claimed, &Change::Promote { id: id(4) });
+    assert_eq!(standings(&promoted)[&4], "voter");
+    assert!(!promoted.members[&id(4)].stays_learner);
 }

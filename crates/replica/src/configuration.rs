@@ -66,6 +66,8 @@ pub struct Member {
     pub standing: Standing,
     /// Where it tells clients to come, if not to `address`: URLs as they were written.
     pub client_urls: Vec<String>,
+    /// A learner that does not ask for its vote: somebody else will, or nobody.
+    pub stays_learner: bool,
 }
 
 /// What a member counts for.
@@ -126,6 +128,8 @@ struct EncodedMember {
     standing: u32,
     #[prost(string, repeated, tag = "6")]
     client_urls: Vec<String>,
+    #[prost(bool, tag = "7")]
+    stays_learner: bool,
 }
 
 impl Standing {
@@ -167,7 +171,8 @@ impl Standing {
 impl Member {
     /// A voter.
     pub fn voter(incarnation: u128, name: String, address: String) -> Member {
-        Member { incarnation, name, address, standing: Standing::Voter, client_urls: Vec::new() }
+        let (standing, client_urls, stays_learner) = (Standing::Voter, Vec::new(), false);
+        Member { incarnation, name, address, standing, client_urls, stays_learner }
     }
 
     /// Whether a process has claimed the place.
@@ -238,6 +243,7 @@ impl Configuration {
             address: member.address.clone(),
             standing: member.standing.encode(),
             client_urls: member.client_urls.clone(),
+            stays_learner: member.stays_learner,
         });
         let encoded = EncodedConfiguration {
             cluster_id: encode_u128(self.cluster_id),
@@ -299,8 +305,8 @@ fn decode_member(encoded: EncodedMember) -> Result<Member, ConfigurationError> {
     if !are_valid_urls(&encoded.client_urls) {
         return Err(Inconsistent("a member has too many URLs, or one that is too long"));
     }
-    let EncodedMember { name, address, client_urls, .. } = encoded;
-    Ok(Member { incarnation, name, address, standing, client_urls })
+    let EncodedMember { name, address, client_urls, stays_learner, .. } = encoded;
+    Ok(Member { incarnation, name, address, standing, client_urls, stays_learner })
 }
 
 /// Whether a member may tell clients of these.

@@ -20,6 +20,7 @@ fn add(id: u64) -> Change {
         name: format!("node-{id}"),
         address: format!("localhost:800{id}"),
         replaces: None,
+        stays_learner: false,
     }
 }
 

@@ -77,6 +77,7 @@ fn whatever_does_not_grow_goes_on() {
         name: "node-4".into(),
         address: "localhost:8004".into(),
         replaces: None,
+        stays_learner: false,
     };
     for request in [
         Request::ReadBarrier,

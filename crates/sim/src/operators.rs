@@ -89,6 +89,7 @@ impl Life {
                 .get(&like)
                 .map_or_else(|| format!("localhost:{}", 8_000 + id.0), |old| old.address.clone()),
             replaces,
+            stays_learner: false,
         })
     }
 

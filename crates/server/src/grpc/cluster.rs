@@ -110,9 +110,11 @@ impl cluster_server::Cluster for Cluster {
         let address = address_of(&request.get_ref().peer_ur_ls)?;
         let id = MemberId(getrandom::u64().map_err(|_| Refusal::Unhealthy)?.max(1));
         let place = address.clone();
-        // Whoever joins begins as a learner, and asks for its vote once it has caught up.
-        let change =
-            Change::Add { id, incarnation: None, name: String::new(), address, replaces: None };
+        // Whoever joins begins as a learner, and asks for its vote once it has caught up, unless it
+        // is to stay one.
+        let (name, stays_learner) = (String::new(), request.get_ref().is_learner);
+        let (incarnation, replaces) = (None, None);
+        let change = Change::Add { id, incarnation, name, address, replaces, stays_learner };
         let members = self.change(&guest, change).await?;
         let added = members.iter().find(|member| member.id == id.0).cloned();
         let added = added.unwrap_or_else(|| Member { id: id.0, ..shown_at(&place) });
@@ -207,11 +209,13 @@ fn question_of(change: &Change, authorization: Option<HeaderValue>) -> Question 
     let path = |id: &MemberId, rest: &str| format!("/cluster/members/{id}{rest}");
     let nothing = json!({});
     let (method, target, body) = match change {
-        Change::Add { id, address, .. } => (
-            Method::POST,
-            "/cluster/members".to_owned(),
-            json!({ "id": id.to_string(), "address": address }),
-        ),
+        Change::Add { id, address, stays_learner, .. } => {
+            let mut body = json!({ "id": id.to_string(), "address": address });
+            if *stays_learner {
+                body["standing"] = "learner".into();
+            }
+            (Method::POST, "/cluster/members".to_owned(), body)
+        }
         Change::Promote { id } => (Method::POST, path(id, "/promote"), nothing),
         Change::Remove { id } => (Method::DELETE, path(id, ""), nothing),
         Change::Address { id, address } => {

@@ -65,6 +65,7 @@ pub(super) fn configuration_json(configuration: &Configuration) -> Value {
                 "address": member.address,
                 "client_urls": member.client_urls,
                 "standing": member.standing.as_str(),
+                "stays_learner": member.stays_learner,
                 "incarnation": member.is_claimed().then_some(incarnation),
             })
         })

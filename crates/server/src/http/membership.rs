@@ -30,7 +30,7 @@ use crate::node::NodeStatus;
 /// The leader answers by the request's own deadline; the way there and back may take this long.
 const FORWARD_GRACE: Duration = Duration::from_secs(1);
 
-const ADD_FIELDS: [&str; 5] = ["address", "name", "id", "incarnation", "replaces"];
+const ADD_FIELDS: [&str; 6] = ["address", "name", "id", "incarnation", "replaces", "standing"];
 
 /// A request for a change, read whole.
 struct Asked {
@@ -90,7 +90,15 @@ pub(super) async fn add(
     let is_new = status.configuration.as_ref().is_none_or(|known| known.is_new(id));
     let replaces = fields.get("replaces").filter(|_| is_new);
     let replaces = replaces.map(|old| find(old, &status)).transpose()?;
-    let change = Change::Add { id, incarnation, name, address, replaces };
+    let stays_learner = match fields.get("standing") {
+        None => false,
+        Some("learner") => true,
+        Some(other) => {
+            let message = "whoever is added is a learner; with this it does not ask for its vote";
+            return Err(Refusal::new(Code::BadMember, message).with("standing", other));
+        }
+    };
+    let change = Change::Add { id, incarnation, name, address, replaces, stays_learner };
     make(&doors, asked, change, Some(id)).await
 }
 

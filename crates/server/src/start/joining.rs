@@ -115,12 +115,17 @@ impl Member {
 
     /// A change of the members, on behalf of `--join-user`.
     fn ask_for(&self, target: impl Into<String>, body: &Value) -> Question {
+        self.on_behalf(Question::post(target, body))
+    }
+
+    /// A question, as one of the user whom this member was given for such.
+    pub(super) fn on_behalf(&self, question: Question) -> Question {
         let parts = self.config.join_user.as_ref().and_then(JoinUser::parts);
         let shown = parts.map_or(Shown::Nothing, |(user, password)| Shown::Password {
             user: user.to_owned(),
             password: password.to_owned(),
         });
-        Question { authorization: shown.header(), ..Question::post(target, body) }
+        Question { authorization: shown.header(), ..question }
     }
 
     fn say_waiting(&self, address: &str, why: &str, said: &mut String) {
@@ -185,10 +190,12 @@ impl Member {
 
     fn next_wish(&self, known: &Configuration) -> Wish {
         let id = MemberId(self.directory.identity().member_id);
-        match known.members.get(&id).map(|me| me.standing) {
-            None | Some(Standing::Joining) => Wish::Wait,
-            Some(Standing::Voter | Standing::Leaving) => Wish::Fulfilled,
-            Some(Standing::Learner) => Wish::Ask(match self.member_to_replace(id, known) {
+        let Some(me) = known.members.get(&id) else { return Wish::Wait };
+        match me.standing {
+            Standing::Joining => Wish::Wait,
+            Standing::Voter | Standing::Leaving => Wish::Fulfilled,
+            Standing::Learner if me.stays_learner => Wish::Fulfilled,
+            Standing::Learner => Wish::Ask(match self.member_to_replace(id, known) {
                 Some(old) => self.ask_for(
                     format!("/cluster/members/{old}/replace"),
                     &json!({ "with": id.to_string() }),

@@ -112,6 +112,7 @@ impl Member {
                 Some(false) => {
                     let body = json!({ "client_urls": urls.join(",") });
                     let question = Question::patch(format!("/cluster/members/{id}"), &body);
+                    let question = self.on_behalf(question);
                     if let Asked::Refused { code, message } = put(&self.own_door(), question).await
                     {
                         warn!(code, "clients are not told of {urls:?}: {message}");

@@ -28,7 +28,8 @@ pub(super) async fn keep(node: Node, kept: u64) -> Infallible {
         let published = node.store().published();
         let due = due(published.revision, published.compact_revision, kept);
         let Some(revision) = due.filter(|_| leads) else { continue };
-        let command = Command::Compact { revision, cause: CompactionCause::Asked };
+        // Of its own accord: with authentication on, what somebody asks for needs to be root's.
+        let command = Command::Compact { revision, cause: CompactionCause::Age };
         let options = WriteOptions { timeout: WRITE_TIMEOUT, forward: false };
         match node.write(command, options).await {
             Ok(_) => info!(revision = revision.0, "compacted, as --auto-compaction-retention says"),

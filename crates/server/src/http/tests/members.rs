@@ -96,6 +96,21 @@ async fn a_place_is_reserved_with_an_address_alone() {
 }
 
 #[tokio::test]
+async fn a_place_may_be_for_one_that_stays_a_learner() {
+    let world = World::new().await;
+    let place = json!({"address": "localhost:8002", "standing": "learner"});
+    add(&world, place).await;
+    let claim = json!({"address": "localhost:8002", "id": "2", "incarnation": "a"});
+    let answer = add(&world, claim).await;
+    let members = answer["members"].as_array().unwrap();
+    let stays = |member: &serde_json::Value| member["stays_learner"] == true;
+    assert_eq!(members.iter().filter(|member| stays(member)).count(), 1, "{answer}");
+    let answer = send(&world, "POST", "/cluster/members/2/promote", "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(!answer.text().contains("\"stays_learner\":true"));
+}
+
+#[tokio::test]
 async fn clients_are_told_of_other_urls_until_they_are_told_of_none() {
     let world = World::new().await;
     for (written, shown) in
@@ -122,6 +137,7 @@ async fn what_can_not_be_done_is_refused_by_name_and_changes_nothing() {
         ("POST", "", r#"{"address":"localhost:2","id":"x"}"#, 400, "bad_member"),
         ("POST", "", r#"{"address":"localhost:2","incarnation":"1"}"#, 400, "bad_member"),
         ("POST", "", r#"{"address":"localhost:2","role":"voter"}"#, 400, "unknown_field"),
+        ("POST", "", r#"{"address":"localhost:2","standing":"voter"}"#, 400, "bad_member"),
         ("POST", "", r#"{"address":2}"#, 400, "bad_member"),
         ("POST", "", "{}", 400, "missing_field"),
         ("POST", "", "", 400, "malformed_json"),
