@@ -18,7 +18,8 @@ use store::{
 };
 use support::args::{bytes, condition, key_range, named, origin, unhex};
 use support::show::{
-    show, show_events, show_fields, show_history, show_lease, show_outcome, show_range, show_txn,
+    show, show_events, show_fields, show_history, show_lease, show_outcome, show_published,
+    show_range, show_txn,
 };
 use support::{auth_text, txn_text};
 
@@ -442,30 +443,7 @@ impl World {
     }
 
     fn published(&self) -> String {
-        let published = self.reader.published();
-        let leases = match (published.leases, published.ttl_keys) {
-            (0, 0) => String::new(),
-            (leases, keys) => format!(" leases {leases} ttl {keys}"),
-        };
-        let once = match (published.sessions, published.once_keys) {
-            (0, 0) => String::new(),
-            (sessions, keys) => format!(" sessions {sessions} changes {keys}"),
-        };
-        format!(
-            "index {} term {} stamp {} age {} revision {} compacted {} \
-             keys {} bytes {}{}{} hash {:016x}\n",
-            published.applied_index,
-            published.applied_term,
-            published.stamp_ms,
-            published.age_ms,
-            published.revision,
-            published.compact_revision,
-            published.keys,
-            published.live_bytes,
-            leases,
-            once,
-            published.state_hash,
-        )
+        show_published(&self.reader.published())
     }
 }
 

@@ -6,9 +6,9 @@ use store::Auth;
 
 use crate::node::Node;
 
-/// The tables as somebody saw them. Whoever goes on for long, as watches do, asks again whether they
-/// still may when these are others; and takes hold of them before it asks for the first time, so
-/// that no change falls in between.
+/// The tables as somebody saw them. Whoever goes on for long, as watches do, asks again whether
+/// they still may when these are others; and takes hold of them before it asks for the first time,
+/// so that no change falls in between.
 pub(crate) struct Seen(Arc<Auth>);
 
 impl Seen {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use store::{
     EventKind, EventPosition, Events, Fields, FirstAnswer, FirstOutcome, History, KeyValue, Lease,
-    Lifetime, Outcome, RangeResponse, Refused, Settings, TxnResponse, TxnResult,
+    Lifetime, Outcome, Published, RangeResponse, Refused, Settings, TxnResponse, TxnResult,
 };
 
 pub(crate) fn show_range(response: &RangeResponse) -> String {
@@ -156,4 +156,31 @@ pub(crate) fn show_lease(lease: &Lease) -> String {
     let keys: Vec<String> = lease.keys().map(|key| key.escape_ascii().to_string()).collect();
     let (id, ttl_s, index) = (lease.id(), lease.ttl_s(), lease.grant().index);
     format!("lease {id}: {ttl_s} s, granted by entry {index}, keys [{}]\n", keys.join(" "))
+}
+
+/// What readers see in numbers.
+pub(crate) fn show_published(published: &Published) -> String {
+    let leases = match (published.leases, published.ttl_keys) {
+        (0, 0) => String::new(),
+        (leases, keys) => format!(" leases {leases} ttl {keys}"),
+    };
+    let once = match (published.sessions, published.once_keys) {
+        (0, 0) => String::new(),
+        (sessions, keys) => format!(" sessions {sessions} changes {keys}"),
+    };
+    format!(
+        "index {} term {} stamp {} age {} revision {} compacted {} \
+         keys {} bytes {}{}{} hash {:016x}\n",
+        published.applied_index,
+        published.applied_term,
+        published.stamp_ms,
+        published.age_ms,
+        published.revision,
+        published.compact_revision,
+        published.keys,
+        published.live_bytes,
+        leases,
+        once,
+        published.state_hash,
+    )
 }
