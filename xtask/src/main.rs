@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo xtask test              the gate: format, lints, tidy, docs, unit, simulator, processes
-//! cargo xtask test etcd         the etcd door beside a real etcd, and under its command line
+//! cargo xtask test etcd-diff    the etcd door beside a real etcd, and under its command line
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
 //! cargo xtask bench NAME        figures: `store`, `failover`, `http`
@@ -41,7 +41,7 @@ use failure::{Failure, Result};
 
 const USAGE: &str = "\
 usage: cargo xtask test
-       cargo xtask test etcd
+       cargo xtask test etcd-diff
        cargo xtask ci [--install]
        cargo xtask tidy
        cargo xtask bench store [ARGUMENT...]
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["test"] => gate::run(),
-        ["test", "etcd"] => ci::etcd_alone(),
+        ["test", "etcd" | "etcd-diff"] => ci::etcd_alone(),
         ["ci"] => ci::run(tools::Policy::Explain),
         ["ci", "--install"] => ci::run(tools::Policy::Install),
         ["tidy"] => tidy::run(),

@@ -15,7 +15,7 @@
 //! `docs/http.md` publishes every route, shape, code and limit.
 //!
 //! Who asks is found out before a handler runs (`visitor`), and what they may have is asked of the
-//! [`Visit`] that comes of it (`crate::access`).
+//! `Visit` that comes of it (`crate::access`).
 //!
 //! What this does not do: encrypt, compress, or keep any state of its own beyond
 //! its metrics.
