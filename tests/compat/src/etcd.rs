@@ -24,7 +24,7 @@ pub struct Etcd {
 /// A program of etcd's.
 pub fn program(name: &str) -> PathBuf {
     let directory = env::var_os(DIRECTORY_VARIABLE).unwrap_or_else(|| {
-        panic!("set {DIRECTORY_VARIABLE}, or run `cargo xtask test etcd`, which gets an etcd")
+        panic!("set {DIRECTORY_VARIABLE}, or run `cargo xtask test etcd-diff`, which gets an etcd")
     });
     PathBuf::from(directory).join(name)
 }
