@@ -38,6 +38,12 @@ pub(crate) struct Share {
 pub(crate) struct TooMuch;
 
 impl Reading {
+    /// So many bytes are there of all bodies.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn new(bytes_max: usize) -> Reading {
         Reading { bytes_max, bytes: AtomicUsize::new(0) }
     }

@@ -185,6 +185,14 @@ impl Once {
         Outcome::SessionClosed { existed }
     }
 
+    /// Forgets the sessions of a user who is no more: another one of that name is somebody else.
+    pub(crate) fn forget_user(&mut self, user: &str) {
+        let own =
+            self.sessions.iter().filter(|(_, session)| session.owner.as_deref() == Some(user));
+        let own: Vec<SessionId> = own.map(|(id, _)| *id).collect();
+        own.into_iter().for_each(|id| self.remove_session(id));
+    }
+
     /// The session, unless its time is over. To others than its owner it is not there: what was
     /// answered in it is not theirs to see, nor are its numbers theirs to use up.
     fn session(

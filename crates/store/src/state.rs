@@ -83,12 +83,19 @@ impl State {
     /// Changes who may do what.
     pub(crate) fn change_auth(&mut self, change: AuthChange, entry: &LogEntry) -> Outcome {
         let logs_in = matches!(change, AuthChange::LogIn { .. });
+        let removed = match &change {
+            AuthChange::DeleteUser { name } => Some(Arc::clone(name)),
+            _ => None,
+        };
         let changed = Arc::make_mut(&mut self.auth).change(change, entry.index, entry.age_ms);
         let revision = self.revision;
         match changed {
             Err(refused) => Outcome::Refused { revision, reason: Refused::Auth(refused) },
             Ok(()) if logs_in => Outcome::LoggedIn { revision, index: entry.index },
-            Ok(()) => Outcome::AuthChanged { revision },
+            Ok(()) => {
+                removed.into_iter().for_each(|user| self.once.forget_user(&user));
+                Outcome::AuthChanged { revision }
+            }
         }
     }
 

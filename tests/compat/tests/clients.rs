@@ -293,7 +293,8 @@ const OLD_MESSAGES: (&str, &str) = ("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "p
 #[test]
 fn programs_in_python_work() {
     let packages = std::env::var("PYTHON_PACKAGES");
-    let packages = packages.expect("`cargo xtask test etcd-diff` gets the packages and names them here");
+    let packages =
+        packages.expect("`cargo xtask test etcd-diff` gets the packages and names them here");
     let cluster = Cluster::start(1);
     let port = cluster.ports()[0].to_string();
     for (program, under) in PROGRAMS {

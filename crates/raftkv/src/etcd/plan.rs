@@ -5,8 +5,9 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use replica::URL_BYTES_MAX;
 use server::config::{
-    Config, ConfigError, EtcdWays, FoundingIds, HISTORY_BYTES_MAX, Raw, split_list,
+    Config, ConfigError, EtcdWays, FoundingIds, HISTORY_BYTES_MAX, JoinUser, Raw, split_list,
 };
 
 use super::flags::Flags;
@@ -14,6 +15,9 @@ use super::go::{parse_duration_ms, parse_number};
 use super::urls::{self, Url};
 use super::{ids, logging};
 use crate::log::LogPlan;
+
+/// Names the user on whose behalf a member asks its cluster for something.
+const JOIN_USER: &str = "RAFTKV_JOIN_USER";
 
 /// What `--quota-backend-bytes=0` stands for.
 const QUOTA_BYTES_DEFAULT: u64 = 2 << 30;
@@ -113,7 +117,13 @@ pub(super) fn make(mut flags: Flags, has_begun: impl Fn(&Path) -> bool) -> Resul
         quota_bytes,
         ..ways.etcd
     };
-    Ok(Plan { config: Config { etcd, ..config }, log, notes })
+    // Of no flag of etcd's: on whose behalf it joins, and tells where its clients are to come.
+    let join_user = std::env::var(JOIN_USER).ok().map(|written| {
+        let user = written.parse::<JoinUser>().ok().filter(|user| user.parts().is_some());
+        user.ok_or_else(|| format!("{JOIN_USER} is NAME:PASSWORD"))
+    });
+    let config = Config { etcd, join_user: join_user.transpose()?, ..config };
+    Ok(Plan { config, log, notes })
 }
 
 /// Where to listen, and where clients are told to come.
@@ -162,7 +172,11 @@ fn client_urls(flags: &Flags) -> Result<Vec<String>, String> {
     let refuse = |why| format!("{}: {why}", flags.called(name));
     let urls = urls::list(flags.text(name)).map_err(refuse)?;
     urls.iter().try_for_each(|url| url.to_reach().map(drop)).map_err(refuse)?;
-    Ok(urls.into_iter().map(|url| url.written).collect())
+    let written: Vec<String> = urls.into_iter().map(|url| url.written).collect();
+    match replica::are_valid_urls(&written) {
+        true => Ok(written),
+        false => Err(refuse(format!("at most 8 URLs, each of at most {URL_BYTES_MAX} bytes"))),
+    }
 }
 
 /// Where the other members reach this one.

@@ -13,7 +13,7 @@ pub struct JoinUser(String);
 
 impl JoinUser {
     /// The name and the password; none if it is not written as these.
-    pub(crate) fn parts(&self) -> Option<(&str, &str)> {
+    pub fn parts(&self) -> Option<(&str, &str)> {
         self.0.split_once(':').filter(|(name, password)| !name.is_empty() && !password.is_empty())
     }
 }

@@ -42,7 +42,7 @@ pub(super) const JSON_FACTOR: usize = 2;
 pub(super) const STREAMS: [&str; 2] = ["/v3/watch", "/v3/lease/keepalive"];
 
 /// A message of such a body; no key of any is longer than this in base64, twice.
-const STREAM_MESSAGE_BYTES_MAX: usize = 256 << 10;
+pub(super) const STREAM_MESSAGE_BYTES_MAX: usize = 256 << 10;
 
 /// Headers with this in front are handed on as metadata, as etcd's gateway does it.
 const METADATA_PREFIX: &str = "grpc-metadata-";

@@ -83,10 +83,10 @@ pub(super) async fn transfer(
     visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let now = visit.permit_now(Need::Root).await;
-    now.map_err(|why| Refusal::of_not_done(why, &doors.node.status()))?;
     let timeout = Query::parse(request.uri().query(), &["timeout_ms"])?.timeout()?;
     let body = body::read(request, doors.limits.body_timeout).await?;
+    let now = visit.permit_now(Need::Root).await;
+    now.map_err(|why| Refusal::of_not_done(why, &doors.node.status()))?;
     let status = doors.node.status();
     let to = body::transfer_target(&body)?.map(|to| member_of(&to, &status)).transpose()?;
     let moved = doors.node.transfer(to, timeout).await;

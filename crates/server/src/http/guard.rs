@@ -57,10 +57,15 @@ impl Guard {
         Guard { own_hosts, allowed: config.allow_origin.clone() }
     }
 
-    /// Lets a request in, or refuses it.
-    pub(super) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<Admitted, Refusal> {
+    /// Lets a request in, or refuses it; of one to probes alone any host will do.
+    pub(super) fn admit(
+        &self,
+        uri: &Uri,
+        headers: &HeaderMap,
+        any_host: bool,
+    ) -> Result<Admitted, Refusal> {
         let hosts = || headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
-        if let Some(own_hosts) = &self.own_hosts {
+        if let Some(own_hosts) = self.own_hosts.as_ref().filter(|_| !any_host) {
             let targets = uri.authority().map(|authority| authority.as_str().as_bytes());
             if !hosts().chain(targets).all(|host| is_own(host, own_hosts)) {
                 return Err(forbidden_host(own_hosts));

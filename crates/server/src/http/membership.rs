@@ -45,12 +45,13 @@ struct Asked {
 
 impl Asked {
     async fn read(doors: &Doors, visit: Visit, request: Request<Body>) -> Result<Asked, Refusal> {
-        let now = visit.permit_now(Need::Root).await;
-        now.map_err(|why| Refusal::of_not_done(why, &doors.node.status()))?;
         let timeout = Query::parse(request.uri().query(), &["timeout_ms"])?.timeout()?;
         let forward = may_forward(request.headers())?;
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let body = body::read(request, doors.limits.body_timeout).await?;
+        // Last: between this and the change nothing is waited for.
+        let now = visit.permit_now(Need::Root).await;
+        now.map_err(|why| Refusal::of_not_done(why, &doors.node.status()))?;
         Ok(Asked { method, uri, body, timeout, forward, visit })
     }
 

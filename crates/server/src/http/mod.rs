@@ -82,6 +82,7 @@ use guard::Guard;
 use leaders_page::LeadersDesk;
 pub use listeners::Listeners;
 use metrics::{Call, Metrics};
+use probes_only::AnyHost;
 pub use probes_only::probes_only;
 pub(crate) use serve::Seat;
 pub use serve::{Limits, serve};
@@ -202,7 +203,8 @@ async fn front(
     let arrived = Instant::now();
     let method = request.method().clone();
     let call = grpc::is_call(request.headers()).then(|| Call::at(request.uri().path()));
-    let response = match doors.guard.admit(request.uri(), request.headers()) {
+    let any_host = request.extensions().get::<AnyHost>().is_some();
+    let response = match doors.guard.admit(request.uri(), request.headers(), any_host) {
         Err(refusal) => refusal.into_response(),
         Ok(admitted) => {
             let mut response = match admitted.preflight(&method, request.headers()) {

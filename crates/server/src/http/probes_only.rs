@@ -16,7 +16,12 @@ pub fn probes_only(router: Router) -> Router {
     router.layer(from_fn(admit))
 }
 
-async fn admit(request: Request<Body>, next: Next) -> Response {
+/// A request that came to such an address, which says nothing of the host that it is reached as.
+#[derive(Clone, Copy)]
+pub(super) struct AnyHost;
+
+async fn admit(mut request: Request<Body>, next: Next) -> Response {
+    request.extensions_mut().insert(AnyHost);
     let path = request.uri().path();
     // Single checks stand under their probe.
     let is_open = |known: &str| path.strip_prefix(known).is_some_and(is_end_of_a_path);

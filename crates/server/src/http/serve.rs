@@ -149,9 +149,16 @@ pub async fn serve(
 pub(crate) struct Seat {
     _permit: Arc<OwnedSemaphorePermit>,
     pieces: Arc<Pieces>,
+    patience: Duration,
 }
 
 impl Seat {
+    /// Done when the client has left a part of an answer there for too long, and others need the
+    /// room.
+    pub(crate) async fn overstay(&self) {
+        self.pieces.overstay(self.patience).await;
+    }
+
     /// Counts what is to be sent, until the socket has it; nothing if there is no room for it.
     pub(crate) fn hold(&self, data: Bytes) -> Option<Bytes> {
         self.pieces.hold(data).ok()
@@ -182,7 +189,7 @@ fn spawn_connection(
     let patience = if crowded.0 { CROWDED_TIMEOUT } else { limits.header_timeout };
     let (router, watches) = (router.clone(), ConnectionWatches::default());
     let of_answers = Arc::clone(&pieces);
-    let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces) };
+    let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces), patience };
     let of_requests = seat.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(watches.clone());

@@ -5,7 +5,9 @@
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::time::{Instant, timeout_at};
 
+use crate::grpc::body::BODY_TIMEOUT;
 use crate::reading::{Share, TooMuch};
 
 /// So much of a frame is read at a time.
@@ -47,6 +49,8 @@ pub(super) enum Wrong {
     TooLong,
     /// Too much is being read already.
     Overloaded,
+    /// A message was not whole in time.
+    Slow,
 }
 
 impl Wrong {
@@ -58,6 +62,7 @@ impl Wrong {
             Wrong::NoText => Some(1007),
             Wrong::TooLong => Some(1009),
             Wrong::Overloaded => Some(1013),
+            Wrong::Slow => Some(1008),
         }
     }
 }
@@ -82,6 +87,8 @@ pub(super) struct Frames<R> {
     /// The message that is being put together, and whether it is to be text.
     message: BytesMut,
     is_text: Option<bool>,
+    /// By when it has to be whole, whatever else comes meanwhile.
+    due: Option<Instant>,
 }
 
 /// What stands in front of a frame's bytes.
@@ -95,21 +102,26 @@ struct Head {
 
 impl<R: AsyncRead + Unpin> Frames<R> {
     pub(super) fn new(socket: R, bytes_max: usize, share: Share) -> Frames<R> {
-        Frames { socket, bytes_max, share, message: BytesMut::new(), is_text: None }
+        Frames { socket, bytes_max, share, message: BytesMut::new(), is_text: None, due: None }
     }
 
-    /// Whatever is said next.
+    /// Whatever is said next. A message counts as being read until [`Frames::give_back`].
     pub(super) async fn next(&mut self) -> Result<Heard, Wrong> {
         loop {
-            let head = self.head().await?;
+            let head = match self.due {
+                Some(due) => timeout_at(due, self.head()).await.map_err(|_| Wrong::Slow)??,
+                None => self.head().await?,
+            };
             match (head.opcode, self.is_text) {
                 (TEXT | BINARY, None) => self.is_text = Some(head.opcode == TEXT),
                 (CONTINUATION, Some(_)) => {}
                 (CLOSE | PING | PONG, _) => return self.control(head).await,
                 _ => return Err(Wrong::Protocol),
             }
+            let due = *self.due.get_or_insert_with(|| Instant::now() + BODY_TIMEOUT);
             let mut message = std::mem::take(&mut self.message);
-            self.read(head, &mut message).await?;
+            let read = timeout_at(due, self.read(head, &mut message)).await;
+            read.map_err(|_| Wrong::Slow)??;
             self.message = message;
             if head.is_last {
                 return self.whole();
@@ -119,11 +131,17 @@ impl<R: AsyncRead + Unpin> Frames<R> {
 
     fn whole(&mut self) -> Result<Heard, Wrong> {
         let message = std::mem::take(&mut self.message);
-        self.share.set(0)?;
+        self.due = None;
         if self.is_text.take() == Some(true) && str::from_utf8(&message).is_err() {
             return Err(Wrong::NoText);
         }
         Ok(Heard::Message(message.freeze()))
+    }
+
+    /// The message that was heard last is read by somebody now.
+    pub(super) fn give_back(&mut self) {
+        // Less than before always fits.
+        let _fits = self.share.set(0);
     }
 
     async fn control(&mut self, head: Head) -> Result<Heard, Wrong> {
@@ -167,7 +185,8 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             let begin = to.len();
             let now = left.min(CHUNK_BYTES);
             to.resize(begin + now, 0);
-            self.share.set(to.len())?;
+            // What there is of a message stays while a frame beside it is read.
+            self.share.set(self.message.len() + to.len())?;
             self.socket.read_exact(&mut to[begin..]).await?;
             to[begin..].iter_mut().zip(&mut mask).for_each(|(byte, mask)| *byte ^= mask);
             left -= now;
@@ -216,9 +235,13 @@ fn frame(opcode: u8, bytes: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use axum::http::Extensions;
+    use tokio::io::AsyncWriteExt as _;
 
     use super::*;
+    use crate::reading::Reading;
 
     const BYTES_MAX: usize = 100_000;
 
@@ -300,6 +323,42 @@ mod tests {
         ] {
             assert_eq!(heard(&bytes).await, (vec![], wrong), "{name}");
         }
+    }
+
+    /// What is there of a message counts, whatever else is read meanwhile, and until somebody has it.
+    #[tokio::test]
+    async fn a_ping_makes_no_room() {
+        let (reading, mut extensions) = (Arc::new(Reading::new(1 << 20)), Extensions::new());
+        extensions.insert(Arc::clone(&reading));
+        let part = vec![b'x'; 50_000];
+        let pieces = [masked(0x01, &part), masked(0x89, b"?"), masked(0x80, &part)].concat();
+        let mut frames = Frames::new(&pieces[..], BYTES_MAX, Share::of(&extensions));
+        assert_eq!(frames.next().await, Ok(Heard::Ping(Bytes::from_static(b"?"))));
+        assert_eq!(reading.bytes(), 50_001);
+        assert!(matches!(frames.next().await, Ok(Heard::Message(_))));
+        assert_eq!(reading.bytes(), 100_000);
+        frames.give_back();
+        assert_eq!(reading.bytes(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_has_begun_is_whole_in_time_whatever_is_said_meanwhile() {
+        let (mut client, server) = tokio::io::duplex(1 << 10);
+        let began = Instant::now();
+        tokio::spawn(async move {
+            client.write_all(&masked(0x01, b"begun")).await.expect("it is read");
+            while client.write_all(&masked(0x89, b"?")).await.is_ok() {
+                tokio::time::sleep(BODY_TIMEOUT / 4).await;
+            }
+        });
+        let mut frames = Frames::new(server, BYTES_MAX, Share::of(&Extensions::new()));
+        let wrong = loop {
+            match frames.next().await {
+                Ok(heard) => assert_eq!(heard, Heard::Ping(Bytes::from_static(b"?"))),
+                Err(wrong) => break wrong,
+            }
+        };
+        assert_eq!((wrong, began.elapsed()), (Wrong::Slow, BODY_TIMEOUT));
     }
 
     /// Whatever comes is heard or refused, and every message is made of what came.

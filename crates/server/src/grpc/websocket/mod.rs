@@ -33,7 +33,7 @@ use tokio::time::{interval, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tower::ServiceExt as _;
 
-use super::gateway::{JSON_FACTOR, STREAMS};
+use super::gateway::{JSON_FACTOR, STREAM_MESSAGE_BYTES_MAX, STREAMS};
 use super::message_bytes_max;
 use crate::http::Seat;
 use crate::reading::Share;
@@ -99,8 +99,17 @@ async fn answer(
 async fn serve<S: AsyncRead + AsyncWrite>(socket: S, gateway: Router, asked: Request<Body>) {
     // The connection counts for as long as it is open, whatever is spoken on it.
     let seat = asked.extensions().get::<Seat>().cloned();
-    let bytes_max = message_bytes_max() * JSON_FACTOR;
     let goes_on = STREAMS.contains(&asked.uri().path());
+    let bytes_max = match goes_on {
+        true => STREAM_MESSAGE_BYTES_MAX,
+        false => message_bytes_max() * JSON_FACTOR,
+    };
+    let overstaying = async {
+        match &seat {
+            Some(seat) => seat.overstay().await,
+            None => pending().await,
+        }
+    };
     let share = Share::of(asked.extensions());
     let (reader, writer) = split(socket);
     let (mut reader, mut writer) = (pin!(reader), pin!(writer));
@@ -128,6 +137,8 @@ async fn serve<S: AsyncRead + AsyncWrite>(socket: S, gateway: Router, asked: Req
         () = hearing => {}
         () = calling => {}
         () = telling => {}
+        // It takes nothing, and others need the room.
+        () = overstaying => {}
     }
 }
 
@@ -145,6 +156,7 @@ async fn hear<R: AsyncRead + Unpin>(
                 let Some(open) = &messages else { continue };
                 // Whoever asked has heard enough: what else comes is for nobody.
                 let taken = open.send(Ok(message)).await.is_ok();
+                frames.give_back();
                 messages = messages.filter(|_| taken && goes_on);
             }
             // Who sends many of them is answered as often as there is room for.
