@@ -2,6 +2,8 @@
 //! `bytes::Bytes`, which share the memory that they were decoded from.
 
 use std::error::Error;
+use std::path::Path;
+use std::{env, fs};
 
 use prost::Message as _;
 
@@ -30,6 +32,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     prost_build::Config::new().bytes(["."]).compile_fds(peer)?;
     let services = protox::compile(SERVICES, ["proto"])?;
     let described = services.encode_to_vec();
+    let out = env::var_os("OUT_DIR").ok_or("cargo names no directory to write to")?;
+    let calls = services.file.iter().flat_map(|file| {
+        let services = file.service.iter();
+        let methods =
+            services.flat_map(|service| service.method.iter().map(move |it| (service, it)));
+        methods.map(|(service, method)| {
+            let (package, service, name) = (file.package(), service.name(), method.name());
+            let (asks_on, answers_on) = (method.client_streaming(), method.server_streaming());
+            format!(
+                "Call {{ service: \"{package}.{service}\", method: \"{name}\", \
+                 asks_on: {asks_on}, answers_on: {answers_on} }},\n"
+            )
+        })
+    });
+    let calls = format!("&[\n{}]", calls.collect::<String>());
+    fs::write(Path::new(&out).join("calls.rs"), calls)?;
     tonic_prost_build::configure().build_transport(false).bytes(".").compile_fds(services)?;
     pbjson_build::Builder::new()
         .register_descriptors(&described)?

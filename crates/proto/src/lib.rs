@@ -12,6 +12,22 @@ macro_rules! packages {
     )+};
 }
 
+/// A call that clients may make by gRPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// The full name of its service.
+    pub service: &'static str,
+    /// Its own name.
+    pub method: &'static str,
+    /// The client may send more than one message.
+    pub asks_on: bool,
+    /// So may the member.
+    pub answers_on: bool,
+}
+
+/// Every call of the .proto files.
+pub const CALLS: &[Call] = include!(concat!(env!("OUT_DIR"), "/calls.rs"));
+
 packages! {
     /// What members say to each other: see docs/format/peer.md.
     peer: "raftkv.peer.v1.rs",

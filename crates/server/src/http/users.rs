@@ -56,6 +56,18 @@ async fn simply(visit: &Visit, request: Request<Body>, change: AuthChange) -> An
     make(visit, change, options(&query, &request)?).await
 }
 
+/// What a change says of itself in its body: a JSON object of these texts.
+async fn described(
+    doors: &Doors,
+    request: Request<Body>,
+    names: &'static [&'static str],
+) -> Result<(TextFields, WriteOptions), Refusal> {
+    let query = Query::parse(request.uri().query(), &WRITE_PARAMETERS)?;
+    let options = options(&query, &request)?;
+    let body = body::read(request, doors.limits.body_timeout).await?;
+    Ok((TextFields::read(&body, names)?, options))
+}
+
 /// The tables for whoever may see this of them.
 async fn tables(
     visit: &Visit,
@@ -117,10 +129,7 @@ pub(super) async fn add_user(
     visit: Visit,
     request: Request<Body>,
 ) -> Answer {
-    let query = Query::parse(request.uri().query(), &WRITE_PARAMETERS)?;
-    let options = options(&query, &request)?;
-    let body = body::read(request, doors.limits.body_timeout).await?;
-    let fields = TextFields::read(&body, &["name", "password"])?;
+    let (fields, options) = described(&doors, request, &["name", "password"]).await?;
     let name = field(&fields, "name")?.into();
     let password_hash = hash(&visit, fields.get("password")).await?;
     make(&visit, AuthChange::AddUser { name, password_hash }, options).await
@@ -149,10 +158,7 @@ pub(super) async fn set_password(
     Path(name): Path<String>,
     request: Request<Body>,
 ) -> Answer {
-    let query = Query::parse(request.uri().query(), &WRITE_PARAMETERS)?;
-    let options = options(&query, &request)?;
-    let body = body::read(request, doors.limits.body_timeout).await?;
-    let fields = TextFields::read(&body, &["password"])?;
+    let (fields, options) = described(&doors, request, &["password"]).await?;
     let password_hash = hash(&visit, fields.get("password")).await?;
     make(&visit, AuthChange::SetPassword { name: name.into(), password_hash }, options).await
 }
@@ -190,10 +196,7 @@ pub(super) async fn add_role(
     visit: Visit,
     request: Request<Body>,
 ) -> Answer {
-    let query = Query::parse(request.uri().query(), &WRITE_PARAMETERS)?;
-    let options = options(&query, &request)?;
-    let body = body::read(request, doors.limits.body_timeout).await?;
-    let fields = TextFields::read(&body, &["name"])?;
+    let (fields, options) = described(&doors, request, &["name"]).await?;
     let name = field(&fields, "name")?.into();
     make(&visit, AuthChange::AddRole { name }, options).await
 }

@@ -233,23 +233,10 @@ const HERE: [&str; 9] = [
 #[test]
 fn every_call_is_asked_by_everybody() {
     let gateway = include_str!("../gateway.rs");
-    for file in [
-        include_str!("../../../../proto/proto/etcd/auth.proto"),
-        include_str!("../../../../proto/proto/etcd/cluster.proto"),
-        include_str!("../../../../proto/proto/etcd/election.proto"),
-        include_str!("../../../../proto/proto/etcd/kv.proto"),
-        include_str!("../../../../proto/proto/etcd/lease.proto"),
-        include_str!("../../../../proto/proto/etcd/lock.proto"),
-        include_str!("../../../../proto/proto/etcd/maintenance.proto"),
-        include_str!("../../../../proto/proto/etcd/watch.proto"),
-        include_str!("../../../../proto/proto/raftkv/kv.proto"),
-    ] {
-        let calls = file.lines().filter_map(|line| line.trim().strip_prefix("rpc "));
-        for call in calls.filter_map(|call| call.split('(').next()) {
-            // Paths of the gateway are all in the other table.
-            let in_json = gateway.contains(&format!("=> {},", snake_case(call)));
-            assert!(in_json || HERE.contains(&call), "{call}");
-        }
+    for proto::Call { method, .. } in proto::CALLS {
+        // Paths of the gateway are all in the other table.
+        let in_json = gateway.contains(&format!("=> {},", snake_case(method)));
+        assert!(in_json || HERE.contains(method), "{method}");
     }
 }
 

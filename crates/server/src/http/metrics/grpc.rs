@@ -26,60 +26,61 @@ pub(in crate::http) struct Calls {
     handled: Family<Answered, Counter>,
 }
 
-/// Which call it is. What is no call of ours is counted under one name, whatever it is called.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+/// Which call it is. What is no call of ours is counted under one name: no client makes up names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(in crate::http) struct Call {
     grpc_service: &'static str,
-    grpc_method: String,
+    grpc_method: &'static str,
     grpc_type: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
     grpc_service: &'static str,
-    grpc_method: String,
+    grpc_method: &'static str,
     grpc_type: &'static str,
     grpc_code: String,
 }
 
-/// The services, and how many methods each has at most: more are none.
-const SERVICES: [&str; 10] = [
-    "etcdserverpb.KV",
-    "etcdserverpb.Watch",
-    "etcdserverpb.Lease",
-    "etcdserverpb.Cluster",
-    "etcdserverpb.Maintenance",
-    "etcdserverpb.Auth",
-    "v3electionpb.Election",
-    "v3lockpb.Lock",
-    "grpc.health.v1.Health",
-    "raftkv.v1.KV",
+const UNKNOWN: Call = Call { grpc_service: "unknown", grpc_method: "unknown", grpc_type: "unary" };
+
+/// The calls that no .proto file here has.
+const HEALTH: [proto::Call; 2] = [
+    proto::Call {
+        service: "grpc.health.v1.Health",
+        method: "Check",
+        asks_on: false,
+        answers_on: false,
+    },
+    proto::Call {
+        service: "grpc.health.v1.Health",
+        method: "Watch",
+        asks_on: false,
+        answers_on: true,
+    },
 ];
 
 impl Call {
     /// The call at a path.
     pub(in crate::http) fn at(path: &str) -> Call {
-        let mut parts = path.trim_start_matches('/').splitn(2, '/');
-        let (service, method) =
-            (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let known = SERVICES.into_iter().find(|known| *known == service);
-        Call {
-            grpc_service: known.unwrap_or("unknown"),
-            grpc_method: known.map_or("unknown", |_| method).to_owned(),
-            grpc_type: kind_of(method),
-        }
-    }
-
-    fn is_unknown(&self) -> bool {
-        self.grpc_service == "unknown"
+        let named = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+        let Some((service, method)) = named else { return UNKNOWN };
+        let mut calls = proto::CALLS.iter().chain(&HEALTH);
+        let found = calls.find(|call| call.method == method && call.service == service);
+        found.map_or(UNKNOWN, |call| Call {
+            grpc_service: call.service,
+            grpc_method: call.method,
+            grpc_type: kind_of(call),
+        })
     }
 }
 
-fn kind_of(method: &str) -> &'static str {
-    match method {
-        "Watch" | "LeaseKeepAlive" => "bidi_stream",
-        "Snapshot" | "Observe" | "RangeStream" => "server_stream",
-        _ => "unary",
+fn kind_of(call: &proto::Call) -> &'static str {
+    match (call.asks_on, call.answers_on) {
+        (true, true) => "bidi_stream",
+        (true, false) => "client_stream",
+        (false, true) => "server_stream",
+        (false, false) => "unary",
     }
 }
 
@@ -94,22 +95,17 @@ impl Calls {
     /// A call was answered, or its answer begins; it is counted with its code.
     pub(in crate::http) fn answered(&self, call: Call, response: Response<Body>) -> Response<Body> {
         let code = code_in(response.headers());
-        // A method that is not there is nobody's choice of a name.
-        let call = match code {
-            Some(Code::Unimplemented) if call.grpc_method != "RangeStream" => Call::at(""),
-            _ => call,
-        };
         self.started.get_or_create(&call).inc();
-        if code.is_some() || call.is_unknown() {
-            self.handled(&call, code.unwrap_or(Code::Unknown));
+        if code.is_some() || call == UNKNOWN {
+            self.handled(call, code.unwrap_or(Code::Unknown));
             return response;
         }
         let calls = self.clone();
         response.map(|body| Body::new(Told { body, open: Some((calls, call)) }))
     }
 
-    fn handled(&self, call: &Call, code: Code) {
-        let Call { grpc_service, grpc_method, grpc_type } = call.clone();
+    fn handled(&self, call: Call, code: Code) {
+        let Call { grpc_service, grpc_method, grpc_type } = call;
         // As Go has the names.
         let grpc_code = match code {
             Code::Ok => "OK".to_owned(),
@@ -134,7 +130,7 @@ struct Told {
 impl Told {
     fn over(&mut self, code: Code) {
         if let Some((calls, call)) = self.open.take() {
-            calls.handled(&call, code);
+            calls.handled(call, code);
         }
     }
 }

@@ -63,6 +63,19 @@ async fn calls_are_counted_by_what_they_came_to() {
 }
 
 #[tokio::test]
+async fn no_client_gives_names_to_calls() {
+    let world = World::new().await;
+    let headers = ["Content-Type: application/grpc", "Host: evil.example"];
+    for path in ["/etcdserverpb.KV/MadeUp", "/etcdserverpb.KV/Put/MadeUp", "/MadeUp", "/"] {
+        world.request("POST", path, &headers, b"").await;
+        world.request("POST", path, &headers[..1], b"").await;
+    }
+    let labels = "grpc_service=\"unknown\",grpc_method=\"unknown\",grpc_type=\"unary\"";
+    shows(&world, &format!("grpc_server_started_total{{{labels}}} 8")).await;
+    assert!(!world.ask("GET", "/metrics").await.text().contains("MadeUp"));
+}
+
+#[tokio::test]
 async fn the_log_has_its_histogram() {
     let world = World::new().await;
     let page = world.ask("GET", "/metrics").await.text();
