@@ -135,12 +135,7 @@ fn write_status(status: &AuthStatus, output: Output, out: &mut impl Write) -> io
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn shown(print: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
-        let mut out = Vec::new();
-        print(&mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
+    use crate::render::tests::shown;
 
     #[test]
     fn the_status_in_every_format() {

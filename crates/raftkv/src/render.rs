@@ -263,7 +263,7 @@ pub(crate) fn table(headings: &[&str]) -> Table {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use client::Revision;
 
     use super::*;
@@ -284,7 +284,8 @@ mod tests {
         }
     }
 
-    fn shown(print: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
+    /// What is printed.
+    pub(crate) fn shown(print: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
         print(&mut out).unwrap();
         String::from_utf8(out).unwrap()

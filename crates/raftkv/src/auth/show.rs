@@ -133,12 +133,7 @@ mod tests {
     use client::Access;
 
     use super::*;
-
-    fn shown(print: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
-        let mut out = Vec::new();
-        print(&mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
+    use crate::render::tests::shown;
 
     fn users() -> [User; 2] {
         let roles = vec!["app".to_owned(), "root".to_owned()];
