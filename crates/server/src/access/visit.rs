@@ -153,3 +153,19 @@ impl Visit {
         self.node.lease(lease, ask, options).await.map_err(NotDone::Failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::testing;
+
+    /// A member that has no tables yet, and nobody to ask, is not one where all is allowed.
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_by_no_log_is_allowed_by_no_member_that_is_behind() {
+        let node = testing::showing(|_| {});
+        let visit = Visit::of(&node, Shown::Nothing).await.unwrap();
+        assert_eq!(visit.may(Need::Root), Ok(()));
+        let refused = visit.permit_now(Need::Root).await;
+        assert!(matches!(refused, Err(NotDone::Failed(_))), "{refused:?}");
+    }
+}

@@ -97,3 +97,17 @@ async fn what_peers_use_is_behind_the_same_door() {
     let rebound = world.request("GET", "/raft/hello", &["Host: evil.example"], b"").await;
     rebound.assert_refused(403, "forbidden_host");
 }
+
+#[tokio::test]
+async fn an_address_for_probes_is_reached_by_any_name_and_has_nothing_else() {
+    let world = World::of_probes().await;
+    let host = ["Host: kv-0.example"];
+    for path in ["/health", "/livez", "/livez/serializable_read", "/readyz", "/version", "/metrics"]
+    {
+        assert_eq!(world.request("GET", path, &host, b"").await.status, 200, "{path}");
+    }
+    for path in ["/kv/k", "/", "/healthy", "/livezz", "/auth", "/v3/kv/range", "/raft/hello"] {
+        let refused = world.request("GET", path, &host, b"").await;
+        refused.assert_refused(404, "unknown_path");
+    }
+}

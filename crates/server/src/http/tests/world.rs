@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::config::Raw;
-use crate::http::{Limits, OtherDoors, router, serve};
+use crate::http::{Limits, OtherDoors, probes_only, router, serve};
 use crate::node::{Node, testing};
 
 /// Nothing in these tests takes this long but by a fault.
@@ -37,12 +37,26 @@ impl World {
     }
 
     pub(super) async fn with(node: Node, settings: Raw, limits: Limits) -> World {
+        World::behind(|router| router, node, settings, limits).await
+    }
+
+    /// An address of a member that is for probes and metrics alone.
+    pub(super) async fn of_probes() -> World {
+        World::behind(probes_only, testing::single(), Raw::default(), Limits::default()).await
+    }
+
+    async fn behind(
+        front: impl FnOnce(Router) -> Router,
+        node: Node,
+        settings: Raw,
+        limits: Limits,
+    ) -> World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = settings.or(Raw { port: Some(0), ..Raw::default() }).resolve().unwrap();
         let peers = Router::new().route("/raft/hello", axum::routing::get(async || "hello"));
         let others = OtherDoors { peers, grpc: crate::grpc::routes(node.clone()) };
-        let router = router(node, &config.bound_to(address), limits, others);
+        let router = front(router(node, &config.bound_to(address), limits, others));
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async { stopped.await.unwrap_or_default() };
         let served = tokio::spawn(serve(listener, router, limits, shutdown));
