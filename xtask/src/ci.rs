@@ -2,6 +2,7 @@
 //! beyond Rust.
 
 use crate::bench;
+use crate::browser;
 use crate::etcd;
 use crate::failure::Result;
 use crate::gate;
@@ -27,6 +28,7 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
     lanes.run("sim-fresh", || with_tools(&installer, &[&tools::GIT], fresh_seeds));
     lanes.run("mutants", || with_tools(&installer, &[&tools::GIT], rotated_mutants));
     lanes.run("etcd", || with_tools(&installer, &etcd::TOOLS, etcd::lane));
+    lanes.run("browser", || with_tools(&installer, &browser::TOOLS, browser::lane));
     lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
     lanes.run("bench-smoke", || with_tools(&installer, &[&tools::WRK], bench_smoke));
     println!("{}", lanes.report());
@@ -35,9 +37,18 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
 
 /// The lane beside a real etcd, alone.
 pub(crate) fn etcd_alone() -> Result<bool> {
+    alone("etcd", &etcd::TOOLS, etcd::lane)
+}
+
+/// The dashboard's lane, alone.
+pub(crate) fn browser_alone() -> Result<bool> {
+    alone("browser", &browser::TOOLS, browser::lane)
+}
+
+fn alone(name: &str, tools: &[&Tool], lane: impl FnOnce() -> Result<Count>) -> Result<bool> {
     let installer = Installer::new(Policy::Explain);
     let mut lanes = Lanes::default();
-    lanes.run("etcd", || with_tools(&installer, &etcd::TOOLS, etcd::lane));
+    lanes.run(name, || with_tools(&installer, tools, lane));
     println!("{}", lanes.report());
     Ok(lanes.clean())
 }

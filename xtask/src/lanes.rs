@@ -55,6 +55,20 @@ impl Count {
         Count::checked(counts, heard.success)
     }
 
+    /// What a run of tests said in TAP, the protocol that other languages' runners speak.
+    pub(crate) fn of_tap(heard: &Heard) -> Count {
+        let number = |name| heard.text.lines().rev().find_map(|line| tap_number(line, name));
+        Count::checked(number("# pass ").zip(number("# fail ")), heard.success)
+    }
+
+    /// Both together.
+    pub(crate) fn and(mut self, other: Count) -> Count {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.notes.extend(other.notes);
+        self
+    }
+
     /// The last line of the form `N passed, M failed`.
     pub(crate) fn of_closing_line(heard: &Heard) -> Count {
         Count::checked(heard.text.lines().rev().find_map(closing_line), heard.success)
@@ -164,6 +178,11 @@ fn test_result(line: &str) -> Option<(u64, u64)> {
     Some((passed, failed))
 }
 
+/// `# pass 12`, of the summary that ends a run.
+fn tap_number(line: &str, name: &str) -> Option<u64> {
+    line.strip_prefix(name)?.trim().parse().ok()
+}
+
 /// `12 passed, 1 failed`, with anything before the first number.
 fn closing_line(line: &str) -> Option<(u64, u64)> {
     let (before, failed) = line.trim_end().strip_suffix(" failed")?.rsplit_once(" passed, ")?;
@@ -199,6 +218,15 @@ mod tests {
         let count = Count::of_tests(&heard("test result: ok. 0 passed; 0 failed; x\n", true));
         assert_eq!((count.passed, count.failed), (0, 1));
         assert_eq!(count.notes, ["it ran no test"]);
+    }
+
+    #[test]
+    fn tap_is_read_by_its_summary_and_counts_add_up() {
+        let text = "TAP version 13\nok 1 - a\nnot ok 2 - b\n# tests 2\n# pass 1\n# fail 1\n";
+        let count = Count::of_tap(&heard(text, false)).and(Count::one(true));
+        assert_eq!((count.passed, count.failed), (2, 1));
+        assert_eq!(Count::of_tap(&heard("# pass 0\n# fail 0\n", true)).failed, 1, "none ran");
+        assert_eq!(Count::of_tap(&heard("node: not found", false)).failed, 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo xtask test              the gate: format, lints, tidy, docs, unit, simulator, processes
 //! cargo xtask test etcd-diff    the etcd door beside a real etcd, and under its command line
+//! cargo xtask test browser      the dashboard, in Chromium
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
 //! cargo xtask bench NAME        figures: `store`, `failover`, `http`
@@ -14,6 +15,7 @@
 //! | `lanes` | one lane: run it, count its tests, time it; the table that ends a run |
 //! | `gate`, `ci` | which lanes there are |
 //! | `etcd` | a real etcd, and the tests beside it |
+//! | `browser` | the dashboard's tests: its modules under node, the page in Chromium |
 //! | `tools` | tools beyond Rust: is it here, which line installs it |
 //! | `tidy` | the checks over our sources, each a pure function over text |
 //! | `bench` | figures taken from real members, started and stopped here |
@@ -24,6 +26,7 @@
 //! What this does *not* do: change a source. `cargo fmt` and `cargo clippy --fix` do.
 
 mod bench;
+mod browser;
 mod ci;
 mod etcd;
 mod failure;
@@ -42,6 +45,7 @@ use failure::{Failure, Result};
 const USAGE: &str = "\
 usage: cargo xtask test
        cargo xtask test etcd-diff
+       cargo xtask test browser
        cargo xtask ci [--install]
        cargo xtask tidy
        cargo xtask bench store [ARGUMENT...]
@@ -75,6 +79,7 @@ fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["test"] => gate::run(),
         ["test", "etcd" | "etcd-diff"] => ci::etcd_alone(),
+        ["test", "browser"] => ci::browser_alone(),
         ["ci"] => ci::run(tools::Policy::Explain),
         ["ci", "--install"] => ci::run(tools::Policy::Install),
         ["tidy"] => tidy::run(),

@@ -45,6 +45,11 @@ pub(crate) const PIP: Tool =
     Tool { probe: ["pip3", "--version"], source: Source::Apt("python3-pip") };
 pub(crate) const PROTOC: Tool =
     Tool { probe: ["protoc", "--version"], source: Source::Apt("protobuf-compiler") };
+pub(crate) const CHROMIUM: Tool =
+    Tool { probe: ["chromium", "--version"], source: Source::Apt("chromium") };
+pub(crate) const CHROMEDRIVER: Tool =
+    Tool { probe: ["chromedriver", "--version"], source: Source::Apt("chromium-driver") };
+pub(crate) const NODE: Tool = Tool { probe: ["node", "--version"], source: Source::Apt("nodejs") };
 pub(crate) const WRK: Tool = Tool { probe: ["wrk", "--version"], source: Source::Apt("wrk") };
 
 impl Tool {

@@ -43,6 +43,7 @@ const ROOMS: &[Room] = &[
     },
     Room { name: "fuzz", uses: &["hostile"], tests_use: &[] },
     Room { name: "system-tests", uses: &[], tests_use: &[] },
+    Room { name: "browser-tests", uses: &["system-tests"], tests_use: &[] },
     Room { name: "compat", uses: &["proto", "system-tests"], tests_use: &[] },
     Room { name: "xtask", uses: &[], tests_use: &[] },
 ];
