@@ -7,11 +7,14 @@ use std::process::Command;
 
 use crate::failure::{Doing, Result};
 use crate::lanes::Count;
-use crate::shell::{BINARY_VARIABLE, cargo, listen, release_binary, root};
+use crate::shell::{BINARY_VARIABLE, cargo, listen, release_binary, root, run};
 use crate::tools::{self, Tool};
 
 /// What the tests need beyond Rust.
 pub(crate) const TOOLS: [&Tool; 3] = [&tools::CHROMIUM, &tools::CHROMEDRIVER, &tools::NODE];
+
+/// Long enough to fail if it has rotted.
+pub(crate) const SMOKE_SECONDS: u64 = 3;
 
 /// Where the tests without a browser are, below the root.
 const MODULES: &str = "crates/server/src/dashboard/tests";
@@ -22,7 +25,16 @@ pub(crate) fn lane() -> Result<Count> {
     let mut command = cargo(&arguments);
     command.arg("browser").env(BINARY_VARIABLE, release_binary()?);
     let heard = listen(&mut command)?;
-    Ok(count.and(Count::of_tests(&heard)))
+    // The benchmark too, too short for a figure, so that it can not rot.
+    let smoke = Count::one(measure(SMOKE_SECONDS)?);
+    Ok(count.and(Count::of_tests(&heard)).and(smoke))
+}
+
+/// Prints how much the page works, for so long.
+pub(crate) fn measure(seconds: u64) -> Result<bool> {
+    let arguments = ["run", "--release", "-p", "browser-tests", "--features", "browser", "--bin"];
+    let mut command = cargo(&arguments);
+    run(command.args(["page-bench", "--", &seconds.to_string()]))
 }
 
 /// The page's own modules, each function by itself.

@@ -108,6 +108,16 @@ impl Browser {
         })
     }
 
+    /// Waits until `judge` takes what a script returns, and returns what it makes of it.
+    pub fn until_with<T>(
+        &self,
+        what: &str,
+        script: &str,
+        judge: impl Fn(&Value) -> Option<T>,
+    ) -> T {
+        wait::until(what, || judge(&self.run(script)))
+    }
+
     /// Waits until an element can be clicked, and does.
     pub fn click(&self, selector: &str) {
         self.command(selector, "click", &json!({}));

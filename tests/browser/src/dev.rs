@@ -40,6 +40,22 @@ impl Dev {
         said.split_whitespace().find(begins).expect("the URL is printed").to_owned()
     }
 
+    /// Does something by hand, as the page's buttons do.
+    pub fn act(&self, deed: &Value) -> Value {
+        let dashboard = self.dashboard();
+        let (page, token) = dashboard.split_once("#token=").unwrap();
+        let port = page.trim_end_matches('/').rsplit_once(':').unwrap().1.parse().unwrap();
+        let body = deed.to_string();
+        let request = format!(
+            "POST /dev/do HTTP/1.1\r\nHost: localhost:{port}\r\nRaftkv-Dev-Token: {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = Http::new(port).send(request.as_bytes()).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()
+    }
+
     /// Where the page of a member is, from 1.
     pub fn page(&self, member: usize) -> String {
         format!("http://localhost:{}/", self.ports.numbers()[member - 1])

@@ -6,7 +6,9 @@
 //! | `driver.rs` | the process of chromedriver |
 //! | `webdriver.rs` | one session with it: a command, its answer |
 //! | `browser.rs` | one browser with a fresh profile: pages, clicks, what it logged and asked for |
+//! | `page.rs` | the dashboard as those see it who use it |
 //! | `dev.rs` | a `raftkv dev` of a test's own |
+//! | `mock.rs` | a cluster that is played, for what no real one does on demand |
 //!
 //! Everything waits for conditions, as in `system-tests`; nothing asserts how fast a machine is.
 //! The protocol is JSON over HTTP, and a dozen commands of it are used: the client libraries that
@@ -20,7 +22,10 @@
 mod browser;
 mod dev;
 mod driver;
+mod mock;
+mod page;
 mod webdriver;
 
 pub use browser::{Browser, Look};
 pub use dev::Dev;
+pub use mock::Mock;

@@ -5,10 +5,11 @@
 //! | `store` | the state machine alone, by its own examples |
 //! | `failover` | how long writes stop when the leader dies, leaves or falls silent |
 //! | `http` | puts and gets a second over HTTP with `wrk`, and one client's latency |
+//! | `page` | how much the dashboard works when 20,000 writes a second are told to it |
 //!
-//! The last two start three members of the release binary on free loopback ports, with their data
-//! in a temporary directory, and end them by their process ids. `--smoke` makes a run too short for
-//! a figure but long enough to fail if it has rotted.
+//! `failover` and `http` start three members of the release binary on free loopback ports, with
+//! their data in a temporary directory, and end them by their process ids. `--smoke` makes a run
+//! too short for a figure but long enough to fail if it has rotted.
 //!
 //! What this does *not* do: judge. A figure past its goal is printed beside the goal; only a write
 //! that is refused for good, or a member that does not come back, fails a run.
@@ -19,16 +20,18 @@ mod failover;
 mod figures;
 mod http;
 
+use crate::browser;
 use crate::failure::{Failure, Result};
 use crate::shell::{cargo, run as succeeds};
 
-/// Every benchmark.
+/// Every benchmark but the page's, which the lane of the browser runs.
 pub(crate) const NAMES: &[&str] = &["store", "failover", "http"];
 
 pub(crate) fn run(name: &str, options: &[&str]) -> Result<bool> {
     match name {
         "store" => store(options),
         "failover" => failover::run(&failover::Options::parse(options)?).map(|()| true),
+        "page" => browser::measure(page_seconds(options)?),
         "http" => http::run(smoke_alone(options)?).map(|()| true),
         _ => Err(Failure::Usage(format!("no such benchmark: {name}"))),
     }
@@ -43,6 +46,18 @@ fn store(options: &[&str]) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// How long the page is looked at: a minute, unless another time is named.
+fn page_seconds(options: &[&str]) -> Result<u64> {
+    let minutes = match options {
+        [] => Some(1),
+        ["--smoke"] => return Ok(browser::SMOKE_SECONDS),
+        ["--minutes", minutes] => minutes.parse().ok(),
+        _ => None,
+    };
+    let seconds = minutes.and_then(|minutes: u64| minutes.checked_mul(60));
+    seconds.ok_or_else(|| Failure::Usage(format!("no such option: {}", options.join(" "))))
 }
 
 fn smoke_alone(options: &[&str]) -> Result<bool> {

@@ -1,0 +1,86 @@
+//! The key browser: what is there, what was, what goes.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
+
+use browser_tests::{Browser, Dev};
+use system_tests::wait;
+
+fn wait_row(browser: &Browser, key: &str, value: &str) {
+    wait::until_true(&format!("{key} = {value} is seen"), || {
+        browser.row(key).as_deref() == Some(value)
+    });
+}
+
+#[test]
+fn a_time_to_live_counts_down_and_the_key_goes() {
+    let (dev, browser) = (Dev::start(3, &[]), Browser::start());
+    browser.open_dashboard(&dev.page(1), 3);
+    dev.put(1, "short", r#"{"value":"life","ttl":4}"#);
+    wait_row(&browser, "short", "life");
+    let left = "return document.querySelector('#keys-rows .key-ttl').innerText";
+    let first = browser.until("its time is seen", left);
+    browser.until_with("it counts down", left, |now| (*now != first).then_some(()));
+    wait::until_true("it is gone", || browser.row("short").is_none());
+}
+
+#[test]
+fn the_slider_shows_a_value_as_it_was() {
+    let (dev, browser) = (Dev::start(1, &[]), Browser::start());
+    browser.open_dashboard(&dev.page(1), 1);
+    dev.put(1, "k", r#"{"value":"old"}"#);
+    wait_row(&browser, "k", "old");
+    dev.put(1, "k", r#"{"value":"new"}"#);
+    wait_row(&browser, "k", "new");
+    // Step by step into the past, as the arrow key does it.
+    wait::until_true("the old value is seen", || {
+        browser.press("#past-slider", "\u{e012}");
+        browser.row("k").as_deref() == Some("old")
+    });
+    assert!(browser.text().contains("as of revision"));
+    browser.click("#past-now");
+    wait_row(&browser, "k", "new");
+}
+
+#[test]
+fn keys_are_added_changed_and_deleted_and_nobody_overwrites_what_they_have_not_seen() {
+    let (dev, browser) = (Dev::start(1, &[]), Browser::start());
+    browser.open_dashboard(&dev.page(1), 1);
+    browser.click("#keys-add");
+    browser.fill("#key-detail input.mono", "config/level");
+    browser.fill("#key-detail textarea", "debug");
+    browser.click_named("#key-detail button", "Save");
+    wait_row(&browser, "config/level", "debug");
+
+    browser.click_named("#key-detail button", "Edit");
+    dev.put(1, "config/level", r#"{"value":"warn"}"#);
+    browser.fill("#key-detail textarea", "info");
+    browser.click_named("#key-detail button", "Save");
+    let says =
+        "return document.querySelector('#key-detail').innerText.includes('Somebody changed')";
+    browser.until("the conflict is told", says);
+    assert_eq!(dev.http(1).get("/kv/config/level").json()["value"], "warn");
+    browser.click_named("#key-detail button", "I have seen it");
+    browser.click_named("#key-detail button", "Save");
+    wait_row(&browser, "config/level", "info");
+
+    browser.click_named("#key-detail button", "Delete");
+    wait::until_true("the key is gone", || browser.row("config/level").is_none());
+    assert_eq!(dev.http(1).get("/kv/config/level").code(), "not_found");
+}
+
+#[test]
+fn pages_and_prefixes() {
+    let (dev, browser) = (Dev::start(1, &[]), Browser::start());
+    for number in 0..30 {
+        dev.put(1, &format!("many/{number:02}"), r#"{"value":"v"}"#);
+    }
+    dev.put(1, "other", r#"{"value":"v"}"#);
+    browser.open_dashboard(&dev.page(1), 1);
+    wait_row(&browser, "many/00", "v");
+    assert_eq!(browser.row("many/29"), None, "it is on the next page");
+    browser.click("#keys-next");
+    wait_row(&browser, "many/29", "v");
+    browser.fill("#keys-prefix", "oth");
+    wait_row(&browser, "other", "v");
+    wait::until_true("the others are left out", || browser.row("many/29").is_none());
+}
