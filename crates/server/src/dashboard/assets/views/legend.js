@@ -1,0 +1,11 @@
+// What the flying shapes are.
+
+import { ALL_SHAPES } from './shapes.js';
+import { h, svg } from './dom.js';
+
+/** Fills the list. */
+export function fillLegend(root) {
+  root.append(...ALL_SHAPES.map((shape) => h('li', {},
+    svg('svg', { viewBox: '-10 -10 20 20', 'aria-hidden': true },
+      svg('path', { d: shape.d, class: shape.class })), shape.says)));
+}
