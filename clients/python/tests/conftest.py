@@ -1,0 +1,48 @@
+"""The world of the tests: one cluster of three for all of them, whole again before each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import Cluster
+
+import raftkv
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from _pytest.terminal import TerminalReporter
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    cluster = Cluster(3, tmp_path_factory.mktemp("cluster"))
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def cluster(three: Cluster) -> Cluster:
+    three.heal()
+    return three
+
+
+@pytest.fixture
+async def kv(cluster: Cluster) -> AsyncIterator[raftkv.Client]:
+    """A client with time enough for an election, and a store without keys."""
+    async with raftkv.Client(cluster.urls, timeout=20) as client:
+        await client.txn(then=[raftkv.DeleteOp(raftkv.EVERY_KEY)])
+        yield client
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Close with the line that machines read."""
+    counts = {kind: len(found) for kind, found in terminalreporter.stats.items()}
+    failed = counts.get("failed", 0) + counts.get("error", 0)
+    terminalreporter.write_line(f"pytest: {counts.get('passed', 0)} passed, {failed} failed")
