@@ -90,6 +90,7 @@ class Member:
         data = str(directory / name)
         self._command = [str(binary()), "start", "--node-id", name, "--port", str(port)]
         self._command += ["--data-dir", data] + (["--peers", peers] if "," in peers else [])
+        self._http = httpx.Client(timeout=1.0, trust_env=False, verify=False)  # noqa: S501
         self._process: subprocess.Popen[bytes] | None = None
         self._is_paused = False
 
@@ -104,6 +105,12 @@ class Member:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, cwd=self._log.parent
             )
+
+    def close(self) -> None:
+        """End it for good."""
+        self.resume()
+        self.kill()
+        self._http.close()
 
     def kill(self) -> None:
         """End it at once, as a power cut would."""
@@ -127,7 +134,7 @@ class Member:
     def names_leader(self) -> str | None:
         """Who leads, if it answers and knows."""
         try:
-            answer = httpx.get(f"{self.url}/cluster/leader", timeout=1.0, trust_env=False)
+            answer = self._http.get(f"{self.url}/cluster/leader")
             leader = answer.json().get("leader")
         except (httpx.HTTPError, ValueError):
             return None
@@ -181,8 +188,7 @@ class Cluster:
     def close(self) -> None:
         """End all members."""
         for member in self.members:
-            member.resume()
-            member.kill()
+            member.close()
         self._ports.release()
 
     def _agreed(self) -> Member | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from raftkv._course import Course
-from raftkv._directory import DISCOVER_EVERY_S, UNREACHABLE_S, Directory
+from raftkv._directory import DISCOVER_EVERY_S, SHUNNED_S, Directory
 from raftkv._endpoint import Endpoint
 from raftkv._request import Effect
 
@@ -56,11 +56,11 @@ def test_writes_go_to_the_leader_first_and_reads_to_whoever_served() -> None:
     assert directory.candidates(Effect.READ, 0.0) == [TWO, ONE, THREE]
 
 
-def test_who_can_not_be_reached_is_tried_last_for_a_while() -> None:
+def test_who_gives_no_answer_is_tried_last_for_a_while() -> None:
     directory = Directory([ONE, TWO])
-    directory.note_failed(ONE, 0.0, unreachable=True)
+    directory.note_failed(ONE, 0.0, silent=True)
     assert directory.candidates(Effect.READ, 0.0) == [TWO, ONE]
-    assert directory.candidates(Effect.READ, UNREACHABLE_S + 1) == [ONE, TWO]
+    assert directory.candidates(Effect.READ, SHUNNED_S + 1) == [ONE, TWO]
 
 
 def test_behind_a_leader_that_can_not_be_reached_others_hand_on() -> None:
@@ -68,14 +68,15 @@ def test_behind_a_leader_that_can_not_be_reached_others_hand_on() -> None:
     leader = directory.follow("inside:1")
     assert leader == Endpoint("http", "inside:1")
     assert not directory.leader_is_hidden(0.0)
-    directory.note_failed(leader, 0.0, unreachable=True)
+    directory.note_failed(leader, 0.0, silent=True)
     assert directory.leader_is_hidden(0.0)
-    assert not directory.leader_is_hidden(UNREACHABLE_S + 1)
+    assert not directory.leader_is_hidden(SHUNNED_S + 1)
 
 
 def test_members_are_reached_where_they_say_that_clients_reach_them() -> None:
     directory = Directory([Endpoint("https", "localhost:1")])
     directory.learn([("inside:1", ["https://outside:1"]), ("inside:2", [])])
+    directory.learn([("inside:3", ["http://without-tls:1"])])
     known = [str(endpoint) for endpoint in directory.known]
     assert known == ["https://localhost:1", "https://outside:1", "https://inside:2"]
     assert str(directory.follow("inside:1")) == "https://outside:1"
@@ -88,7 +89,7 @@ def test_members_are_asked_for_once_and_after_failures_but_seldom() -> None:
     assert not directory.should_ask(1.0), "it was asked just now"
     directory.learn([])
     assert not directory.should_ask(100.0), "all is well"
-    directory.note_failed(ONE, 100.0, unreachable=False)
+    directory.note_failed(ONE, 100.0, silent=False)
     assert directory.should_ask(100.0)
     assert not directory.should_ask(100.0 + DISCOVER_EVERY_S / 2)
 

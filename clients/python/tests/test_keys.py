@@ -91,21 +91,21 @@ async def test_listings_select_and_sort(kv: raftkv.Client) -> None:
 
 
 async def test_the_past_is_read_by_revision_and_by_time(kv: raftkv.Client) -> None:
-    first = await kv.put("k", "one")
-    await kv.put("k", "two")
-    await kv.delete("k")
-    versions = [version async for version in kv.history("k")]
+    first = await kv.put("past", "one")
+    await kv.put("past", "two")
+    await kv.delete("past")
+    versions = [version async for version in kv.history("past")]
     assert [version.item and version.item.value for version in versions] == [None, b"two", b"one"]
     for moment in (versions[1].time, versions[1].time.isoformat()):
-        then = await kv.get("k", at=moment)
+        then = await kv.get("past", at=moment)
         assert then is not None
         assert then.value == b"two"
-    by_revision = await kv.get("k", revision=first.revision)
+    by_revision = await kv.get("past", revision=first.revision)
     assert by_revision is not None
     assert (by_revision.value, by_revision.revision) == (b"one", first.revision)
     listed = [item.value async for item in kv.list(revision=first.revision)]
     assert listed == [b"one"]
-    before = [version async for version in kv.history("k", before=versions[1].revision)]
+    before = [version async for version in kv.history("past", before=versions[1].revision)]
     assert [version.revision for version in before] == [first.revision]
     assert [version async for version in kv.history("never")] == []
 

@@ -54,6 +54,7 @@ def test_what_an_attempt_proves(attempt: Attempt, read: str, write: str) -> None
     named = judge(Effect.ONCE, attempt)
     assert word(named) == read
     if isinstance(named, Again):
+        assert named.silent == isinstance(attempt, NotSent | Broken)
         assert named.unproven == (write == "unknown")
 
 

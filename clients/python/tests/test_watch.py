@@ -99,7 +99,10 @@ async def test_a_watch_outlives_its_members_and_tells_each_revision_once(
     assert len(served_by) == 3
 
 
-async def test_a_silent_member_is_given_up(cluster: Cluster, kv: raftkv.Client) -> None:
+async def test_a_silent_member_is_given_up(
+    cluster: Cluster, kv: raftkv.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("raftkv.watch.SILENCE_S_MAX", 2.0)
     async with asyncio.timeout(40), kv.watch("k") as watch:
         cluster.at(watch.endpoint).pause()
         written = await kv.put("k", "v")

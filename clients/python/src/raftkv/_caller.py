@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from raftkv._course import Course
 from raftkv._json import Object, Strange
-from raftkv._request import Effect, read
+from raftkv._request import Effect, look
 from raftkv._verdict import Again, Answer, Never, Unknown, judge
 from raftkv.errors import (
     Malformed,
@@ -33,6 +33,10 @@ T = TypeVar("T")
 
 TIMEOUT_S_MAX = 60.0
 """Members wait no longer than this."""
+PATIENCE_S = 2.0
+"""The first attempt waits no longer, if another member may be asked."""
+PATIENCE_DOUBLINGS = 5
+"""So often that is doubled: then it is more than the longest deadline."""
 ATTEMPT_S_MIN = 0.002
 """An attempt with less time than this would say nothing, and hide what an earlier one said."""
 DISCOVER_S_MAX = 1.0
@@ -76,11 +80,12 @@ class _Call:
     course: Course
     deadline: float
     forwards: bool
-    """A follower is asked to hand it on: the leader can not be reached from here."""
+    """A follower is asked to hand it on: the leader does not answer us."""
     reasons: dict[str, str] = field(default_factory=dict)
     doubt: str | None = None
     """Why an earlier sending may have been served: then no later refusal proves anything."""
     has_renewed: bool = False
+    attempts: int = 0
 
     @property
     def remaining(self) -> float:
@@ -89,11 +94,12 @@ class _Call:
     def patience(self) -> float:
         """How long to wait for the member of the moment.
 
-        What may be sent again gets only half of what is left from a silent member, so that there
-        is time to ask another one. A write without a name has one chance.
+        With what may be sent again there is to be time to ask another one, but after each round
+        there is more for a cluster that is slow. A write without a name has one chance.
         """
-        is_shared = self.request.effect is not Effect.WRITE and self.course.has_choice
-        return self.remaining / 2 if is_shared else self.remaining
+        if self.request.effect is Effect.WRITE or not self.course.has_choice:
+            return self.remaining
+        return min(self.remaining / 2, PATIENCE_S * (1 << min(self.attempts, PATIENCE_DOUBLINGS)))
 
     def headers(self) -> dict[str, str]:
         follows = self.request.effect is not Effect.READ and not self.forwards
@@ -158,6 +164,7 @@ class Caller:
         endpoint, shown = call.course.endpoint, self.shown(call.request)
         headers = call.headers() | shown
         attempt = await self.transport.send(endpoint, call.request, headers, call.patience())
+        call.attempts += 1
         match judge(call.request.effect, attempt):
             case Answer() as answer:
                 self.directory.note_served(endpoint)
@@ -167,7 +174,7 @@ class Caller:
             case Never(error):
                 raise call.ended(error)
             case Unknown(reason):
-                self.directory.note_failed(endpoint, time.monotonic(), unreachable=False)
+                self.directory.note_failed(endpoint, time.monotonic(), silent=True)
                 raise OutcomeUnknown(f"{endpoint}: {reason}", call.request.name)
             case Again() as again:
                 await self._go_on(call, endpoint, again)
@@ -210,7 +217,7 @@ class Caller:
     def note(self, endpoint: Endpoint, again: Again) -> Endpoint | None:
         """Remember that a member did not serve; answers where the leader is that it named."""
         now = time.monotonic()
-        self.directory.note_failed(endpoint, now, unreachable=again.unreachable)
+        self.directory.note_failed(endpoint, now, silent=again.silent)
         if again.leader is None or self.directory.leader_is_hidden(now):
             return None
         return self.directory.follow(again.leader)
@@ -220,7 +227,7 @@ class Caller:
         now = time.monotonic()
         if not self.directory.should_ask(now):
             return
-        request = read("/cluster/members")
+        request = look("/cluster/members")
         endpoint = self.directory.candidates(Effect.READ, now)[0]
         patience = min(DISCOVER_S_MAX, self.timeout / 4)
         attempt = await self.transport.send(endpoint, request, {}, patience)
@@ -228,7 +235,7 @@ class Caller:
             case Answer(body=body):
                 self._learn(body)
             case Again() as again:
-                self.directory.note_failed(endpoint, now, unreachable=again.unreachable)
+                self.directory.note_failed(endpoint, now, silent=again.silent)
 
     def _learn(self, body: bytes) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Which members a client knows of, whom it turns to first, and whom it can not reach.
+"""Which members a client knows of, whom it turns to first, and who does not answer.
 
 The clock is an argument: seconds of a clock that never goes back.
 """
@@ -13,8 +13,8 @@ from raftkv._request import Effect
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-UNREACHABLE_S = 10.0
-"""Who could not be connected to is not turned to first for so long."""
+SHUNNED_S = 10.0
+"""Who gave no answer is turned to last for so long."""
 DISCOVER_EVERY_S = 5.0
 """After failures the members are asked for again, but not more often than this."""
 MEMBERS_MAX = 64
@@ -35,7 +35,7 @@ class Directory:
         self.leader: Endpoint | None = None
         self.served: Endpoint | None = None
         self._urls: dict[str, Endpoint] = {}
-        self._unreachable: dict[Endpoint, float] = {}
+        self._shunned: dict[Endpoint, float] = {}
         self._hidden_until = 0.0
         self._asked_at: float | None = None
         self._is_settled = False
@@ -46,10 +46,10 @@ class Directory:
         first = leader or self.served
         order = ([] if first is None else [first]) + [one for one in self.known if one != first]
         # Sorting keeps the order of those that are alike.
-        return sorted(order, key=lambda one: self._unreachable.get(one, 0.0) > now)
+        return sorted(order, key=lambda one: self._shunned.get(one, 0.0) > now)
 
     def leader_is_hidden(self, now: float) -> bool:
-        """Whether writes have to be handed on by a member that can be reached."""
+        """Whether writes have to be handed on by a member that answers."""
         return self.fixed or self._hidden_until > now
 
     def follow(self, address: str) -> Endpoint | None:
@@ -75,16 +75,16 @@ class Directory:
     def note_served(self, endpoint: Endpoint) -> None:
         """Turn to it first from now on."""
         self.served = endpoint
-        self._unreachable.pop(endpoint, None)
+        self._shunned.pop(endpoint, None)
 
-    def note_failed(self, endpoint: Endpoint, now: float, *, unreachable: bool) -> None:
-        """Turn to it first no longer; to one that can not be reached last."""
+    def note_failed(self, endpoint: Endpoint, now: float, *, silent: bool) -> None:
+        """Turn to it first no longer; last, if it gave no answer."""
         self._is_settled = False
-        if unreachable:
-            self._unreachable[endpoint] = now + UNREACHABLE_S
+        if silent:
+            self._shunned[endpoint] = now + SHUNNED_S
         if endpoint == self.leader:
             self.leader = None
-            self._hidden_until = now + UNREACHABLE_S if unreachable else 0.0
+            self._hidden_until = now + SHUNNED_S if silent else 0.0
         if endpoint == self.served:
             self.served = None
 
@@ -101,7 +101,10 @@ class Directory:
             self.known.append(endpoint)
 
     def _parse(self, text: str) -> Endpoint | None:
+        """Read what a member said; nobody is led from TLS to a place without."""
+        scheme = self.known[0].scheme
         try:
-            return Endpoint.parse(text, self.known[0].scheme)
+            endpoint = Endpoint.parse(text, scheme)
         except ValueError:
             return None
+        return None if (scheme, endpoint.scheme) == ("https", "http") else endpoint

@@ -51,9 +51,13 @@ class Request:
     body: bytes = b""
     is_anonymous: bool = False
     """It is served without a user."""
+    waits: bool = True
+    """The member may have to wait for others, and so is told how long."""
 
     def target(self, timeout_ms: int) -> str:
         """Give path and query, with the time that the member has."""
+        if not self.waits:
+            return self.path
         return f"{self.path}?{self.query}{'&' if self.query else ''}timeout_ms={timeout_ms}"
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
@@ -74,6 +78,11 @@ class Request:
 def read(path: str, params: Params = ()) -> Request:
     """Make a request that changes nothing."""
     return Request("GET", path, Effect.READ, spelled(params))
+
+
+def look(path: str) -> Request:
+    """Make a request for what the member itself knows, with or without others."""
+    return Request("GET", path, Effect.READ, waits=False)
 
 
 def write(method: str, path: str, params: Params = (), body: object = None) -> Request:

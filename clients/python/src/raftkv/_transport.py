@@ -63,8 +63,10 @@ class Transport:
     """The connections of a client."""
 
     def __init__(self, verify: ssl.SSLContext | bool) -> None:
-        self._requests = _pool(verify, CONNECTIONS_MAX)
-        self._streams = _pool(verify, STREAMS_MAX)
+        # Made once: it reads all certificates of authorities.
+        trust = httpx.create_ssl_context(verify, trust_env=False)
+        self._requests = _pool(trust, CONNECTIONS_MAX)
+        self._streams = _pool(trust, STREAMS_MAX)
 
     async def aclose(self) -> None:
         """Close them all."""
@@ -113,12 +115,12 @@ class Transport:
             return Broken(f"no answer within {patience:.1f} s")
 
 
-def _pool(verify: ssl.SSLContext | bool, connections: int) -> httpx.AsyncClient:
+def _pool(trust: ssl.SSLContext, connections: int) -> httpx.AsyncClient:
     limits = httpx.Limits(
         max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=IDLE_S
     )
     # Proxies of the environment are meant for other hosts than the members of a cluster.
-    return httpx.AsyncClient(verify=verify, limits=limits, trust_env=False)
+    return httpx.AsyncClient(verify=trust, limits=limits, trust_env=False)
 
 
 def _timeout_ms(patience: float) -> int:

@@ -87,14 +87,15 @@ class Again:
     """Send it again.
 
     ``leader`` is the address of who leads, if the member said so; ``wait`` for how long it asks to
-    be left alone, in seconds; ``unreachable`` whether no connection came about.
+    be left alone, in seconds; ``unproven`` that it may have been served all the same; ``silent``
+    that the member gave no answer at all.
     """
 
     reason: str
     leader: str | None = None
     wait: float = 0.0
     unproven: bool = False
-    unreachable: bool = False
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +119,9 @@ def judge(effect: Effect, attempt: Attempt) -> Verdict:
     """Decide what an attempt proved; an ``Answer`` is that of a request that was served."""
     match attempt:
         case NotSent(reason):
-            return Again(reason, unreachable=True)
+            return Again(reason, silent=True)
         case Broken(reason):
-            return _unproven(effect, reason)
+            return _unproven(effect, reason, silent=True)
         case Answer(status) if 200 <= status < 300:
             return attempt
         case Answer():
@@ -141,10 +142,10 @@ def _judge_refusal(effect: Effect, answer: Answer) -> Verdict:
     return _unproven(effect, str(refusal))
 
 
-def _unproven(effect: Effect, reason: str) -> Verdict:
+def _unproven(effect: Effect, reason: str, *, silent: bool = False) -> Verdict:
     if effect is Effect.WRITE:
         return Unknown(reason)
-    return Again(reason, unproven=True)
+    return Again(reason, unproven=True, silent=silent)
 
 
 def _wait(headers: Mapping[str, str]) -> float:

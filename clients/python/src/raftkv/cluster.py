@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from raftkv._request import read, write
+from raftkv._request import look, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,19 +66,19 @@ class Cluster:
 
     async def status(self) -> Status:
         """What a member says of itself; answered without a majority. See ``Client.only``."""
-        return await self._caller.read(read("/cluster/status"), _status)
+        return await self._caller.read(look("/cluster/status"), _status)
 
     async def members(self) -> tuple[Member, ...]:
         """All members."""
         return await self._caller.read(
-            read("/cluster/members"),
+            look("/cluster/members"),
             lambda answer: tuple(_member(member) for member in answer.objects("members")),
         )
 
     async def leader(self) -> Leader:
         """Who leads; waits for a leader until the deadline."""
         return await self._caller.read(
-            read("/cluster/leader"), lambda answer: _leader(answer.inner("leader"))
+            look("/cluster/leader"), lambda answer: _leader(answer.inner("leader"))
         )
 
     async def transfer(self, to: str | None = None) -> Leader:

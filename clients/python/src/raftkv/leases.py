@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from raftkv import _decode
 from raftkv._request import Effect, Request, read, write
-from raftkv.errors import LeaseNotFound, RaftkvError
+from raftkv.errors import OutcomeUnknown, RaftkvError, Unavailable
 from raftkv.types import LeaseInfo
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ class Leases:
             yield lease
         finally:
             keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeper
+            await asyncio.wait({keeper})
             # If this fails it ends by itself.
             with suppress(RaftkvError):
                 await self.revoke(lease.id)
@@ -105,18 +104,21 @@ class Leases:
     async def _keep(self, lease: KeptLease, until: float) -> None:
         """Keep it alive. Its time counts from before each call: the leader's counts from later."""
         pause = lease.ttl / 3
-        while True:
-            await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
-            asked_at = time.monotonic()
-            try:
-                async with asyncio.timeout(max(0.0, until - asked_at)):
-                    until = asked_at + await self.keep_alive(lease.id)
-                    pause = lease.ttl / 3
-            except (LeaseNotFound, TimeoutError):
-                lease.lost.set()
-                return
-            except RaftkvError:
-                pause = KEEP_AGAIN_S
+        try:
+            while True:
+                await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
+                asked_at = time.monotonic()
+                try:
+                    async with asyncio.timeout(max(0.0, until - asked_at)):
+                        until = asked_at + await self.keep_alive(lease.id)
+                        pause = lease.ttl / 3
+                except (Unavailable, OutcomeUnknown):
+                    pause = KEEP_AGAIN_S
+        except (RaftkvError, TimeoutError):
+            # Whoever holds it is told by what follows.
+            return
+        finally:
+            lease.lost.set()
 
 
 def _granted(answer: Object) -> LeaseInfo:

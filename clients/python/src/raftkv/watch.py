@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from raftkv._caller import Caller
+    from raftkv._endpoint import Endpoint
     from raftkv._request import Params
     from raftkv.types import Changes
 
 PROGRESS_MS = 3_000
 """Members are to say this often that nothing has happened."""
+OPEN_S_MAX = 3.0
+"""A member that has not begun by then is passed over."""
 SILENCE_S_MAX = 10.0
 """A stream that says nothing for so long is given up: the member or its machine is gone."""
 PROVEN_AFTER_S = 1.0
@@ -164,7 +167,7 @@ class Watch:
         return is_new
 
     async def _connect(self) -> None:
-        patience = self._caller.timeout / 2
+        patience = min(self._caller.timeout / 2, OPEN_S_MAX)
         begin = [] if self._next is None else [("from_revision", max(1, self._next))]
         request = read("/watch", [*self._params, *begin])
         shown = self._caller.shown(request)
@@ -209,7 +212,7 @@ class Watch:
         endpoint = self._course.endpoint
         self._caller.note(endpoint, again)
         if was_of_use:
-            self._search()
+            self._search(after=endpoint)
         self._reasons[str(endpoint)] = again.reason
         pause = self._course.advance(None, again.wait, random.random())  # noqa: S311
         if time.monotonic() - self._searching_since + pause >= self._caller.timeout:
@@ -219,14 +222,17 @@ class Watch:
             raise Unavailable(self._caller.timeout, reasons)
         await asyncio.sleep(pause)
 
-    def _search(self) -> None:
-        """Begin to look for a member that serves."""
+    def _search(self, after: Endpoint | None = None) -> None:
+        """Begin to look for a member that serves, with whoever comes after the one that did."""
         self._reasons, self._has_renewed = {}, False
-        self._course, self._searching_since = self._begin()
+        self._course, self._searching_since = self._begin(after)
 
-    def _begin(self) -> tuple[Course, float]:
+    def _begin(self, after: Endpoint | None = None) -> tuple[Course, float]:
         now = time.monotonic()
-        return Course(self._caller.directory.candidates(Effect.READ, now)), now
+        candidates = self._caller.directory.candidates(Effect.READ, now)
+        if after is not None:
+            candidates = [after, *(one for one in candidates if one != after)]
+        return Course(candidates), now
 
     async def _malformed(self, error: Strange) -> None:
         """Whatever it was is asked for again, not passed over."""
