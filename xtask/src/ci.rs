@@ -7,6 +7,7 @@ use crate::failure::Result;
 use crate::gate;
 use crate::lanes::{Count, Lanes};
 use crate::mutants;
+use crate::python;
 use crate::shell::{cargo, commit, listen, run as succeeds};
 use crate::tools::{self, Installer, Policy, Tool};
 
@@ -27,6 +28,7 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
     lanes.run("sim-fresh", || with_tools(&installer, &[&tools::GIT], fresh_seeds));
     lanes.run("mutants", || with_tools(&installer, &[&tools::GIT], rotated_mutants));
     lanes.run("etcd", || with_tools(&installer, &etcd::TOOLS, etcd::lane));
+    lanes.run("python", || with_tools(&installer, &python::TOOLS, python::lane));
     lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
     lanes.run("bench-smoke", || with_tools(&installer, &[&tools::WRK], bench_smoke));
     println!("{}", lanes.report());
@@ -38,6 +40,15 @@ pub(crate) fn etcd_alone() -> Result<bool> {
     let installer = Installer::new(Policy::Explain);
     let mut lanes = Lanes::default();
     lanes.run("etcd", || with_tools(&installer, &etcd::TOOLS, etcd::lane));
+    println!("{}", lanes.report());
+    Ok(lanes.clean())
+}
+
+/// The lane of the client in Python, alone.
+pub(crate) fn python_alone() -> Result<bool> {
+    let installer = Installer::new(Policy::Explain);
+    let mut lanes = Lanes::default();
+    lanes.run("python", || with_tools(&installer, &python::TOOLS, python::lane));
     println!("{}", lanes.report());
     Ok(lanes.clean())
 }

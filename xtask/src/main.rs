@@ -3,6 +3,7 @@
 //! ```text
 //! cargo xtask test              the gate: format, lints, tidy, docs, unit, simulator, processes
 //! cargo xtask test etcd-diff    the etcd door beside a real etcd, and under its command line
+//! cargo xtask test python       the client in Python: style, types, tests beside real members
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
 //! cargo xtask bench NAME        figures: `store`, `failover`, `http`
@@ -14,6 +15,7 @@
 //! | `lanes` | one lane: run it, count its tests, time it; the table that ends a run |
 //! | `gate`, `ci` | which lanes there are |
 //! | `etcd` | a real etcd, and the tests beside it |
+//! | `python` | the client in Python, and what its tests need |
 //! | `tools` | tools beyond Rust: is it here, which line installs it |
 //! | `tidy` | the checks over our sources, each a pure function over text |
 //! | `bench` | figures taken from real members, started and stopped here |
@@ -30,6 +32,7 @@ mod failure;
 mod gate;
 mod lanes;
 mod mutants;
+mod python;
 mod shell;
 mod tidy;
 mod tools;
@@ -42,6 +45,7 @@ use failure::{Failure, Result};
 const USAGE: &str = "\
 usage: cargo xtask test
        cargo xtask test etcd-diff
+       cargo xtask test python
        cargo xtask ci [--install]
        cargo xtask tidy
        cargo xtask bench store [ARGUMENT...]
@@ -75,6 +79,7 @@ fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["test"] => gate::run(),
         ["test", "etcd" | "etcd-diff"] => ci::etcd_alone(),
+        ["test", "python"] => ci::python_alone(),
         ["ci"] => ci::run(tools::Policy::Explain),
         ["ci", "--install"] => ci::run(tools::Policy::Install),
         ["tidy"] => tidy::run(),

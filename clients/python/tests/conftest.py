@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import functools
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from processes import Cluster
@@ -10,9 +12,30 @@ from processes import Cluster
 import raftkv
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from _pytest.terminal import TerminalReporter
+
+
+TEST_S_MAX = 40
+"""An asynchronous test that takes longer has failed; others are bounded by pytest-timeout."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and asyncio.iscoroutinefunction(item.obj):
+            item.obj = bounded(item.obj)
+
+
+def bounded(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """The same test with a deadline that ends it in good order."""
+
+    @functools.wraps(test)
+    async def run(*arguments: Any, **named: Any) -> None:
+        async with asyncio.timeout(TEST_S_MAX):
+            await test(*arguments, **named)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -62,9 +62,10 @@ async def test_puts_are_done_once_while_leaders_are_killed(
             progress.is_made()
         return count
 
-    workers = [asyncio.create_task(put(worker)) for worker in range(WORKERS)]
-    await through_kills(cluster, progress)
-    for worker, count in enumerate(await asyncio.gather(*workers)):
+    async with asyncio.TaskGroup() as tasks:
+        workers = [tasks.create_task(put(worker)) for worker in range(WORKERS)]
+        await through_kills(cluster, progress)
+    for worker, count in enumerate(worker.result() for worker in workers):
         found = await kv.get(f"k{worker}")
         assert found is not None
         assert found.version == count, "a version for each put that was acknowledged, no other"
@@ -95,9 +96,10 @@ async def test_a_counter_counts_each_increment_once_while_leaders_are_killed(
             progress.is_made()
         return counted
 
-    workers = [asyncio.create_task(count()) for _ in range(WORKERS)]
-    await through_kills(cluster, progress)
-    counted = sum(await asyncio.gather(*workers))
+    async with asyncio.TaskGroup() as tasks:
+        workers = [tasks.create_task(count()) for _ in range(WORKERS)]
+        await through_kills(cluster, progress)
+    counted = sum(worker.result() for worker in workers)
     found = await kv.get("counter")
     assert found is not None
     assert int(found.text) == counted

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+KILLS = 3
+
 
 async def test_a_revision_comes_with_all_that_it_did(kv: raftkv.Client) -> None:
     await kv.put("w/a", "old")
-    async with asyncio.timeout(10), kv.watch(Prefix("w/"), prev=True) as watch:
+    async with kv.watch(Prefix("w/"), prev=True) as watch:
         ops: list[raftkv.PutOp | raftkv.DeleteOp] = [raftkv.PutOp(b"w/\xff", b"\xfe")]
         done = await kv.txn(then=[*ops, raftkv.DeleteOp("w/a"), raftkv.PutOp("other", "v")])
         changes = await anext(watch)
@@ -37,10 +39,9 @@ async def test_a_watch_begins_where_it_is_told_to(kv: raftkv.Client) -> None:
     second = await kv.put("k", "two")
     await kv.delete("k")
     third = await kv.put("k", "three")
-    async with asyncio.timeout(10):
-        async with kv.watch("k", from_revision=first.revision, deletes=False) as watch:
-            revisions = [(await anext(watch)).revision for _ in range(3)]
-            assert watch.told == third.revision
+    async with kv.watch("k", from_revision=first.revision, deletes=False) as watch:
+        revisions = [(await anext(watch)).revision for _ in range(3)]
+        assert watch.told == third.revision
     assert revisions == [first.revision, second.revision, third.revision]
 
 
@@ -49,8 +50,7 @@ async def test_steps_may_be_cancelled_and_nothing_is_lost(kv: raftkv.Client) -> 
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(watch), 0.2)
         written = [(await kv.put("w/k", f"{n}")).revision for n in range(3)]
-        async with asyncio.timeout(10):
-            told = [(await anext(watch)).revision for _ in written]
+        told = [(await anext(watch)).revision for _ in written]
     assert told == written
 
 
@@ -80,30 +80,26 @@ async def test_a_watch_outlives_its_members_and_tells_each_revision_once(
         while not is_over:
             written.append((await kv.put("w/k", f"{len(written)}")).revision)
 
-    async with asyncio.timeout(50), kv.watch(Prefix("w/")) as watch:
+    async with kv.watch(Prefix("w/")) as watch:
         told: list[int] = []
-        writer = asyncio.create_task(write())
-        served_by = []
-        for _ in range(3):
-            told += [(await anext(watch)).revision for _ in range(20)]
-            member = cluster.at(watch.endpoint)
-            served_by.append(member.name)
-            member.kill()
-            told += [(await anext(watch)).revision for _ in range(5)]
-            await asyncio.to_thread(cluster.heal)
-        is_over = True
-        await writer
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(write())
+            for _ in range(KILLS):
+                told += [(await anext(watch)).revision for _ in range(20)]
+                cluster.at(watch.endpoint).kill()
+                told += [(await anext(watch)).revision for _ in range(5)]
+                await asyncio.to_thread(cluster.heal)
+            is_over = True
         while len(told) < len(written):
             told.append((await anext(watch)).revision)
     assert told == written, "each revision once, in order"
-    assert len(served_by) == 3
 
 
 async def test_a_silent_member_is_given_up(
     cluster: Cluster, kv: raftkv.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("raftkv.watch.SILENCE_S_MAX", 2.0)
-    async with asyncio.timeout(40), kv.watch("k") as watch:
+    async with kv.watch("k") as watch:
         cluster.at(watch.endpoint).pause()
         written = await kv.put("k", "v")
         assert (await anext(watch)).revision == written.revision
