@@ -10,6 +10,7 @@ import pytest
 from doors import DONE, HangsUp, IsSilent, Says, door, refusal
 
 import raftkv
+from raftkv._transport import CONNECTIONS_MAX
 
 if TYPE_CHECKING:
     from processes import Cluster
@@ -146,6 +147,22 @@ async def test_without_a_majority_nothing_is_read(cluster: Cluster) -> None:
         with pytest.raises(raftkv.NotDone):
             await kv.get("k")
         await kv.get("k", stale=True)
+
+
+async def test_more_calls_at_once_than_connections_wait_for_their_turn(kv: raftkv.Client) -> None:
+    calls = 3 * CONNECTIONS_MAX
+    await asyncio.gather(*(kv.put(f"k{n}", "v") for n in range(calls)))
+    assert await kv.count(raftkv.Prefix("k")) == calls
+
+
+async def test_a_turn_that_does_not_come_is_not_done() -> None:
+    async with door(IsSilent()) as member, raftkv.Client([member.url], timeout=1) as kv:
+        calls = [kv.put("k", "v") for _ in range(CONNECTIONS_MAX)]
+        first = asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.sleep(0)
+        with pytest.raises(raftkv.Unavailable, match="too many"):
+            await kv.within(0.2).put("k", "v")
+        assert {type(outcome) for outcome in await first} == {raftkv.OutcomeUnknown}
 
 
 async def test_calls_may_be_cancelled_and_the_client_goes_on(kv: raftkv.Client) -> None:

@@ -150,14 +150,33 @@ class Caller:
     async def call(self, request: Request) -> Answer:
         """Send a request until it is served, refused, unknown, or the deadline has come."""
         deadline = time.monotonic() + self.timeout
+        if request.is_anonymous:
+            # A login, which other calls wait for that have their turns.
+            return await self._call_until(deadline, request)
+        await self._turn()
+        try:
+            return await self._call_until(deadline, request)
+        finally:
+            self.transport.turns.release()
+
+    async def _turn(self) -> None:
+        try:
+            async with asyncio.timeout(self.timeout):
+                await self.transport.turns.acquire()
+        except TimeoutError:
+            reasons = {"this client": "too many of its calls were under way"}
+            raise Unavailable(self.timeout, reasons) from None
+
+    async def _call_until(self, deadline: float, request: Request) -> Answer:
         await self._discover()
         now = time.monotonic()
         course = Course(self.directory.candidates(request.effect, now))
         call = _Call(request, course, deadline, self.directory.leader_is_hidden(now))
-        while True:
+        while call.remaining > ATTEMPT_S_MIN:
             answer = await self._advance(call)
             if answer is not None:
                 return answer
+        raise call.ended(Unavailable(self.timeout, call.reasons))
 
     async def _advance(self, call: _Call) -> Answer | None:
         """Make one attempt; ``None``: another one is to be made."""
@@ -207,12 +226,9 @@ class Caller:
         leader = self.note(endpoint, again)
         call.forwards = self.directory.leader_is_hidden(time.monotonic())
         pause = call.course.advance(leader, again.wait, random.random())  # noqa: S311
-        has_time = call.remaining > pause + ATTEMPT_S_MIN
-        if has_time:
-            await asyncio.sleep(pause)
-        # A sleep may be longer than was asked for.
-        if not has_time or call.remaining < ATTEMPT_S_MIN:
+        if call.remaining <= pause + ATTEMPT_S_MIN:
             raise call.ended(Unavailable(self.timeout, call.reasons))
+        await asyncio.sleep(pause)
 
     def note(self, endpoint: Endpoint, again: Again) -> Endpoint | None:
         """Remember that a member did not serve; answers where the leader is that it named."""

@@ -25,7 +25,7 @@ CONNECT_S_MAX = 1.0
 CONNECT_SHARE = 0.9
 """Of an attempt's time, so that what ran out first is certain."""
 CONNECTIONS_MAX = 100
-"""Connections for requests; a request that waits for one in vain was not sent."""
+"""Requests that are under way at once, each on a connection; the others wait for their turn."""
 STREAMS_MAX = 512
 """Connections for watches: as many as a member allows one client."""
 IDLE_S = 30.0
@@ -63,8 +63,9 @@ class Transport:
     """The connections of a client."""
 
     def __init__(self, verify: ssl.SSLContext | bool) -> None:
+        self.turns = asyncio.Semaphore(CONNECTIONS_MAX)
         # Made once: it reads all certificates of authorities.
-        trust = httpx.create_ssl_context(verify, trust_env=False)
+        trust = httpx.create_ssl_context(verify=verify, trust_env=False)
         self._requests = _pool(trust, CONNECTIONS_MAX)
         self._streams = _pool(trust, STREAMS_MAX)
 
@@ -155,4 +156,6 @@ async def _read(response: httpx.Response) -> Attempt:
 
 
 def _words(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.PoolTimeout):
+        return "all connections of this client are in use"
     return str(error) or type(error).__name__
