@@ -55,8 +55,8 @@ impl Tool {
     /// The line that installs the tool, if it is not here.
     ///
     /// A rustup proxy without its component exists but fails, so a component must answer well, and
-    /// so must a part; a plain program need only start, because not every one has a `--version` that
-    /// exits with 0.
+    /// so must a part; a plain program need only start, because not every one has a `--version`
+    /// that exits with 0.
     pub(crate) fn missing(&self) -> Option<String> {
         let [program, argument] = self.probe;
         let quiet = Stdio::null;
