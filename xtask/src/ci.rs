@@ -8,6 +8,7 @@ use crate::failure::Result;
 use crate::gate;
 use crate::lanes::{Count, Lanes};
 use crate::mutants;
+use crate::python;
 use crate::shell::{cargo, commit, listen, run as succeeds};
 use crate::tools::{self, Installer, Policy, Tool};
 
@@ -29,6 +30,7 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
     lanes.run("mutants", || with_tools(&installer, &[&tools::GIT], rotated_mutants));
     lanes.run("etcd", || with_tools(&installer, &etcd::TOOLS, etcd::lane));
     lanes.run("browser", || with_tools(&installer, &browser::TOOLS, browser::lane));
+    lanes.run("python", || with_tools(&installer, &python::TOOLS, python::lane));
     lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
     lanes.run("bench-smoke", || with_tools(&installer, &[&tools::WRK], bench_smoke));
     println!("{}", lanes.report());
@@ -49,6 +51,15 @@ fn alone(name: &str, tools: &[&Tool], lane: impl FnOnce() -> Result<Count>) -> R
     let installer = Installer::new(Policy::Explain);
     let mut lanes = Lanes::default();
     lanes.run(name, || with_tools(&installer, tools, lane));
+    println!("{}", lanes.report());
+    Ok(lanes.clean())
+}
+
+/// The lane of the client in Python, alone.
+pub(crate) fn python_alone() -> Result<bool> {
+    let installer = Installer::new(Policy::Explain);
+    let mut lanes = Lanes::default();
+    lanes.run("python", || with_tools(&installer, &python::TOOLS, python::lane));
     println!("{}", lanes.report());
     Ok(lanes.clean())
 }

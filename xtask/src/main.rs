@@ -4,6 +4,7 @@
 //! cargo xtask test              the gate: format, lints, tidy, docs, unit, simulator, processes
 //! cargo xtask test etcd-diff    the etcd door beside a real etcd, and under its command line
 //! cargo xtask test browser      the dashboard, in Chromium
+//! cargo xtask test python       the client in Python: style, types, tests beside real members
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
 //! cargo xtask bench NAME        figures: `store`, `failover`, `http`, `page`
@@ -16,6 +17,7 @@
 //! | `gate`, `ci` | which lanes there are |
 //! | `etcd` | a real etcd, and the tests beside it |
 //! | `browser` | the dashboard's tests: its modules under node, the page in Chromium |
+//! | `python` | the client in Python, and what its tests need |
 //! | `tools` | tools beyond Rust: is it here, which line installs it |
 //! | `tidy` | the checks over our sources, each a pure function over text |
 //! | `bench` | figures taken from real members, started and stopped here |
@@ -33,6 +35,7 @@ mod failure;
 mod gate;
 mod lanes;
 mod mutants;
+mod python;
 mod shell;
 mod tidy;
 mod tools;
@@ -46,6 +49,7 @@ const USAGE: &str = "\
 usage: cargo xtask test
        cargo xtask test etcd-diff
        cargo xtask test browser
+       cargo xtask test python
        cargo xtask ci [--install]
        cargo xtask tidy
        cargo xtask bench store [ARGUMENT...]
@@ -81,6 +85,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["test"] => gate::run(),
         ["test", "etcd" | "etcd-diff"] => ci::etcd_alone(),
         ["test", "browser"] => ci::browser_alone(),
+        ["test", "python"] => ci::python_alone(),
         ["ci"] => ci::run(tools::Policy::Explain),
         ["ci", "--install"] => ci::run(tools::Policy::Install),
         ["tidy"] => tidy::run(),

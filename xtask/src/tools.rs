@@ -22,6 +22,8 @@ pub(crate) enum Policy {
 enum Source {
     /// Debian's package of that name.
     Apt(&'static str),
+    /// The same, of a part of a program that may be here without it.
+    AptPart(&'static str),
     /// The toolchain's component of that name.
     Rustup(&'static str),
 }
@@ -43,6 +45,8 @@ pub(crate) const ETCDCTL: Tool =
     Tool { probe: ["/usr/bin/etcdctl", "version"], source: Source::Apt("etcd-client") };
 pub(crate) const PIP: Tool =
     Tool { probe: ["pip3", "--version"], source: Source::Apt("python3-pip") };
+pub(crate) const VENV: Tool =
+    Tool { probe: ["python3", "-cimport ensurepip"], source: Source::AptPart("python3-venv") };
 pub(crate) const PROTOC: Tool =
     Tool { probe: ["protoc", "--version"], source: Source::Apt("protobuf-compiler") };
 pub(crate) const CHROMIUM: Tool =
@@ -55,22 +59,25 @@ pub(crate) const WRK: Tool = Tool { probe: ["wrk", "--version"], source: Source:
 impl Tool {
     /// The line that installs the tool, if it is not here.
     ///
-    /// A rustup proxy without its component exists but fails, so a component must answer well; a
-    /// plain program need only start, because not every one has a `--version` that exits with 0.
+    /// A rustup proxy without its component exists but fails, so a component must answer well, and
+    /// so must a part; a plain program need only start, because not every one has a `--version`
+    /// that exits with 0.
     pub(crate) fn missing(&self) -> Option<String> {
         let [program, argument] = self.probe;
         let quiet = Stdio::null;
         let status = Command::new(program).arg(argument).stdout(quiet()).stderr(quiet()).status();
         let here = match self.source {
             Source::Apt(_) => status.is_ok(),
-            Source::Rustup(_) => status.is_ok_and(|status| status.success()),
+            Source::AptPart(_) | Source::Rustup(_) => status.is_ok_and(|status| status.success()),
         };
         (!here).then(|| format!("`{program}` is missing; install it: {}", self.install_line()))
     }
 
     fn install_line(&self) -> String {
         match self.source {
-            Source::Apt(package) => format!("apt-get install -y {package}"),
+            Source::Apt(package) | Source::AptPart(package) => {
+                format!("apt-get install -y {package}")
+            }
             Source::Rustup(component) => format!("rustup component add {component}"),
         }
     }
@@ -101,12 +108,13 @@ impl Installer {
     }
 
     fn install(&self, tool: &Tool) -> Result<()> {
-        if matches!(tool.source, Source::Apt(_)) && !self.index_is_fresh.replace(true) {
+        let is_packaged = matches!(tool.source, Source::Apt(_) | Source::AptPart(_));
+        if is_packaged && !self.index_is_fresh.replace(true) {
             shell::run(&mut as_root("apt-get update"))?;
         }
         let line = tool.install_line();
         match tool.source {
-            Source::Apt(_) => shell::run(&mut as_root(&line))?,
+            Source::Apt(_) | Source::AptPart(_) => shell::run(&mut as_root(&line))?,
             Source::Rustup(_) => shell::run(&mut of_line(&line))?,
         };
         Ok(())
@@ -145,6 +153,13 @@ mod tests {
     fn a_tool_that_is_here_is_not_missing() {
         let cargo = Tool { probe: ["cargo", "--version"], source: Source::Rustup("cargo") };
         assert_eq!(cargo.missing(), None);
+    }
+
+    #[test]
+    fn a_part_is_missing_although_its_program_is_here() {
+        let part =
+            Tool { probe: ["cargo", "--no-such-option"], source: Source::AptPart("no-such-part") };
+        assert!(part.missing().unwrap().ends_with("apt-get install -y no-such-part"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-"""A program written with etcd3gw, which speaks to the JSON gateway. Its argument: a member's port."""
+"""A program written with etcd3gw, over the JSON gateway. Its argument: the port of a member."""
 
 import sys
 

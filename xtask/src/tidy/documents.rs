@@ -28,7 +28,7 @@ const ROOT_FILES: &[&str] = &["Cargo.toml", "Cargo.lock", "clippy.toml", "rustfm
 
 /// The directories at the root.
 const ROOT_DIRECTORIES: &[&str] =
-    &["crates", "xtask", "docs", "tests", "deploy", "fuzz", ".ci", ".cargo"];
+    &["crates", "xtask", "docs", "tests", "deploy", "clients", "fuzz", ".ci", ".cargo"];
 
 /// The lines of a document outside of its fenced blocks, numbered from 1.
 fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {

@@ -20,7 +20,7 @@ const MEDIAN_LINES_MAX: usize = 10;
 const P90_LINES_MAX: usize = 40;
 
 /// Texts that are code.
-const CODE_ENDINGS: &[&str] = &[".rs", ".proto", ".js", ".css", ".html", ".sh", ".ci/run"];
+const CODE_ENDINGS: &[&str] = &[".rs", ".py", ".proto", ".js", ".css", ".html", ".sh", ".ci/run"];
 
 /// Marks of unfinished work. Spelled in halves, so that this file does not hold them.
 const STRAY_MARKS: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];

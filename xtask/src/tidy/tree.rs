@@ -8,7 +8,8 @@ use super::source::Source;
 use crate::failure::{Doing, Result};
 
 /// Directories that hold nothing we wrote. The last three are a fuzzer's.
-const SKIPPED: &[&str] = &["target", "raftkv-dev", "corpus", "artifacts", "coverage"];
+const SKIPPED: &[&str] =
+    &["target", "raftkv-dev", "__pycache__", "corpus", "artifacts", "coverage"];
 
 /// Dotted directories that are ours; all others belong to somebody's tools.
 const DOTTED: &[&str] = &[".ci", ".cargo", ".github"];
