@@ -35,15 +35,27 @@ export class GrowthRate {
   forget() { this.#last = null; this.rate = 0; }
 }
 
-/** `{ boxes, entries, pitch }`: how many entries are seen in `width_px`, and how wide each is. */
-export function windowFor(rate, width_px, boxes_before) {
-  const limit = boxes_before ? BOXES_RATE_MAX : BOXES_RATE_MAX * CALM;
+/**
+ * `{ boxes, entries, pitch }`: how many entries are seen in `width_px`, and how wide each is;
+ * `before` is what was seen until now.
+ */
+export function windowFor(rate, width_px, last_index, before) {
+  const limit = before.boxes ? BOXES_RATE_MAX : BOXES_RATE_MAX * CALM;
   if (rate <= limit) {
     const entries = Math.max(4, Math.min(BOXES_MAX, Math.floor(width_px / BOX_PX)));
     return { boxes: true, entries, pitch: width_px / entries };
   }
-  const entries = niceCeil(Math.max(RANGE_ENTRIES_MIN, rate * RANGE_SECONDS));
+  const entries = rangeEntries(rate, last_index, before);
   return { boxes: false, entries, pitch: width_px / entries };
+}
+
+/** A range stays as it is while it is neither too short nor far too long: the scale is calm. */
+function rangeEntries(rate, last_index, before) {
+  const wanted = Math.max(RANGE_ENTRIES_MIN, rate * RANGE_SECONDS);
+  const fits = !before.boxes && before.entries >= wanted * 0.6 && before.entries <= wanted * 4
+    && before.entries <= last_index;
+  return fits ? before.entries
+    : Math.min(niceCeil(wanted), Math.max(RANGE_ENTRIES_MIN, last_index));
 }
 
 /** The next of 1, 2, 5, 10, 20, 50 … that is not smaller. */

@@ -6,12 +6,14 @@ import { h, setText } from './dom.js';
 
 const VALUE_CHARS_MAX = 160;
 const SOON_MS = 10_000;
+const CALM_MS = 3000;
 
 export class KeyRow {
   #value = h('span', { class: 'key-value' });
   #version = h('td', { class: 'end' });
   #ttl = h('span', { class: 'key-ttl' });
   #over_ms = null;
+  #changed_ms = -Infinity;
 
   constructor(key, onChosen) {
     this.key = key;
@@ -25,7 +27,7 @@ export class KeyRow {
   /** Shows what a listing says; a change is seen to be one. */
   show(item, live, past) {
     const changed = this.item?.mod_revision !== item.mod_revision;
-    if (live && changed) this.#flash();
+    if (changed) this.#note(live);
     this.item = item;
     const value = readField(item, 'value');
     const shown = value.text.slice(0, VALUE_CHARS_MAX);
@@ -44,6 +46,14 @@ export class KeyRow {
     setText(this.#ttl, lifetime(left_ms));
     this.#ttl.classList.toggle('soon', left_ms < SOON_MS);
     this.element.classList.toggle('gone', left_ms === 0);
+  }
+
+  /** A key that changes all the time does not flash all the time. */
+  #note(live) {
+    const now_ms = performance.now();
+    const calm = now_ms - this.#changed_ms > CALM_MS;
+    this.#changed_ms = now_ms;
+    if (live && calm) this.#flash();
   }
 
   #flash() {

@@ -6,11 +6,16 @@ import { middle, setAttribute, setText, svg } from './dom.js';
 import { CROWN } from './shapes.js';
 
 const LATE_BELOW = 0.35;
+// How wide a name may be in radii, and a letter of it in font sizes.
+const NAME_SHARE = 1.72;
+const CHAR_SHARE = 0.6;
+const NOTE_NAME_CHARS_MAX = 14;
 
 export class RingNode {
   #radius = 0;
   #drawn = '';
   #left = null;
+  #name_chars = 12;
   #hint = svg('title');
   #disc = svg('circle', { class: 'node-disc' });
   #focus = svg('circle', { class: 'node-focus' });
@@ -44,7 +49,8 @@ export class RingNode {
     this.#wait.setAttribute('r', radius + 6);
     this.#countdown.setAttribute('r', radius + 6);
     this.#crown.setAttribute('transform', `translate(0 ${-radius - 10})`);
-    const size = radius > 50 ? 15.5 : radius > 40 ? 14 : 12;
+    const size = sizeOf(radius);
+    this.#name_chars = Math.floor((NAME_SHARE * radius) / (size * CHAR_SHARE));
     this.#text(this.#name, -radius * 0.26, size);
     this.#text(this.#role, radius * 0.1, size - 2.5);
     this.#text(this.#term, radius * 0.46, size - 2.5);
@@ -61,10 +67,10 @@ export class RingNode {
     this.element.setAttribute('aria-label',
       [member.name, look.role, `term ${member.term}`, look.note].filter(Boolean).join(', '));
     setText(this.#hint, member.name);
-    setText(this.#name, middle(member.name, Math.floor(this.#radius / 4.1)));
+    setText(this.#name, middle(member.name, this.#name_chars));
     setText(this.#role, look.role);
     setText(this.#term, `term ${member.term}`);
-    setText(this.#note, middle(look.note, 24));
+    setText(this.#note, look.note);
     this.#crown.setAttribute('display', look.crowned ? 'inline' : 'none');
   }
 
@@ -111,5 +117,11 @@ function noteOf(model, member, state) {
   if (member.standing === 'joining' || member.standing === 'leaving') return member.standing;
   if (member.standing === 'learner') return 'has no vote';
   if (member.vote === null) return '';
-  return member.vote === member.id ? 'voted for itself' : `voted ${nameOf(model, member.vote)}`;
+  return member.vote === member.id ? 'voted for itself'
+    : `voted ${middle(nameOf(model, member.vote), NOTE_NAME_CHARS_MAX)}`;
+}
+
+function sizeOf(radius) {
+  if (radius > 50) return 15.5;
+  return radius > 38 ? 13.5 : 11.5;
 }

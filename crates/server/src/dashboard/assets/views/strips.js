@@ -24,7 +24,7 @@ export class Strips {
   #growth = new GrowthRate();
   #labels;
   #width = 0;
-  #boxes = true;
+  #seen = { boxes: true, entries: 0 };
   #end = 0;
   #drawn_ms = 0;
 
@@ -49,8 +49,8 @@ export class Strips {
     if (this.#width === 0) return;
     const last = lastIndex(model);
     const rate = this.#growth.note(last, now_ms);
-    const seen = windowFor(rate, this.#width, this.#boxes);
-    this.#boxes = seen.boxes;
+    const seen = windowFor(rate, this.#width, last, this.#seen);
+    this.#seen = seen;
     const view = this.#follow(last, seen, now_ms);
     view.cut_us = 2_500_000 * speed;
     this.#drawAxis(view);
