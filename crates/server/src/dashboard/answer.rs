@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_browser_that_has_the_file_is_not_sent_it_again() {
-        let asset = asset("main.js").unwrap();
+        let asset = asset("page/main.js").unwrap();
         let mut request = HeaderMap::new();
         let first = answer(&asset, &request, [].into_iter());
         assert_eq!(first.status(), StatusCode::OK);

@@ -21,8 +21,10 @@ impl Asset {
     }
 }
 
-/// The file at a path below `/assets/`, such as `views/ring.js`; the page itself is `index.html`.
+/// The file at the path of a URL, without the slash at its beginning: `page/main.js`. The page itself
+/// is `index.html`, and what is asked for by no name.
 pub fn asset(path: &str) -> Option<Asset> {
+    let path = if path.is_empty() { PAGE } else { path };
     let (_, bytes) = FILES.iter().find(|(name, _)| *name == path)?;
     Some(Asset { bytes, content_type: content_type(path)? })
 }
@@ -100,7 +102,7 @@ mod tests {
         let quoted = page.split(['"']).filter(|text| text.ends_with(".js") || text.ends_with(".css"));
         let mut count = 0;
         for path in quoted {
-            assert!(asset(path.strip_prefix("assets/").unwrap()).is_some(), "{path}");
+            assert!(asset(path).is_some(), "{path}");
             count += 1;
         }
         assert!(count > 5, "{count}");

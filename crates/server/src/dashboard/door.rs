@@ -9,14 +9,14 @@ use super::asset::{PAGE, asset};
 use crate::node::NodeStatus;
 
 /// A file that is not embedded, since it differs: it tells the page by whom it is served.
-const SERVED: &str = "served.json";
+const SERVED: &str = "page/served.json";
 
 /// The page itself, for a request with these headers.
 pub(crate) fn page(status: &NodeStatus, request: &HeaderMap) -> Option<Response<Body>> {
     file(status, PAGE, request)
 }
 
-/// The file at a path below `/assets/`; `None` if there is none.
+/// The file at a path, without the slash at its beginning; `None` if there is none.
 pub(crate) fn file(
     status: &NodeStatus,
     path: &str,

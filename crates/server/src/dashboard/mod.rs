@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! browser ── GET /            index.html
-//!         ── GET /assets/…    the rest of it: styles, modules, an icon
+//!         ── GET /page/…      the rest of it: styles, modules, an icon
 //!         ── GET /ws          what happens, as it happens (docs/events.md)
 //!         ── /kv, /history    keys and values, as anybody asks for them (docs/http.md)
 //! ```

@@ -1,4 +1,4 @@
-//! `GET /` and `GET /assets/…`: the dashboard's files, the same for everybody.
+//! `GET /` and `GET /page/…`: the dashboard's files, the same for everybody.
 
 use std::sync::Arc;
 
@@ -18,12 +18,13 @@ pub(super) async fn page(
     dashboard::page(&doors.node.status(), &headers).ok_or_else(|| unknown("/"))
 }
 
-/// `GET /assets/{file}`.
+/// `GET /page/{file}`.
 pub(super) async fn asset(
     State(doors): State<Arc<Doors>>,
     Path(path): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Refusal> {
+    let path = format!("page/{path}");
     dashboard::file(&doors.node.status(), &path, &headers).ok_or_else(|| unknown(&path))
 }
 

@@ -139,7 +139,7 @@ pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -
 fn routes() -> Vec<(&'static str, MethodRouter<Arc<Doors>>)> {
     vec![
         ("/", get(dashboard::page)),
-        ("/assets/{*file}", get(dashboard::asset)),
+        ("/page/{*file}", get(dashboard::asset)),
         ("/kv", get(list::list)),
         ("/kv/", one_key()),
         ("/kv/{*key}", one_key()),

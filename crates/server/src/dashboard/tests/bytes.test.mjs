@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { asHex, fromBase64, readField } from '../assets/core/bytes.js';
+import { asHex, fromBase64, readField } from '../assets/page/core/bytes.js';
 
 test('a field is its text, or its bytes', () => {
   assert.deepEqual(readField({ key: 'ä' }, 'key'),

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { health } from '../assets/core/health.js';
-import { apply, newModel } from '../assets/core/model.js';
-import { seriesAt } from '../assets/core/series.js';
-import { GrowthRate, niceCeil, windowFor } from '../assets/core/window.js';
-import { describe, duration, lifetime, short } from '../assets/core/words.js';
+import { health } from '../assets/page/core/health.js';
+import { apply, newModel } from '../assets/page/core/model.js';
+import { seriesAt } from '../assets/page/core/series.js';
+import { GrowthRate, niceCeil, windowFor } from '../assets/page/core/window.js';
+import { describe, duration, lifetime, short } from '../assets/page/core/words.js';
 
 const S = 1_000_000;
 

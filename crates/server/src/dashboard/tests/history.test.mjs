@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Clock, LIVE_DELAY_US } from '../assets/core/clock.js';
-import { flightsAt } from '../assets/core/flights.js';
-import { History } from '../assets/core/history.js';
-import { Playhead } from '../assets/core/playhead.js';
-import { Reorder, WAIT_US } from '../assets/core/reorder.js';
-import { newestElection, replayOf } from '../assets/elections.js';
+import { Clock, LIVE_DELAY_US } from '../assets/page/core/clock.js';
+import { flightsAt } from '../assets/page/core/flights.js';
+import { History } from '../assets/page/core/history.js';
+import { Playhead } from '../assets/page/core/playhead.js';
+import { Reorder, WAIT_US } from '../assets/page/core/reorder.js';
+import { newestElection, replayOf } from '../assets/page/elections.js';
 
 const S = 1_000_000;
 
@@ -66,6 +66,14 @@ test('messages fly from when they were sent, until they are there', () => {
   assert.equal(flightsAt(history, 3 * S, 1, flights), 1);
   assert.equal(flights[0].progress, 0.5);
   assert.equal(flightsAt(history, 5 * S + 1, 1, flights), 0);
+});
+
+test('a message that is said not to arrive is known from its beginning', () => {
+  const history = new History({ told: false });
+  const message = { kind: 'message', t_us: S, member: '1', to: '2', what: 'vote', flight_us: S };
+  history.push([message, { ...message, to: '3' },
+    { kind: 'undelivered', t_us: 2 * S, member: '3', from: '1', what: 'vote' }]);
+  assert.deepEqual([0, 1].map((place) => history.at(place).undelivered), [undefined, true]);
 });
 
 test('of many messages few are drawn at full speed, and more in slow motion', () => {

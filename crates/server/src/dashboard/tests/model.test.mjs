@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { electionLeft, isReached } from '../assets/core/member.js';
-import { apply, copy, newModel } from '../assets/core/model.js';
-import { linkKey } from '../assets/core/reduce.js';
-import { appended, eachRun, termAt, truncated } from '../assets/core/runs.js';
+import { electionLeft, isReached } from '../assets/page/core/member.js';
+import { apply, copy, newModel } from '../assets/page/core/model.js';
+import { linkKey } from '../assets/page/core/reduce.js';
+import { appended, eachRun, termAt, truncated } from '../assets/page/core/runs.js';
 
 const LOG = { start: 0, applied: 4, commit: 4, durable: 5, last_index: 5, last_term: 1 };
 
@@ -114,9 +114,13 @@ test('a link goes down in one direction and comes up again', () => {
 test('a trace needs nobody who tells of the others', () => {
   const model = newModel({ told: false });
   apply(model, { kind: 'trace', t_us: 0, title: 'T', text: 'x', names: { 1: 'A', 2: 'B' } });
-  apply(model, { kind: 'fault', t_us: 1, fault: 'isolate', members: ['1'] });
   assert.deepEqual([...model.members.values()].map(({ name }) => name), ['A', 'B']);
-  assert.ok(isReached(member(model, '1'), 1e9));
+  assert.ok(!isReached(member(model, '1'), 1));
+  apply(model, { kind: 'started', t_us: 1, member: '1', log: LOG, runs: [[1, 1]] });
+  apply(model, { kind: 'role', t_us: 1, member: '2', role: 'candidate', term: 1 });
+  apply(model, { kind: 'fault', t_us: 1, fault: 'isolate', members: ['1'] });
+  assert.ok(isReached(member(model, '1'), 1e9) && isReached(member(model, '2'), 1e9));
+  assert.equal(member(model, '1').last_index, 5);
   assert.equal(model.links.size, 2);
   apply(model, { kind: 'fault', t_us: 2, fault: 'heal', members: [] });
   assert.equal(model.links.size, 0);

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkEvent, readEnvelope } from '../assets/core/schema.js';
-import { readTrace } from '../assets/core/tracefile.js';
+import { checkEvent, readEnvelope } from '../assets/page/core/schema.js';
+import { readTrace } from '../assets/page/core/tracefile.js';
 
 const role = { kind: 'role', t_us: 5, member: '3f', role: 'leader', term: 2 };
 

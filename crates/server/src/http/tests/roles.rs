@@ -173,7 +173,7 @@ fn cluster() -> Vec<Row> {
         row("GET", "/version", ALL),
         row("GET", "/metrics", ALL),
         row("GET", "/", ALL),
-        row("GET", "/assets/main.js", ALL),
+        row("GET", "/page/main.js", ALL),
     ]
 }
 

@@ -1,6 +1,6 @@
 // What each kind of event does to the model. Pure: no clock, no page.
 
-import { newMember, takeStanding } from './member.js';
+import { newMember, takeLog, takeStanding } from './member.js';
 import { appended, truncated } from './runs.js';
 
 const BALLOTS_MAX = 64;
@@ -82,7 +82,12 @@ export const REDUCERS = {
   acknowledged(model, event) {
     const member = memberOf(model, event.member);
     member.matched = Math.max(member.matched ?? 0, event.index);
-    member.durable = Math.max(member.durable, event.index);
+    // A trace tells that itself, and there it may have gone back meanwhile.
+    if (model.told) member.durable = Math.max(member.durable, event.index);
+  },
+
+  durable(model, event) {
+    memberOf(model, event.member).durable = event.index;
   },
 
   committed(model, event) {
@@ -101,15 +106,13 @@ export const REDUCERS = {
 
   snapshot_installed(model, event) {
     const member = memberOf(model, event.member);
-    if (event.index > member.last_index) {
-      member.last_index = event.index;
-      member.last_term = event.term;
-      member.runs = [[event.index, event.term]];
-    }
+    member.last_index = event.index;
+    member.last_term = event.term;
+    member.runs = [[event.index, event.term]];
     member.start = event.index;
     member.commit = Math.max(member.commit, event.index);
     member.applied = Math.max(member.applied, event.index);
-    member.durable = Math.max(member.durable, event.index);
+    member.durable = event.index;
     member.log_us = event.t_us;
     member.installed_us = event.t_us;
   },
@@ -140,8 +143,12 @@ export const REDUCERS = {
     const member = memberOf(model, event.member);
     member.running = true;
     member.paused = false;
-    member.heard_us = event.t_us;
+    member.heard_us = model.told ? event.t_us : Infinity;
     member.role = 'follower';
+    member.name = event.name ?? member.name;
+    member.term = event.term ?? member.term;
+    if (event.vote !== undefined) member.vote = event.vote;
+    takeLog(member, event);
     startWaiting(member, event.t_us);
   },
 
@@ -161,7 +168,12 @@ export const REDUCERS = {
   trace(model, event) {
     model.title = event.title ?? '';
     model.caption = event.text ? { title: event.title ?? '', text: event.text } : null;
-    for (const [id, name] of Object.entries(event.names ?? {})) memberOf(model, id).name = name;
+    for (const [id, name] of Object.entries(event.names ?? {})) {
+      const member = memberOf(model, id);
+      member.name = name;
+      member.awaited = true;
+      member.running = false;
+    }
   },
 
   caption(model, event) {
@@ -176,8 +188,6 @@ export const REDUCERS = {
 
 const FAULTS = {
   crash: (model, members, event) => members.forEach((one) => stop(model, one, event.t_us)),
-  restart: (model, members, event) => members.forEach((one) =>
-    REDUCERS.started(model, { member: one.id, t_us: event.t_us })),
   pause: (model, members, event) => members.forEach((one) => {
     one.paused = event.over !== true;
   }),

@@ -14,6 +14,8 @@ export function newMember(id, name) {
     rates: null, alarms: [],
     // What its own events told, and when: newer than what a `state` has heard.
     log_us: 0, role_us: 0,
+    // Named, but nothing is known of its process yet: so it begins in a trace.
+    awaited: false,
     running: true, isolated: false, paused: false, diverged: null,
     // The entries that were truncated last, to be shown as they go.
     cut: null,
@@ -72,7 +74,8 @@ function takeRole(member, told) {
   member.leader = told.leader ?? null;
 }
 
-function takeLog(member, told) {
+/** Takes over the pointers and terms of a log. */
+export function takeLog(member, told) {
   if (told.log) {
     member.start = told.log.start;
     member.applied = told.log.applied;

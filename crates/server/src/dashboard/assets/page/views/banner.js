@@ -24,6 +24,7 @@ export class Banner {
       setText(this.#text, text);
     }
     setText(this.#source, link.name);
-    setAttribute(this.#source, 'data-live', String(link.state === 'open'));
+    const dot = link.state === 'file' ? 'file' : String(link.state === 'open');
+    setAttribute(this.#source, 'data-live', dot);
   }
 }

@@ -161,6 +161,9 @@ function linkState(model, extra, a, b) {
 }
 
 function isLost(model, extra, event) {
+  if (event.undelivered) return true;
+  // A trace says itself what arrives and what does not.
+  if (!model.told) return false;
   if (linkState(model, extra, event.member, event.to) === 'down') return true;
   return model.members.get(event.to)?.running === false;
 }

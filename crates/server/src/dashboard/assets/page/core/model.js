@@ -24,6 +24,9 @@ export function newModel({ told = true } = {}) {
 /** The model after `event`; it is changed in place. */
 export function apply(model, event) {
   model.t_us = Math.max(model.t_us, event.t_us);
+  // Whoever does something runs.
+  const member = model.told ? null : model.members.get(event.member);
+  if (member?.awaited) Object.assign(member, { awaited: false, running: true });
   REDUCERS[event.kind]?.(model, event);
 }
 

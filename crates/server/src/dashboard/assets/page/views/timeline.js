@@ -14,8 +14,9 @@ const GROUPS = {
     kinds: ['truncated', 'diverged', 'snapshot_wanted', 'snapshot_installed', 'log_cut'] },
   faults: { title: 'Faults', kinds: ['fault', 'client'], on: true },
   keys: { title: 'Keys', kinds: ['key'], often: true },
-  log: { title: 'Log', kinds: ['appended', 'acknowledged', 'committed', 'applied'], often: true },
-  messages: { title: 'Messages', kinds: ['message'], often: true },
+  log: { title: 'Log', often: true,
+    kinds: ['appended', 'durable', 'acknowledged', 'committed', 'applied'] },
+  messages: { title: 'Messages', kinds: ['message', 'undelivered'], often: true },
 };
 const GROUP_OF = new Map(Object.entries(GROUPS)
   .flatMap(([name, { kinds }]) => kinds.map((kind) => [kind, name])));

@@ -155,6 +155,7 @@ function drawSlow(model, now_ms) {
   timeline.draw(model, history, clock.live, clock.t_us);
   sparks.draw(history, clock.t_us);
   player.draw(clock, history, stage.file);
+  byId('sparks').hidden = stage.file !== null && history.states.length === 0;
   card.draw(model);
   keys.tick(now_ms);
   byId('keys-panel').hidden = stage.file !== null;
@@ -183,6 +184,18 @@ byId('watch-election').addEventListener('click', () => {
   const { t_us, speed } = replayOf(stage.history, election);
   seek(t_us, { speed, playing: true });
 });
+
+byId('caption-back').addEventListener('click', () => goToCaption(-1));
+byId('caption-on').addEventListener('click', () => goToCaption(1));
+
+/** Plays on from the next caption, or from the one before. */
+function goToCaption(direction) {
+  const { history, clock } = stage;
+  const captions = history.rare.filter(({ kind }) => kind === 'caption');
+  const at = captions.findLastIndex(({ t_us }) => t_us <= clock.t_us);
+  const caption = captions[Math.max(0, at + direction)];
+  if (caption) seek(caption.t_us, { playing: true });
+}
 
 function nameIn(id) {
   return stage.head.model.members.get(id)?.name ?? id;

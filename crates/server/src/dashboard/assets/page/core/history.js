@@ -31,7 +31,7 @@ export class History {
     this.#events_max = events_max;
     this.#head = newModel({ told });
     this.#keyframes.push({ next: 0, model: copy(this.#head) });
-    /** What is never folded: kept longer than a busy minute's rest. */
+    /** What is never folded, and captions: kept longer than a busy minute's rest. */
     this.rare = [];
     /** The `state` events, for sparklines. */
     this.states = [];
@@ -88,7 +88,8 @@ export class History {
     apply(this.#head, event);
     if (event.kind === 'message') this.#thin(event);
     if (event.kind === 'state') this.states.push(event);
-    if (RARE.has(event.kind)) this.rare.push(event);
+    if (event.kind === 'undelivered') this.#lose(event);
+    if (RARE.has(event.kind) || event.kind === 'caption') this.rare.push(event);
     this.#keepFrame(event.t_us);
   }
 
@@ -109,6 +110,20 @@ export class History {
     event.level = THINNED_US.findIndex((gap_us, i) => event.t_us - last[i] >= gap_us * factor);
     if (event.level < 0) event.level = THINNED_US.length;
     for (let i = event.level; i < last.length; i += 1) last[i] = event.t_us;
+  }
+
+  /** Marks the message that should arrive now, and does not. */
+  #lose({ t_us, from, member, what }) {
+    for (let i = this.#events.length - 1; i >= 0; i -= 1) {
+      const event = this.#events[i];
+      if (event.t_us < t_us - this.flight_us_max) return;
+      const it = event.kind === 'message' && event.member === from && event.to === member
+        && event.what === what && event.t_us + (event.flight_us ?? 0) === t_us;
+      if (it && !event.undelivered) {
+        event.undelivered = true;
+        return;
+      }
+    }
   }
 
   #trim() {

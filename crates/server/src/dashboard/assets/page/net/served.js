@@ -6,7 +6,7 @@ import { devToken } from './session.js';
 export async function servedBy() {
   if (devToken() !== null) return 'dev';
   try {
-    const answer = await fetch('assets/served.json');
+    const answer = await fetch('page/served.json');
     const { by } = await answer.json();
     return ['member', 'dev', 'files'].includes(by) ? by : 'unknown';
   } catch {

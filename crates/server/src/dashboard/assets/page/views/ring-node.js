@@ -96,7 +96,7 @@ export function lookOf(model, member, extra = {}) {
   const crashed = !member.running || extra.crashed?.has(member.name) === true;
   const paused = member.paused || extra.paused?.has(member.name) === true;
   const leads = model.leader === member.id;
-  const state = crashed ? 'crashed' : paused ? 'paused' : reached ? '' : 'unreached';
+  const state = member.awaited ? 'unreached' : crashed ? 'crashed' : paused ? 'paused' : reached ? '' : 'unreached';
   const classes = [state === 'crashed' ? '' : member.role, member.standing, state,
     member.diverged === null ? '' : 'diverged'].filter(Boolean).join(' ');
   return { classes, crowned: leads && !crashed, role: roleWord(state, member),
@@ -104,6 +104,7 @@ export function lookOf(model, member, extra = {}) {
 }
 
 function roleWord(state, member) {
+  if (member.awaited) return 'not started';
   if (state === 'crashed') return 'not running';
   if (state === 'paused') return 'paused';
   if (state === 'unreached') return 'not reached';

@@ -27,17 +27,18 @@ const textsById = (value) =>
 
 const role = oneOf('follower', 'pre-candidate', 'candidate', 'leader');
 const run = (value) => Array.isArray(value) && value.length === 2 && value.every(number);
+const runs = list(run, RUNS_MAX);
+const log = shape({
+  start: number, applied: number, commit: number, durable: number,
+  last_index: number, last_term: number,
+});
 
 const member = shape({
   id, name, url: maybe(text(TEXT_CHARS_MAX)),
   standing: oneOf('voter', 'learner', 'joining', 'leaving'),
   heard_ms: maybe(number), role: maybe(role), term: maybe(number), vote: maybe(id),
   leader: maybe(id),
-  log: maybe(shape({
-    start: number, applied: number, commit: number, durable: number,
-    last_index: number, last_term: number,
-  })),
-  runs: maybe(list(run, RUNS_MAX)),
+  log: maybe(log), runs: maybe(runs),
   election: maybe(shape({ elapsed_ms: number, timeout_ms: number })),
   matched: maybe(number), revision: maybe(number), compact_revision: maybe(number),
   keys: maybe(number), pending: maybe(number),
@@ -57,7 +58,8 @@ const KINDS = {
   vote: { candidate: id, term: number, pre: maybe(flag), granted: flag },
   appended: { first: number, last: number, term: number },
   truncated: { from: number },
-  acknowledged: { index: number },
+  acknowledged: { index: number, leader: maybe(id) },
+  durable: { index: number },
   committed: { index: number },
   applied: { index: number, revision: maybe(number) },
   configured: { index: number, joint: maybe(flag) },
@@ -67,8 +69,10 @@ const KINDS = {
   transferring: { to: id },
   link: { peer: id, up: flag },
   diverged: { index: maybe(number), over: maybe(flag) },
-  started: {},
-  ended: {},
+  started: { term: maybe(number), vote: maybe(id), log: maybe(log), runs: maybe(runs),
+    revision: maybe(number), name: maybe(name) },
+  ended: { power_cut: maybe(flag) },
+  undelivered: { from: id, what: text(ID_CHARS_MAX) },
   message: { to: id, what: text(ID_CHARS_MAX), term: maybe(number), granted: maybe(flag),
     first: maybe(number), last: maybe(number), last_term: maybe(number), commit: maybe(number),
     matched: maybe(number), rejected: maybe(number), bytes: maybe(number),
@@ -79,7 +83,8 @@ const KINDS = {
   trace: { title: maybe(text(TEXT_CHARS_MAX)), text: maybe(text(TEXT_CHARS_MAX)),
     names: maybe(textsById) },
   caption: { title: maybe(text(TEXT_CHARS_MAX)), text: maybe(text(TEXT_CHARS_MAX)) },
-  fault: { fault: text(ID_CHARS_MAX), members: maybe(list(id, MEMBERS_MAX)), over: maybe(flag) },
+  fault: { fault: text(ID_CHARS_MAX), members: maybe(list(id, MEMBERS_MAX)),
+    name: maybe(name), over: maybe(flag) },
   client: { op: text(NAME_CHARS_MAX), key: maybe(text(KEY_CHARS_MAX)), outcome: maybe(name) },
 };
 

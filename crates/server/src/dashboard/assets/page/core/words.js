@@ -25,6 +25,7 @@ const MESSAGES = {
   forward_answer: () => 'its answer',
   snapshot: (e) => `snapshot, ${bytes(e.bytes ?? 0)}`
     + (e.bytes_total ? ` of ${bytes(e.bytes_total)}` : ''),
+  snapshot_answer: () => 'has it',
 };
 
 const KINDS = {
@@ -42,6 +43,8 @@ const KINDS = {
   appended: (e) => `appended ${span(e.first, e.last)} of term ${e.term}`,
   truncated: (e) => `dropped its entries from ${e.from} on: they conflicted`,
   acknowledged: (e) => `has ${e.index} on its disk`,
+  durable: (e) => `has ${e.index} on its disk`,
+  undelivered: (e, name) => `does not get a message from ${name(e.from)}`,
   committed: (e) => `knows ${e.index} committed`,
   applied: (e) => `applied ${e.index}`,
   configured: (e) => (e.joint ? 'uses two majorities: members change' : 'uses new members'),
