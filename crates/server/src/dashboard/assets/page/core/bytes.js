@@ -4,7 +4,8 @@
 export function readField(object, field) {
   const text = object[field];
   if (typeof text === 'string') {
-    return { text, bytes: new TextEncoder().encode(text), is_text: true };
+    // A value may be large, and mostly nobody asks for its bytes.
+    return { text, get bytes() { return new TextEncoder().encode(text); }, is_text: true };
   }
   const bytes = fromBase64(object[`${field}_base64`] ?? '');
   return { text: asHex(bytes), bytes, is_text: false };

@@ -9,9 +9,11 @@ const WAITING_MAX = 20_000;
 export class Reorder {
   #waiting = [];
   #newest_us = 0;
+  #sorted = true;
 
   /** Takes events as they come. */
   add(events) {
+    this.#sorted = false;
     for (const event of events) {
       this.#waiting.push(event);
       this.#newest_us = Math.max(this.#newest_us, event.t_us);
@@ -25,7 +27,8 @@ export class Reorder {
   take(now_us) {
     const until_us = Math.max(now_us, this.#newest_us) - WAIT_US;
     if (this.#waiting.length === 0) return [];
-    this.#waiting.sort((a, b) => a.t_us - b.t_us);
+    if (!this.#sorted) this.#waiting.sort((a, b) => a.t_us - b.t_us);
+    this.#sorted = true;
     let count = Math.max(0, this.#waiting.length - WAITING_MAX);
     while (count < this.#waiting.length && this.#waiting[count].t_us <= until_us) count += 1;
     return this.#waiting.splice(0, count);

@@ -77,9 +77,12 @@ export function keyOf(event) {
   return event.key ?? `base64:${event.key_base64 ?? ''}`;
 }
 
+// Made once: it is asked for many times a frame.
+const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
 /** `12,345`. */
 export function number(value) {
-  return Math.round(value).toLocaleString('en-US');
+  return GROUPED.format(value);
 }
 
 /** A number that fits into little room: `950`, `12.3k`, `4.1M`. */

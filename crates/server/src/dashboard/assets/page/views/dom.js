@@ -30,9 +30,14 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Sets an attribute only if it is another. */
+const KEPT = Symbol('what was set');
+
+/** Sets an attribute only if it is another than this set last: asking the element costs more. */
 export function setAttribute(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  const kept = element[KEPT] ?? (element[KEPT] = {});
+  if (kept[name] === value) return;
+  kept[name] = value;
+  element.setAttribute(name, value);
 }
 
 /** Text of at most `chars`, cut in its middle: names often differ at their ends. */

@@ -101,13 +101,13 @@ export class Ring {
     const hit = svg('line', { ...ends, class: 'link-hit',
       onclick: (event) => this.onLink(a, b, event) });
     this.#links.append(line, cross, hit);
-    return { a, b, line, cross, hit, from, to };
+    return { a, b, there: linkKey(a, b), back: linkKey(b, a), line, cross, hit, from, to };
   }
 
   #drawLinks(model, extra) {
     for (const link of this.#lines.values()) {
-      const there = linkState(model, extra, link.a, link.b);
-      const back = linkState(model, extra, link.b, link.a);
+      const there = linkState(model, extra, link.there);
+      const back = linkState(model, extra, link.back);
       setAttribute(link.line, 'class', `link ${worse(there, back)} ${away(model, link)}`);
       setAttribute(link.hit, 'pointer-events', this.links_open ? 'stroke' : 'none');
       this.#cross(link, there === 'down', back === 'down');
@@ -151,20 +151,19 @@ export class Ring {
     const turn = isTurned(shape) ? ` rotate(${way.angle.toFixed(0)})` : '';
     item.element.setAttribute('transform', `translate(${x.toFixed(1)} ${y.toFixed(1)})${turn}`);
     const opacity = lost ? 1 - progress / LOST_AT : Math.min(1, (1 - progress) * 8, progress * 12);
-    item.element.setAttribute('opacity', opacity.toFixed(2));
+    setAttribute(item.element, 'opacity', opacity.toFixed(1));
   }
 }
 
-function linkState(model, extra, a, b) {
-  if (extra.cutLinks?.has(linkKey(a, b))) return extra.cutLinks.get(linkKey(a, b));
-  return model.links.get(linkKey(a, b)) ?? 'up';
+function linkState(model, extra, key) {
+  return extra.cutLinks?.get(key) ?? model.links.get(key) ?? 'up';
 }
 
 function isLost(model, extra, event) {
   if (event.undelivered) return true;
   // A trace says itself what arrives and what does not.
   if (!model.told) return false;
-  if (linkState(model, extra, event.member, event.to) === 'down') return true;
+  if (linkState(model, extra, linkKey(event.member, event.to)) === 'down') return true;
   return model.members.get(event.to)?.running === false;
 }
 

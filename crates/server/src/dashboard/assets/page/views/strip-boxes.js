@@ -1,7 +1,7 @@
 // A log entry by entry: its term as colour and number, how safe it is as the kind of its box.
 
 import { termAt } from '../core/runs.js';
-import { Pool, setText, svg } from './dom.js';
+import { Pool, setAttribute, setText, svg } from './dom.js';
 
 const TOP = 4;
 const HEIGHT = 26;
@@ -24,7 +24,7 @@ export class BoxRow {
     this.#ghosts = new Pool(this.#group, () => new Cell());
   }
 
-  set shown(shown) { this.#group.setAttribute('display', shown ? 'inline' : 'none'); }
+  set shown(shown) { setAttribute(this.#group, 'display', shown ? 'inline' : 'none'); }
 
   draw(model, member, leader, view) {
     const first = Math.max(1, Math.floor(view.first));
@@ -53,7 +53,7 @@ export class BoxRow {
 
   #drawCompacted(member, view, first) {
     const width = (member.start - first + 1) * view.pitch - GAP;
-    this.#compacted.setAttribute('display', width > 0 ? 'inline' : 'none');
+    setAttribute(this.#compacted, 'display', width > 0 ? 'inline' : 'none');
     if (width <= 0) return;
     this.#compacted.setAttribute('x', (first * view.pitch).toFixed(1));
     this.#compacted.setAttribute('width', width.toFixed(1));

@@ -1,7 +1,7 @@
 // A log as ranges of entries: a bar for each term, and the pointers as marks.
 
 import { eachRun } from '../core/runs.js';
-import { Pool, setText, svg } from './dom.js';
+import { Pool, setAttribute, setText, svg } from './dom.js';
 
 const TOP = 6;
 const HEIGHT = 22;
@@ -30,7 +30,7 @@ export class RangeRow {
       ({ element: svg('text', { class: 'range-term', y: TOP + HEIGHT / 2 }) }));
   }
 
-  set shown(shown) { this.#group.setAttribute('display', shown ? 'inline' : 'none'); }
+  set shown(shown) { setAttribute(this.#group, 'display', shown ? 'inline' : 'none'); }
 
   draw(model, member, leader, view) {
     const from = Math.max(member.start + 1, Math.floor(view.first));
@@ -40,7 +40,7 @@ export class RangeRow {
     place(this.#compacted, 0, member.start > view.first ? view.x(member.start + 1) : 0);
     place(this.#applied, 0, clamp(view.x(member.applied + 1), view));
     place(this.#durable, 0, clamp(view.x(member.durable + 1), view));
-    this.#commit.setAttribute('x', (clamp(view.x(member.commit + 1), view) - 1).toFixed(1));
+    setAttribute(this.#commit, 'x', (clamp(view.x(member.commit + 1), view) - 1).toFixed(1));
   }
 
   #drawBars(pool, name, member, from, to, view, labelled = false) {
@@ -51,7 +51,7 @@ export class RangeRow {
       const x = clamp(view.x(first), view);
       const width = clamp(view.x(last + 1), view) - x;
       const { element } = pool.use(count);
-      element.setAttribute('class', `${name} t${term % 8}`);
+      setAttribute(element, 'class', `${name} t${term % 8}`);
       place(element, x, width);
       count += 1;
       if (labelled && width > TEXT_PX_MIN) this.#label(texts++, x + width / 2, term);
@@ -62,14 +62,14 @@ export class RangeRow {
 
   #label(i, x, term) {
     const { element } = this.#texts.use(i);
-    element.setAttribute('x', x.toFixed(1));
+    setAttribute(element, 'x', x.toFixed(1));
     setText(element, String(term));
   }
 }
 
 function place(rect, x, width) {
-  rect.setAttribute('x', x.toFixed(1));
-  rect.setAttribute('width', Math.max(0, width).toFixed(1));
+  setAttribute(rect, 'x', x.toFixed(1));
+  setAttribute(rect, 'width', Math.max(0, width).toFixed(1));
 }
 
 function clamp(x, view) {
