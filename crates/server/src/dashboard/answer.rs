@@ -16,7 +16,8 @@ use crate::config::Origin;
 const MEMBERS_MAX: usize = 64;
 
 /// No page of another origin learns anything of this one by having opened it.
-const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-opener-policy");
 
 /// The file as an answer to a request with these headers: 304 if the browser has it.
 ///

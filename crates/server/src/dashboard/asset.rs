@@ -88,7 +88,8 @@ mod tests {
     fn nothing_is_fetched_from_elsewhere() {
         for (path, text) in texts() {
             for (at, _) in text.match_indices("://") {
-                let begin = text[..at].rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |i| i + 1);
+                let begin =
+                    text[..at].rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |i| i + 1);
                 let rest: String = text[at..].chars().take(16).collect();
                 let names_svg = rest.starts_with("://www.w3.org/");
                 assert!(names_svg || text[begin..at].is_empty(), "{path}: {rest}");
@@ -99,7 +100,8 @@ mod tests {
     #[test]
     fn every_path_in_the_page_is_relative_and_leads_to_a_file() {
         let page = str::from_utf8(asset(PAGE).unwrap().bytes).unwrap();
-        let quoted = page.split(['"']).filter(|text| text.ends_with(".js") || text.ends_with(".css"));
+        let quoted =
+            page.split(['"']).filter(|text| text.ends_with(".js") || text.ends_with(".css"));
         let mut count = 0;
         for path in quoted {
             assert!(asset(path).is_some(), "{path}");
@@ -115,7 +117,9 @@ mod tests {
             assert!(!page.contains(inline), "{inline}");
         }
         for (path, text) in texts().filter(|(path, _)| path.ends_with(".js")) {
-            for parsed in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+            for parsed in
+                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("]
+            {
                 assert!(!text.contains(parsed), "{path}: {parsed}");
             }
         }

@@ -17,11 +17,7 @@ pub(crate) fn page(status: &NodeStatus, request: &HeaderMap) -> Option<Response<
 }
 
 /// The file at a path, without the slash at its beginning; `None` if there is none.
-pub(crate) fn file(
-    status: &NodeStatus,
-    path: &str,
-    request: &HeaderMap,
-) -> Option<Response<Body>> {
+pub(crate) fn file(status: &NodeStatus, path: &str, request: &HeaderMap) -> Option<Response<Body>> {
     if path == SERVED {
         return Some(served());
     }

@@ -1,5 +1,6 @@
 // The HTTP API of the member that is listened to: docs/http.md.
 
+import { readField } from '../core/bytes.js';
 import { userToken } from './session.js';
 
 const TIMEOUT_MS = 8000;
@@ -24,8 +25,15 @@ export class Kv {
       at: at_us === null ? undefined : at_us });
   }
 
-  get(key, at_us = null) {
-    return this.#ask('GET', `kv/${pathOf(key)}`, { at: at_us === null ? undefined : at_us });
+  /**
+   * One key as a listing has it; null if it is not there. Of all keys that begin with it, it is the
+   * first: asked for so, a key that is gone is no error that a browser would report.
+   */
+  async get(key) {
+    const { items } = await this.#ask('GET', `kv?prefix=${escaped(key.bytes)}`, { limit: 1 });
+    const [item] = items;
+    const found = item !== undefined && escaped(readField(item, 'key').bytes) === escaped(key.bytes);
+    return found ? item : null;
   }
 
   history(key, before) {
@@ -81,9 +89,11 @@ function condition(seen) {
   return seen === null ? { 'If-None-Match': '*' } : { 'If-Match': `"${seen}"` };
 }
 
-/** A key in a path: bytes outside of a few are escaped, whatever they are. */
-function pathOf(key) {
-  return Array.from(key.bytes, (byte) => (isPlain(byte) ? String.fromCharCode(byte)
+const pathOf = (key) => escaped(key.bytes);
+
+/** Bytes in a URL: all but a few are escaped, whatever they are. */
+function escaped(bytes) {
+  return Array.from(bytes, (byte) => (isPlain(byte) ? String.fromCharCode(byte)
     : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)).join('');
 }
 

@@ -74,12 +74,10 @@ export class KeyDetail {
       if (key !== this.#key) return;
       // A form that is open keeps what was typed, and what its writer has seen.
       if (this.form) this.form.changed(item);
-      else this.#show(item);
-    } catch (refusal) {
-      if (key !== this.#key) return;
-      if (refusal.code !== 'not_found') return;
-      if (this.form) this.form.changed(null);
+      else if (item) this.#show(item);
       else this.#gone();
+    } catch {
+      // The list beside it says why the member does not answer.
     }
   }
 
