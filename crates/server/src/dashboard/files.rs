@@ -18,6 +18,7 @@ pub(super) const FILES: &[(&str, &[u8])] = embedded! {
     "page/core/member.js"
     "page/core/model.js"
     "page/core/playhead.js"
+    "page/core/reach.js"
     "page/core/reduce.js"
     "page/core/reorder.js"
     "page/core/runs.js"

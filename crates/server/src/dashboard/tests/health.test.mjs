@@ -57,6 +57,16 @@ test('a leader that is not reached is none', () => {
   assert.match(says(cluster(3, { away: 1, leader: '3' })), /^No leader: an election is on/);
 });
 
+test('members that are cut off do not count, at once', () => {
+  const model = cluster(5);
+  const cut = (from, to) => apply(model, { kind: 'link', t_us: 10 * S, member: to, peer: from,
+    up: false });
+  for (const a of ['4', '5']) for (const b of ['1', '2', '3']) cut(a, b);
+  assert.equal(says(model), '3 of 5 members: writes work, one more failure stops them.');
+  for (const b of ['2', '3']) cut('1', b);
+  assert.match(says(model), /^No majority: 2 of 5 members work/);
+});
+
 test('learners do not count', () => {
   const standing = (i) => (i === 3 ? 'learner' : 'voter');
   assert.match(says(cluster(4, { standing, away: 1 })), /^3 of 3 members work/);
@@ -97,7 +107,8 @@ test('numbers fit into little room', () => {
 
 test('curves have what was told up to a moment, and nothing later', () => {
   const states = [1, 2, 3].map((at) => ({ t_us: at * S, members: [
-    { id: '1', rates: { writes: at, reads: 0, p50_us: null, p99_us: 4 }, log: { commit: 9, applied: 9 } },
+    { id: '1', rates: { writes: at, reads: 0, p50_us: null, p99_us: 4 },
+      log: { commit: 9, applied: 9 } },
     { id: '2', rates: null, log: { commit: 9, applied: 9 - at } }] }));
   const { writes, p50_us, p99_us, lag } = seriesAt(states, 2 * S);
   assert.deepEqual(writes, [[-1, 1], [-0, 2]]);

@@ -53,7 +53,8 @@ test('a file has one event a line, in any order', () => {
 
 test('a file that is none says in which line', () => {
   assert.match(readTrace('PNG\u0000').problem, /^Line 1 is no JSON/);
-  assert.match(readTrace(`${JSON.stringify(role)}\n{"kind":"role"}`).problem, /^Line 2 is no event/);
+  const broken = `${JSON.stringify(role)}\n{"kind":"role"}`;
+  assert.match(readTrace(broken).problem, /^Line 2 is no event/);
   assert.match(readTrace(`"${'x'.repeat(70_000)}"`).problem, /^Line 1 is too long/);
   assert.match(readTrace('').problem, /no event/);
 });

@@ -1,9 +1,12 @@
 // An election is over before anybody has seen it: this offers to look again.
 
-// A replay begins so long before the crown, and ends when it was seen.
+// An election may have begun so long before the crown.
 const BEFORE_US = 1_500_000;
 const OFFER_US = 45_000_000;
-const SPEED = 0.1;
+// A replay begins so much of the watcher's time before the first candidate.
+const LEAD_IN_US = 2_000_000;
+// What is over sooner than this, in the cluster's time, is shown at a hundredth.
+const SHORT_US = 300_000;
 
 /** The newest election in a history up to `t_us`, as a leader's event; or null. */
 export function newestElection(history, t_us) {
@@ -14,7 +17,9 @@ export function newestElection(history, t_us) {
 
 /** Where its replay begins, and how fast: `{ t_us, speed }`. */
 export function replayOf(history, event) {
-  return { t_us: Math.max(history.first_us, beginOf(history, event) - 150_000), speed: SPEED };
+  const begin_us = beginOf(history, event);
+  const speed = event.t_us - begin_us < SHORT_US ? 0.01 : 0.1;
+  return { t_us: Math.max(history.first_us, begin_us - LEAD_IN_US * speed), speed };
 }
 
 /** When its first candidate stopped waiting; at most a moment before the crown. */

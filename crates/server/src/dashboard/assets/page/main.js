@@ -127,8 +127,9 @@ function seek(t_us, how) {
 function toggle() {
   const { clock, history } = stage;
   if (clock.live) clock.replay(clock.t_us, { playing: false });
-  else if (!clock.playing && clock.t_us >= history.last_us) seek(history.first_us, { playing: true });
-  else clock.playing = !clock.playing;
+  else if (clock.playing) clock.playing = false;
+  else if (clock.t_us >= history.last_us) seek(history.first_us, { playing: true });
+  else clock.playing = true;
 }
 
 let slow_ms = 0;

@@ -1,6 +1,6 @@
 // How the cluster is, in words.
 
-import { isWorking } from './member.js';
+import { workingGroup } from './reach.js';
 
 // An election takes a moment; longer without a leader is worth a number.
 const ELECTION_US = 3_000_000;
@@ -11,9 +11,10 @@ const COUNTS = ['no', 'one', 'two', 'three', 'four', 'five', 'six'];
 export function health(model) {
   const members = [...model.members.values()];
   if (members.length === 0) return { level: 'wait', text: 'Waiting for the first word.' };
-  const groups = quorums(members).map((group) => tally(group, model));
-  const worst = groups.reduce((a, b) => (b.spare < a.spare ? b : a));
-  const verdict = judge(worst, model);
+  const working = workingGroup(model);
+  const tallies = quorums(members).map((voters) => tally(voters, working));
+  const worst = tallies.reduce((a, b) => (b.spare < a.spare ? b : a));
+  const verdict = judge(worst, model, working);
   const notes = remarks(members, model);
   if (notes.length > 0 && verdict.level === 'good') verdict.level = 'warn';
   return { level: verdict.level, text: [verdict.text, ...notes].join(' ') };
@@ -27,16 +28,16 @@ function quorums(members) {
   return joint ? [now, next] : [now];
 }
 
-function tally(voters, model) {
-  const working = voters.filter((one) => isWorking(one, model.t_us)).length;
+function tally(voters, group) {
+  const working = voters.filter(({ id }) => group.has(id)).length;
   const needed = Math.floor(voters.length / 2) + 1;
   return { voters: voters.length, working, needed, spare: working - needed };
 }
 
-function judge({ voters, working, needed, spare }, model) {
+function judge({ voters, working, needed, spare }, model, group) {
   if (spare < 0) return noMajority(voters, working, needed);
   const share = `${working} of ${plural(voters, 'member')}`;
-  if (model.leader === null || !isLeaderWorking(model)) return noLeader(model, share);
+  if (!group.has(model.leader)) return noLeader(model, share);
   if (working < voters) return impaired(share, spare);
   if (voters === 1) return good('The only member works; nobody would take its place.');
   if (spare === 0) return warn(`${share} work; one failure stops writes.`);
@@ -63,11 +64,6 @@ function noLeader(model, share) {
 function impaired(share, spare) {
   if (spare === 0) return warn(`${share}: writes work, one more failure stops them.`);
   return warn(`${share}: writes work, ${failures(spare)} more would be survived.`);
-}
-
-function isLeaderWorking(model) {
-  const leader = model.members.get(model.leader);
-  return leader !== undefined && isWorking(leader, model.t_us);
 }
 
 function remarks(members, model) {

@@ -13,8 +13,8 @@ const TRIM_EVENTS = 8_192;
 // Messages of one kind on one link nearer to each other than these are drawn at full speed, at a
 // tenth, at a hundredth only once.
 const THINNED_US = [60_000, 6_000, 600];
-// Heartbeats come all the time and say the same: fewer of them are enough.
-const HEARTBEATS_THINNED = 3;
+// Some come all the time and say the same: fewer of them are enough.
+const THINNED_MORE = { heartbeat: 3, append_answer: 2, other: 12 };
 
 export class History {
   #events = [];
@@ -106,7 +106,7 @@ export class History {
     const key = `${event.member}>${event.to}>${event.what}`;
     let last = this.#last_drawn.get(key);
     if (!last) this.#last_drawn.set(key, last = THINNED_US.map(() => -Infinity));
-    const factor = event.what === 'heartbeat' ? HEARTBEATS_THINNED : 1;
+    const factor = THINNED_MORE[event.what] ?? 1;
     event.level = THINNED_US.findIndex((gap_us, i) => event.t_us - last[i] >= gap_us * factor);
     if (event.level < 0) event.level = THINNED_US.length;
     for (let i = event.level; i < last.length; i += 1) last[i] = event.t_us;

@@ -16,7 +16,7 @@ export function newMember(id, name) {
     log_us: 0, role_us: 0,
     // Named, but nothing is known of its process yet: so it begins in a trace.
     awaited: false,
-    running: true, isolated: false, paused: false, diverged: null,
+    running: true, paused: false, diverged: null,
     // The entries that were truncated last, to be shown as they go.
     cut: null,
     installed_us: 0,
@@ -33,7 +33,7 @@ export function isReached(member, t_us) {
 
 /** Whether it does a member's work: it is there, and nobody stopped it. */
 export function isWorking(member, t_us) {
-  return isReached(member, t_us) && !member.paused && !member.isolated;
+  return isReached(member, t_us) && !member.paused;
 }
 
 /** What is left of its wait for a leader, from 1 (just heard) to 0 (it campaigns). */

@@ -4,6 +4,8 @@ import { newMember, takeLog, takeStanding } from './member.js';
 import { appended, truncated } from './runs.js';
 
 const BALLOTS_MAX = 64;
+// So members stand in the order of their names: node-2 before node-10.
+const NAMES = new Intl.Collator('en', { numeric: true });
 
 /** One function a kind: it changes the model that it is given. */
 export const REDUCERS = {
@@ -15,7 +17,8 @@ export const REDUCERS = {
   state(model, event) {
     const before = model.members;
     model.members = new Map();
-    for (const told of event.members) {
+    const named = [...event.members].sort((a, b) => NAMES.compare(a.name, b.name));
+    for (const told of named) {
       const member = before.get(told.id) ?? newMember(told.id, told.name);
       takeStanding(member, told, event.t_us);
       model.members.set(told.id, member);
@@ -191,17 +194,12 @@ const FAULTS = {
   pause: (model, members, event) => members.forEach((one) => {
     one.paused = event.over !== true;
   }),
-  isolate: (model, members, event) => members.forEach((one) => {
-    cutOff(model, [one.id], event.over === true);
-    one.isolated = event.over !== true;
-  }),
+  isolate: (model, members, event) => members.forEach((one) =>
+    cutOff(model, [one.id], event.over === true)),
   split: (model, members, event) =>
     cutOff(model, members.map((one) => one.id), event.over === true),
   drop: (model, members, event) => lossy(model, members, event.over !== true),
-  heal: (model) => {
-    model.links = new Map();
-    for (const one of model.members.values()) one.isolated = false;
-  },
+  heal: (model) => { model.links = new Map(); },
 };
 
 /** The member of this id; one that was not named before is new. */

@@ -32,8 +32,8 @@ export class Kv {
   async get(key) {
     const { items } = await this.#ask('GET', `kv?prefix=${escaped(key.bytes)}`, { limit: 1 });
     const [item] = items;
-    const found = item !== undefined && escaped(readField(item, 'key').bytes) === escaped(key.bytes);
-    return found ? item : null;
+    if (item === undefined) return null;
+    return escaped(readField(item, 'key').bytes) === escaped(key.bytes) ? item : null;
   }
 
   history(key, before) {

@@ -99,8 +99,8 @@ export class Player {
   }
 
   #button(label, d, onclick) {
-    return h('button', { type: 'button', class: 'icon', 'aria-label': label, title: label, onclick },
-      icon(d));
+    return h('button', { type: 'button', class: 'icon', 'aria-label': label, title: label,
+      onclick }, icon(d));
   }
 }
 

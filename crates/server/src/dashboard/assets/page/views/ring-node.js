@@ -60,7 +60,8 @@ export class RingNode {
   draw(model, member, extra) {
     this.#drawCountdown(electionLeft(member, model.t_us));
     const look = lookOf(model, member, extra);
-    const drawn = [look.classes, member.name, look.role, member.term, look.note].join('|');
+    const drawn = [look.classes, look.crowned, member.name, look.role, member.term, look.note]
+      .join('|');
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     this.element.setAttribute('class', `node ${look.classes}`);
@@ -92,15 +93,23 @@ export class RingNode {
 
 /** How a member looks, in classes and in words. */
 export function lookOf(model, member, extra = {}) {
-  const reached = isReached(member, model.t_us);
-  const crashed = !member.running || extra.crashed?.has(member.name) === true;
-  const paused = member.paused || extra.paused?.has(member.name) === true;
+  const state = stateOf(model, member, extra);
+  const crashed = state === 'crashed';
   const leads = model.leader === member.id;
-  const state = member.awaited ? 'unreached' : crashed ? 'crashed' : paused ? 'paused' : reached ? '' : 'unreached';
-  const classes = [state === 'crashed' ? '' : member.role, member.standing, state,
+  const stale = member.role === 'leader' && !leads;
+  const classes = [crashed || stale ? '' : member.role, member.standing, state,
     member.diverged === null ? '' : 'diverged'].filter(Boolean).join(' ');
-  return { classes, crowned: leads && !crashed, role: roleWord(state, member),
+  return { classes, crowned: leads && !crashed,
+    role: stale && state === '' ? 'old leader' : roleWord(state, member),
     note: noteOf(model, member, state) };
+}
+
+/** What keeps it from its work, if anything does. */
+function stateOf(model, member, extra) {
+  if (member.awaited) return 'unreached';
+  if (!member.running || extra.crashed?.has(member.name)) return 'crashed';
+  if (member.paused || extra.paused?.has(member.name)) return 'paused';
+  return isReached(member, model.t_us) ? '' : 'unreached';
 }
 
 function roleWord(state, member) {

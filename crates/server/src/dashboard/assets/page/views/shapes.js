@@ -18,7 +18,8 @@ const SHAPES = {
 const OF_MESSAGE = {
   heartbeat: SHAPES.beat, append: SHAPES.append,
   pre_vote: SHAPES.prevote, vote: SHAPES.vote, snapshot: SHAPES.snapshot,
-  timeout_now: SHAPES.now, snapshot_answer: SHAPES.answer, read_index: SHAPES.read, read_index_answer: SHAPES.read,
+  timeout_now: SHAPES.now, snapshot_answer: SHAPES.answer,
+  read_index: SHAPES.read, read_index_answer: SHAPES.read,
   forward: SHAPES.forward, forward_answer: SHAPES.forward,
 };
 

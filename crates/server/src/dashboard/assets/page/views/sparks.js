@@ -39,7 +39,8 @@ class Tile {
   #value = h('div', { class: 'spark-value' });
   #number = h('span');
   #unit = h('small');
-  #svg = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img' });
+  #svg = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none',
+    role: 'img' });
   #lines;
   #title;
 
@@ -55,7 +56,8 @@ class Tile {
   show(curves, value, unit) {
     setText(this.#number, value);
     setText(this.#unit, unit);
-    setAttribute(this.#svg, 'aria-label', `${this.#title} in the last minute, now ${value} ${unit}`);
+    setAttribute(this.#svg, 'aria-label',
+      `${this.#title} in the last minute, now ${value} ${unit}`);
     const top = Math.max(1, ...curves.flatMap((curve) => curve.map(([, y]) => y))) * 1.1;
     this.#lines.forEach((line, i) =>
       setAttribute(line, 'points', pointsOf(curves[i] ?? [], top)));

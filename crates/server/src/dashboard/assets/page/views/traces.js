@@ -54,7 +54,8 @@ export class Traces {
         else close();
       };
       const chosen = h('input', { type: 'file', accept: '.jsonl,.ndjson,.json,.txt',
-        'aria-label': 'A file of events', onchange: () => play(() => this.#read(chosen.files[0])) });
+        'aria-label': 'A file of events',
+        onchange: () => play(() => this.#read(chosen.files[0])) });
       const tours = this.#tours.map((tour) => h('button', { type: 'button',
         onclick: () => play(() => this.#fetch(tour)) }, tour.title,
       tour.text ? h('small', {}, String(tour.text)) : ''));
