@@ -3,6 +3,7 @@
 mod access;
 mod ask;
 pub mod config;
+pub mod dashboard;
 mod grpc;
 pub mod http;
 pub mod node;

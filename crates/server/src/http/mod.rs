@@ -25,6 +25,7 @@ mod body;
 mod cluster;
 mod compact;
 mod cursor;
+mod dashboard;
 mod error;
 mod escape;
 mod guard;
@@ -137,6 +138,8 @@ pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -
 /// The paths, and what is behind them.
 fn routes() -> Vec<(&'static str, MethodRouter<Arc<Doors>>)> {
     vec![
+        ("/", get(dashboard::page)),
+        ("/page/{*file}", get(dashboard::asset)),
         ("/kv", get(list::list)),
         ("/kv/", one_key()),
         ("/kv/{*key}", one_key()),

@@ -82,7 +82,7 @@ async function serve(request, response, member) {
     response.setHeader('Access-Control-Allow-Methods', '*');
   }
   if (request.method === 'OPTIONS') return response.writeHead(204).end();
-  if (member && url.pathname === '/assets/served.json') {
+  if (member && url.pathname === '/page/served.json') {
     return reply(response, 200, { by: 'member' });
   }
   const answer = member ? await answerMember(cluster, options, request, url)
@@ -97,7 +97,7 @@ function reply(response, status, body) {
 }
 
 async function serveFile(response, path) {
-  const file = normalize(path === '/' ? 'index.html' : path.replace(/^\/assets\//, ''));
+  const file = normalize(path === '/' ? 'index.html' : path.slice(1));
   const type = TYPES[extname(file)];
   const body = type && !file.startsWith('..')
     ? await readFile(join(ASSETS, file)).catch(() => null) : null;

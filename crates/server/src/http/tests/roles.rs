@@ -172,6 +172,8 @@ fn cluster() -> Vec<Row> {
         row("GET", "/readyz/linearizable_read", ALL),
         row("GET", "/version", ALL),
         row("GET", "/metrics", ALL),
+        row("GET", "/", ALL),
+        row("GET", "/page/main.js", ALL),
     ]
 }
 

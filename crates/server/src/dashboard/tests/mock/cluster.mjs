@@ -220,6 +220,8 @@ export class Cluster {
     this.#event(one, 'appended', { first, last: one.log.last, term: one.term,
       ...(count > 1 ? { count } : {}) });
     one.log.durable = one.log.last;
+    this.#at_us += 300;
+    if (one.role === 'leader') this.#event(one, 'acknowledged', { index: one.log.last });
   }
 
   #replicate(leader, heartbeat) {
