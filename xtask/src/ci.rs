@@ -47,19 +47,15 @@ pub(crate) fn browser_alone() -> Result<bool> {
     alone("browser", &browser::TOOLS, browser::lane)
 }
 
+/// The lane of the client in Python, alone.
+pub(crate) fn python_alone() -> Result<bool> {
+    alone("python", &python::TOOLS, python::lane)
+}
+
 fn alone(name: &str, tools: &[&Tool], lane: impl FnOnce() -> Result<Count>) -> Result<bool> {
     let installer = Installer::new(Policy::Explain);
     let mut lanes = Lanes::default();
     lanes.run(name, || with_tools(&installer, tools, lane));
-    println!("{}", lanes.report());
-    Ok(lanes.clean())
-}
-
-/// The lane of the client in Python, alone.
-pub(crate) fn python_alone() -> Result<bool> {
-    let installer = Installer::new(Policy::Explain);
-    let mut lanes = Lanes::default();
-    lanes.run("python", || with_tools(&installer, &python::TOOLS, python::lane));
     println!("{}", lanes.report());
     Ok(lanes.clean())
 }
