@@ -54,7 +54,7 @@ use axum::http::HeaderName;
 pub(crate) use door::routes;
 pub(crate) use feed::{Feed, NotLooking};
 #[cfg(test)]
-pub(crate) use feed::{READERS_MAX, WAITING_MAX};
+pub(crate) use feed::READERS_MAX;
 pub(crate) use reader::{Ended, Reader};
 pub(crate) use recorder::Recorder;
 pub(crate) use sight::Sight;
