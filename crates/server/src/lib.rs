@@ -4,6 +4,7 @@ mod access;
 mod ask;
 pub mod config;
 pub mod dashboard;
+mod events;
 mod grpc;
 pub mod http;
 pub mod node;
@@ -11,6 +12,7 @@ mod peer;
 mod reading;
 mod start;
 pub mod watch;
+mod websocket;
 pub mod wrapping;
 
 pub use grpc::API_VERSION as ETCD_API_VERSION;

@@ -28,6 +28,7 @@ mod cursor;
 mod dashboard;
 mod error;
 mod escape;
+mod events;
 mod guard;
 mod health;
 mod history;
@@ -78,6 +79,7 @@ use crate::config::Config;
 use crate::grpc;
 use crate::node::Node;
 pub(crate) use alarms::{Alarm, alarms, serves_nothing, shows_a_state};
+pub(crate) use escape::text_or_base64;
 use error::{Code, Refusal};
 use guard::Guard;
 use leaders_page::LeadersDesk;
@@ -117,8 +119,8 @@ struct Doors {
 pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -> Router {
     let metrics = Metrics::new(node.clone());
     let doors = Arc::new(Doors {
+        guard: Guard::new(config, node.clone()),
         node,
-        guard: Guard::new(config),
         metrics,
         limits,
         ask_turns: Turns::default(),
@@ -148,6 +150,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Doors>>)> {
         ("/history/{*key}", get(history::history)),
         ("/txn", post(txn::txn)),
         ("/watch", get(watch::watch)),
+        ("/events", get(events::events)),
+        ("/ws", get(events::websocket)),
         ("/snapshot", get(snapshot::snapshot)),
         ("/compact", post(compact::compact)),
         ("/session", post(session::open)),

@@ -174,6 +174,9 @@ fn cluster() -> Vec<Row> {
         row("GET", "/metrics", ALL),
         row("GET", "/", ALL),
         row("GET", "/page/main.js", ALL),
+        // Whoever may look does not get every key; `events.rs` asks for that.
+        row("GET", "/events", USERS),
+        row("GET", "/ws", USERS),
     ]
 }
 
