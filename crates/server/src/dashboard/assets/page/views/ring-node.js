@@ -8,8 +8,11 @@ import { CROWN } from './shapes.js';
 const LATE_BELOW = 0.35;
 // How wide a name may be in radii, and a letter of it in font sizes.
 const NAME_SHARE = 1.72;
-const CHAR_SHARE = 0.6;
-const NOTE_NAME_CHARS_MAX = 14;
+const CHAR_SHARE = 0.66;
+// A note may be wider than its member, but not as wide as to meet its neighbours'.
+const NOTE_CHARS = 13;
+const NOTE_CHARS_WIDE = 24;
+const WIDE_RADIUS = 44;
 
 export class RingNode {
   #radius = 0;
@@ -71,7 +74,8 @@ export class RingNode {
     setText(this.#name, middle(member.name, this.#name_chars));
     setText(this.#role, look.role);
     setText(this.#term, `term ${member.term}`);
-    setText(this.#note, look.note);
+    const chars = this.#radius > WIDE_RADIUS ? NOTE_CHARS_WIDE : NOTE_CHARS;
+    setText(this.#note, middle(look.note, chars));
     this.#crown.setAttribute('display', look.crowned ? 'inline' : 'none');
   }
 
@@ -127,8 +131,8 @@ function noteOf(model, member, state) {
   if (member.standing === 'joining' || member.standing === 'leaving') return member.standing;
   if (member.standing === 'learner') return 'has no vote';
   if (member.vote === null) return '';
-  return member.vote === member.id ? 'voted for itself'
-    : `voted ${middle(nameOf(model, member.vote), NOTE_NAME_CHARS_MAX)}`;
+  return member.vote === member.id ? 'own vote'
+    : `voted ${nameOf(model, member.vote)}`;
 }
 
 function sizeOf(radius) {
