@@ -45,6 +45,8 @@ pub(super) const FILES: &[(&str, &[u8])] = embedded! {
     "page/net/live.js"
     "page/net/served.js"
     "page/net/session.js"
+    "page/net/standby.js"
+    "page/net/stream.js"
     "page/stage.js"
     "page/views/banner.js"
     "page/views/dialog.js"

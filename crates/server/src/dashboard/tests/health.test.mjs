@@ -79,6 +79,17 @@ test('while members change both majorities count', () => {
   assert.match(says(model), /two majorities are needed/);
 });
 
+test('who has only just begun to listen says nothing of those it has not heard', () => {
+  const model = newModel();
+  const members = ['1', '2'].map((id) => ({ id, name: id, standing: 'voter',
+    heard_ms: id === '1' ? 0 : null }));
+  apply(model, { kind: 'hello', t_us: S, member: '1', name: '1' });
+  apply(model, { kind: 'state', t_us: S, member: '1', members, leader: null, term: 1 });
+  assert.equal(says(model), 'Listening to the members …');
+  model.t_us = 3 * S;
+  assert.match(says(model), /^No majority/);
+});
+
 test('an alarm is said', () => {
   const model = cluster(3, { alarms: ['no_room'] });
   assert.match(says(model), /node-1: no_room\.$/);

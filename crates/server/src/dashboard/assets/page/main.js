@@ -29,6 +29,8 @@ const SLOW_MS = 250;
 // An event that was chosen is shown from a moment before it.
 const LEAD_IN_US = 40_000;
 const REPLAY_SPEED = 0.1;
+// Only a member that was heard so lately is worth listening to.
+const HEARD_MS = 1000;
 
 takeDevToken();
 beginTheme();
@@ -116,7 +118,12 @@ async function begin() {
 }
 
 function learn(state) {
-  live.learnMembers(state.members.filter(({ url }) => /^https?:\/\//.test(url ?? '')));
+  const members = state.members.filter(({ url }) => /^https?:\/\//.test(url ?? ''));
+  live.learnMembers(members);
+  const leads = state.leader !== null && state.leader === state.member;
+  const other = members.find(({ id, heard_ms }) => id !== state.member
+    && heard_ms !== null && heard_ms < HEARD_MS);
+  live.hearAlso(leads && other ? other.url : null);
 }
 
 function seek(t_us, how) {

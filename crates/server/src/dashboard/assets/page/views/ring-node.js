@@ -101,7 +101,7 @@ export function lookOf(model, member, extra = {}) {
   const crashed = state === 'crashed';
   const leads = model.leader === member.id;
   const stale = member.role === 'leader' && !leads;
-  const classes = [crashed || stale ? '' : member.role, member.standing, state,
+  const classes = [state !== '' || stale ? '' : member.role, member.standing, state,
     member.diverged === null ? '' : 'diverged'].filter(Boolean).join(' ');
   return { classes, crowned: leads && !crashed,
     role: stale && state === '' ? 'old leader' : roleWord(state, member),
