@@ -139,6 +139,12 @@ test('few entries are boxes, many are ranges, and the change is not back and for
   assert.deepEqual([3, 10, 11, 240].map(niceCeil), [5, 10, 20, 500]);
 });
 
+test('a log that becomes known has not grown', () => {
+  const growth = new GrowthRate();
+  [[0, 0], [0, 300], [9_000, 600], [9_002, 900]].forEach(([index, ms]) => growth.note(index, ms));
+  assert.ok(growth.rate < 10, `${growth.rate}`);
+});
+
 test('a rate is measured over time, not over frames', () => {
   const growth = new GrowthRate();
   for (let ms = 0; ms <= 4_000; ms += 16) growth.note(ms * 20, ms);
