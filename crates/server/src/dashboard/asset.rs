@@ -21,8 +21,8 @@ impl Asset {
     }
 }
 
-/// The file at the path of a URL, without the slash at its beginning: `page/main.js`. The page itself
-/// is `index.html`, and what is asked for by no name.
+/// The file at the path of a URL, without the slash at its beginning: `page/main.js`. The page
+/// itself is `index.html`, and what is asked for by no name.
 pub fn asset(path: &str) -> Option<Asset> {
     let path = if path.is_empty() { PAGE } else { path };
     let (_, bytes) = FILES.iter().find(|(name, _)| *name == path)?;

@@ -47,6 +47,7 @@ pub(super) const FILES: &[(&str, &[u8])] = embedded! {
     "page/net/session.js"
     "page/net/standby.js"
     "page/net/stream.js"
+    "page/slowly.js"
     "page/stage.js"
     "page/views/banner.js"
     "page/views/dialog.js"
