@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { health } from '../assets/page/core/health.js';
 import { apply, newModel } from '../assets/page/core/model.js';
+import { isUnheard } from '../assets/page/core/reach.js';
 import { seriesAt } from '../assets/page/core/series.js';
 import { GrowthRate, niceCeil, windowFor } from '../assets/page/core/window.js';
 import { describe, duration, lifetime, short } from '../assets/page/core/words.js';
@@ -63,6 +64,10 @@ test('members that are cut off do not count, at once', () => {
     up: false });
   for (const a of ['4', '5']) for (const b of ['1', '2', '3']) cut(a, b);
   assert.equal(says(model), '3 of 5 members: writes work, one more failure stops them.');
+  assert.deepEqual([...model.members.values()].map((one) => isUnheard(model, one)),
+    Array(5).fill(false));
+  cut('4', '5');
+  assert.ok(isUnheard(model, model.members.get('4')));
   for (const b of ['2', '3']) cut('1', b);
   assert.match(says(model), /^No majority: 2 of 5 members work/);
 });

@@ -1,6 +1,7 @@
 // One member on the ring.
 
 import { electionLeft, isReached } from '../core/member.js';
+import { isUnheard } from '../core/reach.js';
 import { nameOf } from '../core/words.js';
 import { middle, setAttribute, setText, svg } from './dom.js';
 import { CROWN } from './shapes.js';
@@ -113,6 +114,8 @@ function stateOf(model, member, extra) {
   if (member.awaited) return 'unreached';
   if (!member.running || extra.crashed?.has(member.name)) return 'crashed';
   if (member.paused || extra.paused?.has(member.name)) return 'paused';
+  // A trace shows what happens at a member, whoever hears of it.
+  if (model.told && isUnheard(model, member)) return 'unreached';
   return isReached(member, model.t_us) ? '' : 'unreached';
 }
 
