@@ -29,11 +29,6 @@ pub fn asset(path: &str) -> Option<Asset> {
     Some(Asset { bytes, content_type: content_type(path)? })
 }
 
-/// The paths of all files.
-pub fn paths() -> impl Iterator<Item = &'static str> {
-    FILES.iter().map(|(path, _)| *path)
-}
-
 fn content_type(path: &str) -> Option<&'static str> {
     Some(match path.rsplit_once('.')?.1 {
         "html" => "text/html; charset=utf-8",
@@ -51,6 +46,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    fn paths() -> impl Iterator<Item = &'static str> {
+        FILES.iter().map(|(path, _)| *path)
+    }
 
     /// All files below a directory, by their paths from there.
     fn walk(directory: &Path, from: &str, found: &mut BTreeSet<String>) {
