@@ -21,17 +21,12 @@ impl Asset {
     }
 }
 
-/// The file at the path of a URL, without the slash at its beginning: `page/main.js`. The page itself
-/// is `index.html`, and what is asked for by no name.
+/// The file at the path of a URL, without the slash at its beginning: `page/main.js`. The page
+/// itself is `index.html`, and what is asked for by no name.
 pub fn asset(path: &str) -> Option<Asset> {
     let path = if path.is_empty() { PAGE } else { path };
     let (_, bytes) = FILES.iter().find(|(name, _)| *name == path)?;
     Some(Asset { bytes, content_type: content_type(path)? })
-}
-
-/// The paths of all files.
-pub fn paths() -> impl Iterator<Item = &'static str> {
-    FILES.iter().map(|(path, _)| *path)
 }
 
 fn content_type(path: &str) -> Option<&'static str> {
@@ -51,6 +46,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    fn paths() -> impl Iterator<Item = &'static str> {
+        FILES.iter().map(|(path, _)| *path)
+    }
 
     /// All files below a directory, by their paths from there.
     fn walk(directory: &Path, from: &str, found: &mut BTreeSet<String>) {

@@ -24,5 +24,5 @@ mod door;
 mod files;
 
 pub use answer::answer;
-pub use asset::{Asset, asset, paths};
+pub use asset::{Asset, asset};
 pub(crate) use door::{file, page};

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { health } from '../assets/page/core/health.js';
 import { apply, newModel } from '../assets/page/core/model.js';
+import { isUnheard } from '../assets/page/core/reach.js';
 import { seriesAt } from '../assets/page/core/series.js';
 import { GrowthRate, niceCeil, windowFor } from '../assets/page/core/window.js';
 import { describe, duration, lifetime, short } from '../assets/page/core/words.js';
@@ -63,6 +64,10 @@ test('members that are cut off do not count, at once', () => {
     up: false });
   for (const a of ['4', '5']) for (const b of ['1', '2', '3']) cut(a, b);
   assert.equal(says(model), '3 of 5 members: writes work, one more failure stops them.');
+  assert.deepEqual([...model.members.values()].map((one) => isUnheard(model, one)),
+    Array(5).fill(false));
+  cut('4', '5');
+  assert.ok(isUnheard(model, model.members.get('4')));
   for (const b of ['2', '3']) cut('1', b);
   assert.match(says(model), /^No majority: 2 of 5 members work/);
 });
@@ -77,6 +82,17 @@ test('while members change both majorities count', () => {
   const model = cluster(4, { standing, away: 2, joint: true });
   assert.match(says(model), /^2 of 3 members: writes work, one more failure stops them/);
   assert.match(says(model), /two majorities are needed/);
+});
+
+test('who has only just begun to listen says nothing of those it has not heard', () => {
+  const model = newModel();
+  const members = ['1', '2'].map((id) => ({ id, name: id, standing: 'voter',
+    heard_ms: id === '1' ? 0 : null }));
+  apply(model, { kind: 'hello', t_us: S, member: '1', name: '1' });
+  apply(model, { kind: 'state', t_us: S, member: '1', members, leader: null, term: 1 });
+  assert.equal(says(model), 'Listening to the members …');
+  model.t_us = 3 * S;
+  assert.match(says(model), /^No majority/);
 });
 
 test('an alarm is said', () => {
@@ -126,6 +142,12 @@ test('few entries are boxes, many are ranges, and the change is not back and for
   assert.equal(windowFor(15_000, 900, 1e6, ranges).entries, 200_000);
   assert.equal(windowFor(20, 900, 1e6, ranges).boxes, false);
   assert.deepEqual([3, 10, 11, 240].map(niceCeil), [5, 10, 20, 500]);
+});
+
+test('a log that becomes known has not grown', () => {
+  const growth = new GrowthRate();
+  [[0, 0], [0, 300], [9_000, 600], [9_002, 900]].forEach(([index, ms]) => growth.note(index, ms));
+  assert.ok(growth.rate < 10, `${growth.rate}`);
 });
 
 test('a rate is measured over time, not over frames', () => {

@@ -31,7 +31,7 @@ const { values } = parseArgs({ options: {
 const options = { port: Number(values.port), auth: values.auth, schema: Number(values.schema),
   began: new Date().toISOString() };
 const readers = new Set();
-const long = (i) => `member-${i}-in-a-datacenter-far-away-${i}`.padEnd(40, 'x');
+const long = (i) => `member-in-a-datacenter-${String(i).padStart(17, '0')}`;
 const cluster = new Cluster({ count: Number(values.members), rate: Number(values.rate),
   names: values.long ? long : (i) => `node-${i}`,
   url: (i) => `http://${values.host}:${options.port + i}`,

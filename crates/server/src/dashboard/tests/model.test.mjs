@@ -87,9 +87,11 @@ test('a member that is not heard of for a while is not reached', () => {
   const model = cluster();
   assert.ok(isReached(member(model, '2'), 1_000_000 + 1_500_000));
   assert.ok(!isReached(member(model, '2'), 1_000_000 + 1_500_001));
-  apply(model, { kind: 'state', t_us: 2e6, member: '1', members: [told('2', { heard_ms: null })],
-    leader: null, term: 1 });
-  assert.ok(!isReached(member(model, '2'), 2e6));
+  const state = { kind: 'state', t_us: 2e6, member: '1', leader: null, term: 1,
+    members: [told('2', { heard_ms: null }), told('4', { heard_ms: null })] };
+  apply(model, state);
+  assert.deepEqual(['2', '4'].map((id) => isReached(member(model, id), 2e6)), [true, false]);
+  assert.ok(!isReached(member(model, '2'), 3e6));
 });
 
 test('a countdown runs on between two words of it', () => {

@@ -5,6 +5,7 @@ mod bad_input;
 mod cluster;
 mod connections;
 mod events;
+mod dashboard;
 mod failures;
 mod guard;
 mod kv;

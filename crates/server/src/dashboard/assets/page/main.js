@@ -2,6 +2,7 @@
 
 import { Frames } from './frames.js';
 import { newestElection, replayOf } from './elections.js';
+import { Slowly } from './slowly.js';
 import { Stage } from './stage.js';
 import { Dev } from './net/dev.js';
 import { Kv } from './net/kv.js';
@@ -29,6 +30,8 @@ const SLOW_MS = 250;
 // An event that was chosen is shown from a moment before it.
 const LEAD_IN_US = 40_000;
 const REPLAY_SPEED = 0.1;
+// Only a member that was heard so lately is worth listening to.
+const HEARD_MS = 1000;
 
 takeDevToken();
 beginTheme();
@@ -104,19 +107,26 @@ async function begin() {
   const by = await servedBy();
   const here = { url: location.origin, name: location.host };
   requestAnimationFrame(frame);
-  if (by === 'member') {
-    live.setMembers([here]);
-  } else if (by !== 'files' && await dev.begin()) {
+  if (by === 'dev' && await dev.begin()) {
     live.setMembers(dev.state.members);
+  } else if (by === 'member') {
+    live.setMembers([here]);
   } else if (await traces.findTours()) {
     await traces.playFirst();
+  } else if (by === 'unknown' && await dev.begin()) {
+    live.setMembers(dev.state.members);
   } else if (by !== 'files') {
     live.setMembers([here]);
   }
 }
 
 function learn(state) {
-  live.learnMembers(state.members.filter(({ url }) => /^https?:\/\//.test(url ?? '')));
+  const members = state.members.filter(({ url }) => /^https?:\/\//.test(url ?? ''));
+  live.learnMembers(members);
+  const leads = state.leader !== null && state.leader === state.member;
+  const other = members.find(({ id, heard_ms }) => id !== state.member
+    && heard_ms !== null && heard_ms < HEARD_MS);
+  live.hearAlso(leads && other ? other.url : null);
 }
 
 function seek(t_us, how) {
@@ -132,9 +142,20 @@ function toggle() {
   else clock.playing = true;
 }
 
-let slow_ms = 0;
+const slowly = new Slowly([
+  (model) => banner.draw(model, shownLink(), stage.clock.live, performance.now()),
+  (model) => {
+    timeline.shown = stage.clock.t_us;
+    timeline.draw(model, stage.history, stage.clock.live, stage.clock.t_us);
+  },
+  () => sparks.draw(stage.history, stage.clock.t_us),
+  () => player.draw(stage.clock, stage.history, stage.file),
+  (model) => card.draw(model),
+  () => keys.tick(performance.now()),
+  (model) => drawHeads(model),
+], SLOW_MS);
 
-function frame(now_ms) {
+function frame() {
   requestAnimationFrame(frame);
   const began_ms = performance.now();
   const model = stage.advance(began_ms);
@@ -142,23 +163,13 @@ function frame(now_ms) {
   const extra = clock.live && hands ? hands.known : NOTHING_KNOWN;
   ring.draw(model, history, clock.live ? 1 : clock.speed, extra);
   strips.draw(model, began_ms, clock.live ? 1 : clock.speed);
-  if (now_ms - slow_ms >= SLOW_MS) {
-    slow_ms = now_ms;
-    drawSlow(model, began_ms);
-  }
+  slowly.run(began_ms, model);
   frames.note(performance.now() - began_ms);
 }
 
-function drawSlow(model, now_ms) {
+function drawHeads(model) {
   const { clock, history } = stage;
-  banner.draw(model, shownLink(), clock.live, now_ms);
-  timeline.shown = clock.t_us;
-  timeline.draw(model, history, clock.live, clock.t_us);
-  sparks.draw(history, clock.t_us);
-  player.draw(clock, history, stage.file);
   byId('sparks').hidden = stage.file !== null && history.states.length === 0;
-  card.draw(model);
-  keys.tick(now_ms);
   byId('keys-panel').hidden = stage.file !== null;
   setText(byId('ring-term'), model.term > 0 ? `term ${model.term}` : '');
   setText(byId('lost'), history.lost > 0 ? `${history.lost.toLocaleString('en')} left out` : '');

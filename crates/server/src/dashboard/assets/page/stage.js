@@ -12,6 +12,8 @@ export class Stage {
   #reorder = new Reorder();
   #shift_us = 0;
   #first_of_teller = false;
+  // What another teller says of the time up to here was told already.
+  #told_us = 0;
 
   constructor() {
     this.clock = new Clock();
@@ -24,6 +26,7 @@ export class Stage {
 
   /** Another member tells from now on. */
   beginTeller() {
+    this.#told_us = Math.max(this.#reorder.newest_us, this.live_history.last_us);
     this.live_history.push(this.#reorder.drain());
     this.clock.forget();
     this.#first_of_teller = true;
@@ -37,7 +40,7 @@ export class Stage {
     if (this.#first_of_teller) this.#adopt(newest_us);
     if (this.#shift_us !== 0) for (const event of events) event.t_us += this.#shift_us;
     this.clock.hear(newest_us + this.#shift_us, now_ms);
-    this.#reorder.add(events);
+    this.#reorder.add(events.filter(({ t_us }) => t_us > this.#told_us));
     this.live_history.lost += lost;
     // Here too: nothing is drawn while nobody looks.
     this.live_history.push(this.#reorder.take(this.clock.tellerNow(now_ms)));

@@ -10,6 +10,7 @@ export async function answerMember(cluster, options, request, url) {
   if (url.pathname === '/cluster/status') {
     return [200, { history: { oldest_revision: 1, oldest_time: options.began } }];
   }
+  if (!/^\/(kv|history)/.test(url.pathname)) return null;
   if (options.auth && !authorized(request)) {
     return refusal(401, 'unauthenticated', 'this needs a user');
   }

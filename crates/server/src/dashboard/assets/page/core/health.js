@@ -4,6 +4,8 @@ import { workingGroup } from './reach.js';
 
 // An election takes a moment; longer without a leader is worth a number.
 const ELECTION_US = 3_000_000;
+// So long a teller may need until it has heard of everybody.
+const LISTEN_US = 1_500_000;
 
 const COUNTS = ['no', 'one', 'two', 'three', 'four', 'five', 'six'];
 
@@ -11,6 +13,9 @@ const COUNTS = ['no', 'one', 'two', 'three', 'four', 'five', 'six'];
 export function health(model) {
   const members = [...model.members.values()];
   if (members.length === 0) return { level: 'wait', text: 'Waiting for the first word.' };
+  if (isListening(model, members)) {
+    return { level: 'wait', text: 'Listening to the members …' };
+  }
   const working = workingGroup(model);
   const tallies = quorums(members).map((voters) => tally(voters, working));
   const worst = tallies.reduce((a, b) => (b.spare < a.spare ? b : a));
@@ -18,6 +23,12 @@ export function health(model) {
   const notes = remarks(members, model);
   if (notes.length > 0 && verdict.level === 'good') verdict.level = 'warn';
   return { level: verdict.level, text: [verdict.text, ...notes].join(' ') };
+}
+
+/** Whether the teller has only just begun to hear the others: they may well be there. */
+function isListening(model, members) {
+  return model.t_us - model.teller_us < LISTEN_US
+    && members.some(({ heard_us }) => heard_us === null);
 }
 
 /** The groups of which each needs a majority: two while members change. */

@@ -49,8 +49,9 @@ export function takeStanding(member, told, t_us) {
   member.url = told.url ?? null;
   member.standing = told.standing;
   const known = told.heard_ms !== null && told.heard_ms !== undefined;
-  member.heard_us = known ? t_us - told.heard_ms * 1000 : null;
+  // Another teller may not have listened yet: then what the one before heard counts for a while.
   if (!known) return;
+  member.heard_us = t_us - told.heard_ms * 1000;
   if (told.heard_ms <= HEARD_MS_MAX) member.running = true;
   takeNumbers(member, told);
   if (member.role_us <= member.heard_us) takeRole(member, told);

@@ -11,7 +11,7 @@ export function newModel({ told = true } = {}) {
     t_us: 0,
     // Whether a member tells of the others; in a trace nobody does.
     told,
-    teller: null, hello: null,
+    teller: null, teller_us: 0, hello: null,
     members: new Map(),
     leader: null, leader_us: 0, term: 0, joint: false,
     // Directions that carry nothing (`down`) or lose some (`lossy`); all others are up.

@@ -29,3 +29,10 @@ function groupOf(model, begin, among) {
 function hearEachOther(model, a, b) {
   return model.links.get(linkKey(a, b)) !== 'down' && model.links.get(linkKey(b, a)) !== 'down';
 }
+
+/** Whether no other member hears this one, as far as they have told. */
+export function isUnheard(model, member) {
+  const others = [...model.members.keys()].filter((id) => id !== member.id);
+  return others.length > 0
+    && others.every((id) => model.links.get(linkKey(member.id, id)) === 'down');
+}

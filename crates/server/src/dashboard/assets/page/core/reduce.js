@@ -11,6 +11,7 @@ const NAMES = new Intl.Collator('en', { numeric: true });
 export const REDUCERS = {
   hello(model, event) {
     model.teller = event.member ?? null;
+    model.teller_us = event.t_us;
     model.hello = event;
   },
 

@@ -17,7 +17,8 @@ export class GrowthRate {
 
   /** The longest log ends at `index` now. */
   note(index, now_ms) {
-    if (this.#last === null || index < this.#last) {
+    // A log that was not known, or went back, has not grown by all that is in it now.
+    if (!this.#last || index < this.#last) {
       this.#last = index;
       this.#at_ms = now_ms;
       return this.rate;

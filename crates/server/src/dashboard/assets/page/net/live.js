@@ -1,13 +1,11 @@
 // The stream of events of one member; of another one when that is lost.
 
 import { readEnvelope } from '../core/schema.js';
-import { asSubprotocol, userToken } from './session.js';
+import { userToken } from './session.js';
+import { Standby } from './standby.js';
+import { Stream } from './stream.js';
 
-const PROTOCOL = 'raftkv.events.1';
 const BACKOFF_MS = [150, 300, 600, 1200, 2400, 5000];
-const OPEN_TIMEOUT_MS = 4000;
-// A member that says nothing for so long is as good as gone: `state` comes four times a second.
-const SILENCE_MS = 3000;
 const ASK_TIMEOUT_MS = 3000;
 const BASES_MAX = 64;
 
@@ -16,11 +14,12 @@ export class Live {
   #bases = [];
   #at = 0;
   #failures = 0;
-  #socket = null;
+  #stream = null;
   #timer = null;
   #stopped = false;
-  #heard = false;
+  #begun = false;
   #lost_name = null;
+  #standby = new Standby();
 
   constructor({ onEvents, onBegin, onState }) {
     Object.assign(this, { onEvents, onBegin, onState });
@@ -28,7 +27,7 @@ export class Live {
     this.name = '';
   }
 
-  /** Where the API of the member is that is listened to. */
+  /** The member that is listened to, `{ url, name }`. */
   get base() { return this.#bases[this.#at] ?? null; }
 
   /** The members that may be asked, `{ url, name }`, best first. */
@@ -36,7 +35,7 @@ export class Live {
     const current = this.base;
     this.#bases = unique([...(current ? [current] : []), ...members]).slice(0, BASES_MAX);
     this.#at = 0;
-    if (this.#socket === null && this.#timer === null && !this.#stopped) this.#open();
+    if (this.#stream === null && this.#timer === null && !this.#stopped) this.#open();
   }
 
   /** Adds members that were not known yet. */
@@ -46,6 +45,12 @@ export class Live {
       if (known) known.name = one.name;
     }
     this.#bases = unique([...this.#bases, ...members]).slice(0, BASES_MAX);
+  }
+
+  /** Another one is listened to as well, at this URL; or with `null` no other one. */
+  hearAlso(url) {
+    const base = url === null ? null : this.#bases.find((one) => one.url === originOf(url));
+    this.#standby.listen(this.state === 'open' ? base ?? null : null);
   }
 
   /** Begins again at once: somebody has logged in. */
@@ -58,40 +63,29 @@ export class Live {
 
   #open() {
     this.#timer = null;
-    const base = this.base;
+    const { base } = this;
     if (!base) return;
-    const token = userToken();
-    const protocols = token ? [PROTOCOL, asSubprotocol(token)] : [PROTOCOL];
-    this.#heard = false;
-    this.#report('connecting');
-    let socket;
-    try {
-      socket = new WebSocket(new URL('ws', base.url).href.replace(/^http/, 'ws'), protocols);
-    } catch {
-      this.#fail();
-      return;
-    }
-    this.#socket = socket;
-    this.#watch(OPEN_TIMEOUT_MS);
-    socket.onmessage = (message) => this.#take(socket, message.data);
-    socket.onclose = () => { if (socket === this.#socket) this.#fail(); };
+    this.#report('connecting', { lost: this.#lost_name });
+    this.#stream = new Stream(base.url, {});
+    this.#use(this.#stream);
   }
 
-  #take(socket, data) {
-    if (socket !== this.#socket) return;
-    const { events, lost, problem } = readEnvelope(data);
-    if (problem === 'schema') {
-      this.#stop('schema');
-      return;
-    }
+  #use(stream) {
+    this.#begun = false;
+    stream.onText = (text) => this.#take(text);
+    stream.onEnd = () => this.#fail(stream);
+  }
+
+  #take(text) {
+    const { events, lost, problem } = readEnvelope(text);
+    if (problem === 'schema') this.#stop('schema');
     if (problem) return;
-    if (!this.#heard) this.#begin(events);
-    this.#watch(SILENCE_MS);
+    if (!this.#begun) this.#begin(events);
     this.onEvents(events, lost);
   }
 
   #begin(events) {
-    this.#heard = true;
+    this.#begun = true;
     this.#failures = 0;
     const hello = events.find((event) => event.kind === 'hello');
     if (hello) this.base.name = hello.name;
@@ -100,21 +94,23 @@ export class Live {
     this.#lost_name = null;
   }
 
-  #watch(ms) {
-    clearTimeout(this.silence);
-    this.silence = setTimeout(() => this.#fail(), ms);
-  }
-
-  async #fail() {
+  async #fail(stream) {
     const { base } = this;
-    if (this.#heard) this.#lost_name = base.name;
-    const heard = this.#heard;
+    if (stream !== this.#stream) return;
+    if (this.#begun) this.#lost_name = base.name;
     this.#close();
-    if (!heard && await needsUser(base)) {
+    if (this.#standby.ready) {
+      this.#takeOver();
+      return;
+    }
+    if (!stream.heard && await needsUser(base)) {
       this.#stop('login');
       return;
     }
-    if (this.#stopped || this.#socket !== null || this.#timer !== null) return;
+    if (!this.#stopped && this.#stream === null && this.#timer === null) this.#tryNext();
+  }
+
+  #tryNext() {
     this.#at = (this.#at + 1) % this.#bases.length;
     // All were asked before any is asked twice without a pause.
     const round = Math.floor(this.#failures / this.#bases.length);
@@ -124,18 +120,24 @@ export class Live {
     this.#timer = setTimeout(() => this.#open(), wait_ms);
   }
 
+  #takeOver() {
+    const { stream, texts, base } = this.#standby.takeOver();
+    this.#at = this.#bases.findIndex(({ url }) => url === base.url);
+    this.#stream = stream;
+    this.#use(stream);
+    for (const text of texts) this.#take(text);
+  }
+
   #close() {
-    clearTimeout(this.silence);
     clearTimeout(this.#timer);
     this.#timer = null;
-    const socket = this.#socket;
-    this.#socket = null;
-    this.#heard = false;
-    socket?.close();
+    this.#stream?.close();
+    this.#stream = null;
   }
 
   #stop(state) {
     this.#close();
+    this.#standby.end();
     this.#stopped = true;
     this.#report(state);
   }
@@ -160,8 +162,10 @@ async function needsUser(base) {
   }
 }
 
+const originOf = (url) => new URL('/', url).href;
+
 function unique(members) {
   const seen = new Set();
-  return members.map(({ url, name }) => ({ url: new URL('/', url).href, name }))
+  return members.map(({ url, name }) => ({ url: originOf(url), name }))
     .filter(({ url }) => !seen.has(url) && seen.add(url));
 }

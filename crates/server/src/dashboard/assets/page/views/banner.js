@@ -1,10 +1,11 @@
 // The cluster's health in words, and where they come from.
 
 import { health } from '../core/health.js';
-import { byId, setAttribute, setText } from './dom.js';
+import { byId, middle, setAttribute, setText } from './dom.js';
 
 // A sentence stays this long, so that it can be read, unless it gets worse.
 const READ_MS = 700;
+const NAME_CHARS_MAX = 24;
 const BADNESS = { good: 0, wait: 1, warn: 2, bad: 3 };
 
 export class Banner {
@@ -23,7 +24,8 @@ export class Banner {
       setAttribute(this.#banner, 'data-level', level);
       setText(this.#text, text);
     }
-    setText(this.#source, link.name);
+    setText(this.#source, middle(link.name, NAME_CHARS_MAX));
+    setAttribute(this.#source, 'title', `What is shown comes from ${link.name}`);
     const dot = link.state === 'file' ? 'file' : String(link.state === 'open');
     setAttribute(this.#source, 'data-live', dot);
   }

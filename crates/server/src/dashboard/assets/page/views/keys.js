@@ -142,7 +142,7 @@ export class Keys {
 
   #mark() {
     for (const row of this.#rows.values()) {
-      row.element.setAttribute('aria-selected', row.key.text === this.detail.shown);
+      row.element.setAttribute('aria-current', row.key.text === this.detail.shown);
     }
   }
 

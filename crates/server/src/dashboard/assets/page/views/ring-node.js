@@ -1,6 +1,7 @@
 // One member on the ring.
 
 import { electionLeft, isReached } from '../core/member.js';
+import { isUnheard } from '../core/reach.js';
 import { nameOf } from '../core/words.js';
 import { middle, setAttribute, setText, svg } from './dom.js';
 import { CROWN } from './shapes.js';
@@ -8,8 +9,11 @@ import { CROWN } from './shapes.js';
 const LATE_BELOW = 0.35;
 // How wide a name may be in radii, and a letter of it in font sizes.
 const NAME_SHARE = 1.72;
-const CHAR_SHARE = 0.6;
-const NOTE_NAME_CHARS_MAX = 14;
+const CHAR_SHARE = 0.66;
+// A note may be wider than its member, but not as wide as to meet its neighbours'.
+const NOTE_CHARS = 13;
+const NOTE_CHARS_WIDE = 24;
+const WIDE_RADIUS = 44;
 
 export class RingNode {
   #radius = 0;
@@ -71,7 +75,8 @@ export class RingNode {
     setText(this.#name, middle(member.name, this.#name_chars));
     setText(this.#role, look.role);
     setText(this.#term, `term ${member.term}`);
-    setText(this.#note, look.note);
+    const chars = this.#radius > WIDE_RADIUS ? NOTE_CHARS_WIDE : NOTE_CHARS;
+    setText(this.#note, middle(look.note, chars));
     this.#crown.setAttribute('display', look.crowned ? 'inline' : 'none');
   }
 
@@ -97,7 +102,7 @@ export function lookOf(model, member, extra = {}) {
   const crashed = state === 'crashed';
   const leads = model.leader === member.id;
   const stale = member.role === 'leader' && !leads;
-  const classes = [crashed || stale ? '' : member.role, member.standing, state,
+  const classes = [state !== '' || stale ? '' : member.role, member.standing, state,
     member.diverged === null ? '' : 'diverged'].filter(Boolean).join(' ');
   return { classes, crowned: leads && !crashed,
     role: stale && state === '' ? 'old leader' : roleWord(state, member),
@@ -109,6 +114,8 @@ function stateOf(model, member, extra) {
   if (member.awaited) return 'unreached';
   if (!member.running || extra.crashed?.has(member.name)) return 'crashed';
   if (member.paused || extra.paused?.has(member.name)) return 'paused';
+  // A trace shows what happens at a member, whoever hears of it.
+  if (model.told && isUnheard(model, member)) return 'unreached';
   return isReached(member, model.t_us) ? '' : 'unreached';
 }
 
@@ -127,8 +134,8 @@ function noteOf(model, member, state) {
   if (member.standing === 'joining' || member.standing === 'leaving') return member.standing;
   if (member.standing === 'learner') return 'has no vote';
   if (member.vote === null) return '';
-  return member.vote === member.id ? 'voted for itself'
-    : `voted ${middle(nameOf(model, member.vote), NOTE_NAME_CHARS_MAX)}`;
+  return member.vote === member.id ? 'own vote'
+    : `voted ${nameOf(model, member.vote)}`;
 }
 
 function sizeOf(radius) {

@@ -11,6 +11,10 @@ import { isTurned, shapeOf } from './shapes.js';
 const reduced = matchMedia('(prefers-reduced-motion: reduce)');
 // A message that is lost fades away on the second half of the half of its way.
 const LOST_AT = 0.5;
+// For those who prefer less motion nothing moves: what is rare stands on its way for a moment.
+const STILL_AT = 0.45;
+const OFTEN = new Set(['heartbeat', 'append', 'append_answer', 'read_index', 'read_index_answer',
+  'forward', 'forward_answer', 'other']);
 
 export class Ring {
   #stage;
@@ -51,8 +55,7 @@ export class Ring {
       this.#nodes.get(member.id)?.draw(model, member, extra);
     }
     this.#drawLinks(model, extra);
-    if (reduced.matches) this.#pool.end(0);
-    else this.#drawFlights(model, history, speed, extra);
+    this.#drawFlights(model, history, speed, extra);
   }
 
   #layOut(model) {
@@ -133,7 +136,9 @@ export class Ring {
       if (!way) continue;
       const lost = event.dropped === true || isLost(model, extra, event);
       if (lost && progress > LOST_AT) continue;
-      this.#fly(this.#pool.use(shown), event, way, progress, lost);
+      if (reduced.matches && OFTEN.has(event.what)) continue;
+      const at = reduced.matches ? STILL_AT : progress;
+      this.#fly(this.#pool.use(shown), event, way, at, lost);
       shown += 1;
     }
     this.#pool.end(shown);

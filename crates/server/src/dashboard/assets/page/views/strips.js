@@ -4,12 +4,14 @@ import { isReached } from '../core/member.js';
 import { lastIndex, leaderOf } from '../core/model.js';
 import { number, short } from '../core/words.js';
 import { GrowthRate, niceCeil, windowFor } from '../core/window.js';
-import { h, Pool, setAttribute, setText, svg } from './dom.js';
+import { h, middle, Pool, setAttribute, setText, svg } from './dom.js';
 import { BoxRow } from './strip-boxes.js';
 import { RangeRow } from './strip-ranges.js';
 
 const AXIS_HEIGHT = 20;
+const NAME_CHARS_MAX = 20;
 const LABEL_EVERY = 5;
+const LABEL_CHAR_PX = 6.4;
 const TICKS = 6;
 // How fast the window follows the newest entry: the way left is halved in about this time.
 const FOLLOW_MS = 110;
@@ -73,14 +75,18 @@ export class Strips {
   }
 
   #drawAxis(view) {
-    const step = view.boxes ? LABEL_EVERY : niceCeil(view.entries / TICKS);
+    const widest = number(Math.ceil(view.last)).length * LABEL_CHAR_PX * 1.6;
+    const step = view.boxes ? LABEL_EVERY
+      : niceCeil(Math.max(view.entries / TICKS, widest / view.pitch));
     let shown = 0;
     const begin = Math.max(step, Math.ceil(view.first / step) * step);
     for (let index = begin; index <= view.last; index += step) {
       const x = view.x(index) + (view.boxes ? view.pitch / 2 : 0);
-      if (x < 14 || x > view.width - 14) continue;
+      const label = number(index);
+      const half = label.length * LABEL_CHAR_PX * 0.5;
+      if (x < half || x > view.width - half) continue;
       const { element } = this.#labels.use(shown);
-      setText(element, number(index));
+      setText(element, label);
       setAttribute(element, 'x', x.toFixed(1));
       shown += 1;
     }
@@ -119,7 +125,7 @@ class Row {
   }
 
   draw(model, member, leader, view) {
-    setText(this.#name, member.name);
+    setText(this.#name, middle(member.name, NAME_CHARS_MAX));
     setAttribute(this.#name, 'title', member.name);
     setAttribute(this.#name, 'class', `strip-name${model.leader === member.id ? ' leads' : ''}`);
     setAttribute(this.#label, 'class',

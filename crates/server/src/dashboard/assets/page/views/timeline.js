@@ -1,9 +1,10 @@
 // What happened, the newest first: by kinds and by member, and a way to each moment.
 
 import { describe, nameOf } from '../core/words.js';
-import { byId, h, setAttribute, setText } from './dom.js';
+import { byId, h, middle, setAttribute, setText } from './dom.js';
 
 const ROWS_MAX = 160;
+const NAME_CHARS_MAX = 16;
 // Frequent kinds are looked for this far back; rare ones have a list of their own.
 const LOOK_BACK_EVENTS = 30_000;
 
@@ -157,7 +158,7 @@ class Row {
     setAttribute(this.#mark, 'class', GROUP_OF.get(event.kind));
     const name = event.kind === 'client' || event.kind === 'fault'
       ? '' : nameOf(model, event.member);
-    setText(this.#name, name);
+    setText(this.#name, middle(name, NAME_CHARS_MAX));
     this.#name.title = name;
     setText(this.#text, describe(event, model));
   }
