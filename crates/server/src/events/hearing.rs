@@ -223,3 +223,7 @@ impl Told {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "hearing_tests.rs"]
+mod tests;

@@ -157,3 +157,7 @@ fn beginning(key: &[u8]) -> &[u8] {
 fn is_one(count: &u64) -> bool {
     *count == 1
 }
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

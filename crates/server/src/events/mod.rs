@@ -59,6 +59,9 @@ pub(crate) use reader::{Ended, Reader};
 pub(crate) use recorder::Recorder;
 pub(crate) use sight::Sight;
 
+/// Connections to other members, while somebody looks.
+pub(crate) const DESCRIPTORS_MAX: usize = replica::MEMBERS_MAX;
+
 /// The path that members listen to each other at.
 const EVENTS_PATH: &str = "/raft/events";
 
