@@ -43,11 +43,10 @@ fn a_follower_tells_of_all_members_and_of_an_election_among_the_others() {
     let put = format!(r#"{{"value":"{VALUE}"}}"#);
     assert_eq!(cluster.http(leader).request("PUT", "/kv/k", &put).unwrap().status, 200);
     let key = looker.next("the key", |event| event["kind"] == "key");
-    assert_eq!((&key["op"], &key["key"], &key["member"]), (
-        &"put".into(),
-        &"k".into(),
-        &ids[follower].as_str().into()
-    ));
+    assert_eq!(
+        (&key["op"], &key["key"], &key["member"]),
+        (&"put".into(), &"k".into(), &ids[follower].as_str().into())
+    );
     let index = looker.next("all have applied it", |event| {
         event["kind"] == "state"
             && ids.iter().all(|id| shown(event, id)["revision"] == key["revision"])
@@ -75,10 +74,9 @@ fn a_follower_tells_of_all_members_and_of_an_election_among_the_others() {
     cluster.kill([leader]);
     let next = cluster.leader_among(&[follower, other]);
     let voter = if next == follower { other } else { follower };
-    let elected = looker
-        .next("its election", |event| {
-            is(event, "leader", &ids[next]) && event["leader"] == ids[next].as_str()
-        });
+    let elected = looker.next("its election", |event| {
+        is(event, "leader", &ids[next]) && event["leader"] == ids[next].as_str()
+    });
     let term = &elected["term"];
     looker.next("the voter knows it", |event| {
         is(event, "leader", &ids[voter]) && event["term"] == *term
@@ -90,9 +88,8 @@ fn a_follower_tells_of_all_members_and_of_an_election_among_the_others() {
     let candidate = place("its candidacy", &|event| {
         is(event, "role", &ids[next]) && event["role"] == "candidate"
     });
-    let leads = place("its office", &|event| {
-        is(event, "role", &ids[next]) && event["role"] == "leader"
-    });
+    let leads =
+        place("its office", &|event| is(event, "role", &ids[next]) && event["role"] == "leader");
     assert!(candidate < leads, "{told:?}");
     let vote = place("the vote", &|event| {
         is(event, "vote", &ids[voter]) && event["pre"] == false && event["granted"] == true
@@ -132,6 +129,9 @@ fn a_page_of_one_member_may_look_at_another() {
     };
     let origin = format!("http://localhost:{one}");
     let answer = ask(&origin);
-    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some(&origin[..])));
+    assert_eq!(
+        (answer.status, answer.header("access-control-allow-origin")),
+        (200, Some(&origin[..]))
+    );
     assert_eq!(ask("http://localhost:1").code(), "forbidden_origin");
 }

@@ -25,7 +25,7 @@ const STARTED_LATELY: Duration = Duration::from_secs(5);
 
 /// So long the replica thread is waited for; it has a turn every 10 ms. A member that has no cluster
 /// yet has none.
-const TURN_PATIENCE: Duration = Duration::from_millis(50);
+const TURN_PATIENCE: Duration = Duration::from_millis(150);
 
 /// Held by the feed and the recorder. Neither holds the lock for longer than a turn's notes take.
 #[derive(Debug)]

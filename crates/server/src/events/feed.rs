@@ -44,6 +44,8 @@ struct Hall {
     outlets: Option<Outlets>,
     /// How the cluster stood in its last turn, for whoever comes in between.
     state: Option<Arc<str>>,
+    /// So many events there were for readers, told or left out.
+    number: u64,
 }
 
 /// What is handed out to readers, and to other members.
@@ -71,6 +73,16 @@ pub(crate) enum NotLooking {
     Stopped,
 }
 
+/// What somebody needs who looks.
+pub(super) struct Entered {
+    pub(super) place: Place,
+    pub(super) envelopes: Receiver<Arc<Envelope>>,
+    /// How the cluster stood last.
+    pub(super) state: Option<Arc<str>>,
+    /// The number of the first event that is to be told.
+    pub(super) next: u64,
+}
+
 /// A place among those who look; free again when it is dropped.
 pub(super) struct Place {
     node: Node,
@@ -81,7 +93,7 @@ impl Default for Feed {
     fn default() -> Feed {
         let outlets = Outlets { envelopes: channel(WAITING_MAX).0, lines: channel(WAITING_MAX).0 };
         let (audience, outlets) = (Audience::default(), Some(outlets));
-        let hall = Hall { audience, served: false, outlets, state: None };
+        let hall = Hall { audience, served: false, outlets, state: None, number: 0 };
         Feed { desk: Arc::default(), hall: Mutex::new(hall), lost: AtomicU64::new(0) }
     }
 }
@@ -106,19 +118,19 @@ impl Feed {
         self.lost.fetch_add(events, Ordering::Relaxed);
     }
 
-    /// Somebody looks from now on: what is told from here on, and how the cluster stood last.
-    pub(super) fn enter_reader(
-        node: &Node,
-    ) -> Result<(Place, Receiver<Arc<Envelope>>, Option<Arc<str>>), NotLooking> {
+    /// Somebody looks from now on.
+    pub(super) fn enter_reader(node: &Node) -> Result<Entered, NotLooking> {
         let mut hall = node.feed().hall.lock();
         let outlets = hall.outlets.as_ref().ok_or(NotLooking::Stopped)?;
         if hall.audience.readers >= READERS_MAX {
             return Err(NotLooking::TooMany);
         }
-        let (receiver, state) = (outlets.envelopes.subscribe(), hall.state.clone());
+        let envelopes = outlets.envelopes.subscribe();
+        let (state, next) = (hall.state.clone(), hall.number);
         hall.audience.readers += 1;
         hall.serve(node);
-        Ok((Place { node: node.clone(), is_reader: true }, receiver, state))
+        let place = Place { node: node.clone(), is_reader: true };
+        Ok(Entered { place, envelopes, state, next })
     }
 
     /// Another member listens from now on.
@@ -144,6 +156,21 @@ impl Feed {
                 self.leave(&mut hall);
                 None
             }
+        }
+    }
+
+    /// So many events there were for readers.
+    pub(super) fn number(&self) -> u64 {
+        self.hall.lock().number
+    }
+
+    /// Hands an envelope to all who look now.
+    pub(super) fn hand_out(&self, envelope: Envelope) {
+        let mut hall = self.hall.lock();
+        hall.number = envelope.next();
+        if let Some(outlets) = &hall.outlets {
+            // Nobody may be there any more.
+            let _ = outlets.envelopes.send(Arc::new(envelope));
         }
     }
 

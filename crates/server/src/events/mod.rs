@@ -52,12 +52,15 @@ mod window;
 use axum::http::HeaderName;
 
 pub(crate) use door::routes;
-pub(crate) use feed::{Feed, NotLooking};
 #[cfg(test)]
 pub(crate) use feed::READERS_MAX;
+pub(crate) use feed::{Feed, NotLooking};
 pub(crate) use reader::{Ended, Reader};
 pub(crate) use recorder::Recorder;
 pub(crate) use sight::Sight;
+
+/// Connections to other members, while somebody looks.
+pub(crate) const DESCRIPTORS_MAX: usize = replica::MEMBERS_MAX;
 
 /// The path that members listen to each other at.
 const EVENTS_PATH: &str = "/raft/events";

@@ -9,7 +9,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::envelope::{Envelope, written};
-use super::feed::{Feed, NotLooking, Place};
+use super::feed::{Entered, Feed, NotLooking, Place};
 use super::id::Id;
 use crate::access::{Seen, Visit};
 
@@ -19,7 +19,7 @@ pub(crate) struct Reader {
     seen: Seen,
     envelopes: Receiver<Arc<Envelope>>,
     /// The number of the first event that was not told yet.
-    next: Option<u64>,
+    next: u64,
     greeting: Option<Bytes>,
     place: Place,
 }
@@ -49,10 +49,10 @@ struct Hello<'a> {
 impl Reader {
     /// Whoever visits looks from now on; `seen` was taken before it was asked whether they may.
     pub(crate) fn begin(visit: Visit, seen: Seen) -> Result<Reader, NotLooking> {
-        let (place, envelopes, state) = Feed::enter_reader(visit.node())?;
+        let Entered { place, envelopes, state, next } = Feed::enter_reader(visit.node())?;
         let hello = hello(&visit);
         let greeting = written(0, [hello.as_str()].into_iter().chain(state.as_deref()));
-        Ok(Reader { visit, seen, envelopes, next: None, greeting: Some(greeting), place })
+        Ok(Reader { visit, seen, envelopes, next, greeting: Some(greeting), place })
     }
 
     /// What is told next, as JSON.
@@ -78,9 +78,10 @@ impl Reader {
         if self.seen.changed(node) {
             self.visit.may(Need::Known).map_err(Ended::Refused)?;
         }
-        let next = self.next.replace(envelope.next());
-        let lost = envelope.number.saturating_sub(next.unwrap_or(envelope.number));
-        let may_see = |key: &Bytes| self.visit.may(Need::Read(&KeyRange::Single(key.clone()))).is_ok();
+        let next = std::mem::replace(&mut self.next, envelope.next());
+        let lost = envelope.number.saturating_sub(next);
+        let may_see =
+            |key: &Bytes| self.visit.may(Need::Read(&KeyRange::Single(key.clone()))).is_ok();
         let is_checked = node.store().auth().is_enabled();
         let text = envelope.text(lost, is_checked.then_some(&may_see as _));
         node.feed().note_lost(lost.saturating_add(envelope.left_out));

@@ -69,6 +69,11 @@ impl Recorder {
         desk.lay_down(notes, || Sight::of(replica));
     }
 
+    /// Whether anybody looks.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        self.desk.is_looked_at()
+    }
+
     /// The same of a member without a replica, as tests have it: nothing has happened.
     pub(crate) fn turn(&self, sight: impl FnOnce() -> Sight) {
         if self.desk.is_looked_at() {
@@ -83,7 +88,8 @@ impl Recorder {
         }
         let published = sight().status.published;
         let (index, revision) = (published.applied_index, published.revision.0);
-        let event = Event::new(self.desk.clock.now_us(), self.me, What::Applied { index, revision });
+        let event =
+            Event::new(self.desk.clock.now_us(), self.me, What::Applied { index, revision });
         self.desk.lay_down(|window| window.note(event), sight);
     }
 

@@ -53,8 +53,6 @@ struct Course {
     introduced: bool,
     /// Events that were told to other members, or left out.
     line_number: u64,
-    /// The same of readers.
-    envelope_number: u64,
 }
 
 impl Course {
@@ -73,7 +71,7 @@ impl Course {
         }
         match audience.readers {
             0 => self.stop_telling(node),
-            _ => self.tell_readers(node, &status, (sight, own, matched), state_due, outlets),
+            _ => self.tell_readers(node, &status, (sight, own, matched), state_due),
         }
     }
 
@@ -111,7 +109,6 @@ impl Course {
         status: &NodeStatus,
         (sight, own, matched): (Option<Sight>, Option<MemberState>, Vec<(Id, u64)>),
         state_due: bool,
-        outlets: &Outlets,
     ) {
         let (me, desk) = (status.about.id, node.feed().desk());
         match &status.configuration {
@@ -144,9 +141,7 @@ impl Course {
         if told.is_empty() && lost == 0 {
             return;
         }
-        let envelope = Envelope::new(self.envelope_number, told, lost);
-        self.envelope_number = envelope.next();
-        let _ = outlets.envelopes.send(Arc::new(envelope));
+        node.feed().hand_out(Envelope::new(node.feed().number(), told, lost));
     }
 
     /// What became of keys. A member that has not caught up since it started tells of none: it may

@@ -126,7 +126,8 @@ impl Single {
         let mut batch = Vec::new();
         let mut answered = 0;
         loop {
-            inbox.take(&mut batch, Instant::now() + Duration::from_millis(10), answered);
+            let wait = if self.recorder.is_looked_at() { 10 } else { 100 };
+            inbox.take(&mut batch, Instant::now() + Duration::from_millis(wait), answered);
             self.recorder.turn(|| self.sight());
             let asks = batch.iter().filter(|input| matches!(input, Input::Submit { .. }));
             answered = asks.count();

@@ -11,9 +11,12 @@ use replica::{
     Configuration, Failure, LogOptions, Member, Recovered, Replica, Request, open_log,
     open_snapshots,
 };
-use store::{Command, Put, Store};
+use serde_json::Value;
+use store::{Command, Put, PutLifetime, Store};
 
 use super::*;
+use crate::access::{Seen, Shown, Visit};
+use crate::events::{Reader, Recorder};
 use crate::node::inbox::REQUESTS_MAX;
 use crate::node::{About, Clock, LogQueue, Node, WriteOptions};
 use crate::peer::{Dialler, Hello, Inbound, Introduction, PeerDoor, Peers, Roster};
@@ -80,8 +83,20 @@ async fn founded(disk: SimDisk) -> (Node, Threads) {
     });
     let room = Arc::default();
     let watches = Arc::clone(node.watches());
-    let driver =
-        Driver { replica, clock, inbox, log, snapshots, room, peers, roster, status, watches };
+    let recorder = Recorder::new(Arc::clone(node.feed().desk()), ID);
+    let driver = Driver {
+        replica,
+        clock,
+        inbox,
+        log,
+        snapshots,
+        room,
+        peers,
+        roster,
+        status,
+        watches,
+        recorder,
+    };
     let threads = start(driver, worker, files).unwrap();
     let deadline = Instant::now() + DEADLINE;
     while node.status().leader() != Some(ID) {
@@ -105,6 +120,48 @@ async fn a_write_is_applied_and_a_read_sees_it() {
     node.read_barrier(DEADLINE).await.unwrap();
     let (found, _) = node.store().get(b"a", None).unwrap();
     assert_eq!(found.unwrap().value, Bytes::from("value"));
+    threads.stop(DEADLINE).unwrap();
+}
+
+/// The next events of somebody who looks.
+async fn told(reader: &mut Reader) -> Vec<Value> {
+    let text = tokio::time::timeout(DEADLINE, reader.next()).await.unwrap().unwrap();
+    let envelope: Value = serde_json::from_slice(&text).unwrap();
+    envelope["events"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_looks_is_told_what_becomes_of_a_write() {
+    let (node, threads) = founded(SimDisk::new()).await;
+    let visit = Visit::of(&node, Shown::Nothing).await.unwrap();
+    let mut reader = Reader::begin(visit, Seen::now(&node)).unwrap();
+    let is_state =
+        |event: &Value| event["kind"] == "state" && event["members"][0]["role"] == "leader";
+    while !told(&mut reader).await.iter().any(is_state) {}
+    let lifetime = PutLifetime::TtlMs(50);
+    let written = node.write(Put { lifetime, ..Put::new("a", "value") }.into(), PATIENT).await;
+    let index = written.unwrap().log_id.index.0;
+    let mut all = Vec::new();
+    while !all.iter().any(|event: &Value| event["op"] == "expire") {
+        all.extend(told(&mut reader).await);
+    }
+    let reaches = |kind: &str, field: &str| {
+        let found = all.iter().position(|event| event["kind"] == kind && event[field] == index);
+        found.unwrap_or_else(|| panic!("no {kind}: {all:?}"))
+    };
+    let order = [
+        reaches("appended", "last"),
+        reaches("acknowledged", "index"),
+        reaches("committed", "index"),
+        reaches("applied", "index"),
+    ];
+    assert!(order.is_sorted(), "{order:?}: {all:?}");
+    let keys: Vec<&Value> = all.iter().filter(|event| event["kind"] == "key").collect();
+    let [put, expired] = keys[..] else { panic!("{keys:?}") };
+    assert_eq!((&put["op"], &put["bytes"], &put["version"]), (&"put".into(), &5.into(), &1.into()));
+    let lived_us = put["expires_us"].as_u64().unwrap() - put["t_us"].as_u64().unwrap();
+    assert!(lived_us <= 60_000, "{lived_us}");
+    assert_eq!((&expired["op"], &expired["version"]), (&"expire".into(), &0.into()));
     threads.stop(DEADLINE).unwrap();
 }
 

@@ -20,14 +20,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
 
 use super::StartError;
-use crate::{ask, peer};
+use crate::{ask, events, peer};
 
 /// For the log and its spares, snapshots, the data directory's lock, the port, standard streams,
 /// the runtime, the resolver and a question to the leader: two or three dozen in fact.
 const OWN_MAX: usize = 64;
 
 /// What clients can not use up.
-const RESERVED: usize = OWN_MAX + peer::DESCRIPTORS_MAX + ask::ASKS_MAX;
+const RESERVED: usize = OWN_MAX + peer::DESCRIPTORS_MAX + events::DESCRIPTORS_MAX + ask::ASKS_MAX;
 
 /// A member that can not serve so many connections is not worth starting.
 const CLIENTS_MIN: usize = 64;

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
-use store::{AuthChange, Command, Put};
 
-use super::roles::{done, populated};
+use super::roles::populated;
 use super::websocket::{CLOSE, PING, PONG, SHAKE, Socket, TEXT};
 use super::world::{Client, World, request};
 use crate::access::{Seen, Shown, Visit};
@@ -83,21 +82,17 @@ impl Looking {
     }
 }
 
-async fn put(node: &Node, key: &str) {
-    done(node, Put::new(key.to_owned(), "v").into()).await;
-}
-
 async fn served(node: &Node) -> World {
     World::with(node.clone(), Raw::default(), Limits::default()).await
 }
 
 /// A member with users, and their tokens.
-async fn with_users() -> (Node, World, BTreeMap<char, String>) {
+async fn with_users() -> (World, BTreeMap<char, String>) {
     let node = testing::single();
     let tokens = populated(&node).await;
     let tokens = tokens.into_iter().filter_map(|(mark, token)| Some((mark, token?))).collect();
     let world = served(&node).await;
-    (node, world, tokens)
+    (world, tokens)
 }
 
 #[tokio::test]
@@ -146,7 +141,7 @@ async fn what_becomes_of_keys_is_told_without_any_value() {
 
 #[tokio::test]
 async fn a_user_is_told_of_the_keys_that_are_theirs_to_read() {
-    let (node, world, tokens) = with_users().await;
+    let (world, tokens) = with_users().await;
     let token = BASE64_URL_SAFE_NO_PAD.encode(&tokens[&'r']);
     let offered = format!("Sec-WebSocket-Protocol: raftkv.events.1, raftkv.token.{token}");
     let mut reader = Looking::at_ws(&world, &[&offered]).await;
@@ -159,7 +154,8 @@ async fn a_user_is_told_of_the_keys_that_are_theirs_to_read() {
         looking.next("state").await;
     }
     for key in ["o/secret", "r/one", "w/secret", "r/two"] {
-        put(&node, key).await;
+        let put = world.request("PUT", &format!("/kv/{key}"), &[&shown], br#"{"value":"v"}"#).await;
+        assert_eq!(put.status, 200, "{}", put.text());
     }
     for key in ["o/secret", "r/one", "w/secret", "r/two"] {
         assert_eq!(root.next("key").await["key"], key);
@@ -172,7 +168,7 @@ async fn a_user_is_told_of_the_keys_that_are_theirs_to_read() {
 
 #[tokio::test]
 async fn a_token_is_a_protocol_that_is_never_taken_up() {
-    let (_node, world, tokens) = with_users().await;
+    let (world, tokens) = with_users().await;
     let token = BASE64_URL_SAFE_NO_PAD.encode(&tokens[&'n']);
     for offered in [
         format!("raftkv.events.1, raftkv.token.{token}"),
@@ -220,11 +216,13 @@ async fn whoever_may_look_no_more_is_told_so_at_once() {
 
 #[tokio::test]
 async fn a_user_that_is_removed_looks_no_more() {
-    let (node, world, tokens) = with_users().await;
+    let (world, tokens) = with_users().await;
     let shown = format!("Authorization: Bearer {}", tokens[&'r']);
     let (mut socket, _) = Socket::open_with(&world, "/ws", &[&shown]).await;
     assert_eq!(socket.frame().await.0, TEXT);
-    done(&node, Command::Auth(AuthChange::DeleteUser { name: "reader".into() })).await;
+    let root = format!("Authorization: Bearer {}", tokens[&'R']);
+    let removed = world.request("DELETE", "/users/reader", &[&root], b"").await;
+    assert_eq!(removed.status, 200, "{}", removed.text());
     let last = loop {
         let (first, bytes) = socket.frame().await;
         if first == CLOSE {

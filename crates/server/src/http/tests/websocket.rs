@@ -31,11 +31,7 @@ impl Socket {
     }
 
     /// With more headers; and the answer's.
-    pub(super) async fn open_with(
-        world: &World,
-        path: &str,
-        headers: &[&str],
-    ) -> (Socket, Answer) {
+    pub(super) async fn open_with(world: &World, path: &str, headers: &[&str]) -> (Socket, Answer) {
         let mut client = world.connect().await;
         client.send(&request("GET", path, &[&SHAKE, headers].concat(), b"")).await;
         let head = client.head().await;

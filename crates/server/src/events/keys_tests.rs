@@ -1,0 +1,116 @@
+use store::{Apply, Budget, Command, LogEntry, Put, PutLifetime, Store};
+
+use super::*;
+use serde_json::Value;
+
+/// A store that writes, and somebody who is told of it.
+struct Desk {
+    store: Store,
+    keys: Keys,
+    index: u64,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let mut desk = Desk { store: Store::new(), keys: Keys::default(), index: 0 };
+        assert!(desk.told(&[]).is_empty(), "what was before is not told");
+        desk
+    }
+
+    fn apply(&mut self, command: impl Into<Command>) {
+        self.index += 1;
+        let entry = LogEntry {
+            index: self.index,
+            term: 1,
+            stamp_ms: self.index,
+            age_ms: 1_000,
+            command: Some(command.into().encode()),
+        };
+        while let Ok(Apply::Unfinished) = self.store.apply(&entry, &mut Budget::default()) {}
+        self.store.publish();
+    }
+
+    fn told(&mut self, expired: &[u64]) -> Vec<Value> {
+        let reader = self.store.reader();
+        let moment = Moment {
+            member: Id(raft::MemberId(1)),
+            now_us: 5_000_000,
+            age_ms: 1_000,
+            revision: reader.published().revision.0,
+            expired,
+            applied: &[(7, 2), (8, 3)],
+        };
+        let told = self.keys.take(&reader, &moment);
+        told.iter().map(|event| serde_json::from_str(&event.text).unwrap()).collect()
+    }
+}
+
+fn delete(key: &str) -> Command {
+    let range = KeyRange::Single(Bytes::copy_from_slice(key.as_bytes()));
+    Command::Delete { range, prev_kv: false, condition: None }
+}
+
+#[test]
+fn each_is_told_once_and_when_the_store_showed_it() {
+    let mut desk = Desk::new();
+    desk.apply(Put::new("a", "value"));
+    desk.apply(Put::new("a", "longer value"));
+    desk.apply(delete("a"));
+    let told = desk.told(&[]);
+    let of = |field: &str| told.iter().map(|key| key[field].clone()).collect::<Vec<Value>>();
+    assert_eq!(of("op"), ["put", "put", "delete"]);
+    assert_eq!(of("revision"), [2, 3, 4].map(Value::from));
+    assert_eq!(of("bytes"), [5, 12, 0].map(Value::from));
+    assert_eq!(of("version"), [1, 2, 0].map(Value::from));
+    assert_eq!(of("t_us"), [7, 8, 5_000_000].map(Value::from));
+    assert!(desk.told(&[]).is_empty());
+}
+
+#[test]
+fn what_has_expired_is_told_apart() {
+    let mut desk = Desk::new();
+    let lifetime = PutLifetime::TtlMs(500);
+    desk.apply(Put { lifetime, ..Put::new("a", "v") });
+    desk.apply(delete("a"));
+    let told = desk.told(&[3]);
+    assert_eq!(told[0]["expires_us"], 5_500_000);
+    assert_eq!((&told[1]["op"], &told[1]["key"]), (&"expire".into(), &"a".into()));
+}
+
+#[test]
+fn of_many_the_newest_are_told_and_one_stands_for_the_rest() {
+    let mut desk = Desk::new();
+    for number in 0..100 {
+        desk.apply(Put::new(format!("k{number}"), "v"));
+    }
+    let told = desk.told(&[]);
+    assert_eq!(told.len(), KEYS_MAX);
+    assert_eq!((&told[0]["key"], &told[0]["count"]), (&"k76".into(), &77.into()));
+    assert_eq!((&told[23]["key"], told[23].get("count")), (&"k99".into(), None));
+}
+
+#[test]
+fn a_long_key_is_cut_where_a_letter_ends_and_bytes_are_in_base64() {
+    let mut desk = Desk::new();
+    let long = format!("x{}", "ä".repeat(200));
+    desk.apply(Put::new(long.clone(), "v"));
+    desk.apply(Put::new(Bytes::from_static(&[0xff; 300]), "v"));
+    let told = desk.told(&[]);
+    let key = told[0]["key"].as_str().unwrap();
+    assert!(long.starts_with(key) && key.len() == 255, "{key}");
+    assert_eq!(told[0]["key_bytes"], 401);
+    assert_eq!(told[1]["key_base64"].as_str().unwrap().len(), 344);
+    assert_eq!((&told[1]["key_bytes"], told[1].get("key")), (&300.into(), None));
+}
+
+#[test]
+fn another_state_in_its_place_is_no_trouble() {
+    let mut desk = Desk::new();
+    (0..10).for_each(|_| desk.apply(Put::new("a", "v")));
+    assert_eq!(desk.told(&[]).len(), 10);
+    (desk.store, desk.index) = (Store::new(), 0);
+    desk.apply(Put::new("b", "v"));
+    assert!(desk.told(&[]).is_empty());
+    desk.apply(Put::new("c", "v"));
+    assert_eq!(desk.told(&[])[0]["key"], "c");
+}
