@@ -72,6 +72,7 @@ mod sessions;
 mod snapshot_thread;
 mod spare_thread;
 mod step;
+mod telling;
 mod theme;
 mod time;
 mod trace;

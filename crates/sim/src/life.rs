@@ -29,6 +29,7 @@ use crate::random::Random;
 use crate::report::{Report, SnapshotCounts};
 use crate::retention::Retention;
 use crate::safety::Safety;
+use crate::telling::Telling;
 use crate::time::{Queue, Span, Time};
 use crate::trace::Trace;
 use crate::watching::Watching;
@@ -109,6 +110,7 @@ pub(crate) struct Life {
     pub(crate) tally: Tally,
     pub(crate) snapshots: SnapshotCounts,
     pub(crate) trace: Trace,
+    pub(crate) telling: Telling,
     pub(crate) canary: Option<Canary>,
     /// Leaders that nobody hears.
     pub(crate) duel: Duel,
@@ -161,8 +163,11 @@ impl Life {
             plan,
             random,
             trace,
+            telling: Telling::default(),
             canary,
         };
+        let text = format!("A life of {} members, as its seed decides.", life.plan.members.len());
+        life.tell_title(&format!("Seed {seed}"), &text);
         life.found();
         life
     }
@@ -213,7 +218,7 @@ impl Life {
         self.report()
     }
 
-    fn happen(&mut self, happening: Happening) {
+    pub(crate) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Tick { member, life } => self.tick(member, life),
             Happening::Step { member, life } => self.step(member, life),
@@ -234,7 +239,7 @@ impl Life {
         }
     }
 
-    fn watch_the_time(&mut self) {
+    pub(crate) fn watch_the_time(&mut self) {
         let chaos_over = self.now() >= Time(0) + self.plan.chaos || self.events >= CHAOS_EVENTS_MAX;
         if chaos_over && self.healing.is_none() {
             self.heal();
@@ -281,9 +286,7 @@ impl Life {
         self.watching.started(process.replica.dispatcher());
         member.unsound = false;
         let life = member.life;
-        self.trace.event(now, "start", |line| {
-            line.number("member", id.0).number("life", life);
-        });
+        self.tell_started(id);
         self.queue.plan_in(Span::ms(10), Happening::Tick { member: id, life });
         for other in self.others(id) {
             self.queue.plan_in(Span(0), Happening::Dial((id, other)));
@@ -324,12 +327,10 @@ impl Life {
 
     /// The process on the member's machine ends; it is started again after a while.
     pub(crate) fn end(&mut self, id: MemberId, death: Death) {
-        let (now, chance) = (self.now(), self.random.next());
+        let chance = self.random.next();
         let Some(process) = self.member(id).end(death, chance) else { return };
         self.watching.ended(id, process.replica.dispatcher());
-        self.trace.event(now, "end", |line| {
-            line.number("member", id.0).flag("power_cut", death == Death::PowerCut);
-        });
+        self.tell_ended(id, death);
         self.safety.ended(id);
         self.end_streams(id, death);
         self.abandon_requests(id);
