@@ -69,9 +69,7 @@ impl Life {
 
     fn trace_harm(&mut self, id: MemberId, path: &Path, offset: u64) {
         self.trace.detail(self.queue.now(), "harm", |line| {
-            line.id("member", id)
-                .text("path", &path.to_string_lossy())
-                .number("offset", offset);
+            line.id("member", id).text("path", &path.to_string_lossy()).number("offset", offset);
         });
     }
 

@@ -243,8 +243,7 @@ mod tests {
             line.id("member", MemberId(63)).id_or_null("leader", None);
             line.ids("members", &[MemberId(10), MemberId(1)]);
         });
-        let expected =
-            r#"{"t_us":7,"kind":"note","member":"3f","leader":null,"members":["a","1"]"#;
+        let expected = r#"{"t_us":7,"kind":"note","member":"3f","leader":null,"members":["a","1"]"#;
         assert_eq!(line, expected);
     }
 

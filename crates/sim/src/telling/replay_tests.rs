@@ -92,7 +92,11 @@ impl Shown {
                 self.vote = event["candidate"].as_str().map(str::to_owned);
             }
             "appended" => {
-                self.append(number(&event["first"]), number(&event["last"]), number(&event["term"]));
+                self.append(
+                    number(&event["first"]),
+                    number(&event["last"]),
+                    number(&event["term"]),
+                );
             }
             "truncated" => self.terms.truncate((number(&event["from"]) - self.start - 1) as usize),
             "committed" => self.commit = index(),
