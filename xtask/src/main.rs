@@ -5,6 +5,7 @@
 //! cargo xtask test etcd-diff    the etcd door beside a real etcd, and under its command line
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
+//! cargo xtask demo              docs/demo: the dashboard's files, and scenes to play there
 //! cargo xtask bench NAME        figures: `store`, `failover`, `http`
 //! cargo xtask mutants           planted bugs: does the simulator find each?
 //! ```
@@ -16,6 +17,7 @@
 //! | `etcd` | a real etcd, and the tests beside it |
 //! | `tools` | tools beyond Rust: is it here, which line installs it |
 //! | `tidy` | the checks over our sources, each a pure function over text |
+//! | `demo` | files that any web server can hand out |
 //! | `bench` | figures taken from real members, started and stopped here |
 //! | `mutants` | bugs planted in a copy of the sources, for the simulator to find |
 //!
@@ -25,6 +27,7 @@
 
 mod bench;
 mod ci;
+mod demo;
 mod etcd;
 mod failure;
 mod gate;
@@ -44,6 +47,7 @@ usage: cargo xtask test
        cargo xtask test etcd-diff
        cargo xtask ci [--install]
        cargo xtask tidy
+       cargo xtask demo
        cargo xtask bench store [ARGUMENT...]
        cargo xtask bench failover [--runs N] [--kind kill|term|stop|all] [--smoke]
        cargo xtask bench http [--smoke]
@@ -78,6 +82,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["ci"] => ci::run(tools::Policy::Explain),
         ["ci", "--install"] => ci::run(tools::Policy::Install),
         ["tidy"] => tidy::run(),
+        ["demo"] => demo::run(),
         ["bench", name, options @ ..] => bench::run(name, options),
         ["mutants", options @ ..] => mutants::run(options),
         [] => Err(Failure::Usage("no task named".into())),

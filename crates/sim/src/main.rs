@@ -4,6 +4,7 @@
 //! sim --seed 7                       one life
 //! sim --seed 7 --trace life.jsonl    ... with every event as a JSON line
 //! sim --scene figure-8 --trace F     a story that teaches Raft, of src/stories
+//! sim --scene figure-8 --seeds 999   ... with the first seed that brings it to its end
 //! sim --scenes DIRECTORY             all of them, with an index
 //! sim --seeds 1000 [--from N]        many lives; the last line is "N passed, M failed"
 //! sim --seconds 180 [--from-hash H]  as many as begin in that time, from a seed that the
@@ -32,6 +33,7 @@ const SEED_DIGITS: usize = 16;
 
 const USAGE: &str = "usage: sim --seed N [--trace FILE] [--verbose]
        sim --scene NAME [--seed N] [--trace FILE]
+       sim --scene NAME --seeds COUNT [--from N]
        sim --scenes DIRECTORY
        sim --seeds COUNT [--from N | --from-hash HEX] [--verbose]
        sim --seconds SECONDS [--from N | --from-hash HEX] [--verbose]";
@@ -113,6 +115,10 @@ fn open_trace(arguments: &Arguments) -> Result<Trace, String> {
 }
 
 fn scene(name: &str, arguments: &Arguments) -> ExitCode {
+    if let Some(seeds) = arguments.seeds {
+        let found = show::find(name).and_then(|story| show::lucky(story, arguments.from, seeds));
+        return show(found.map(|seed| println!("{name} comes to its end with seed {seed}")));
+    }
     match (show::find(name), open_trace(arguments)) {
         (Ok(story), Ok(trace)) => show(show::told(story, arguments.seed, trace).map(|_| ())),
         (Err(complaint), _) | (_, Err(complaint)) => refuse(&complaint),

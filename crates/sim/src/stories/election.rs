@@ -66,8 +66,8 @@ fn fall(script: Script) -> Script {
         .start(&[2])
         .caption(
             "The old leader comes back",
-            "Its disk remembers that it was in term 2. It hears of term 3, so its own time is over: \
-             it follows, and gets the entries that it has missed.",
+            "Its disk remembers that it was in term 2. It hears of term 3, so its own time is \
+             over: it follows, and gets the entries that it has missed.",
         )
         .once(all_follow(3))
         .after_ms(6_000)

@@ -3,8 +3,8 @@
 //! A story is a script (`script.rs`): at this moment, or as soon as that has come to pass, do this
 //! and say that. Everything in between is what members do of their own accord, so a story can not
 //! show what they would not do; all that is checked in any life is checked here too. Where a story
-//! needs luck, its seed has it, and its script insists: a step whose condition does not come in time
-//! ends the story, and the test that tells all of them.
+//! needs luck, its seed has it, and its script insists: a step whose condition does not come in
+//! time ends the story, and the test that tells all of them.
 //!
 //! Time is for eyes: members wait a second or two for their leader, and messages fly for a good
 //! tenth of one (`stage.rs`).

@@ -18,7 +18,7 @@ pub(super) const STORY: Story = Story {
 
 /// Messages will be slow, and nobody is to lose patience.
 fn pace() -> Pace {
-    Pace { heartbeat_ms: 2_000, election_timeout_ms: 10_000, ..Pace::default() }
+    Pace { heartbeat_ms: 3_000, election_timeout_ms: 15_000, ..Pace::default() }
 }
 
 /// Entry 1 says who is in the cluster, entry 2 is the leader's first, and this is the write.
@@ -36,7 +36,7 @@ fn script() -> Script {
         .once(leads(1, 2))
         .once(all_alike())
         .after_ms(4_000)
-        .pace((2_500, 2_500), (1_500, 1_500))
+        .pace((3_500, 3_500), (1_500, 1_500))
         .caption(
             "Slowly now",
             "From here on messages and disks are slow. On each member look at three numbers: the \
@@ -53,8 +53,8 @@ fn write(script: Script) -> Script {
         .once(has(1, WRITE))
         .caption(
             "1. Append",
-            "A client asks for colour = green. The leader appends it as entry 3: last is 3 here. It \
-             writes it to its disk and sends it to both followers at the same time.",
+            "A client asks for colour = green. The leader appends it as entry 3: last is 3 here. \
+             It writes it to its disk and sends it to both followers at the same time.",
         )
         .once(has(2, WRITE))
         .caption(
@@ -76,7 +76,7 @@ fn write(script: Script) -> Script {
             "With the leader's next message they learn that entry 3 is committed, and apply it too.",
         )
         .once(all_show(WRITE))
-        .after_ms(1_000)
+        .after_ms(3_000)
         .caption(
             "Three times 3",
             "Last, committed and applied are 3 on every member: they show the same, and a read \

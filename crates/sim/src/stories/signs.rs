@@ -42,8 +42,8 @@ pub(super) fn all_follow(leader: u64) -> Sign {
     })
 }
 
-/// Everybody who runs has given its vote in that term, and nobody has more than this many.
-pub(super) fn nobody_wins(term: u64, votes_max: usize) -> Sign {
+/// Everybody who runs has given its vote in that term, and two members have so many each.
+pub(super) fn tie(term: u64, votes_each: usize) -> Sign {
     sign(format!("votes are split in term {term}"), move |life| {
         let mut votes: BTreeMap<MemberId, usize> = BTreeMap::new();
         for raft in cores(life) {
@@ -52,7 +52,7 @@ pub(super) fn nobody_wins(term: u64, votes_max: usize) -> Sign {
                 None => return false,
             }
         }
-        votes.len() > 1 && votes.values().all(|&count| count <= votes_max)
+        votes.len() == 2 && votes.values().all(|&count| count == votes_each)
     })
 }
 
