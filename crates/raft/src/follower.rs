@@ -81,12 +81,12 @@ impl Raft {
         if first <= self.log.last().index {
             self.truncate_from(first);
         }
-        self.append_new(new);
+        self.append_new(&new);
         Ok(())
     }
 
     /// Each term's entries are told by an event of their own.
-    fn append_new(&mut self, new: Vec<Entry>) {
+    fn append_new(&mut self, new: &[Entry]) {
         for of_a_term in new.chunk_by(|one, next| one.id.term == next.id.term) {
             of_a_term.iter().for_each(|entry| self.append(entry.clone()));
             let first = of_a_term[0].id.index;

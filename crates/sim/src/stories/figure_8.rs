@@ -13,8 +13,8 @@ use super::stage::Pace;
 pub(super) const STORY: Story = Story {
     name: "figure-8",
     title: "Figure 8",
-    text: "The figure of the Raft paper: an entry of an old term is on three of five disks, and is \
-           overwritten. So copies alone do not make it committed.",
+    text: "The figure of the Raft paper: an entry of an old term is on three of five disks, \
+           and is overwritten. So copies alone do not make it committed.",
     members: 5,
     seed: 98,
     pace,
@@ -44,8 +44,8 @@ fn first_leaders(script: Script) -> Script {
     script
         .caption(
             "(a) An entry on two disks",
-            "In a moment node-1 is asked to write x, and just then it and node-2 are cut off from \
-             the others. So entry 3, of term 2, comes to two disks of five.",
+            "In a moment node-1 is asked to write x, and just then it and node-2 are cut off \
+             from the others. So entry 3, of term 2, comes to two disks of five.",
         )
         .after_ms(5_000)
         .split(&[1, 2])
@@ -83,9 +83,9 @@ fn back(script: Script) -> Script {
         .sever(1, 3)
         .caption(
             "Three of five, and not committed",
-            "Entry 3, of term 2, is on the disks of node-1, node-2 and node-3: a majority. Still \
-             node-1 does not commit it: it counts copies only of entries of its own term 4, and \
-             entry 4 is on two disks. You will see why.",
+            "Entry 3, of term 2, is on the disks of node-1, node-2 and node-3: a majority. \
+             Still node-1 does not commit it: it counts copies only of entries of its own term \
+             4, and entry 4 is on two disks. You will see why.",
         )
         .after_ms(600)
         .power_cut(1)
@@ -100,7 +100,8 @@ fn end(script: Script) -> Script {
         .caption(
             "(d) The other leader is back",
             "node-1 has lost its power again. node-5's last entry is of term 3, newer than the \
-             term 2 that node-3's log ends with: node-3 and node-4 may vote for it. It leads term 5.",
+             term 2 that node-3's log ends with: node-3 and node-4 may vote for it. It leads \
+             term 5.",
         )
         .once(leads(5, 5))
         .once(commits(3, DISPUTED))
@@ -115,8 +116,8 @@ fn end(script: Script) -> Script {
         .caption(
             "(e) What would have saved it",
             "Had an entry of term 4 come to a majority as well, node-5 could not have been \
-             elected, and all before that entry would have been committed with it. So it is now: entry 3 \
-             of term 3 is committed with node-5's entry of term 5.",
+             elected, and all before that entry would have been committed with it. So it is \
+             now: entry 3 of term 3 is committed with node-5's entry of term 5.",
         )
         .once(all_alike())
         .after_ms(7_000)

@@ -69,7 +69,7 @@ fn cut(script: Script) -> Script {
              leader's log: they are removed, and the leader's take their place.",
         )
         .once(all_alike())
-        .after_ms(1_000)
+        .after_ms(3_500)
         .caption(
             "Nothing that was promised is lost",
             "What gave way was never committed. Whoever asked for it was not told that it was \
