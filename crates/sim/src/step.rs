@@ -156,7 +156,7 @@ impl Life {
             self.send(id, to, message);
         }
         for (to, message) in send_snapshot {
-            self.send_snapshot(id, to, message);
+            self.send_snapshot(id, to, &message);
         }
         for answer in answers {
             self.answered(answer);
@@ -215,10 +215,10 @@ impl Life {
         self.plan_arrivals(copies);
     }
 
-    fn send_snapshot(&mut self, from: MemberId, to: MemberId, message: SnapshotMessage) {
+    fn send_snapshot(&mut self, from: MemberId, to: MemberId, message: &SnapshotMessage) {
         let (now, way) = (self.now(), (from, to));
         let copies = self.network.send_snapshot(now, way, message.clone(), &mut self.tally);
-        self.tell_message(way, Said::AboutSnapshot(&message), &copies);
+        self.tell_message(way, Said::AboutSnapshot(message), &copies);
         self.plan_arrivals(copies);
     }
 
