@@ -7,6 +7,7 @@
 //! cargo xtask test python       the client in Python: style, types, tests beside real members
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
+//! cargo xtask demo              docs/demo: the dashboard's files, and scenes to play there
 //! cargo xtask bench NAME        figures: `store`, `failover`, `http`, `page`
 //! cargo xtask mutants           planted bugs: does the simulator find each?
 //! ```
@@ -20,6 +21,7 @@
 //! | `python` | the client in Python, and what its tests need |
 //! | `tools` | tools beyond Rust: is it here, which line installs it |
 //! | `tidy` | the checks over our sources, each a pure function over text |
+//! | `demo` | files that any web server can hand out |
 //! | `bench` | figures taken from real members, started and stopped here |
 //! | `mutants` | bugs planted in a copy of the sources, for the simulator to find |
 //!
@@ -30,6 +32,7 @@
 mod bench;
 mod browser;
 mod ci;
+mod demo;
 mod etcd;
 mod failure;
 mod gate;
@@ -52,6 +55,7 @@ usage: cargo xtask test
        cargo xtask test python
        cargo xtask ci [--install]
        cargo xtask tidy
+       cargo xtask demo
        cargo xtask bench store [ARGUMENT...]
        cargo xtask bench failover [--runs N] [--kind kill|term|stop|all] [--smoke]
        cargo xtask bench http [--smoke]
@@ -89,6 +93,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["ci"] => ci::run(tools::Policy::Explain),
         ["ci", "--install"] => ci::run(tools::Policy::Install),
         ["tidy"] => tidy::run(),
+        ["demo"] => demo::run(),
         ["bench", name, options @ ..] => bench::run(name, options),
         ["mutants", options @ ..] => mutants::run(options),
         [] => Err(Failure::Usage("no task named".into())),

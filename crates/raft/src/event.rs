@@ -55,7 +55,7 @@ pub enum Event {
         /// Given.
         granted: bool,
     },
-    /// Entries were appended to this member's log.
+    /// Entries of one term were appended to this member's log.
     Appended {
         /// The first of them.
         first: Index,

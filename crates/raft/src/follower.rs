@@ -81,11 +81,17 @@ impl Raft {
         if first <= self.log.last().index {
             self.truncate_from(first);
         }
-        for entry in new {
-            self.append(entry);
-        }
-        self.emit(Event::Appended { first, last: self.log.last() });
+        self.append_new(&new);
         Ok(())
+    }
+
+    /// Each term's entries are told by an event of their own.
+    fn append_new(&mut self, new: &[Entry]) {
+        for of_a_term in new.chunk_by(|one, next| one.id.term == next.id.term) {
+            of_a_term.iter().for_each(|entry| self.append(entry.clone()));
+            let first = of_a_term[0].id.index;
+            self.emit(Event::Appended { first, last: self.log.last() });
+        }
     }
 
     pub(crate) fn checked(&self) -> Index {

@@ -556,6 +556,9 @@ pub(crate) struct StartArgs {
     /// Allow traffic to leave this machine without TLS
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// Take messages of Raft that are made by hand, to learn: docs/raft-by-hand.md
+    #[arg(long)]
+    pub(crate) raft_http: bool,
     /// Never flush to disk: a power cut loses acknowledged writes
     #[arg(long)]
     pub(crate) unsafe_no_fsync: bool,

@@ -79,6 +79,7 @@ fn raw(args: StartArgs) -> Raw {
         log_format: args.log_format,
         allow_origin: args.allow_origin,
         insecure: args.insecure.then_some(true),
+        raft_http: args.raft_http.then_some(true),
         unsafe_no_fsync: args.unsafe_no_fsync.then_some(true),
     }
 }

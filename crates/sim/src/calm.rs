@@ -85,7 +85,7 @@ impl Life {
         let ends = self.now() + lasts + timeout.times(RETURN_TIMEOUTS);
         self.calm = Some(Calm::Deaf { leader, term, ends });
         self.trace.event(self.queue.now(), "calm", |line| {
-            line.number("deaf", deaf.0).number("leader", leader.0).number("term", term.0);
+            line.id("member", deaf).id("leader", leader).term("term", term);
         });
     }
 

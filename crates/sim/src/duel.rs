@@ -15,6 +15,7 @@ use crate::faults::Fault;
 use crate::life::{Happening, Life};
 use crate::nemesis::Relief;
 use crate::network::Direction;
+use crate::telling::Said;
 use crate::time::Span;
 
 /// Of a thousand new leaders so many are muted.
@@ -51,7 +52,8 @@ impl Life {
         self.network.mute_more(mute, deprived);
         self.slow_down_one(&served);
         self.duel.muted.insert(id, vec![mute]);
-        self.strike_noted(Fault::LeaderMuted, id);
+        self.tally.count(Fault::LeaderMuted);
+        self.tell_break(mute, Fault::LeaderMuted, vec![id]);
         let answers = self.round_trip().times(4);
         let deaf_after = Span(self.random.between(0, answers.0));
         self.queue.plan_in(deaf_after, Happening::Relief(Relief::Deafen(id)));
@@ -93,12 +95,14 @@ impl Life {
 
     fn unmute(&mut self, id: MemberId) {
         for mute in self.duel.muted.remove(&id).unwrap_or_default() {
+            self.tell_mended(mute);
             self.network.mend(mute);
         }
     }
 
     /// A break in the network is mended; if it was a muted leader's, so are the others of it.
     pub(crate) fn mend(&mut self, number: u64) {
+        self.tell_mended(number);
         self.network.mend(number);
         let of = self.duel.muted.iter().find(|(_, mutes)| mutes.contains(&number));
         if let Some(id) = of.map(|(&id, _)| id) {
@@ -144,6 +148,7 @@ impl Life {
     }
 
     fn delay(&mut self, way: Direction, message: &PeerMessage, late: Span) {
+        self.tell_late_message(way, Said::OnStream(message), late);
         let flight = self.network.flight(way, message.clone());
         self.queue.plan_in(late, Happening::Arrival(flight));
     }

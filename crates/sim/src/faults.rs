@@ -181,6 +181,18 @@ impl Fault {
         members >= needed
     }
 
+    /// Whether it begins with a partition, which tells by itself whom it cuts off.
+    pub(crate) fn cuts_off(self) -> bool {
+        matches!(
+            self,
+            Fault::Partition
+                | Fault::PartitionOneWay
+                | Fault::LonelyChange
+                | Fault::LongTail
+                | Fault::LossAlone
+        )
+    }
+
     /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {

@@ -43,7 +43,7 @@ pub fn try_live(seed: u64, canary: Option<Canary>, trace: Trace) -> Result<Repor
         .map_err(|panic| Broken { seed, message: message_of(panic.as_ref()) })
 }
 
-fn message_of(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("a panic without a message").to_owned()

@@ -68,7 +68,7 @@ impl Healing {
 impl Life {
     pub(crate) fn heal(&mut self) {
         let now = self.now();
-        self.trace.event(now, "heal", |_| {});
+        self.tell_heal();
         self.healing = Some(Healing { began: now, probes: BTreeMap::new(), well: None });
         self.end_all_faults();
         self.limit_memory_at_the_end();

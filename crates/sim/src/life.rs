@@ -29,6 +29,7 @@ use crate::random::Random;
 use crate::report::{Report, SnapshotCounts};
 use crate::retention::Retention;
 use crate::safety::Safety;
+use crate::telling::Telling;
 use crate::time::{Queue, Span, Time};
 use crate::trace::Trace;
 use crate::watching::Watching;
@@ -42,6 +43,9 @@ const CHAOS_EVENTS_MAX: u64 = 10_000;
 const LIFE_EVENTS_MAX: u64 = 60_000;
 /// Whoever has no stream tries again after this time.
 const REDIAL: Span = Span(50_000);
+/// On a stage no entry comes but those that the story is about: members' states are compared so
+/// seldom, in ms.
+const NEVER_MS: u64 = 3_600_000;
 /// A start that failed is tried again after this time.
 const RESTART: Span = Span(100_000);
 
@@ -82,6 +86,8 @@ pub(crate) enum Happening {
         member: MemberId,
     },
     Relief(Relief),
+    /// A story looks whether it is time for its next step.
+    Cue,
     Lull {
         number: u64,
         step: LullStep,
@@ -109,6 +115,7 @@ pub(crate) struct Life {
     pub(crate) tally: Tally,
     pub(crate) snapshots: SnapshotCounts,
     pub(crate) trace: Trace,
+    pub(crate) telling: Telling,
     pub(crate) canary: Option<Canary>,
     /// Leaders that nobody hears.
     pub(crate) duel: Duel,
@@ -125,6 +132,8 @@ pub(crate) struct Life {
     searched: u64,
     old_disks: BTreeMap<MemberId, SimDisk>,
     pub(crate) events: u64,
+    /// A story says what happens: nobody is started anew of its own accord.
+    on_stage: bool,
 }
 
 impl Life {
@@ -132,7 +141,25 @@ impl Life {
     pub(crate) fn new(seed: u64, canary: Option<Canary>, trace: Trace) -> Life {
         let mut random = Random::new(seed);
         let plan = Plan::draw(&mut random);
-        let mut life = Life {
+        let mut life = Life::of(plan, seed, random, canary, trace);
+        let text = format!("A life of {} members, as its seed decides.", life.plan.members.len());
+        life.tell_title(&format!("Seed {seed}"), &text);
+        life.found();
+        life.begin();
+        life
+    }
+
+    /// A world in which nothing happens but what a story does: a founded cluster that nobody has
+    /// started, without clients, faults and accidents.
+    pub(crate) fn on_stage(plan: Plan, seed: u64, trace: Trace) -> Life {
+        let mut life = Life::of(plan, seed, Random::new(seed), None, trace);
+        life.on_stage = true;
+        life.found();
+        life
+    }
+
+    fn of(plan: Plan, seed: u64, mut random: Random, canary: Option<Canary>, trace: Trace) -> Life {
+        Life {
             members: plan.members.iter().map(|&id| (id, Member::new(id, &plan))).collect(),
             network: Network::new(&plan, random.fork()),
             clients: Clients::new(&plan, random.fork()),
@@ -160,11 +187,11 @@ impl Life {
             events: 0,
             plan,
             random,
+            on_stage: false,
             trace,
+            telling: Telling::default(),
             canary,
-        };
-        life.found();
-        life
+        }
     }
 
     fn found(&mut self) {
@@ -173,6 +200,10 @@ impl Life {
             let founding = member.found(&self.plan, &configuration, self.random.next());
             self.safety.founded(founding);
         }
+    }
+
+    /// Members start, clients ask, faults strike.
+    fn begin(&mut self) {
         for &id in &self.plan.members {
             let after = Span(self.random.between(0, 50_000));
             self.queue.plan_in(after, Happening::Start(id));
@@ -213,7 +244,7 @@ impl Life {
         self.report()
     }
 
-    fn happen(&mut self, happening: Happening) {
+    pub(crate) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Tick { member, life } => self.tick(member, life),
             Happening::Step { member, life } => self.step(member, life),
@@ -230,11 +261,12 @@ impl Life {
             Happening::Strike(fault) => self.strike(fault),
             Happening::Hunt { fault, member } => self.hunt(fault, member),
             Happening::Relief(relief) => self.relieve(relief),
+            Happening::Cue => {}
             Happening::Lull { number, step } => self.lull_step(number, step),
         }
     }
 
-    fn watch_the_time(&mut self) {
+    pub(crate) fn watch_the_time(&mut self) {
         let chaos_over = self.now() >= Time(0) + self.plan.chaos || self.events >= CHAOS_EVENTS_MAX;
         if chaos_over && self.healing.is_none() {
             self.heal();
@@ -276,14 +308,15 @@ impl Life {
         member.start(now, &self.plan, seed, found);
         if let Some(process) = &mut member.process {
             process.replica.check_history_every(self.retention.interval_ms);
+            if self.on_stage {
+                process.replica.check_state_every(NEVER_MS);
+            }
         }
         let process = member.process.as_ref().expect("it has just started");
         self.watching.started(process.replica.dispatcher());
         member.unsound = false;
         let life = member.life;
-        self.trace.event(now, "start", |line| {
-            line.number("member", id.0).number("life", life);
-        });
+        self.tell_started(id);
         self.queue.plan_in(Span::ms(10), Happening::Tick { member: id, life });
         for other in self.others(id) {
             self.queue.plan_in(Span(0), Happening::Dial((id, other)));
@@ -324,18 +357,18 @@ impl Life {
 
     /// The process on the member's machine ends; it is started again after a while.
     pub(crate) fn end(&mut self, id: MemberId, death: Death) {
-        let (now, chance) = (self.now(), self.random.next());
+        let chance = self.random.next();
         let Some(process) = self.member(id).end(death, chance) else { return };
         self.watching.ended(id, process.replica.dispatcher());
-        self.trace.event(now, "end", |line| {
-            line.number("member", id.0).flag("power_cut", death == Death::PowerCut);
-        });
+        self.tell_ended(id, death);
         self.safety.ended(id);
         self.end_streams(id, death);
         self.abandon_requests(id);
         let timeout_ms = self.plan.timers.election_timeout_ms;
         let after_ms = self.random.pick(&[0, 20, timeout_ms / 2, 2 * timeout_ms, 10 * timeout_ms]);
-        self.queue.plan_in(Span::ms(after_ms), Happening::Start(id));
+        if !self.on_stage {
+            self.queue.plan_in(Span::ms(after_ms), Happening::Start(id));
+        }
     }
 
     fn end_streams(&mut self, id: MemberId, death: Death) {

@@ -3,6 +3,9 @@
 //! ```text
 //! sim --seed 7                       one life
 //! sim --seed 7 --trace life.jsonl    ... with every event as a JSON line
+//! sim --scene figure-8 --trace F     a story that teaches Raft, of src/stories
+//! sim --scene figure-8 --seeds 999   ... with the first seed that brings it to its end
+//! sim --scenes DIRECTORY             all of them, with an index
 //! sim --seeds 1000 [--from N]        many lives; the last line is "N passed, M failed"
 //! sim --seconds 180 [--from-hash H]  as many as begin in that time, from a seed that the
 //!                                    hexadecimal digits of a commit's hash give
@@ -10,8 +13,11 @@
 //! `--verbose` tells more about each life. The exit code is 1 if a promise was broken, 2 if the
 //! arguments make no sense.
 
+mod show;
+
 use std::fs::File;
 use std::io::BufWriter;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -26,6 +32,9 @@ const THREADS: usize = 2;
 const SEED_DIGITS: usize = 16;
 
 const USAGE: &str = "usage: sim --seed N [--trace FILE] [--verbose]
+       sim --scene NAME [--seed N] [--trace FILE]
+       sim --scene NAME --seeds COUNT [--from N]
+       sim --scenes DIRECTORY
        sim --seeds COUNT [--from N | --from-hash HEX] [--verbose]
        sim --seconds SECONDS [--from N | --from-hash HEX] [--verbose]";
 
@@ -36,6 +45,8 @@ struct Arguments {
     seeds: Option<u64>,
     seconds: Option<u64>,
     from: u64,
+    scene: Option<String>,
+    scenes: Option<String>,
     trace: Option<String>,
     verbose: bool,
 }
@@ -51,6 +62,12 @@ fn main() -> ExitCode {
             eprintln!("broken at {}:{}", place.file(), place.line());
         }
     }));
+    if let Some(name) = &arguments.scene {
+        return scene(name, &arguments);
+    }
+    if let Some(directory) = &arguments.scenes {
+        return show(show::write_all(Path::new(directory)));
+    }
     match (arguments.seed, arguments.seeds, arguments.seconds) {
         (Some(seed), None, None) => one(seed, &arguments),
         (None, Some(seeds), None) => many(seeds, None, &arguments),
@@ -75,6 +92,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--seconds" => arguments.seconds = Some(number(value()?)?),
             "--from-hash" => arguments.from = seed_of_hash(&value()?)?,
             "--from" => arguments.from = number(value()?)?,
+            "--scene" => arguments.scene = Some(value()?),
+            "--scenes" => arguments.scenes = Some(value()?),
             "--trace" => arguments.trace = Some(value()?),
             "--verbose" => arguments.verbose = true,
             _ => return Err(format!("unknown argument {word}")),
@@ -89,13 +108,37 @@ fn seed_of_hash(hash: &str) -> Result<u64, String> {
     u64::from_str_radix(digits, 16).map_err(|_| format!("{hash} is no hexadecimal number"))
 }
 
+fn open_trace(arguments: &Arguments) -> Result<Trace, String> {
+    let Some(path) = &arguments.trace else { return Ok(Trace::off()) };
+    let file = File::create(path).map_err(|error| format!("{path} can not be written: {error}"))?;
+    Ok(Trace::to(BufWriter::new(file)))
+}
+
+fn scene(name: &str, arguments: &Arguments) -> ExitCode {
+    if let Some(seeds) = arguments.seeds {
+        let found = show::find(name).and_then(|story| show::lucky(story, arguments.from, seeds));
+        return show(found.map(|seed| println!("{name} comes to its end with seed {seed}")));
+    }
+    match (show::find(name), open_trace(arguments)) {
+        (Ok(story), Ok(trace)) => show(show::told(story, arguments.seed, trace).map(|_| ())),
+        (Err(complaint), _) | (_, Err(complaint)) => refuse(&complaint),
+    }
+}
+
+fn show(shown: Result<(), String>) -> ExitCode {
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            println!("{wrong}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn one(seed: u64, arguments: &Arguments) -> ExitCode {
-    let trace = match &arguments.trace {
-        None => Trace::off(),
-        Some(path) => match File::create(path) {
-            Ok(file) => Trace::to(BufWriter::new(file)),
-            Err(error) => return refuse(&format!("{path} can not be written: {error}")),
-        },
+    let trace = match open_trace(arguments) {
+        Ok(trace) => trace,
+        Err(complaint) => return refuse(&complaint),
     };
     match try_live(seed, None, trace) {
         Ok(report) => {

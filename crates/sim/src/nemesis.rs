@@ -122,9 +122,9 @@ impl Life {
     }
 
     fn inflict(&mut self, fault: Fault, member: MemberId) {
-        self.trace.event(self.queue.now(), "strike", |line| {
-            line.text("fault", fault.name()).number("member", member.0);
-        });
+        if !fault.cuts_off() {
+            self.tell_fault(fault, &[member]);
+        }
         if self.happens_to(member, fault) {
             self.tally.count(fault);
         }
@@ -132,9 +132,7 @@ impl Life {
 
     /// A fault that something provoked has struck.
     pub(crate) fn strike_noted(&mut self, fault: Fault, member: MemberId) {
-        self.trace.event(self.queue.now(), "strike", |line| {
-            line.text("fault", fault.name()).number("member", member.0);
-        });
+        self.tell_fault(fault, &[member]);
         self.tally.count(fault);
     }
 
@@ -216,10 +214,16 @@ impl Life {
             Relief::Burst { member, writes } => self.burst(member, writes),
             Relief::Ask(member) => self.one_of_a_crowd_asks(member),
             Relief::Lose { leader, loses } => self.lose(leader, loses),
-            Relief::Unclog(direction) => self.network.clog(direction, Span(0)),
+            Relief::Unclog(direction) => self.unclog(direction),
             Relief::Reopen(direction) => self.queue.plan_in(Span(0), Happening::Dial(direction)),
-            Relief::FastDisk(member) => self.member(member).disk_slowness = 1,
-            Relief::EmptyDisk(member) => self.empty_disk(member),
+            Relief::FastDisk(member) => {
+                self.member(member).disk_slowness = 1;
+                self.tell_over(Fault::DiskSlow, &[member]);
+            }
+            Relief::EmptyDisk(member) => {
+                self.empty_disk(member);
+                self.tell_over(Fault::DiskFull, &[member]);
+            }
             Relief::Resume { member, life } => self.resume(member, life),
         }
     }
@@ -231,6 +235,11 @@ impl Life {
         let by = Span(self.random.between(1_000, CLOG_MAX.0));
         self.network.clog(direction, by);
         self.plan_relief(Relief::Unclog(direction));
+    }
+
+    fn unclog(&mut self, direction: Direction) {
+        self.network.clog(direction, Span(0));
+        self.tell_over(Fault::LinkClogged, &[direction.0]);
     }
 
     /// Splits the members in two: one alone, or groups by chance.
@@ -247,6 +256,8 @@ impl Life {
             from_group != to_group && (!one_way || from_group == outward)
         };
         let breaks = self.network.cut(self.directions().filter(crosses).collect());
+        let fault = if one_way { Fault::PartitionOneWay } else { Fault::Partition };
+        self.tell_break(breaks, fault, group.into_iter().collect());
         self.plan_relief(Relief::Mend { breaks });
     }
 
@@ -345,11 +356,13 @@ impl Life {
 
     pub(crate) fn resume(&mut self, id: MemberId, life: u64) {
         let now = self.now();
-        if let Some(process) = self.member(id).process_of(life) {
-            process.paused = false;
-            process.resumed = now;
-            process.step_planned = false;
-            self.wake(id);
+        let Some(process) = self.member(id).process_of(life) else { return };
+        let was_paused = std::mem::replace(&mut process.paused, false);
+        process.resumed = now;
+        process.step_planned = false;
+        self.wake(id);
+        if was_paused {
+            self.tell_over(Fault::Pause, &[id]);
         }
     }
 

@@ -289,6 +289,11 @@ impl Network {
         released
     }
 
+    /// From now on a packet takes so long, at least and at most.
+    pub(crate) fn set_delay(&mut self, delay: (Span, Span)) {
+        self.delay = delay;
+    }
+
     /// Lets packets of a direction take so much longer.
     pub(crate) fn clog(&mut self, direction: Direction, by: Span) {
         self.links.entry(direction).or_default().clog = by;

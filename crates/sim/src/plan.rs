@@ -88,19 +88,22 @@ pub(crate) struct Own {
 pub(crate) struct Timers {
     pub(crate) heartbeat_ms: u64,
     pub(crate) election_timeout_ms: u64,
+    /// A member that has just started, or whose leader's process has died, waits so long before it
+    /// campaigns, in ms; none: as members do by default.
+    pub(crate) hurry_ms: Option<(u64, u64)>,
 }
 
 /// Tiny ones: what happens at a limit happens often.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    segment_bytes: u64,
-    spares: usize,
+    pub(crate) segment_bytes: u64,
+    pub(crate) spares: usize,
     pub(crate) message_bytes_max: usize,
-    inflight_bytes_max: usize,
-    tail_bytes_max: usize,
-    uncommitted_bytes_max: usize,
+    pub(crate) inflight_bytes_max: usize,
+    pub(crate) tail_bytes_max: usize,
+    pub(crate) uncommitted_bytes_max: usize,
     pub(crate) snapshots: SnapshotOptions,
-    turn_units: u64,
+    pub(crate) turn_units: u64,
 }
 
 impl Plan {
@@ -109,7 +112,7 @@ impl Plan {
         let members: BTreeSet<MemberId> = (1..=size).map(MemberId).collect();
         let election_timeout_ms = random.pick(&[150, 300, 600, 1_000]);
         let heartbeat_ms = election_timeout_ms / random.between(4, 10);
-        let timers = Timers { heartbeat_ms, election_timeout_ms };
+        let timers = Timers { heartbeat_ms, election_timeout_ms, hurry_ms: None };
         let chaos =
             Span::ms(election_timeout_ms * random.between(20, 100)).clamp(CHAOS_MIN, CHAOS_MAX);
         let faults: Vec<Fault> =
@@ -200,6 +203,9 @@ impl Plan {
         let mut config = Config::new(id, replica::CODEC, seed);
         config.heartbeat_ms = self.timers.heartbeat_ms;
         config.election_timeout_ms = self.timers.election_timeout_ms;
+        if let Some(hurry_ms) = self.timers.hurry_ms {
+            (config.failover_delay_ms, config.failover_retry_ms) = (hurry_ms, hurry_ms);
+        }
         let limits = self.limits_of(id);
         config.message_bytes_max = limits.message_bytes_max;
         config.inflight_bytes_max = limits.inflight_bytes_max;

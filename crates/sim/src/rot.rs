@@ -68,10 +68,8 @@ impl Life {
     }
 
     fn trace_harm(&mut self, id: MemberId, path: &Path, offset: u64) {
-        self.trace.event(self.queue.now(), "harm", |line| {
-            line.number("member", id.0)
-                .text("path", &path.to_string_lossy())
-                .number("offset", offset);
+        self.trace.detail(self.queue.now(), "harm", |line| {
+            line.id("member", id).text("path", &path.to_string_lossy()).number("offset", offset);
         });
     }
 
@@ -118,8 +116,8 @@ impl Life {
 
     /// The member can not vouch for its log any more, and says so: it is not started again.
     pub(crate) fn give_up(&mut self, id: MemberId, error: &str) {
-        self.trace.event(self.queue.now(), "lost", |line| {
-            line.number("member", id.0).text("error", error);
+        self.trace.event(self.queue.now(), "given_up", |line| {
+            line.id("member", id).text("error", error);
         });
         self.member(id).lost = true;
     }

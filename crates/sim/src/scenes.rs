@@ -54,6 +54,7 @@ impl Life {
         let crosses = |&(from, to): &Direction| ids.contains(&from) != ids.contains(&to);
         let ways = all.iter().flat_map(|&from| all.iter().map(move |&to| (from, to)));
         let breaks = self.network.cut(ways.filter(crosses).collect());
+        self.tell_break(breaks, Fault::Partition, ids.iter().copied().collect());
         self.queue.plan_in(lasts, Happening::Relief(Relief::Mend { breaks }));
     }
 

@@ -11,6 +11,7 @@ use crate::faults::Fault;
 use crate::life::{Happening, Life};
 use crate::member::{Armed, Death, Input, is_failure};
 use crate::network::{Direction, Flight, Packet};
+use crate::telling::Said;
 use crate::time::Span;
 
 /// A stream that could not be opened is tried again after this time.
@@ -44,7 +45,7 @@ impl Life {
             return;
         }
         let delivered = self.network.gets_through(&flight) && self.runs(to);
-        self.trace_arrival(&flight, delivered);
+        self.tell_arrival(&flight, delivered);
         if !delivered {
             if matches!(flight.packet, Packet::Opened) {
                 self.break_stream(flight.direction);
@@ -147,17 +148,15 @@ impl Life {
         let Effects { send, send_snapshot, log, snapshot, answers, events, refused, stop, .. } =
             effects;
         assert!(refused.is_empty(), "refusal: {id} refused a member of its cluster: {refused:?}");
+        self.tell_step(id, &events);
         for event in events {
-            self.trace_event(id, event);
             self.react(id, event);
         }
         for (to, message) in send {
             self.send(id, to, message);
         }
         for (to, message) in send_snapshot {
-            let now = self.now();
-            let copies = self.network.send_snapshot(now, (id, to), message, &mut self.tally);
-            self.plan_arrivals(copies);
+            self.send_snapshot(id, to, &message);
         }
         for answer in answers {
             self.answered(answer);
@@ -210,7 +209,16 @@ impl Life {
         if self.is_delayed((from, to), &message) {
             return;
         }
-        let copies = self.network.send(self.now(), (from, to), message, &mut self.tally);
+        let (now, way) = (self.now(), (from, to));
+        let copies = self.network.send(now, way, message.clone(), &mut self.tally);
+        self.tell_message(way, Said::OnStream(&message), &copies);
+        self.plan_arrivals(copies);
+    }
+
+    fn send_snapshot(&mut self, from: MemberId, to: MemberId, message: &SnapshotMessage) {
+        let (now, way) = (self.now(), (from, to));
+        let copies = self.network.send_snapshot(now, way, message.clone(), &mut self.tally);
+        self.tell_message(way, Said::AboutSnapshot(message), &copies);
         self.plan_arrivals(copies);
     }
 
@@ -391,105 +399,5 @@ impl Life {
             SnapshotReply::Received { .. } => self.snapshots.received += 1,
             _ => {}
         }
-    }
-
-    // The trace.
-
-    fn trace_arrival(&mut self, flight: &Flight, delivered: bool) {
-        let (from, to) = flight.direction;
-        self.trace.event(self.queue.now(), "arrival", |line| {
-            line.number("from", from.0).number("to", to.0).flag("delivered", delivered);
-            match &flight.packet {
-                Packet::Opened => line.text("what", "stream opened"),
-                Packet::Closed => line.text("what", "stream closed"),
-                Packet::Message(PeerMessage::Raft(message)) => line
-                    .text("what", message.body.name())
-                    .number("term", message.term.0)
-                    .text("body", &format!("{:?}", message.body)),
-                Packet::Message(PeerMessage::Forward { number, .. }) => {
-                    line.text("what", "Forward").number("number", *number)
-                }
-                Packet::Snapshot(message) => line.text("what", &snapshot_text(message)),
-                Packet::Message(PeerMessage::ForwardAnswer { number, result, .. }) => line
-                    .text("what", "ForwardAnswer")
-                    .number("number", *number)
-                    .text("result", &format!("{result:?}")),
-                Packet::Message(PeerMessage::LeaseAsk { number, lease, ask, .. }) => line
-                    .text("what", "LeaseAsk")
-                    .number("number", *number)
-                    .text("ask", &format!("{ask:?} {lease}")),
-                Packet::Message(PeerMessage::LeaseAnswer { number, result, .. }) => line
-                    .text("what", "LeaseAnswer")
-                    .number("number", *number)
-                    .text("result", &format!("{result:?}")),
-                Packet::Message(PeerMessage::Report { samples, lacks_room, memory }) => line
-                    .text("what", "Report")
-                    .text("samples", &format!("{samples:?}"))
-                    .flag("lacks_room", *lacks_room)
-                    .flag("lacks_memory", memory.lacks),
-                Packet::Message(PeerMessage::Verdict { majority }) => {
-                    line.text("what", "Verdict").text("majority", &format!("{majority:?}"))
-                }
-            };
-        });
-    }
-
-    fn trace_event(&mut self, id: MemberId, event: Event) {
-        self.trace.event(self.queue.now(), name_of(&event), |line| {
-            line.number("member", id.0);
-            match event {
-                Event::Role { role, term } => {
-                    line.text("role", role.as_str()).number("term", term.0)
-                }
-                Event::LeaderKnown { leader, term } => {
-                    line.number("leader", leader.0).number("term", term.0)
-                }
-                Event::Voted { candidate, term, pre, granted } => line
-                    .number("candidate", candidate.0)
-                    .number("term", term.0)
-                    .flag("pre", pre)
-                    .flag("granted", granted),
-                Event::Appended { first, last } => line
-                    .number("first", first.0)
-                    .number("last", last.index.0)
-                    .number("term", last.term.0),
-                Event::Truncated { from } => line.number("from", from.0),
-                Event::Configured { index, joint } => {
-                    line.number("index", index.0).flag("joint", joint)
-                }
-                Event::Committed { index } => line.number("index", index.0),
-                Event::SnapshotWanted { member } => line.number("for", member.0),
-                Event::SnapshotInstalled { last } | Event::LogCut { to: last } => {
-                    line.number("last", last.index.0).number("term", last.term.0)
-                }
-                Event::Transferring { to } => line.number("to", to.0),
-            };
-        });
-    }
-}
-
-/// Not the bytes.
-fn snapshot_text(message: &SnapshotMessage) -> String {
-    match message {
-        SnapshotMessage::Chunk { id, offset, bytes } => {
-            format!("Chunk of {}: {} bytes at {offset}", id.last, bytes.len())
-        }
-        other => format!("{other:?}"),
-    }
-}
-
-fn name_of(event: &Event) -> &'static str {
-    match event {
-        Event::Role { .. } => "role",
-        Event::LeaderKnown { .. } => "leader_known",
-        Event::Voted { .. } => "voted",
-        Event::Appended { .. } => "appended",
-        Event::Truncated { .. } => "truncated",
-        Event::Configured { .. } => "configured",
-        Event::Committed { .. } => "committed",
-        Event::SnapshotWanted { .. } => "snapshot_wanted",
-        Event::SnapshotInstalled { .. } => "snapshot_installed",
-        Event::LogCut { .. } => "log_cut",
-        Event::Transferring { .. } => "transferring",
     }
 }

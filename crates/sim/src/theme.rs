@@ -135,7 +135,7 @@ impl Plan {
 
     /// Elections and messages take little time, so that a life has many.
     fn quicken(&mut self, random: &mut Random) {
-        self.timers = Timers { heartbeat_ms: 30, election_timeout_ms: 150 };
+        self.timers = Timers { heartbeat_ms: 30, election_timeout_ms: 150, hurry_ms: None };
         self.delay = draw_range(random, &[50, 200], &[100, 1_000]);
         self.flush = draw_range(random, &[20, 100], &[200, 1_000]);
         self.wake = Span(random.pick(&[0, 0, 200]));

@@ -326,10 +326,7 @@ impl Life {
         request: Request,
         timeout_ms: u64,
     ) {
-        self.trace.event(self.queue.now(), "ask", |line| {
-            let what = format!("{request:?}");
-            line.number("member", member.0).number("ticket", ticket.0).text("what", &what);
-        });
+        self.tell_asked(ticket, member, &request);
         let due = self.now() + Span::ms(timeout_ms);
         self.waiting.insert(ticket, Waiting { who, member, asked: self.now(), due });
         let timeout = Duration::from_millis(timeout_ms);
@@ -353,9 +350,7 @@ impl Life {
     /// A member answers.
     pub(crate) fn answered(&mut self, answer: Answer) {
         let Answer { ticket, result } = answer;
-        self.trace.event(self.queue.now(), "answer", |line| {
-            line.number("ticket", ticket.0).text("result", &format!("{result:?}"));
-        });
+        self.tell_answered(ticket, &result);
         let Some(Waiting { who, member, .. }) = self.waiting.remove(&ticket) else {
             let planted = self.canary == Some(Canary::UnconfirmedReads);
             assert!(planted, "oracle: {ticket:?} was answered, and nobody had asked");

@@ -10,11 +10,13 @@
 //! | `calls` | what a room may never call |
 //! | `manifests`, `packages` | edges between our rooms, third parties, their reasons, duplicates |
 //! | `documents` | links, named paths, the map of the rooms, golden scripts, Figure 2 |
+//! | `demo` | the copy of the dashboard in docs/demo |
 //! | `exceptions` | what may break a rule, and why; a row that excuses nothing fails |
 //!
 //! What this does *not* do: judge. Names, comments and design are for review.
 
 mod calls;
+mod demo;
 mod documents;
 mod exceptions;
 mod manifests;
@@ -85,6 +87,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("map", documents::map),
     ("script-title", documents::script_titles),
     ("figure-2", documents::figure_2),
+    ("demo", demo::copies),
 ];
 
 /// The task: prints every violation and a summary; answers whether there was none.

@@ -124,6 +124,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Web origins, other than the member's own, whose pages may use it.
     pub allow_origin: Vec<Origin>,
+    /// Take messages of Raft that are made by hand.
+    pub raft_http: bool,
     /// Never flush to disk: a power cut loses acknowledged writes, and the member says so.
     pub unsafe_no_fsync: bool,
     /// What only etcd's command line says.

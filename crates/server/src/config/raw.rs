@@ -63,6 +63,8 @@ pub struct Raw {
     pub allow_origin: Option<Vec<String>>,
     /// Allow traffic without TLS to leave this machine.
     pub insecure: Option<bool>,
+    /// Take messages of Raft that are made by hand.
+    pub raft_http: Option<bool>,
     /// Never flush to disk: a power cut loses acknowledged writes.
     pub unsafe_no_fsync: Option<bool>,
 }
@@ -120,6 +122,7 @@ impl Raw {
             log_format: self.log_format.or(next.log_format),
             allow_origin: self.allow_origin.or(next.allow_origin),
             insecure: self.insecure.or(next.insecure),
+            raft_http: self.raft_http.or(next.raft_http),
             unsafe_no_fsync: self.unsafe_no_fsync.or(next.unsafe_no_fsync),
         }
     }
@@ -148,6 +151,7 @@ impl Raw {
             "LOG_FORMAT" => self.log_format = Some(value.parse()?),
             "ALLOW_ORIGIN" => self.allow_origin = Some(split_list(value)),
             "INSECURE" => self.insecure = Some(parse(value, BOOL_EXPECTED)?),
+            "RAFT_HTTP" => self.raft_http = Some(parse(value, BOOL_EXPECTED)?),
             "UNSAFE_NO_FSYNC" => self.unsafe_no_fsync = Some(parse(value, BOOL_EXPECTED)?),
             _ => {}
         }
@@ -257,6 +261,7 @@ mod tests {
             log_format = "json"
             allow_origin = "https://a.example, https://b.example"
             insecure = false
+            raft_http = true
             unsafe_no_fsync = true
             "#,
         )
@@ -282,6 +287,7 @@ mod tests {
             log_format: Some(LogFormat::Json),
             allow_origin: Some(vec!["https://a.example".into(), "https://b.example".into()]),
             insecure: Some(false),
+            raft_http: Some(true),
             unsafe_no_fsync: Some(true),
         };
         assert_eq!(raw, expected);

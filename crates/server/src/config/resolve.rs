@@ -51,6 +51,7 @@ impl Raw {
             memory_limit_bytes: resolve_memory_limit(self.memory_limit)?,
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             allow_origin: parse_origins(&self.allow_origin.unwrap_or_default())?,
+            raft_http: self.raft_http.unwrap_or(false),
             unsafe_no_fsync: self.unsafe_no_fsync.unwrap_or(false),
             etcd: EtcdWays::default(),
         })

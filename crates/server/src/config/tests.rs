@@ -37,6 +37,7 @@ fn nothing_written_is_a_cluster_of_one_on_loopback() {
         memory_limit_bytes: None,
         log_format: LogFormat::Text,
         allow_origin: Vec::new(),
+        raft_http: false,
         unsafe_no_fsync: false,
         etcd: EtcdWays::default(),
     };

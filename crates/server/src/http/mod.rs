@@ -22,6 +22,7 @@
 
 mod alarms;
 mod body;
+mod by_hand;
 mod cluster;
 mod compact;
 mod cursor;
@@ -73,6 +74,7 @@ use axum::http::{Method, Request};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
+use tokio::sync::Semaphore;
 
 use crate::ask::Turns;
 use crate::config::Config;
@@ -113,6 +115,9 @@ struct Doors {
     /// For changes that the leader is to make.
     ask_turns: Turns,
     leaders_desk: LeadersDesk,
+    /// Messages of Raft that are made by hand are taken.
+    raft_http: bool,
+    hands: Semaphore,
 }
 
 /// The routes of one member.
@@ -125,6 +130,8 @@ pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -
         limits,
         ask_turns: Turns::default(),
         leaders_desk: LeadersDesk::default(),
+        raft_http: config.raft_http,
+        hands: by_hand::turns(),
     });
     let router = routes().into_iter().fold(Router::new(), |router, (route, methods)| {
         router.route(route, door(&doors, route, methods))
@@ -178,6 +185,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Doors>>)> {
         ("/roles", get(users::roles).post(users::add_role)),
         ("/roles/{name}", get(users::role).delete(users::delete_role)),
         ("/roles/{name}/permissions", put(users::grant).delete(users::revoke)),
+        ("/raft/vote", post(by_hand::vote)),
+        ("/raft/append", post(by_hand::append)),
         ("/health", get(health::health)),
         ("/livez", get(probes::live)),
         ("/livez/{check}", get(probes::live_check)),

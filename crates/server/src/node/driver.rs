@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use raft::{Event, Now};
-use replica::{Agreement, MemoryUse, Replica, Room, RoomStatus, Stop, Submission};
+use replica::{Agreement, MemoryUse, PeerMessage, Replica, Room, RoomStatus, Stop, Submission};
 use tracing::{error, info, warn};
 
+use super::by_hand::{HandDesk, HandMade, HandSender};
 use super::inbox::{Inbox, Input};
 use super::log_thread::LogQueue;
 use super::reception::{Expelled, Reception};
@@ -107,6 +108,7 @@ impl Drop for Closing {
 struct Turn {
     waiters: Waiters,
     reception: Reception,
+    hands: HandDesk,
     /// Requests answered since the inbox was told.
     answered: usize,
     tick_due: Instant,
@@ -132,6 +134,7 @@ impl Driver {
         let mut turn = Turn {
             waiters: Waiters::default(),
             reception: Reception::default(),
+            hands: HandDesk::default(),
             answered: 0,
             tick_due: now,
             status_due: now,
@@ -214,6 +217,7 @@ impl Driver {
             Input::Messages(from, messages) => {
                 let received = &self.status.counters().peer_messages_received;
                 Counters::add(received, messages.len() as u64);
+                turn.hands.heard(from, &messages);
                 for message in messages {
                     self.replica.receive(now, from, message);
                 }
@@ -251,6 +255,7 @@ impl Driver {
                     let _ = answer.send(self.replica.backup());
                 }
             }
+            Input::ByHand(made, answer) => self.take_by_hand(now, &made, answer, turn),
             Input::AboutSnapshot(from, message) => {
                 self.replica.receive_snapshot(now, from, message);
             }
@@ -258,9 +263,29 @@ impl Driver {
         }
     }
 
+    /// Somebody speaks in a member's name. What others have caused is handed out before, so that
+    /// what comes right after it comes of this message.
+    fn take_by_hand(&mut self, now: Now, made: &HandMade, answer: HandSender, turn: &mut Turn) {
+        self.hand_out(turn);
+        let (configuration, raft) = (self.replica.configuration(), self.replica.raft());
+        if let Err(not_taken) = turn.hands.admit(made, configuration, raft) {
+            // Whoever asked may have gone.
+            let _ = answer.send(Err(not_taken));
+            return;
+        }
+        warn!(from = %made.from, term = %made.term, "takes a message that was made by hand");
+        let stamp_ms = self.replica.reader().published().stamp_ms;
+        let message = made.message(now, stamp_ms, raft.age_ms());
+        self.replica.receive(now, made.from, PeerMessage::Raft(message));
+        turn.hands.wait(made, answer);
+        self.hand_out(turn);
+        turn.hands.settle(made, self.replica.raft());
+    }
+
     /// Does what the replica wants done.
     fn hand_out(&mut self, turn: &mut Turn) {
-        let effects = self.replica.take_effects();
+        let mut effects = self.replica.take_effects();
+        turn.hands.take_answers(&mut effects);
         let peers = &self.peers;
         self.recorder.hand_out(&self.replica, &effects, |peer| peers.is_open(peer));
         // Before anybody is answered: an answer is no newer than that.

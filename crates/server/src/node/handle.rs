@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::answered::Answered;
 use super::backups::{BackupPermit, Backups};
+use super::by_hand::{HandAnswer, HandMade, NotTaken};
 use super::inbox::{Inbox, Input};
 use super::status::{Counters, NodeStatus, Phase, StatusBoard};
 use crate::access::Access;
@@ -139,6 +140,21 @@ impl Node {
             Ok(Ok(Some(backup))) => Ok(backup),
             Ok(Ok(None) | Err(_)) | Err(_) => Err(Failure::Unavailable),
         }
+    }
+
+    /// Says something in a member's name. None: what came of it is not known, because no answer
+    /// came in time, or the member can not listen.
+    pub(crate) async fn say_by_hand(
+        &self,
+        made: HandMade,
+        timeout: Duration,
+    ) -> Option<Result<HandAnswer, NotTaken>> {
+        if !self.is_running() {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.shared.inbox.notify(Input::ByHand(made, sender));
+        tokio::time::timeout(timeout, receiver).await.ok()?.ok()
     }
 
     /// Hands leadership to `to`, or to the most up-to-date follower; answers who leads then.

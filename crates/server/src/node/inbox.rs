@@ -8,7 +8,7 @@
 //! | messages of peers | `PEER_BYTES_MAX` not yet taken | TCP holds the peer back |
 //! | log replies, news of streams | one a log request, four a stream | can not happen |
 //! | snapshot replies | one a request, which the replica bounds | can not happen |
-//! | backups | those that the door lets in at once | refused there |
+//! | backups, messages made by hand | those that the door lets in at once | refused there |
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use replica::{
 };
 use tokio::sync::{Notify, oneshot};
 
+use super::by_hand::{HandMade, HandSender};
 use super::reception::Greeting;
 use crate::config::Address;
 
@@ -75,6 +76,8 @@ pub(crate) enum Input {
     Snapshot(SnapshotReply),
     /// A client wants the state of now; there may be none that counts.
     Backup(oneshot::Sender<Option<Backup>>),
+    /// A message that was made by hand.
+    ByHand(HandMade, HandSender),
     /// A peer speaks of snapshots.
     AboutSnapshot(MemberId, SnapshotMessage),
     /// End the replica thread.

@@ -11,6 +11,7 @@
 //! - **The replica thread** (`driver.rs`) is the only one that touches the replica. It never
 //!   waits for a disk, a socket or a door.
 //! - **Its reception** (`reception.rs`): whether the other members still take it for one of theirs.
+//! - **Messages made by hand** (`by_hand.rs`): who waits for their answers.
 //! - **The log thread** (`log_thread.rs`) makes everything queued durable with one flush, and
 //!   says so to the inbox. When it fails, the member stops for good.
 //! - **The snapshot thread** (`snapshot_thread.rs`) writes, reads and verifies snapshots. When it
@@ -23,6 +24,7 @@
 
 mod answered;
 mod backups;
+mod by_hand;
 mod driver;
 pub(crate) mod durations;
 mod handle;
@@ -42,6 +44,7 @@ mod waiters;
 pub(crate) use answered::Answered;
 pub(crate) use answered::{AnsweredCounts, CLASSES};
 pub(crate) use backups::{BACKUPS_MAX, Piece, pieces};
+pub(crate) use by_hand::{HAND_MADE_MAX, HandAnswer, HandEntry, HandMade, NotTaken, Says};
 pub(crate) use driver::{Clock, Driver};
 pub use handle::{Node, WriteOptions, Written};
 pub(crate) use inbox::{Inbox, Input};

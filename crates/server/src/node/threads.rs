@@ -168,4 +168,4 @@ impl Drop for Alarm {
 
 #[cfg(test)]
 #[path = "threads_tests.rs"]
-mod tests;
+pub(super) mod tests;

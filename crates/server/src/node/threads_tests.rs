@@ -22,7 +22,7 @@ use crate::node::{About, Clock, LogQueue, Node, WriteOptions};
 use crate::peer::{Dialler, Hello, Inbound, Introduction, PeerDoor, Peers, Roster};
 
 const DEADLINE: Duration = Duration::from_secs(20);
-const ID: MemberId = MemberId(5);
+pub(in crate::node) const ID: MemberId = MemberId(5);
 
 fn configuration() -> Configuration {
     let member = Member::voter(1, "one".into(), "localhost:1".into());
@@ -42,22 +42,33 @@ fn about() -> About {
 
 /// A member that has just founded its cluster of one, and leads it.
 async fn founded(disk: SimDisk) -> (Node, Threads) {
+    let (node, threads) = started(disk, &configuration());
+    let deadline = Instant::now() + DEADLINE;
+    while node.status().leader() != Some(ID) {
+        assert!(Instant::now() < deadline, "it does not lead in time");
+        tokio::task::yield_now().await;
+    }
+    (node, threads)
+}
+
+/// A member that has just founded a cluster of these.
+pub(in crate::node) fn started(disk: SimDisk, members: &Configuration) -> (Node, Threads) {
     let options = LogOptions { segment_bytes: 64 << 10, ..LogOptions::default() };
     disk::Disk::create_dir_all(&disk, Path::new("/wal")).unwrap();
     let (log, snapshots) = (Path::new("/wal"), Path::new("/snapshots"));
     let opened = open_log(&disk, log, snapshots, options, 1 << 20);
     let (mut worker, recovered) = opened.unwrap();
-    let restored = worker.found(&configuration(), 0).unwrap();
+    let restored = worker.found(members, 0).unwrap();
     let mut recovered = Recovered { restored, ..recovered };
     let (files, _) = open_snapshots(disk, Path::new("/snapshots"), &mut recovered).unwrap();
     let defaults = raft::Config::new(ID, replica::CODEC, 7);
     let config = raft::Config { heartbeat_ms: 10, election_timeout_ms: 100, ..defaults };
     let (store, clock, inbox) = (Store::new(), Clock::start(), Inbox::new());
     let status = Arc::new(StatusBoard::new(about()));
-    status.configured(Arc::new(configuration()));
+    status.configured(Arc::new(members.clone()));
     status.running();
     let node = Node::new(Arc::clone(&inbox), Arc::clone(&status), store.reader());
-    let replica = Replica::new(config, configuration(), recovered, store, clock.now());
+    let replica = Replica::new(config, members.clone(), recovered, store, clock.now());
     let (log, snapshots) = (Arc::new(LogQueue::default()), Arc::default());
     let address = "localhost:1".to_owned();
     let me = Arc::new(Introduction { id: ID, incarnation: 1, cluster_id: 9, address });
@@ -73,7 +84,7 @@ async fn founded(disk: SimDisk) -> (Node, Threads) {
         cluster: None,
         changed: false,
     };
-    let members = Arc::new(configuration());
+    let members = Arc::new(members.clone());
     let roster = Roster::new(Arc::clone(&me), members, door, hello, Arc::clone(&status));
     let peers = Peers::new(Dialler {
         me,
@@ -98,11 +109,6 @@ async fn founded(disk: SimDisk) -> (Node, Threads) {
         recorder,
     };
     let threads = start(driver, worker, files).unwrap();
-    let deadline = Instant::now() + DEADLINE;
-    while node.status().leader() != Some(ID) {
-        assert!(Instant::now() < deadline, "it does not lead in time");
-        tokio::task::yield_now().await;
-    }
     (node, threads)
 }
 

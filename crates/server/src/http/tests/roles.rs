@@ -163,6 +163,8 @@ fn cluster() -> Vec<Row> {
         row("GET", "/cluster/settings", USERS),
         row("PATCH", "/cluster/settings", "R").with(json!({ "history_age_ms": 5 })),
         row("POST", "/cluster/transfer", "R"),
+        post("/raft/vote", json!({}), "R"),
+        post("/raft/append", json!({}), "R"),
         post("/compact", json!({ "revision": 2 }), "R"),
         row("GET", "/snapshot", "R"),
         row("GET", "/health", ALL),
