@@ -402,6 +402,7 @@ pub(crate) mod tests {
             id: "4".to_owned(),
             name: "node-4".to_owned(),
             address: "localhost:8004".to_owned(),
+            client_urls: Vec::new(),
             standing: "joining".to_owned(),
             more: [("snapshot_sent".to_owned(), sent)].into(),
         }];
