@@ -245,6 +245,7 @@ pub(crate) mod tests {
             id: format!("{number:x}"),
             name: name.clone(),
             address: address.clone(),
+            client_urls: Vec::new(),
             version: "0.1.0".to_owned(),
             phase: "running".to_owned(),
             part: Some(Part {
