@@ -115,8 +115,8 @@ fn over_slow_links_a_write_takes_its_time() {
         begin.elapsed()
     };
     for other in &others {
-        let link = json!({ "do": "link", "from": name(leader), "to": name(*other), "both": true, "delay_ms": 50 });
-        dev.act(&link);
+        dev.act(&json!({ "do": "link", "from": name(leader), "to": name(*other), "both": true,
+            "delay_ms": 50 }));
     }
     let slow = put();
     assert!(slow >= Duration::from_millis(100), "50 ms there, and 50 back: {slow:?}");
@@ -204,7 +204,7 @@ fn nobody_gets_in_without_the_token_or_from_elsewhere() {
     assert_eq!(told(act, &foreign, heal), forbidden("forbidden_origin"));
     let foreign = format!("{token}{json}Host: evil.example\r\n");
     assert_eq!(told(act, &foreign, heal), forbidden("forbidden_host"));
-    let large = format!("{heal}{}", " ".repeat(64 << 10));
+    let large = format!("{heal}{}", " ".repeat(17 << 10));
     assert_eq!(told(act, &format!("{token}{json}"), &large), (413, "body_too_large".into()));
     assert_eq!(dev.act(&json!({ "do": "heal" }))["links"], json!([]));
 }

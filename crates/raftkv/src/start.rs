@@ -99,7 +99,8 @@ fn describe(config: &Config) -> String {
     };
     format!(
         "the settings are valid\n\
-         node_id = {}\nlisten = {}\nadvertise = {}\nadvertise_client = {clients}\npeers = {peers}\ndata_dir = {}\n\
+         node_id = {}\nlisten = {}\nadvertise = {}\nadvertise_client = {clients}\n\
+         peers = {peers}\ndata_dir = {}\n\
          heartbeat_ms = {}\nelection_timeout_ms = {}\nwal_segment_bytes = {}\n\
          snapshot_bytes = {}\nhistory_age_ms = {}\nhistory_bytes = {}\nmemory_limit = {}\n\
          unsafe_no_fsync = {}",

@@ -17,8 +17,8 @@ pub(crate) const ASKS_MAX: usize = 16;
 /// The largest answer that is read: every page about a cluster is shorter.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 
-/// Names the member that sends a request or opens a stream, for logs and for whatever stands between
-/// members. Nothing here rests on it: who a peer is, its handshake says.
+/// Names the member that sends a request or opens a stream, for whoever stands between members or
+/// reads their logs. Nothing here rests on it: who a peer is, its handshake says.
 pub(crate) const MEMBER_HEADER: &str = "raftkv-member";
 
 /// The header that keeps a request from being handed on.

@@ -42,7 +42,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     Exception {
         rule: "fault-hook",
         subject: "crates/server/src/start/ready.rs::env::var_os",
-        why: "NOTIFY_SOCKET: a supervisor says so where it wants to be told, and it changes nothing",
+        why: "NOTIFY_SOCKET: a supervisor says where it wants to be told, and nothing else changes",
     },
 ];
 

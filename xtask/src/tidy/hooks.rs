@@ -5,7 +5,7 @@
 //! | what | where it is looked for |
 //! |---|---|
 //! | a name: words that only fault injection uses | all code of the server |
-//! | a switch when it is built: features, conditional compilation | the server's code and manifest |
+//! | a switch when it is built: features, `cfg` | the server's code and manifest |
 //! | a switch when it runs: the environment | the server's code |
 //! | a way in: a path below `/dev/` | the server's texts |
 //! | somebody else's hook: the disk that fails | the manifests of what ships |

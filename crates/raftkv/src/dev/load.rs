@@ -56,7 +56,7 @@ pub(super) struct LoadView {
 }
 
 impl Load {
-    /// From now on so many writes a second, at most [`PER_SECOND_MAX`], in the place of what was on.
+    /// From now on so many writes a second, at most [`PER_SECOND_MAX`], in place of what was on.
     pub(super) fn turn_on(&self, client: &Client, per_second: u32) {
         assert!((1..=PER_SECOND_MAX).contains(&per_second), "whoever asks is checked");
         let options = Options { timeout: WRITE_PATIENCE, ..Options::default() };

@@ -11,7 +11,8 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `plan.rs`, `saved.rs`, `directory.rs`, `ports.rs` | which members, where; what runs leave for each other |
+//! | `plan.rs`, `ports.rs` | which members, where |
+//! | `saved.rs`, `directory.rs` | what runs leave for each other |
 //! | `cluster.rs`, `child.rs`, `pause.rs` | the members that run |
 //! | `watch.rs`, `banner.rs` | what is told |
 //! | `action.rs`, `hands.rs`, `load.rs`, `view.rs` | what is done by hand, and what is seen of it |

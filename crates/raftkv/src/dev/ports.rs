@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `--port`, and those after it | the members' own |
 //! | 100 above `--port` | the dashboard's; any other one if it is taken, or `--dashboard-port` |
-//! | 10,000 above a member's own, or below | where its peers reach it: the nearest one that is free |
+//! | 10,000 above a member's own, or below | where its peers reach it: the next that is free |
 //!
 //! A member's own port and the one for its peers are written down with it, so they stay what they
 //! are from run to run. They are looked for where no system hands out ports by itself, as far as

