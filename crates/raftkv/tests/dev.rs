@@ -128,9 +128,9 @@ fn pid(number: u32) -> Pid {
     Pid::from_raw(number.try_into().unwrap()).unwrap()
 }
 
-/// The first of four ports in a row that nobody uses, the last one for the dashboard. They are let go again, so somebody else
-/// might take them: below the range that the system hands out by itself, and away from other
-/// tests by the process id.
+/// The first of four ports in a row that nobody uses, the last one for the dashboard. They are let
+/// go again, so somebody else might take them: below the range that the system hands out by itself,
+/// and away from other tests by the process id.
 fn free_ports() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let begin = std::process::id() % 750;

@@ -48,7 +48,6 @@ const FAULT_WORDS: &[&str] = &[
     "injector",
     "isolate",
     "kill",
-    "lossy",
     "nemesis",
     "netsplit",
     "proxy",
