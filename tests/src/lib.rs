@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `program.rs` | the program under test, and what a run of it said |
 //! | `cluster.rs`, `member.rs` | members on ports of their own, their lives and deaths |
+//! | `dev.rs` | a cluster of `raftkv dev`, and what is done to it by hand |
 //! | `etcd.rs` | members that are started with etcd's own flags |
 //! | `ports.rs`, `scratch.rs` | what a test owns of the machine: ports, a directory |
 //! | `disk.rs` | small disks that a test can fill |
@@ -30,6 +31,7 @@
 pub mod attacked;
 pub mod bystander;
 pub mod cluster;
+pub mod dev;
 pub mod disk;
 pub mod document;
 pub mod etcd;

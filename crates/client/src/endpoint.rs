@@ -34,6 +34,15 @@ impl Endpoint {
         Ok(endpoints)
     }
 
+    /// Where a member is reached that tells clients to come to these URLs, or to `address` if there
+    /// are none; the first that this client can use.
+    pub(crate) fn for_clients(urls: &[String], address: &str) -> Option<Endpoint> {
+        match urls {
+            [] => address.parse().ok(),
+            urls => urls.iter().find_map(|url| url.parse().ok()),
+        }
+    }
+
     /// `host:port`.
     pub fn address(&self) -> &str {
         self.authority.as_str()
@@ -92,6 +101,19 @@ mod tests {
         let shown: Vec<_> = endpoints.iter().map(Endpoint::to_string).collect();
         assert_eq!(shown, ["http://localhost:8001", "http://127.0.0.1:8002"]);
         assert_eq!(endpoints[1].address(), "127.0.0.1:8002");
+    }
+
+    #[test]
+    fn a_member_is_reached_where_it_tells_clients_to_come() {
+        let of = |urls: &[&str]| {
+            let urls: Vec<String> = urls.iter().map(|&url| url.to_owned()).collect();
+            let endpoint = Endpoint::for_clients(&urls, "localhost:18001");
+            endpoint.map(|endpoint| endpoint.address().to_owned())
+        };
+        assert_eq!(of(&[]).as_deref(), Some("localhost:18001"));
+        assert_eq!(of(&["http://localhost:8001"]).as_deref(), Some("localhost:8001"));
+        assert_eq!(of(&["https://a:1", "http://b:2"]).as_deref(), Some("b:2"));
+        assert_eq!(of(&["https://a:1"]), None, "its peers' way is not for clients");
     }
 
     #[test]

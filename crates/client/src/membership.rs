@@ -27,8 +27,11 @@ pub struct ClusterMember {
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// `host:port`.
+    /// `host:port`, where the other members reach it.
     pub address: String,
+    /// Where it tells clients to come, if not to `address`.
+    #[serde(default)]
+    pub client_urls: Vec<String>,
     /// `voter`, `learner`, or while a change is under way `joining` or `leaving`.
     pub standing: String,
     /// Of its data directory, in hex; none of a place that is only reserved.

@@ -149,9 +149,9 @@ pub struct Member {
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// `host:port`.
+    /// `host:port`, where the other members reach it.
     pub address: String,
-    /// The address, if it is one that this client can use.
+    /// Where clients reach it, if that is somewhere that this client can go.
     pub endpoint: Option<Endpoint>,
 }
 
@@ -171,8 +171,11 @@ pub struct Status {
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// `host:port`.
+    /// `host:port`, where the other members reach it.
     pub address: String,
+    /// Where it tells clients to come, if not to `address`.
+    #[serde(default)]
+    pub client_urls: Vec<String>,
     /// The version of the program.
     pub version: String,
     /// `waiting` (it has no cluster yet), `running` or `stopped`.
@@ -233,14 +236,31 @@ pub struct MemberView {
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// `host:port`.
+    /// `host:port`, where the other members reach it.
     pub address: String,
+    /// Where it tells clients to come, if not to `address`.
+    #[serde(default)]
+    pub client_urls: Vec<String>,
     /// `voter`, `learner`, or while a change of members is under way `joining` or `leaving`.
     #[serde(default = "voter")]
     pub standing: String,
     /// Whatever else is said of it: how far its log is known to be.
     #[serde(flatten)]
     pub more: BTreeMap<String, serde_json::Value>,
+}
+
+impl MemberView {
+    /// Where clients reach it, if that is somewhere that this client can go.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        Endpoint::for_clients(&self.client_urls, &self.address)
+    }
+}
+
+impl Status {
+    /// Where clients reach the member, if that is somewhere that this client can go.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        Endpoint::for_clients(&self.client_urls, &self.address)
+    }
 }
 
 /// Members of versions that do not say it are voters.
@@ -314,13 +334,16 @@ struct EncodedMember {
     id: String,
     name: Option<String>,
     address: Option<String>,
+    #[serde(default)]
+    client_urls: Vec<String>,
 }
 
 impl EncodedMember {
     fn decode(self) -> Member {
         let address = self.address.unwrap_or_default();
         let name = self.name.unwrap_or_else(|| self.id.clone());
-        Member { endpoint: address.parse().ok(), id: self.id, name, address }
+        let endpoint = Endpoint::for_clients(&self.client_urls, &address);
+        Member { endpoint, id: self.id, name, address }
     }
 }
 

@@ -66,6 +66,12 @@ pub(crate) enum Command {
     },
     /// Run a whole cluster on this machine, to try things out
     Dev(DevArgs),
+    /// Let a process that stands still go on when standard input ends
+    #[command(hide = true)]
+    LetGo {
+        /// Its number
+        pid: u32,
+    },
     /// Set a key
     #[command(visible_alias = "set")]
     Put(PutArgs),
@@ -503,6 +509,9 @@ pub(crate) struct StartArgs {
     /// Where others reach this member [default: localhost:PORT]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) advertise: Option<String>,
+    /// Where clients reach this member, if elsewhere [default: http://ADVERTISE]
+    #[arg(long, value_name = "URL,…", value_delimiter = ',')]
+    pub(crate) advertise_client: Option<Vec<String>>,
     /// The other members, separated by commas; none for a cluster of one
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
     pub(crate) peers: Option<Vec<String>>,
@@ -581,6 +590,9 @@ pub(crate) struct DevArgs {
     /// Port of the first member; the others follow [default: 8001, or as in the earlier run]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
+    /// Port of the dashboard [default: 100 above the first member's, or any]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) dashboard_port: Option<u16>,
     /// For how long the past is kept: 1h, 7d; 0 is without a limit. Counts for a new cluster
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     pub(crate) history_age: Option<u64>,

@@ -34,14 +34,14 @@ pub(crate) async fn leader(args: StatusArgs, out: &mut impl Write) -> Result<(),
     let leader = nobody(&args.connect).leader().await?;
     let (member, term) = (&leader.member, leader.term);
     match args.connect.output {
-        None => writeln!(out, "{} http://{} (term {term})", member.name, member.address)?,
-        Some(Format::Plain) => writeln!(out, "http://{}", member.address)?,
+        None => writeln!(out, "{} http://{} (term {term})", member.name, reached_at(member))?,
+        Some(Format::Plain) => writeln!(out, "http://{}", reached_at(member))?,
         Some(Format::Json) => {
             json_line(&json!({ "leader": member_json(member), "term": term }), out)?;
         }
         Some(Format::Table) => {
             let mut table = table(&["MEMBER", "ADDRESS", "TERM"]);
-            table.add_row([&member.name, &member.address, &term.to_string()]);
+            table.add_row([&member.name, reached_at(member), &term.to_string()]);
             writeln!(out, "{table}")?;
         }
     }
@@ -52,10 +52,15 @@ pub(crate) async fn transfer(args: TransferArgs, out: &mut impl Write) -> Result
     let leader = connect(&args.connect)?.transfer(args.to.as_deref()).await?;
     match args.connect.output {
         Some(Format::Json) => json_line(&json!({ "leader": member_json(&leader) }), out)?,
-        Some(Format::Plain) => writeln!(out, "http://{}", leader.address)?,
+        Some(Format::Plain) => writeln!(out, "http://{}", reached_at(&leader))?,
         None | Some(Format::Table) => writeln!(out, "{} leads now", leader.name)?,
     }
     Ok(())
+}
+
+/// Where clients reach a member; where its peers do, if this client can not go there.
+fn reached_at(member: &Member) -> &str {
+    member.endpoint.as_ref().map_or(&member.address, Endpoint::address)
 }
 
 /// Asks each member that was named, or all of the cluster if none was.
@@ -144,13 +149,19 @@ async fn look(args: &ConnectArgs) -> Result<Vec<Seen>, Failure> {
 /// Where members may be reached: where they say they are, and where this command was sent to. The
 /// two differ where ports are mapped, as with containers.
 fn addresses(args: &ConnectArgs, first: &Status) -> Vec<(String, Endpoint)> {
-    let advertised = first.members.iter().map(|member| member.address.clone());
+    let advertised = first.members.iter().map(address_of);
     let given = args.endpoints().into_iter().map(|endpoint| endpoint.address().to_owned());
     let mut addresses: Vec<String> = advertised.chain(given).collect();
     addresses.sort();
     addresses.dedup();
     let parse = |address: String| Some((address.clone(), address.parse().ok()?));
     addresses.into_iter().filter_map(parse).collect()
+}
+
+/// Where clients reach a member, as far as this one can go there.
+fn address_of(member: &MemberView) -> String {
+    let endpoint = member.endpoint();
+    endpoint.map_or_else(|| member.address.clone(), |endpoint| endpoint.address().to_owned())
 }
 
 /// What was answered, sorted to the members by id, or by address where nobody answered.
@@ -163,20 +174,23 @@ fn assemble(first: &Status, answers: &[(String, Result<Status, Error>)]) -> Vec<
                 answer.as_ref().ok().filter(|status| status.id == member.id)
             });
             let failure = answers.iter().find_map(|(address, answer)| {
-                answer.as_ref().err().filter(|_| *address == member.address)
+                answer.as_ref().err().filter(|_| *address == address_of(member))
             });
             let status = match (answer, failure) {
                 (Some(status), _) => Ok(status.clone()),
                 (None, Some(error)) => Err(reason(error)),
                 (None, None) => Err("another member answers at its address".to_owned()),
             };
-            let MemberView { name, address, standing, .. } = member.clone();
+            let address = address_of(member);
+            let MemberView { name, standing, .. } = member.clone();
             Seen { name, address, standing, status }
         })
         .collect();
     if seen.is_empty() {
         // It has no cluster yet, and speaks for itself alone.
         let Status { name, address, .. } = first.clone();
+        let told = first.endpoint().map(|endpoint| endpoint.address().to_owned());
+        let address = told.unwrap_or(address);
         let standing = VOTER.to_owned();
         seen.push(Seen { name, address, standing, status: Ok(first.clone()) });
     }
@@ -195,7 +209,8 @@ fn reason(error: &Error) -> String {
 }
 
 fn member_json(member: &Member) -> serde_json::Value {
-    json!({ "id": member.id, "name": member.name, "address": member.address })
+    let url = member.endpoint.as_ref().map(Endpoint::to_string);
+    json!({ "id": member.id, "name": member.name, "address": member.address, "url": url })
 }
 
 fn write_status(

@@ -245,6 +245,7 @@ pub(crate) mod tests {
             id: format!("{number:x}"),
             name: name.clone(),
             address: address.clone(),
+            client_urls: Vec::new(),
             version: "0.1.0".to_owned(),
             phase: "running".to_owned(),
             part: Some(Part {
@@ -402,6 +403,7 @@ pub(crate) mod tests {
             id: "4".to_owned(),
             name: "node-4".to_owned(),
             address: "localhost:8004".to_owned(),
+            client_urls: Vec::new(),
             standing: "joining".to_owned(),
             more: [("snapshot_sent".to_owned(), sent)].into(),
         }];

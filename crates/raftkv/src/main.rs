@@ -87,6 +87,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Start(args) => start::run(args).await,
         Command::Etcd { flags } => etcd::run(flags, &mut out).await,
         Command::Dev(args) => dev::run(args).await,
+        Command::LetGo { pid } => Ok(dev::let_go(pid)?),
         Command::Put(args) => kv::put(args, &mut out).await,
         Command::Get(args) => kv::get(args, &mut out).await,
         Command::Delete(args) => kv::delete(args, &mut out).await,

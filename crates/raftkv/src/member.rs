@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::kv::{connect, nobody};
 use crate::render::{json_line, table};
 
-const COLUMNS: [&str; 4] = ["MEMBER", "ADDRESS", "STANDING", "ID"];
+const COLUMNS: [&str; 5] = ["MEMBER", "ADDRESS", "STANDING", "ID", "CLIENTS"];
 
 pub(crate) async fn run(command: MemberCommand, out: &mut impl Write) -> Result<(), Failure> {
     if let MemberCommand::List(args) = command {
@@ -93,12 +93,17 @@ fn list(cluster: &Cluster, output: Option<Format>, out: &mut impl Write) -> io::
     }
 }
 
-fn row(member: &ClusterMember) -> [String; 4] {
+/// Clients come to the address, unless the member tells them otherwise.
+fn row(member: &ClusterMember) -> [String; 5] {
     let standing = match member.incarnation {
         Some(_) => member.standing.clone(),
         None => "reserved".to_owned(),
     };
-    [member.name.clone(), member.address.clone(), standing, member.id.clone()]
+    let clients = match member.client_urls.is_empty() {
+        true => format!("http://{}", member.address),
+        false => member.client_urls.join(","),
+    };
+    [member.name.clone(), member.address.clone(), standing, member.id.clone(), clients]
 }
 
 #[cfg(test)]
@@ -109,7 +114,12 @@ mod tests {
         ClusterMember {
             id: format!("a{number}"),
             name: format!("node-{number}"),
-            address: format!("localhost:800{number}"),
+            address: format!("localhost:1800{number}"),
+            client_urls: if number == 1 {
+                vec!["http://localhost:8001".to_owned()]
+            } else {
+                vec![]
+            },
             standing: standing.to_owned(),
             incarnation: incarnation.map(str::to_owned),
         }
@@ -125,7 +135,8 @@ mod tests {
 
     #[test]
     fn the_members_for_people_and_for_scripts() {
-        let plain = "node-1\tlocalhost:8001\tvoter\ta1\nnode-2\tlocalhost:8002\treserved\ta2\n";
+        let plain = "node-1\tlocalhost:18001\tvoter\ta1\thttp://localhost:8001\n\
+                     node-2\tlocalhost:18002\treserved\ta2\thttp://localhost:18002\n";
         assert_eq!(shown(Some(Format::Plain)), plain);
         let table = shown(None);
         assert!(table.contains("STANDING") && table.contains("reserved"), "{table}");

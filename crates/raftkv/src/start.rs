@@ -63,6 +63,7 @@ fn raw(args: StartArgs) -> Raw {
         port: args.port,
         listen: args.listen,
         advertise: args.advertise,
+        advertise_client: args.advertise_client,
         peers: args.peers,
         join: args.join,
         join_user: args.join_user,
@@ -93,9 +94,14 @@ fn describe(config: &Config) -> String {
         (true, false) => format!("none, joins by {}", join.join(", ")),
         (true, true) => "none, a cluster of one".to_owned(),
     };
+    let clients = match config.client_urls.is_empty() {
+        true => format!("http://{}", config.advertise),
+        false => config.client_urls.join(", "),
+    };
     format!(
         "the settings are valid\n\
-         node_id = {}\nlisten = {}\nadvertise = {}\npeers = {peers}\ndata_dir = {}\n\
+         node_id = {}\nlisten = {}\nadvertise = {}\nadvertise_client = {clients}\n\
+         peers = {peers}\ndata_dir = {}\n\
          heartbeat_ms = {}\nelection_timeout_ms = {}\nwal_segment_bytes = {}\n\
          snapshot_bytes = {}\nhistory_age_ms = {}\nhistory_bytes = {}\nmemory_limit = {}\n\
          unsafe_no_fsync = {}",

@@ -37,7 +37,8 @@ impl Dev {
     fn start_in(directory: PathBuf, port: u16) -> Dev {
         fs::create_dir_all(&directory).unwrap();
         let output = fs::File::create(directory.join("said")).unwrap();
-        let process = raftkv(&["dev", "--port", &port.to_string()])
+        let dashboard = (port + 3).to_string();
+        let process = raftkv(&["dev", "--port", &port.to_string(), "--dashboard-port", &dashboard])
             .arg("--data-dir")
             .arg(&directory)
             .stdout(output.try_clone().unwrap())
@@ -127,24 +128,24 @@ fn pid(number: u32) -> Pid {
     Pid::from_raw(number.try_into().unwrap()).unwrap()
 }
 
-/// The first of three ports in a row that nobody uses. They are let go again, so somebody else
-/// might take them: below the range that the system hands out by itself, and away from other
-/// tests by the process id.
+/// The first of four ports in a row that nobody uses, the last one for the dashboard. They are let
+/// go again, so somebody else might take them: below the range that the system hands out by itself,
+/// and away from other tests by the process id.
 fn free_ports() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let begin = std::process::id() % 1_000;
-    for _ in 0..1_000 {
-        let step = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 1_000;
-        let port = u16::try_from(20_000 + 3 * step).unwrap();
+    let begin = std::process::id() % 750;
+    for _ in 0..750 {
+        let step = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 750;
+        let port = u16::try_from(20_000 + 4 * step).unwrap();
         if are_free(port) {
             return port;
         }
     }
-    panic!("no three free ports between 20000 and 23000");
+    panic!("no four free ports between 20000 and 23000");
 }
 
 fn are_free(port: u16) -> bool {
-    (0..3).all(|member| TcpListener::bind(("127.0.0.1", port + member)).is_ok())
+    (0..4).all(|member| TcpListener::bind(("127.0.0.1", port + member)).is_ok())
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub struct Member {
     pub incarnation: u128,
     /// What people call it.
     pub name: String,
-    /// `host:port`, where its peers and clients reach it.
+    /// `host:port`, where its peers reach it, and clients unless it tells them otherwise.
     pub address: String,
     /// What it counts for.
     pub standing: Standing,
@@ -173,6 +173,13 @@ impl Member {
     pub fn voter(incarnation: u128, name: String, address: String) -> Member {
         let (standing, client_urls, stays_learner) = (Standing::Voter, Vec::new(), false);
         Member { incarnation, name, address, standing, client_urls, stays_learner }
+    }
+
+    /// Where clients reach it, as `host:port`: the first URL of plain HTTP that it tells them, or
+    /// else where its peers reach it.
+    pub fn client_address(&self) -> &str {
+        let told = self.client_urls.iter().find_map(|url| url.strip_prefix("http://"));
+        told.map_or(&self.address, |authority| authority.trim_end_matches('/'))
     }
 
     /// Whether a process has claimed the place.

@@ -17,6 +17,10 @@ pub(crate) const ASKS_MAX: usize = 16;
 /// The largest answer that is read: every page about a cluster is shorter.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 
+/// Names the member that sends a request or opens a stream, for whoever stands between members or
+/// reads their logs. Nothing here rests on it: who a peer is, its handshake says.
+pub(crate) const MEMBER_HEADER: &str = "raftkv-member";
+
 /// The header that keeps a request from being handed on.
 pub(crate) const FORWARD_HEADER: &str = "raftkv-forward";
 
@@ -61,8 +65,9 @@ impl Turns {
     }
 }
 
-/// Asks the member at `address`; the caller sets the deadline.
+/// Asks the member at `address` in the name of the member `asker`; the caller sets the deadline.
 pub(crate) async fn ask(
+    asker: &str,
     address: &str,
     question: Question,
 ) -> Result<(StatusCode, Bytes), NoAnswer> {
@@ -78,6 +83,9 @@ pub(crate) async fn ask(
         .uri(question.target)
         .header(HOST, address)
         .header(CONTENT_TYPE, "application/json");
+    if let Some(asker) = member_header(asker) {
+        request = request.header(MEMBER_HEADER, asker);
+    }
     if !question.hand_on {
         request = request.header(FORWARD_HEADER, "never");
     }
@@ -89,6 +97,11 @@ pub(crate) async fn ask(
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
     Ok((status, body.map_err(|error| broken(&error))?.to_bytes()))
+}
+
+/// A member's name as a header; names of etcd's members need not fit into one.
+pub(crate) fn member_header(name: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(name).ok()
 }
 
 impl Question {

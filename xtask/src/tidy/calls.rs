@@ -4,7 +4,7 @@
 //! the simulator could not replay a run from its seed.
 
 use super::Violation;
-use super::source::{Source, is_word, occurrences};
+use super::source::{Source, occurrences};
 use super::tree::Tree;
 
 /// Which code a ban is for.
@@ -73,11 +73,6 @@ const BANS: &[Ban] = &[
     ban(Scope::Tests, "time::sleep", SLEEPS),
 ];
 
-/// Words of fault injection. `dev` breaks its members from outside, by signals and in its own
-/// proxy, so that no door of a server can be made to lose anything (rule 15.3).
-const FAULT_WORDS: &[&str] = &["kill", "sigkill", "sigstop", "fault", "faults", "chaos"];
-const SERVER: &str = "crates/server";
-
 impl Scope {
     fn holds(self, source: &Source, is_test: bool) -> bool {
         let package = source.package();
@@ -106,38 +101,6 @@ pub(crate) fn banned(tree: &Tree) -> Vec<Violation> {
             })
         })
         .collect()
-}
-
-pub(crate) fn fault_hooks(tree: &Tree) -> Vec<Violation> {
-    let server = tree.sources().filter(|source| source.package() == SERVER);
-    let lines = server.flat_map(|source| source.lines().map(move |line| (source, line)));
-    lines
-        .filter(|(_, (_, _, is_test))| !is_test)
-        .filter_map(|(source, (number, line, _))| {
-            let word = words(line).find(|word| FAULT_WORDS.contains(&word.as_str()))?;
-            let message = format!("`{word}`: faults are injected from outside of the server");
-            Some(Violation::new("fault-hook", &source.path, number, message))
-        })
-        .collect()
-}
-
-/// The words that names are made of, in lower case: `inject_fault` and `FaultHook` hold `fault`,
-/// `default` does not.
-fn words(line: &str) -> impl Iterator<Item = String> {
-    let names = line.split(|c: char| !is_word(c) || c == '_' || c.is_numeric());
-    names.flat_map(|name| {
-        let mut words = Vec::from([String::new()]);
-        let mut after_lower = false;
-        for c in name.chars() {
-            if c.is_uppercase() && after_lower {
-                words.push(String::new());
-            }
-            after_lower = c.is_lowercase();
-            let word = words.last_mut().expect("it began with one word and only grows");
-            word.extend(c.to_lowercase());
-        }
-        words
-    })
 }
 
 #[cfg(test)]
@@ -196,21 +159,5 @@ mod tests {
     fn limits_are_asked_of_tests_too() {
         assert_eq!(found("crates/client/tests/a.rs", "mpsc::unbounded_channel()").len(), 1);
         assert_eq!(found("crates/client/tests/a.rs", "mpsc::channel(8)"), []);
-    }
-
-    #[test]
-    fn the_server_holds_no_fault_hook() {
-        let check = |text: &str| fault_hooks(&Tree::of(&[("crates/server/src/http.rs", text)]));
-        for hook in ["fn kill() {}", "Signal::SIGSTOP", "inject_fault()", "FaultHook", "kill_it"] {
-            assert_eq!(check(hook).len(), 1, "{hook}");
-        }
-        assert_eq!(check("impl Default for Skill {} // a fault"), []);
-        assert_eq!(check(&in_tests("fn kill() {}")), []);
-    }
-
-    #[test]
-    fn other_rooms_may_kill() {
-        let tree = Tree::of(&[("crates/raftkv/src/dev.rs", "fn kill() {}")]);
-        assert_eq!(fault_hooks(&tree), []);
     }
 }

@@ -86,6 +86,15 @@ fn dependencies(text: &str) -> impl Iterator<Item = Dependency<'_>> {
     })
 }
 
+/// The keys of one section, each with its line.
+pub(crate) fn entries_of<'a>(
+    text: &'a str,
+    section: &'a str,
+) -> impl Iterator<Item = (usize, &'a str)> {
+    let here = entries(text).filter(move |(name, ..)| *name == section);
+    here.map(|(_, line, key, ..)| (line, key))
+}
+
 /// Every `key = value # comment`: its section, line number and parts.
 fn entries(text: &str) -> impl Iterator<Item = (&str, usize, &str, &str, &str)> {
     let mut section = "";

@@ -8,6 +8,7 @@
 //! | `source` | none: what is code, comment, string, test, and where functions begin and end |
 //! | `style` | line and file length, function length, essays, stray marks, machine paths |
 //! | `calls` | what a room may never call |
+//! | `hooks` | that nothing in the server can be made to lose anything |
 //! | `manifests`, `packages` | edges between our rooms, third parties, their reasons, duplicates |
 //! | `documents` | links, named paths, the map of the rooms, golden scripts, Figure 2 |
 //! | `demo` | the copy of the dashboard in docs/demo |
@@ -19,6 +20,7 @@ mod calls;
 mod demo;
 mod documents;
 mod exceptions;
+mod hooks;
 mod manifests;
 mod packages;
 mod source;
@@ -75,7 +77,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("stray-mark", style::stray_marks),
     ("machine-path", style::machine_paths),
     ("banned-call", calls::banned),
-    ("fault-hook", calls::fault_hooks),
+    ("fault-hook", hooks::fault_hooks),
     ("edge", packages::edges),
     ("third-party", packages::third_parties),
     ("inherited", packages::inherited),

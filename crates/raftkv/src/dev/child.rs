@@ -9,6 +9,7 @@ use std::{env, fmt, io};
 
 use tokio::process::{self, Command};
 
+use super::pause::Pause;
 use crate::failure::Failure;
 
 /// The last words of a member that are repeated when it died.
@@ -17,8 +18,11 @@ const LAST_LINES_MAX: usize = 5;
 const LAST_BYTES_MAX: u64 = 16 << 10;
 
 /// A member that runs. Dropping it kills it.
+#[derive(Debug)]
 pub(super) struct Child {
     name: String,
+    /// It stands still. Before the process, so that a killed one ends.
+    pause: Option<Pause>,
     process: process::Child,
     log: PathBuf,
     /// What earlier runs wrote to the log, in bytes.
@@ -50,24 +54,44 @@ impl Child {
         };
         let (process, log_begin) = spawn()
             .map_err(|error| Failure::Negative(format!("{name} can not be started: {error}")))?;
-        Ok(Child { name, process, log: log.to_owned(), log_begin })
+        Ok(Child { name, pause: None, process, log: log.to_owned(), log_begin })
     }
 
-    /// The member, or how it ended.
-    pub(super) fn poll(mut self) -> Result<Result<Child, Ended>, Failure> {
-        match self.process.try_wait()? {
-            None => Ok(Ok(self)),
-            Some(status) => Ok(Err(Ended {
-                last_lines: last_lines(&self.log, self.log_begin),
-                name: self.name,
-                status,
-                log: self.log,
-            })),
+    /// How the member ended, if it has.
+    pub(super) fn poll(&mut self) -> io::Result<Option<Ended>> {
+        let status = self.process.try_wait()?;
+        Ok(status.map(|status| Ended {
+            last_lines: last_lines(&self.log, self.log_begin),
+            name: self.name.clone(),
+            status,
+            log: self.log.clone(),
+        }))
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.pause.is_some()
+    }
+
+    /// Makes it stand still; one that does already goes on doing so.
+    pub(super) fn pause(&mut self) -> io::Result<()> {
+        if let (None, Some(pid)) = (&self.pause, self.pid()) {
+            self.pause = Some(Pause::begin(pid)?);
         }
+        Ok(())
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// The end of its standing still is for the caller to await; none if it does not.
+    pub(super) fn take_pause(&mut self) -> Option<Pause> {
+        self.pause.take()
+    }
+
+    /// `kill -9`; answers when it is gone.
+    pub(super) async fn kill(mut self) -> io::Result<()> {
+        self.process.start_kill()?;
+        if let Some(pause) = self.pause.take() {
+            pause.end().await;
+        }
+        self.process.wait().await.map(drop)
     }
 
     /// The process, while it runs.
@@ -78,13 +102,16 @@ impl Child {
     /// Ends the member's standard input, which stops it, and waits.
     pub(super) async fn stop(mut self) {
         drop(self.process.stdin.take());
+        if let Some(pause) = self.pause.take() {
+            pause.end().await;
+        }
         self.process.wait().await.ok();
     }
 }
 
 /// How a member ended, though nobody asked it to.
 pub(super) struct Ended {
-    pub(super) name: String,
+    name: String,
     status: ExitStatus,
     log: PathBuf,
     last_lines: Vec<String>,

@@ -122,7 +122,9 @@ pub(super) fn make(mut flags: Flags, has_begun: impl Fn(&Path) -> bool) -> Resul
         let user = written.parse::<JoinUser>().ok().filter(|user| user.parts().is_some());
         user.ok_or_else(|| format!("{JOIN_USER} is NAME:PASSWORD"))
     });
-    let config = Config { etcd, join_user: join_user.transpose()?, ..config };
+    // As they are written: etcd's clients are shown them so.
+    let client_urls = ways.client_urls;
+    let config = Config { etcd, client_urls, join_user: join_user.transpose()?, ..config };
     Ok(Plan { config, log, notes })
 }
 
@@ -130,6 +132,7 @@ pub(super) fn make(mut flags: Flags, has_begun: impl Fn(&Path) -> bool) -> Resul
 struct Ways {
     first: String,
     etcd: EtcdWays,
+    client_urls: Vec<String>,
 }
 
 fn ways(flags: &Flags) -> Result<Ways, String> {
@@ -146,8 +149,8 @@ fn ways(flags: &Flags) -> Result<Ways, String> {
     }
     let first = places.remove(0).to_string();
     let client_urls = client_urls(flags)?;
-    let etcd = EtcdWays { listen_also: places, listen_metrics, client_urls, ..EtcdWays::default() };
-    Ok(Ways { first, etcd })
+    let etcd = EtcdWays { listen_also: places, listen_metrics, ..EtcdWays::default() };
+    Ok(Ways { first, etcd, client_urls })
 }
 
 fn places_of(flags: &Flags, name: &str) -> Result<Vec<SocketAddr>, String> {

@@ -40,7 +40,6 @@ fn without_flags_it_is_etcds_member_of_one() {
     assert_eq!(config.seed.history_bytes, Some(HISTORY_BYTES_MAX), "none but the quota");
     let expected = EtcdWays {
         listen_also: vec!["127.0.0.1:2379".parse().unwrap()],
-        client_urls: vec!["http://localhost:2379".to_owned()],
         founding: Some(FoundingIds {
             member_id: 0x8e9e_05c5_2164_694d,
             cluster_id: 0xcdf8_1819_4e3a_8c32,
@@ -61,7 +60,7 @@ fn one_of_three_that_found_a_cluster() {
     assert_eq!(config.listen, "10.0.0.2:2380".parse().unwrap());
     let also = ["10.0.0.2:2379", "127.0.0.1:2379"].map(|place| place.parse().unwrap());
     assert_eq!(config.etcd.listen_also, also);
-    assert_eq!(config.etcd.client_urls, ["http://10.0.0.2:2379"]);
+    assert_eq!(config.client_urls, ["http://10.0.0.2:2379"]);
     assert!(!config.etcd.claims_place && config.etcd.founding.is_some());
     let other = plan(&format!("{THREE} --initial-cluster-token other")).config;
     let cluster = |config: &Config| config.etcd.founding.map(|ids| ids.cluster_id);

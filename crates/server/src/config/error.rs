@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use store::{HISTORY_BYTES_MAX, HISTORY_BYTES_MIN};
 
 use super::{
-    Address, AddressError, ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_MIN,
+    Address, AddressError, CLIENT_URLS_MAX, ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_MIN,
     HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, MEMBERS_MAX, MEMORY_LIMIT_BYTES_MIN, NODE_ID_BYTES_MAX,
-    SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MIN, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_MAX,
+    SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MIN, URL_BYTES_MAX, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_MAX,
     WAL_SEGMENT_BYTES_MIN,
 };
 
@@ -67,6 +67,15 @@ pub enum ConfigError {
         /// The peer that could not reach it.
         peer: Address,
     },
+    /// A URL for clients is none that this program answers at.
+    AdvertiseClient {
+        /// As written.
+        written: String,
+        /// Why not; none if it does not begin with `http://`.
+        reason: Option<AddressError>,
+    },
+    /// More or longer URLs for clients than a member may have.
+    ClientUrlsTooLong,
     /// A peer is no address.
     Peer {
         /// As written.
@@ -149,17 +158,12 @@ impl fmt::Display for ConfigError {
             E::TwoPorts { listen, port } => {
                 write!(f, "--listen has port {listen} and --port is {port}: drop one of the two")
             }
-            E::Advertise { written, reason } => write!(f, "--advertise {written:?}: {reason}"),
-            E::AdvertisePortZero => write!(f, "--advertise: nobody can be reached at port 0"),
-            E::AdvertiseMissing => write!(
-                f,
-                "--advertise HOST:PORT is missing: peers are on other machines, and must know \
-                 where to reach this one"
-            ),
-            E::AdvertiseLoopback { advertise, peer } => write!(
-                f,
-                "--advertise {advertise}: {peer} is on another machine and can not reach it there"
-            ),
+            E::Advertise { .. }
+            | E::AdvertisePortZero
+            | E::AdvertiseMissing
+            | E::AdvertiseLoopback { .. }
+            | E::AdvertiseClient { .. }
+            | E::ClientUrlsTooLong => self.fmt_advertised(f),
             E::Peer { written, reason } => write!(f, "--peers {written:?}: {reason}"),
             E::PeerPortZero => write!(f, "--peers: every member needs a port of its own, not 0"),
             E::DuplicatePeer(peer) => write!(f, "--peers: {peer} is listed twice"),
@@ -191,6 +195,36 @@ impl fmt::Display for ConfigError {
 }
 
 impl ConfigError {
+    /// What is about where others reach the member.
+    fn fmt_advertised(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ConfigError as E;
+        match self {
+            E::Advertise { written, reason } => write!(f, "--advertise {written:?}: {reason}"),
+            E::AdvertisePortZero => write!(f, "--advertise: nobody can be reached at port 0"),
+            E::AdvertiseMissing => write!(
+                f,
+                "--advertise HOST:PORT is missing: peers are on other machines, and must know \
+                 where to reach this one"
+            ),
+            E::AdvertiseLoopback { advertise, peer } => write!(
+                f,
+                "--advertise {advertise}: {peer} is on another machine and can not reach it there"
+            ),
+            E::AdvertiseClient { written, reason: Some(reason) } => {
+                write!(f, "--advertise-client {written:?}: after http://: {reason}")
+            }
+            E::AdvertiseClient { written, reason: None } => {
+                write!(f, "--advertise-client {written:?}: write http://HOST:PORT")
+            }
+            E::ClientUrlsTooLong => write!(
+                f,
+                "--advertise-client: at most {CLIENT_URLS_MAX} URLs, each of at most \
+                 {URL_BYTES_MAX} bytes"
+            ),
+            _ => unreachable!("only what is about addresses of its own comes here"),
+        }
+    }
+
     /// What is about joining a cluster.
     fn fmt_joining(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use ConfigError as E;

@@ -9,8 +9,6 @@ pub struct EtcdWays {
     pub listen_also: Vec<SocketAddr>,
     /// Where to bind for probes and metrics alone.
     pub listen_metrics: Vec<SocketAddr>,
-    /// Where clients are told to come, as written; none: to `advertise`.
-    pub client_urls: Vec<String>,
     /// The ids of the cluster that is to be founded, and of this member in it.
     pub founding: Option<FoundingIds>,
     /// With `join`: a place must be reserved at `advertise`, and its id is this member's.

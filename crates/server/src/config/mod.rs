@@ -31,6 +31,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use replica::{CLIENT_URLS_MAX, URL_BYTES_MAX};
 use serde::Deserialize;
 pub use store::HISTORY_BYTES_MAX;
 use store::SettingsChange;
@@ -92,9 +93,11 @@ pub struct Config {
     pub name: String,
     /// Where to bind. Port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// Where the other members and the clients reach this one. Its port is 0 exactly when the
-    /// system is to choose the port: see [`Config::bound_to`].
+    /// Where the other members reach this one. Its port is 0 exactly when the system is to choose
+    /// the port: see [`Config::bound_to`].
     pub advertise: Address,
+    /// Where clients are told to come, as URLs; none: to `advertise`.
+    pub client_urls: Vec<String>,
     /// The other members, in order, without this one.
     pub peers: Vec<Address>,
     /// Members of the cluster to join, while the data directory is fresh; none to found one, or be
@@ -149,7 +152,7 @@ impl Config {
             let (_, authority) = url.split_once("://")?;
             authority.rsplit_once(':').map(|(host, _)| host.to_owned())
         };
-        let told = self.etcd.client_urls.iter().filter_map(host);
+        let told = self.client_urls.iter().filter_map(host);
         [self.advertise.host().to_owned()].into_iter().chain(told).collect()
     }
 

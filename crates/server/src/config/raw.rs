@@ -21,8 +21,12 @@ pub struct Raw {
     pub port: Option<u16>,
     /// The IP address to bind, perhaps with the port.
     pub listen: Option<String>,
-    /// `host:port` where the other members and the clients reach this one.
+    /// `host:port` where the other members reach this one, and clients too unless they are told
+    /// otherwise.
     pub advertise: Option<String>,
+    /// URLs where clients are told to come.
+    #[serde(deserialize_with = "list")]
+    pub advertise_client: Option<Vec<String>>,
     /// `host:port` of the other members; this one may be among them.
     #[serde(deserialize_with = "list")]
     pub peers: Option<Vec<String>>,
@@ -106,6 +110,7 @@ impl Raw {
             port: self.port.or(next.port),
             listen: self.listen.or(next.listen),
             advertise: self.advertise.or(next.advertise),
+            advertise_client: self.advertise_client.or(next.advertise_client),
             peers: self.peers.or(next.peers),
             join: self.join.or(next.join),
             join_user: self.join_user.or(next.join_user),
@@ -135,6 +140,7 @@ impl Raw {
             "PORT" => self.port = Some(parse(value, PORT_EXPECTED)?),
             "LISTEN" => self.listen = Some(value.to_owned()),
             "ADVERTISE" => self.advertise = Some(value.to_owned()),
+            "ADVERTISE_CLIENT" => self.advertise_client = Some(split_list(value)),
             "PEERS" => self.peers = Some(split_list(value)),
             "JOIN" => self.join = Some(split_list(value)),
             "JOIN_USER" => self.join_user = value.parse().ok(),
@@ -245,6 +251,7 @@ mod tests {
             port = 8001
             listen = "127.0.0.1"
             advertise = "localhost:8001"
+            advertise_client = "http://localhost:9001, http://localhost:9002"
             peers = ["localhost:8002", "localhost:8003"]
             data_dir = "/var/lib/raftkv"
             heartbeat_ms = 50
@@ -271,6 +278,10 @@ mod tests {
             port: Some(8001),
             listen: Some("127.0.0.1".into()),
             advertise: Some("localhost:8001".into()),
+            advertise_client: Some(vec![
+                "http://localhost:9001".into(),
+                "http://localhost:9002".into(),
+            ]),
             peers: Some(vec!["localhost:8002".into(), "localhost:8003".into()]),
             data_dir: Some("/var/lib/raftkv".into()),
             heartbeat_ms: Some(50),
@@ -325,6 +336,8 @@ mod tests {
         let raw = |variable, value| from_variable(variable, value).unwrap();
         assert_eq!(raw("RAFTKV_NODE_ID", "n").node_id, Some("n".into()));
         assert_eq!(raw("RAFTKV_PORT", "1").port, Some(1));
+        let client = raw("RAFTKV_ADVERTISE_CLIENT", "http://a:1").advertise_client;
+        assert_eq!(client, Some(vec!["http://a:1".into()]));
         assert_eq!(raw("RAFTKV_PEERS", "a:1, b:2,").peers, Some(vec!["a:1".into(), "b:2".into()]));
         assert_eq!(raw("RAFTKV_JOIN_USER", "a:b").join_user, "a:b".parse().ok());
         assert_eq!(raw("RAFTKV_WAL_SEGMENT_BYTES", "4MiB").wal_segment_bytes, Some(4 << 20));

@@ -24,12 +24,14 @@ impl Raw {
         let join = parse_join(&self.join.unwrap_or_default())?;
         let others = listed.union(&join).cloned().collect();
         let advertise = resolve_advertise(self.advertise.as_deref(), listen.port(), &others)?;
+        let client_urls = parse_client_urls(&self.advertise_client.unwrap_or_default())?;
         check_join(&join, &listed, self.replace.as_deref(), self.learner)?;
         check_join_user(&join, self.join_user.as_ref())?;
         let peers: Vec<Address> = listed.into_iter().filter(|peer| *peer != advertise).collect();
         check_members(&advertise, &peers)?;
         if !self.insecure.unwrap_or(false) {
             refuse_plaintext(listen, &advertise, &peers, &join)?;
+            refuse_plaintext_clients(&client_urls)?;
         }
         let (heartbeat_ms, election_timeout_ms) =
             resolve_timers(self.heartbeat_ms, self.election_timeout_ms)?;
@@ -38,6 +40,7 @@ impl Raw {
             name,
             listen,
             advertise,
+            client_urls: client_urls.iter().map(|address| format!("http://{address}")).collect(),
             peers,
             join: join.into_iter().collect(),
             join_user: self.join_user,
@@ -162,6 +165,19 @@ fn resolve_advertise(
     }
 }
 
+/// As URLs of this program's, which speaks no TLS.
+fn parse_client_urls(written: &[String]) -> Result<Vec<Address>, ConfigError> {
+    let parse = |text: &String| {
+        let refuse = |reason| ConfigError::AdvertiseClient { written: text.clone(), reason };
+        let rest = text.trim().strip_prefix("http://").ok_or_else(|| refuse(None))?;
+        Address::parse(rest.trim_end_matches('/')).map_err(|reason| refuse(Some(reason)))
+    };
+    match replica::are_valid_urls(written) {
+        true => written.iter().map(parse).collect(),
+        false => Err(ConfigError::ClientUrlsTooLong),
+    }
+}
+
 fn check_members(advertise: &Address, peers: &[Address]) -> Result<(), ConfigError> {
     let count = peers.len() + 1;
     if count > MEMBERS_MAX {
@@ -196,6 +212,16 @@ fn refuse_plaintext(
     }
     match join.iter().find(|member| !member.is_loopback()) {
         Some(member) => refuse("--join", member.to_string()),
+        None => Ok(()),
+    }
+}
+
+fn refuse_plaintext_clients(client_urls: &[Address]) -> Result<(), ConfigError> {
+    match client_urls.iter().find(|address| !address.is_loopback()) {
+        Some(address) => Err(ConfigError::Plaintext {
+            setting: "--advertise-client",
+            address: address.to_string(),
+        }),
         None => Ok(()),
     }
 }

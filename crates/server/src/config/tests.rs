@@ -23,6 +23,7 @@ fn nothing_written_is_a_cluster_of_one_on_loopback() {
         name: "node-8001".into(),
         listen: "127.0.0.1:8001".parse().unwrap(),
         advertise: address("localhost:8001"),
+        client_urls: Vec::new(),
         peers: Vec::new(),
         data_dir: "raftkv-data/node-8001".into(),
         heartbeat_ms: 100,
@@ -226,7 +227,7 @@ fn the_published_page_has_every_setting_and_its_example_holds() {
     let page = include_str!("../../../../docs/configuration.md");
     let unknown = toml::from_str::<Raw>("x = 1").unwrap_err().to_string();
     let settings = unknown.split('`').skip(3).step_by(2);
-    assert_eq!(settings.clone().count(), 21, "{unknown}");
+    assert_eq!(settings.clone().count(), 22, "{unknown}");
     for setting in settings {
         assert!(page.contains(&format!("| `{setting}` | ")), "{setting}");
     }
@@ -235,10 +236,28 @@ fn the_published_page_has_every_setting_and_its_example_holds() {
 }
 
 #[test]
+fn clients_may_be_told_to_come_elsewhere() {
+    let of = |urls: &str| resolve(&format!("advertise_client = {urls:?}"));
+    let config = of("http://127.0.0.1:9001/, http://localhost:9002").unwrap();
+    assert_eq!(config.client_urls, ["http://localhost:9001", "http://localhost:9002"]);
+    let many = ["http://localhost:1"; 9].join(",");
+    for (wrong, why) in [
+        ("localhost:9001", "write http://HOST:PORT"),
+        ("https://localhost:9001", "write http://HOST:PORT"),
+        ("http://localhost", "the port is missing"),
+        ("http://localhost:9001/kv", "the port must be a number"),
+        ("http://10.0.0.1:9001", "--insecure"),
+        (many.as_str(), "at most 8 URLs"),
+    ] {
+        let error = of(wrong).unwrap_err().to_string();
+        assert!(error.contains("--advertise-client") && error.contains(why), "{error}");
+    }
+}
+
+#[test]
 fn a_member_is_known_by_the_hosts_that_it_advertises() {
     let client_urls = vec!["http://kv.example:2379".to_owned(), "http://[fe80::1]:1".to_owned()];
-    let etcd = EtcdWays { client_urls, ..EtcdWays::default() };
-    let config = Config { etcd, ..resolve("").unwrap() };
+    let config = Config { client_urls, ..resolve("").unwrap() };
     assert_eq!(config.own_hosts(), ["localhost", "kv.example", "[fe80::1]"]);
     let listen_also = vec!["10.0.0.1:2379".parse().unwrap()];
     let etcd = EtcdWays { listen_also, ..EtcdWays::default() };

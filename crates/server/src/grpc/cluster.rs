@@ -65,7 +65,8 @@ impl Cluster {
         let status = self.gate.node().status();
         let leader = status.member(leader).ok_or(Refusal::NoLeader)?;
         let _turn = self.turns.take().ok_or(Refusal::TooManyRequests)?;
-        let asked = ask(&leader.address, question_of(change, guest.visit().authorization().await));
+        let question = question_of(change, guest.visit().authorization().await);
+        let asked = ask(&status.about.name, &leader.address, question);
         match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
             // It is made. Whoever it removes hears nothing more of the others.
             Ok(Ok((StatusCode::OK, _))) => match self.members_now().await {

@@ -42,7 +42,8 @@ impl Plain {
         let mut refusal = Status::from(Refusal::NotLeader);
         let status = self.gate.node().status();
         let leader = leader.and_then(|leader| status.member(leader));
-        let address = leader.and_then(|leader| MetadataValue::try_from(&leader.address).ok());
+        let address =
+            leader.and_then(|leader| MetadataValue::try_from(leader.client_address()).ok());
         if let Some(address) = address {
             refusal.metadata_mut().insert(LEADER, address);
         }

@@ -114,12 +114,13 @@ pub(super) fn member_of(written: &str, status: &NodeStatus) -> Result<MemberId, 
     .map_err(|refusal| refusal.with("member", written))
 }
 
-/// A member's id, name and address, as far as they are known.
+/// A member's id, name, address and URLs for clients, as far as they are known.
 pub(super) fn member_json(id: MemberId, status: &NodeStatus) -> Value {
     let member = status.member(id);
     json!({
         "id": id.to_string(),
         "name": member.map(|member| &member.name),
         "address": member.map(|member| &member.address),
+        "client_urls": member.map(|member| member.client_urls.as_slice()).unwrap_or_default(),
     })
 }

@@ -18,7 +18,7 @@ use axum::http::header::{
 };
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
 use super::error::{Code, Refusal};
 use super::reply;
@@ -42,6 +42,20 @@ pub(super) struct Guard {
     allowed: Vec<Origin>,
     /// Knows the members, by the configuration in force.
     node: Node,
+}
+
+/// Lets a request to a port of this machine's loopback in, or answers why not: it must name a
+/// loopback host and, if a browser sends it, come from a page of that very port. For ports of this
+/// program that are no member's.
+///
+/// # Errors
+/// The answer, 403 `forbidden_host` or `forbidden_origin`.
+pub fn admit_own_pages(uri: &Uri, headers: &HeaderMap) -> Result<(), Response> {
+    let guard = Guard { own_hosts: Some(Vec::new()), allowed: Vec::new() };
+    match guard.admit(uri, headers, false) {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(refusal.into_response()),
+    }
 }
 
 /// What a request that was let in gets on its answer.
@@ -135,17 +149,17 @@ fn own_origin(host: &[u8]) -> Option<Origin> {
 }
 
 fn forbidden_host(own_hosts: &[String]) -> Refusal {
-    let own_host = own_hosts.first().map_or("", String::as_str);
+    let own_host = own_hosts.first().map(|host| format!(" or {host}")).unwrap_or_default();
     let message = format!(
-        "this member listens on loopback only, and is reached as localhost or {own_host}, by no \
-         other name"
+        "this port listens on loopback only, and is reached as localhost{own_host}, by no other \
+         name"
     );
     Refusal::new(Code::ForbiddenHost, message)
 }
 
 fn forbidden_origin(origin: &HeaderValue) -> Refusal {
     let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
-    let message = "pages of this origin may not use this member; start it with --allow-origin if \
-                   they should";
+    let message = "pages of this origin may not use this port; a member is started with \
+                   --allow-origin if they should";
     Refusal::new(Code::ForbiddenOrigin, message).with("origin", origin)
 }

@@ -94,17 +94,19 @@ impl Default for LeadersDesk {
 }
 
 impl LeadersDesk {
-    /// The page of the member that leads at `address`; none if it does not say in time.
+    /// The page of the member that leads at `address`, asked for in the name of the member `asker`;
+    /// none if it does not say in time.
     ///
     /// # Errors
     /// `overloaded`: too many wait already.
     pub(super) async fn page(
         &self,
+        asker: &str,
         leader: MemberId,
         address: &str,
     ) -> Result<Option<Arc<LeadersPage>>, Refusal> {
         let _waiting = self.waiting.try_acquire().map_err(|_| Refusal::overloaded())?;
-        let mut answer = self.answer(leader, address);
+        let mut answer = self.answer(asker, leader, address);
         let told = answer.wait_for(|told| !matches!(told, Told::Nothing)).await;
         Ok(match told.as_deref() {
             Ok(Told::Page(page)) => Some(Arc::clone(page)),
@@ -113,17 +115,18 @@ impl LeadersDesk {
     }
 
     /// Where the answer to the question under way will be; there is one after this.
-    fn answer(&self, leader: MemberId, address: &str) -> watch::Receiver<Told> {
+    fn answer(&self, asker: &str, leader: MemberId, address: &str) -> watch::Receiver<Told> {
         let mut asked = self.asked.lock();
         if let Some(asked) = asked.as_ref().filter(|asked| asked.is_awaited(leader, address)) {
             return asked.answer.clone();
         }
         let (teller, answer) = watch::channel(Told::Nothing);
-        let address = address.to_owned();
+        let (asker, address) = (asker.to_owned(), address.to_owned());
         *asked = Some(Asked { leader, address: address.clone(), answer: answer.clone() });
         // A task of its own: whoever asked first may be gone before the answer comes.
         tokio::spawn(async move {
-            let page = timeout(LEADER_PATIENCE, fetch(leader, &address)).await.ok().flatten();
+            let page = timeout(LEADER_PATIENCE, fetch(&asker, leader, &address));
+            let page = page.await.ok().flatten();
             let told = page.map_or(Told::NoPage, |page| Told::Page(Arc::new(page)));
             // Nobody may be waiting any more.
             let _ = teller.send(told);
@@ -142,8 +145,8 @@ impl Asked {
 }
 
 /// Its page, if it is one of a member that leads.
-async fn fetch(leader: MemberId, address: &str) -> Option<LeadersPage> {
-    let (status, body) = ask(address, Question::get("/cluster/status")).await.ok()?;
+async fn fetch(asker: &str, leader: MemberId, address: &str) -> Option<LeadersPage> {
+    let (status, body) = ask(asker, address, Question::get("/cluster/status")).await.ok()?;
     let page: LeadersPage = serde_json::from_slice(&body).ok()?;
     let is_leaders = page.id == leader.to_string() && page.role == RoleName::Leader.as_str();
     (status == StatusCode::OK && is_leaders).then_some(page)
@@ -199,7 +202,7 @@ mod tests {
             let mut asking = JoinSet::new();
             for _ in 0..50 {
                 let (desk, address) = (Arc::clone(&desk), address.clone());
-                asking.spawn(async move { desk.page(LEADER, &address).await.unwrap() });
+                asking.spawn(async move { desk.page("node-2", LEADER, &address).await.unwrap() });
             }
             for page in asking.join_all().await {
                 assert_eq!(page.expect("it leads").agreement.split_at, Some(33));
@@ -212,7 +215,8 @@ mod tests {
     async fn another_leader_is_asked_for_itself() {
         let ((first, asked), (second, other), desk) =
             (leader().await, leader().await, LeadersDesk::default());
-        let (page, none) = tokio::join!(desk.page(LEADER, &first), desk.page(MemberId(8), &second));
+        let (page, none) =
+            tokio::join!(desk.page("a", LEADER, &first), desk.page("a", MemberId(8), &second));
         assert!(page.unwrap().is_some());
         assert!(none.unwrap().is_none(), "that page is of another member");
         assert_eq!((asked.load(Ordering::Relaxed), other.load(Ordering::Relaxed)), (1, 1));
@@ -222,11 +226,11 @@ mod tests {
     async fn those_who_wait_are_bounded() {
         let ((address, count), desk) = (leader().await, LeadersDesk::default());
         let waiting = desk.waiting.try_acquire_many(WAITING_MAX as u32).unwrap();
-        let refused = desk.page(LEADER, &address).await.unwrap_err();
+        let refused = desk.page("node-2", LEADER, &address).await.unwrap_err();
         assert_eq!(refused.into_response().status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(count.load(Ordering::Relaxed), 0);
         drop(waiting);
-        assert!(desk.page(LEADER, &address).await.unwrap().is_some());
+        assert!(desk.page("node-2", LEADER, &address).await.unwrap().is_some());
     }
 
     #[tokio::test]
@@ -234,6 +238,6 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let desk = LeadersDesk::default();
-        assert!(desk.page(LEADER, &address).await.unwrap().is_none());
+        assert!(desk.page("node-2", LEADER, &address).await.unwrap().is_none());
     }
 }

@@ -200,7 +200,7 @@ async fn hand_on(doors: &Doors, asked: Asked, leader: MemberId) -> Result<Respon
     let authorization = asked.visit.authorization().await;
     let Asked { method, body, .. } = asked;
     let question = Question { method, target, body, hand_on: false, authorization };
-    match timeout(asked.timeout + FORWARD_GRACE, ask(address, question)).await {
+    match timeout(asked.timeout + FORWARD_GRACE, ask(&status.about.name, address, question)).await {
         Ok(Ok((status, answer))) => {
             let json = axum::http::HeaderValue::from_static("application/json");
             Ok(reply::with_type(status, json, answer))

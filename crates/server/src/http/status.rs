@@ -71,7 +71,7 @@ async fn look_for_source(
     let Some(member) = status.member(leader) else {
         return nobody("the leader's address is not known yet");
     };
-    Ok(match desk.page(leader, &member.address).await? {
+    Ok(match desk.page(&status.about.name, leader, &member.address).await? {
         Some(page) => Source::Leader(leader, page),
         None => Source::Nobody(format!("the leader, {}, did not say in time", member.name)),
     })
@@ -84,6 +84,7 @@ fn status_json(status: &NodeStatus, source: &Source) -> Map<String, Value> {
     show("id", about.id.to_string().into());
     show("name", about.name.clone().into());
     show("address", about.address.clone().into());
+    show("client_urls", about.client_urls.clone().into());
     show("incarnation", format!("{:032x}", about.incarnation).into());
     show("version", about.version.into());
     show("unsafe_no_fsync", about.unsafe_no_fsync.into());

@@ -18,8 +18,10 @@ pub struct About {
     pub id: MemberId,
     /// What people call it.
     pub name: String,
-    /// `host:port`, where peers and clients reach it.
+    /// `host:port`, where peers reach it, and clients unless it tells them otherwise.
     pub address: String,
+    /// Where it tells clients to come, if not to `address`.
+    pub client_urls: Vec<String>,
     /// Of its data directory: a wiped one has another (rule 3.1).
     pub incarnation: u128,
     /// The program's version.

@@ -101,6 +101,7 @@ fn about() -> About {
         id: ID,
         name: "node-1".to_owned(),
         address: "localhost:8001".to_owned(),
+        client_urls: Vec::new(),
         incarnation: 1,
         version: env!("CARGO_PKG_VERSION"),
         unsafe_no_fsync: false,

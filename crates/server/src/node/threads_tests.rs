@@ -34,6 +34,7 @@ fn about() -> About {
         id: ID,
         name: "one".to_owned(),
         address: "localhost:1".to_owned(),
+        client_urls: Vec::new(),
         incarnation: 1,
         version: "test",
         unsafe_no_fsync: false,
@@ -71,7 +72,13 @@ pub(in crate::node) fn started(disk: SimDisk, members: &Configuration) -> (Node,
     let replica = Replica::new(config, members.clone(), recovered, store, clock.now());
     let (log, snapshots) = (Arc::new(LogQueue::default()), Arc::default());
     let address = "localhost:1".to_owned();
-    let me = Arc::new(Introduction { id: ID, incarnation: 1, cluster_id: 9, address });
+    let me = Arc::new(Introduction {
+        id: ID,
+        name: "node-1".to_owned(),
+        incarnation: 1,
+        cluster_id: 9,
+        address,
+    });
     let door = PeerDoor { inbound: Inbound::new(Arc::clone(&inbox)), hello: Arc::default() };
     let hello = Hello {
         name: "one".to_owned(),

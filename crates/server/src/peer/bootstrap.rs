@@ -55,8 +55,9 @@ pub(crate) async fn settle(me: &Hello, status: &StatusBoard) -> Result<Settled, 
 async fn ask(me: &Hello) -> Answers {
     let mut questions = JoinSet::new();
     for peer in me.peers.clone() {
+        let asker = me.name.clone();
         questions.spawn(async move {
-            let answer = fetch(&peer).await;
+            let answer = fetch(&asker, &peer).await;
             (peer, answer)
         });
     }

@@ -171,17 +171,17 @@ fn read_cluster(hex: &str) -> Result<Configuration, Silence> {
         .map_err(|_| Silence::Malformed("its configuration is damaged"))
 }
 
-/// Asks the member at `address`.
-pub(crate) async fn fetch(address: &Address) -> Result<Hello, Silence> {
+/// Asks the member at `address` in the name of the member `asker`.
+pub(crate) async fn fetch(asker: &str, address: &Address) -> Result<Hello, Silence> {
     let address = address.to_string();
-    match tokio::time::timeout(FETCH_TIMEOUT, fetch_page(&address)).await {
+    match tokio::time::timeout(FETCH_TIMEOUT, fetch_page(asker, &address)).await {
         Ok(json) => Hello::from_json(&json?),
         Err(_) => Err(Silence::Unreachable("no answer in time".to_owned())),
     }
 }
 
-async fn fetch_page(address: &str) -> Result<Bytes, Silence> {
-    let answer = ask(address, Question::get(HELLO_PATH)).await;
+async fn fetch_page(asker: &str, address: &str) -> Result<Bytes, Silence> {
+    let answer = ask(asker, address, Question::get(HELLO_PATH)).await;
     match answer.map_err(|why| Silence::Unreachable(why.to_string()))? {
         (StatusCode::OK, page) => Ok(page),
         (status, _) => Err(Silence::Refused(status.as_u16())),

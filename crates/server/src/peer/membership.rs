@@ -21,6 +21,8 @@ use crate::config::Address;
 pub(crate) struct Introduction {
     /// Its id.
     pub(crate) id: MemberId,
+    /// What people call it.
+    pub(crate) name: String,
     /// Of its data directory.
     pub(crate) incarnation: u128,
     /// The cluster it belongs to, or is joining.

@@ -27,6 +27,7 @@ use super::handshake::{self, HANDSHAKE_TIMEOUT, HandshakeError};
 use super::membership::Introduction;
 use super::outbox::Outbox;
 use super::{APPEND_PATH, UPGRADE_PROTOCOL};
+use crate::ask::{MEMBER_HEADER, member_header};
 use crate::node::{Counters, Greeting, Inbox, Input, StatusBoard};
 
 /// A peer that does not answer a connection attempt for this long is tried again later.
@@ -197,7 +198,7 @@ pub(super) async fn dial(
     let stream = stream.await.map_err(|_| DialError::Timeout)??;
     set_options(&stream)?;
     let introduced = async {
-        let mut stream = upgrade(stream, address, path).await?;
+        let mut stream = upgrade(stream, &me.name, address, path).await?;
         let introduced = handshake::introduce(&mut stream, me, peer).await;
         let introduced = introduced.map_err(DialError::Handshake)?;
         debug!(%peer, level = introduced.feature_level, path, "handshake done");
@@ -206,16 +207,21 @@ pub(super) async fn dial(
     timeout(HANDSHAKE_TIMEOUT, introduced).await.map_err(|_| DialError::Timeout)?
 }
 
-/// Asks for the HTTP connection to become a peer stream.
+/// Asks for the HTTP connection to become a peer stream, in the name of the member `asker`.
 pub(super) async fn upgrade(
     stream: TcpStream,
+    asker: &str,
     address: &str,
     path: &'static str,
 ) -> Result<TcpStream, DialError> {
-    let request = Request::get(path)
+    let mut request = Request::get(path)
         .header(HOST, address)
         .header(CONNECTION, "Upgrade")
-        .header(UPGRADE, UPGRADE_PROTOCOL)
+        .header(UPGRADE, UPGRADE_PROTOCOL);
+    if let Some(asker) = member_header(asker) {
+        request = request.header(MEMBER_HEADER, asker);
+    }
+    let request = request
         .body(Empty::<Bytes>::new())
         .expect("constants and a checked address make a request");
     let (mut sender, connection) =

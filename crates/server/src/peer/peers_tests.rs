@@ -16,13 +16,20 @@ fn peers() -> Peers {
         id: ME,
         name: "node-1".to_owned(),
         address: "localhost:1".to_owned(),
+        client_urls: Vec::new(),
         incarnation: 1,
         version: "test",
         unsafe_no_fsync: false,
     };
     let address = about.address.clone();
     Peers::new(Dialler {
-        me: Arc::new(Introduction { id: ME, incarnation: 1, cluster_id: 7, address }),
+        me: Arc::new(Introduction {
+            id: ME,
+            name: "node-1".to_owned(),
+            incarnation: 1,
+            cluster_id: 7,
+            address,
+        }),
         inbox: Inbox::new(),
         status: Arc::new(StatusBoard::new(about)),
         runtime: Handle::current(),

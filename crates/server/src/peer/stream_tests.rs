@@ -55,7 +55,7 @@ impl World {
 
     async fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).await.unwrap();
-        upgrade(stream, &self.address, super::APPEND_PATH).await.unwrap()
+        upgrade(stream, "node-2", &self.address, super::APPEND_PATH).await.unwrap()
     }
 
     /// A stream of the dialler, past its handshake.
@@ -112,7 +112,8 @@ fn configuration() -> Configuration {
 
 fn introduction(id: MemberId) -> Introduction {
     let address = format!("localhost:{}", id.0);
-    Introduction { id, incarnation: u128::from(id.0), cluster_id: 7, address }
+    let name = format!("node-{id}");
+    Introduction { id, name, incarnation: u128::from(id.0), cluster_id: 7, address }
 }
 
 fn membership(id: MemberId) -> Membership {
@@ -410,6 +411,7 @@ fn outbound(world: &World) -> (Arc<Outbox>, Outbound) {
         id: DIALLER,
         name: "node-2".to_owned(),
         address: "localhost:2".to_owned(),
+        client_urls: Vec::new(),
         incarnation: 2,
         version: "test",
         unsafe_no_fsync: false,
@@ -466,7 +468,10 @@ async fn a_member_that_does_not_know_itself_yet_says_so() {
     let door = PeerDoor { inbound, hello: Arc::new(board) };
     let hello = Arc::clone(&door.hello);
     tokio::spawn(serve(listener, door.routes(), Limits::default(), std::future::pending()));
-    assert_eq!(super::hello::fetch(&address).await, Err(super::hello::Silence::Refused(503)));
+    assert_eq!(
+        super::hello::fetch("node-2", &address).await,
+        Err(super::hello::Silence::Refused(503))
+    );
     let me = super::Hello {
         name: "node-1".to_owned(),
         id: SERVED,
@@ -479,5 +484,5 @@ async fn a_member_that_does_not_know_itself_yet_says_so() {
         changed: false,
     };
     hello.say(me.clone());
-    assert_eq!(super::hello::fetch(&address).await, Ok(me));
+    assert_eq!(super::hello::fetch("node-2", &address).await, Ok(me));
 }

@@ -67,7 +67,7 @@ impl Member {
         loop {
             for address in &self.config.join {
                 let address = address.to_string();
-                match put(&address, self.request_to_be_added()).await {
+                match self.put(&address, self.request_to_be_added()).await {
                     Asked::Done(answer) => {
                         info!(by = address, "added to the cluster, as a learner");
                         return read_cluster_id(&answer);
@@ -88,7 +88,7 @@ impl Member {
         info!("going on with joining the cluster");
         for address in &self.config.join {
             let by = address.to_string();
-            match put(&by, self.request_to_be_added()).await {
+            match self.put(&by, self.request_to_be_added()).await {
                 Asked::Done(_) => return Ok(()),
                 Asked::Refused { code, message } => {
                     return Err(StartError::JoinRefused { by, code, message });
@@ -169,7 +169,7 @@ impl Member {
             let wish = status.configuration.as_ref().map(|known| self.next_wish(known));
             match wish {
                 Some(Wish::Fulfilled) => return,
-                Some(Wish::Ask(question)) => match put(&self.own_door(), question).await {
+                Some(Wish::Ask(question)) => match self.put(&self.own_door(), question).await {
                     Asked::Done(_) => info!("this member votes from now on"),
                     Asked::NotYet(why) if why != said => {
                         info!("waiting to be promoted: {why}");
@@ -213,6 +213,17 @@ impl Member {
         found.map(|(&id, _)| id)
     }
 
+    /// Puts a request to a member, once.
+    pub(super) async fn put(&self, address: &str, question: Question) -> Asked {
+        let asked = ask(&self.config.name, address, question);
+        let (status, answer) = match timeout(ANSWER_TIMEOUT, asked).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(NoAnswer::NotSent(why) | NoAnswer::Broken(why))) => return Asked::NotYet(why),
+            Err(_) => return Asked::NotYet("no answer in time".to_owned()),
+        };
+        read_answer(status, answer)
+    }
+
     /// Any member takes the request, so this one does.
     pub(super) fn own_door(&self) -> String {
         let listen = self.config.listen;
@@ -231,16 +242,6 @@ enum Wish {
     Wait,
     /// To be promoted.
     Ask(Question),
-}
-
-/// Puts a request to a member, once.
-pub(super) async fn put(address: &str, question: Question) -> Asked {
-    let (status, answer) = match timeout(ANSWER_TIMEOUT, ask(address, question)).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(NoAnswer::NotSent(why) | NoAnswer::Broken(why))) => return Asked::NotYet(why),
-        Err(_) => return Asked::NotYet("no answer in time".to_owned()),
-    };
-    read_answer(status, answer)
 }
 
 fn read_answer(status: StatusCode, answer: Bytes) -> Asked {

@@ -179,6 +179,7 @@ impl Member {
             id: MemberId(identity.member_id),
             name: config.name.clone(),
             address: config.advertise.to_string(),
+            client_urls: config.client_urls.clone(),
             incarnation: identity.incarnation,
             version: env!("CARGO_PKG_VERSION"),
             unsafe_no_fsync: config.unsafe_no_fsync,
@@ -218,7 +219,7 @@ impl Member {
             incarnation: identity.incarnation,
             address: self.config.advertise.clone(),
             peers: self.config.peers.iter().cloned().collect(),
-            client_urls: self.config.etcd.client_urls.clone(),
+            client_urls: self.config.client_urls.clone(),
             founding_id: self.config.etcd.founding.map(|ids| ids.cluster_id),
             cluster: None,
             changed: false,
@@ -291,6 +292,7 @@ impl Member {
         let identity = self.directory.identity();
         Arc::new(Introduction {
             id: MemberId(identity.member_id),
+            name: self.config.name.clone(),
             incarnation: identity.incarnation,
             cluster_id,
             address: self.config.advertise.to_string(),

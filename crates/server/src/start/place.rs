@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use super::joining::{ANSWER_TIMEOUT, Asked, RETRY_INTERVAL, put};
+use super::joining::{ANSWER_TIMEOUT, Asked, RETRY_INTERVAL};
 use super::{Member, StartError};
 use crate::ask::{Question, ask};
 use crate::config::Address;
@@ -77,7 +77,7 @@ impl Member {
 
     async fn look_for_the_place(&self, by: &Address) -> Result<Found, String> {
         let by = by.to_string();
-        let asked = ask(&by, Question::get("/cluster/members"));
+        let asked = ask(&self.config.name, &by, Question::get("/cluster/members"));
         let answered = timeout(ANSWER_TIMEOUT, asked).await;
         let answered = answered.map_err(|_| "no answer in time".to_owned())?;
         let (status, page) = answered.map_err(|why| why.to_string())?;
@@ -98,7 +98,7 @@ impl Member {
 
     /// Tells the cluster where clients are to come, unless it knows that already.
     pub(super) async fn publish_client_urls(&self) {
-        let urls = &self.config.etcd.client_urls;
+        let urls = &self.config.client_urls;
         if urls.is_empty() {
             return;
         }
@@ -113,7 +113,8 @@ impl Member {
                     let body = json!({ "client_urls": urls.join(",") });
                     let question = Question::patch(format!("/cluster/members/{id}"), &body);
                     let question = self.on_behalf(question);
-                    if let Asked::Refused { code, message } = put(&self.own_door(), question).await
+                    if let Asked::Refused { code, message } =
+                        self.put(&self.own_door(), question).await
                     {
                         warn!(code, "clients are not told of {urls:?}: {message}");
                         return;

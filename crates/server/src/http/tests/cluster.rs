@@ -50,7 +50,8 @@ async fn the_status_tells_who_this_is_and_how_far_it_has_come() {
 #[tokio::test]
 async fn leader_and_members() {
     let world = World::new().await;
-    let me = json!({ "id": "5157", "name": "node-1", "address": "localhost:8001" });
+    let me = json!({ "id": "5157", "name": "node-1", "address": "localhost:8001",
+        "client_urls": [] });
     assert_eq!(world.get("/cluster/leader").await, json!({ "leader": me, "term": 1 }));
     let members = world.get("/cluster/members").await;
     assert_eq!(members["cluster_id"], "00000000000000000000000000000002");

@@ -59,7 +59,8 @@ async fn a_follower_names_the_leader_in_body_and_header() {
     let (status, headers, body) = told_of(Failure::NotLeader { leader }).await;
     assert_eq!(status, 421);
     assert_eq!(headers["raftkv-leader"], "localhost:8001");
-    let member = json!({ "id": "5157", "name": "node-1", "address": "localhost:8001" });
+    let member =
+        json!({ "id": "5157", "name": "node-1", "address": "localhost:8001", "client_urls": [] });
     assert_eq!(body["leader"], member);
 
     let (_, headers, body) = told_of(Failure::NotLeader { leader: None }).await;
