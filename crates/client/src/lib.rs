@@ -81,6 +81,7 @@ mod options;
 mod pace;
 mod record;
 mod session;
+mod source;
 mod sse;
 mod transport;
 mod txn;
