@@ -75,7 +75,7 @@ impl Source {
                 self.stream = Some(Stream::new(body, self.limits));
                 Ok(())
             }
-            Opened::Not(attempt) => self.refused(attempt).await,
+            Opened::Not(attempt) => self.refused(attempt).await.map(drop),
         }
     }
 
@@ -88,14 +88,15 @@ impl Source {
     }
 
     /// The member does not go on, and says why in a message: another one does, or nobody can.
-    pub(crate) async fn ended(&mut self, message: Message) -> Result<(), Error> {
+    /// Answers what it said.
+    pub(crate) async fn ended(&mut self, message: Message) -> Result<String, Error> {
         // The status of a refusal that is none of those that pass by.
         let answer = Answer { status: 410, body: message.data.into(), ..Answer::default() };
         self.refused(Attempt::Answered(answer)).await
     }
 
-    /// The stream is over: another member is next.
-    pub(crate) async fn broke(&mut self, reason: String) -> Result<(), Error> {
+    /// The stream is over: another member is next. Answers the reason.
+    pub(crate) async fn broke(&mut self, reason: String) -> Result<String, Error> {
         self.lost(Again { reason, ..Again::default() }).await
     }
 
@@ -130,7 +131,7 @@ impl Source {
     }
 
     /// Another member may serve, or none ever will.
-    async fn refused(&mut self, attempt: Attempt) -> Result<(), Error> {
+    async fn refused(&mut self, attempt: Attempt) -> Result<String, Error> {
         let again = match judge(Effect::Read, attempt) {
             Verdict::Refused(error) => {
                 self.stream = None;
@@ -147,7 +148,7 @@ impl Source {
     }
 
     /// The member does not serve: another one is next, after a pause if all were tried in vain.
-    async fn lost(&mut self, again: Again) -> Result<(), Error> {
+    async fn lost(&mut self, again: Again) -> Result<String, Error> {
         let pause = self.broken(&again);
         let timeout = self.client.options().timeout;
         if self.served_at.elapsed() + pause >= timeout {
@@ -156,7 +157,7 @@ impl Source {
             return Err(std::mem::take(&mut self.reasons).unavailable(timeout));
         }
         sleep(pause).await;
-        Ok(())
+        Ok(again.reason)
     }
 
     /// Gives up the member of the moment; answers how long to pause before the next.

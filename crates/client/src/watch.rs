@@ -146,7 +146,7 @@ impl Watch {
         }
         match self.source.next().await {
             Ok(message) if message.event == "error" => {
-                self.source.ended(message).await.map(|()| None)
+                self.source.ended(message).await.map(|_| None)
             }
             Ok(message) => {
                 if message.event != "open" {
@@ -159,7 +159,7 @@ impl Watch {
                 }
                 taken
             }
-            Err(reason) => self.source.broke(reason).await.map(|()| None),
+            Err(reason) => self.source.broke(reason).await.map(|_| None),
         }
     }
 
