@@ -155,13 +155,16 @@ pub struct MessageSent {
     pub to: String,
     /// `heartbeat`, `append`, `vote` and so on.
     pub what: String,
-    pub term: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub term: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub granted: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_term: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
