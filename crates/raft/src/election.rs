@@ -20,6 +20,8 @@ use crate::{Body, LogId, MemberId, Now, Raft, Refusal, Term};
 pub(crate) struct Election {
     /// When to campaign, on the core's clock; meaningless while leading.
     pub(crate) due_ms: u64,
+    /// When that wait began, on the core's clock.
+    pub(crate) waits_since_ms: u64,
     /// The monotonic time of the last tick.
     pub(crate) ticked_ms: u64,
     /// When the leader was last heard, on the core's clock.
@@ -38,6 +40,7 @@ impl Election {
     pub(crate) fn new(due_ms: u64, now: Now) -> Election {
         Election {
             due_ms,
+            waits_since_ms: 0,
             ticked_ms: now.monotonic_ms,
             leader_heard_ms: 0,
             leader_closed: false,
@@ -260,8 +263,18 @@ impl Raft {
     }
 
     fn wait_between(&mut self, (low_ms, high_ms): (u64, u64)) {
+        self.election.waits_since_ms = self.clock_ms;
         self.election.due_ms = self.clock_ms + self.random.between(low_ms, high_ms);
     }
+}
+
+/// How long a member waits before it campaigns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElectionWait {
+    /// For how long it has waited, ms.
+    pub elapsed_ms: u64,
+    /// For how long it waits in all, ms.
+    pub timeout_ms: u64,
 }
 
 impl Raft {
@@ -273,6 +286,16 @@ impl Raft {
             }
             Role::Follower(_) | Role::Leader(_) => None,
         }
+    }
+
+    /// How long it has waited for a leader, or for the votes that it asked for, and until when it
+    /// does; none on a leader.
+    pub fn election_wait(&self) -> Option<ElectionWait> {
+        let Election { due_ms, waits_since_ms, .. } = self.election;
+        (!self.is_leader()).then(|| ElectionWait {
+            elapsed_ms: self.clock_ms.saturating_sub(waits_since_ms),
+            timeout_ms: due_ms.saturating_sub(waits_since_ms),
+        })
     }
 
     /// Whether this member leads.

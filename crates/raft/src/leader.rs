@@ -244,4 +244,13 @@ impl Raft {
         };
         leader.progress.iter().map(status).collect()
     }
+
+    /// On a leader, what it knows to be on each follower's disk; nothing on others.
+    pub fn matched(&self) -> impl Iterator<Item = (MemberId, Index)> {
+        let progress = match &self.role {
+            Role::Leader(leader) => Some(&leader.progress),
+            _ => None,
+        };
+        progress.into_iter().flatten().map(|(&id, progress)| (id, progress.matched))
+    }
 }

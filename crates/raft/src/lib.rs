@@ -65,6 +65,7 @@ mod transfer;
 mod types;
 
 pub use config::Config;
+pub use election::ElectionWait;
 pub use entry::{ENTRY_OVERHEAD_BYTES, Entry, EntryKind, PAYLOAD_BYTES_MAX};
 pub use error::{ChangeError, ProposeError, Refusal, TransferError};
 pub use event::{Event, RoleName};

@@ -171,6 +171,13 @@ impl Log {
         Some(if run == 0 { self.start.term } else { self.runs[run - 1].term })
     }
 
+    /// The newest terms of the log, oldest first, each with the index of its first entry that is
+    /// still there; at most so many.
+    pub fn newest_terms(&self, terms_max: usize) -> impl Iterator<Item = LogId> {
+        let skipped = self.runs.len().saturating_sub(terms_max);
+        self.runs[skipped..].iter().map(|run| LogId::new(run.term, run.first))
+    }
+
     /// Whether this log holds exactly that entry.
     pub fn holds(&self, id: LogId) -> bool {
         self.term_at(id.index) == Some(id.term)

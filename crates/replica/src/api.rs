@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use raft::{Event, FollowerStatus, Index, LogId, MemberId, Refusal, RoleName, Term};
-use store::{ApplyError, LeaseId, Outcome, Published};
+use store::{ApplyError, LeaseId, Outcome, Published, Revision};
 
 use crate::{
     Agreement, Change, ChangeRefusal, Configuration, LogRequest, MemoryUse, RoomStatus, Sample,
@@ -341,6 +341,9 @@ pub struct Effects {
     /// Something was published: the dispatcher has events to hand out, perhaps
     /// ([`Replica::dispatcher`](crate::Replica::dispatcher)).
     pub published: bool,
+    /// Revisions in which what was due was removed, of those that were published: what a watch
+    /// tells as deleted there has expired.
+    pub expired: Vec<Revision>,
     /// Whether the members' states agree, when that has changed: an alarm, or its end.
     pub agreement: Option<Agreement>,
     /// For traces and the dashboard.

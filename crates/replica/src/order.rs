@@ -28,6 +28,7 @@
 use std::collections::VecDeque;
 
 use raft::{Envelope, Output, PersistNumber};
+use store::Outcome;
 
 use crate::api::PeerMessage;
 use crate::lease::Leasing;
@@ -168,6 +169,9 @@ impl Replica {
                     self.snapshots.applied(applied.bytes as u64);
                     let configuration = applied.configuration.clone().map(|c| (applied.id, c));
                     self.watch_applied(applied.id.index, &applied.outcome);
+                    if let Outcome::Expired { revision, keys: 1.., .. } = applied.outcome {
+                        self.effects.expired.push(revision);
+                    }
                     self.lease_applied(&applied);
                     self.pending.applied(applied);
                     if let Some((id, payload)) = configuration {

@@ -3,6 +3,7 @@
 mod access;
 mod ask;
 pub mod config;
+mod events;
 mod grpc;
 pub mod http;
 pub mod node;
@@ -10,6 +11,7 @@ mod peer;
 mod reading;
 mod start;
 pub mod watch;
+mod websocket;
 pub mod wrapping;
 
 pub use grpc::API_VERSION as ETCD_API_VERSION;

@@ -100,7 +100,12 @@ impl Visit {
     /// where it stands in the log, a read comes after a barrier, and for the rest there is
     /// [`Visit::permit_now`].
     pub(crate) async fn permit(&self, need: Need<'_>) -> Result<(), AuthRefused> {
-        let Err(refused) = self.may(need) else { return Ok(()) };
+        let Err(refused) = self.may(need) else {
+            if let Need::Read(_) | Need::ReadTxn(_) = need {
+                self.node.answered().read();
+            }
+            return Ok(());
+        };
         if self.node.read_barrier(CATCH_UP_TIMEOUT).await.is_err() {
             return Err(refused);
         }

@@ -70,7 +70,7 @@ pub(crate) fn shows_a_state(status: &NodeStatus) -> bool {
 }
 
 impl Alarm {
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         let place = match self {
             Alarm::Quarantined { .. } => 0,
             Alarm::NoState => 1,

@@ -128,6 +128,7 @@ codes! {
     UnknownMember "unknown_member" NOT_FOUND,
     UnknownPath "unknown_path" NOT_FOUND,
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE,
+    UpgradeRequired "upgrade_required" UPGRADE_REQUIRED,
     UserExists "user_exists" CONFLICT,
     UserNotFound "user_not_found" NOT_FOUND,
     ValueNotString "value_not_string" BAD_REQUEST,
@@ -162,6 +163,12 @@ impl Refusal {
     /// There is no room; the client should come again soon.
     pub(super) fn overloaded() -> Refusal {
         let message = "too many requests are waiting; it was not done. Try again after a moment";
+        Refusal::new(Code::Overloaded, message).with_header(RETRY_AFTER, RETRY_AFTER_S)
+    }
+
+    /// As many look at the events as may.
+    pub(super) fn too_many_readers() -> Refusal {
+        let message = "too many look at this member's events; look at another's, or try again later";
         Refusal::new(Code::Overloaded, message).with_header(RETRY_AFTER, RETRY_AFTER_S)
     }
 
@@ -506,6 +513,12 @@ impl Refusal {
     /// What is wrong, in words.
     pub(super) fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// The status of the answer.
+    pub(super) fn status(&self) -> StatusCode {
+        let (_, status) = self.0.code.row();
+        status
     }
 
     /// The body of the answer.

@@ -53,7 +53,7 @@ fn escaped(digits: Option<&[u8]>) -> Option<u8> {
 }
 
 /// Bytes as JSON shows them: as text, or if they are none in base64. One of the two is there.
-pub(super) fn text_or_base64(bytes: &[u8]) -> (Option<&str>, Option<String>) {
+pub(crate) fn text_or_base64(bytes: &[u8]) -> (Option<&str>, Option<String>) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (Some(text), None),
         Err(_) => (None, Some(STANDARD.encode(bytes))),

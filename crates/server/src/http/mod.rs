@@ -27,6 +27,7 @@ mod compact;
 mod cursor;
 mod error;
 mod escape;
+mod events;
 mod guard;
 mod health;
 mod history;
@@ -77,6 +78,7 @@ use crate::config::Config;
 use crate::grpc;
 use crate::node::Node;
 pub(crate) use alarms::{Alarm, alarms, serves_nothing, shows_a_state};
+pub(crate) use escape::text_or_base64;
 use error::{Code, Refusal};
 use guard::Guard;
 use leaders_page::LeadersDesk;
@@ -145,6 +147,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Doors>>)> {
         ("/history/{*key}", get(history::history)),
         ("/txn", post(txn::txn)),
         ("/watch", get(watch::watch)),
+        ("/events", get(events::events)),
+        ("/ws", get(events::websocket)),
         ("/snapshot", get(snapshot::snapshot)),
         ("/compact", post(compact::compact)),
         ("/session", post(session::open)),

@@ -19,6 +19,7 @@ use super::snapshot_thread::SnapshotQueue;
 use super::spare_thread::RoomBoard;
 use super::status::{Counters, StatusBoard};
 use super::waiters::Waiters;
+use crate::events::Recorder;
 use crate::peer::{Peers, Roster};
 use crate::watch::Watches;
 
@@ -68,6 +69,7 @@ pub(crate) struct Driver {
     pub(crate) roster: Roster,
     pub(crate) status: Arc<StatusBoard>,
     pub(crate) watches: Arc<Watches>,
+    pub(crate) recorder: Recorder,
 }
 
 /// How a driver ended.
@@ -217,14 +219,17 @@ impl Driver {
                 }
             }
             Input::StreamOpened { peer, address } => {
+                self.recorder.link(peer, true);
                 self.peers.heard(peer, address);
                 self.replica.stream_opened(now, peer);
             }
             Input::StreamClosed(peer) => {
+                self.recorder.link(peer, false);
                 self.peers.unheard(peer);
                 self.replica.stream_closed(now, peer);
             }
             Input::StreamLost(peer) => {
+                self.recorder.link(peer, false);
                 self.peers.unheard(peer);
                 self.replica.stream_broke(now, peer);
             }
@@ -256,6 +261,8 @@ impl Driver {
     /// Does what the replica wants done.
     fn hand_out(&mut self, turn: &mut Turn) {
         let effects = self.replica.take_effects();
+        let peers = &self.peers;
+        self.recorder.hand_out(&self.replica, &effects, |peer| peers.is_open(peer));
         // Before anybody is answered: an answer is no newer than that.
         let as_of = self.replica.as_of_ms().map(|as_of_ms| self.clock.moment(as_of_ms));
         self.status.show_as_of(as_of);

@@ -1,17 +1,19 @@
 //! What a door holds of the member behind it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use raft::{LogId, MemberId};
 use replica::{Backup, Change, Configuration, Done, Failure, LeaseAsk, LeaseStanding, Request};
 use store::{Command, LeaseId, Outcome, Reader};
 use tokio::sync::oneshot;
 
+use super::answered::Answered;
 use super::backups::{BackupPermit, Backups};
 use super::inbox::{Inbox, Input};
 use super::status::{Counters, NodeStatus, Phase, StatusBoard};
 use crate::access::Access;
+use crate::events::Feed;
 use crate::watch::Watches;
 
 /// The replica answers by a request's own deadline; past it and this much more its thread is
@@ -31,6 +33,8 @@ struct Shared {
     watches: Arc<Watches>,
     backups: Backups,
     access: Access,
+    answered: Answered,
+    feed: Feed,
 }
 
 /// How a write is to be treated.
@@ -57,7 +61,9 @@ impl Node {
     /// The handle of the member that reads `inbox`, reports to `status` and publishes to `store`.
     pub(crate) fn new(inbox: Arc<Inbox>, status: Arc<StatusBoard>, store: Reader) -> Node {
         let (watches, backups, access) = (Arc::default(), Backups::default(), Access::new());
-        Node { shared: Arc::new(Shared { inbox, status, store, watches, backups, access }) }
+        let (answered, feed) = (Answered::default(), Feed::default());
+        let shared = Shared { inbox, status, store, watches, backups, access, answered, feed };
+        Node { shared: Arc::new(shared) }
     }
 
     /// Has `command` applied. The command must have passed `Command::validate`. What clients want
@@ -67,12 +73,14 @@ impl Node {
     /// Every failure but `Failure::Unknown` means that it is not done and never will be.
     pub async fn write(&self, command: Command, options: WriteOptions) -> Result<Written, Failure> {
         let request = Request::Write { command: command.encode(), forward: options.forward };
+        let began = Instant::now();
         let done = self.ask(request, options.timeout, Failure::Unknown).await;
         if done.is_err() {
             Counters::add(&self.counters().failed_writes, 1);
         }
         match done? {
             Done::Written { log_id, stamp_ms, outcome } => {
+                self.shared.answered.wrote(began.elapsed());
                 Ok(Written { log_id, stamp_ms, outcome })
             }
             other => panic!("a write was answered with {other:?}"),
@@ -179,6 +187,16 @@ impl Node {
     /// since it started how far the cluster is, or never had as much.
     pub fn store_age(&self) -> Option<Duration> {
         self.shared.status.as_of().map(|as_of| as_of.elapsed())
+    }
+
+    /// What it has answered.
+    pub(crate) fn answered(&self) -> &Answered {
+        &self.shared.answered
+    }
+
+    /// What happens here and in the cluster, for whoever looks.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.shared.feed
     }
 
     /// For how long the cluster has had a leader, ms, as far as this member has heard: what the

@@ -21,6 +21,7 @@
 //!
 //! Every queue here is bounded, and each bound says what happens past it.
 
+mod answered;
 mod backups;
 mod driver;
 pub(crate) mod durations;
@@ -37,6 +38,7 @@ pub mod testing;
 mod threads;
 mod waiters;
 
+pub(crate) use answered::{Answered, AnsweredCounts, CLASSES};
 pub(crate) use backups::{BACKUPS_MAX, Piece, pieces};
 pub(crate) use driver::{Clock, Driver};
 pub use handle::{Node, WriteOptions, Written};

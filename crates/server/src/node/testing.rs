@@ -14,6 +14,7 @@ use store::{Apply, Budget, LeaseId, LogEntry, Store};
 use super::Node;
 use super::inbox::{Inbox, Input};
 use super::status::{About, NodeStatus, Phase, StatusBoard};
+use crate::events::{Recorder, Sight};
 use crate::watch::Watches;
 
 const ID: MemberId = MemberId(0x5157);
@@ -30,7 +31,8 @@ pub fn single() -> Node {
     let configuration = Arc::new(configuration());
     let watches = Arc::clone(node.watches());
     watches.serve(Dispatcher::new(store.reader()));
-    let mut single = Single { store, index: 1, configuration, watches };
+    let recorder = Recorder::new(Arc::clone(node.feed().desk()), ID);
+    let mut single = Single { store, index: 1, configuration, watches, recorder };
     board.refresh(single.status());
     board.show_as_of(Some(Instant::now()));
     std::thread::spawn(move || single.run(&inbox, &board));
@@ -64,7 +66,8 @@ pub fn showing(change: impl FnOnce(&mut NodeStatus)) -> Node {
     found(&mut store);
     let reader = store.reader();
     let (configuration, watches) = (Arc::new(configuration()), Arc::default());
-    let single = Single { store, index: 1, configuration, watches };
+    let recorder = Recorder::new(Arc::default(), ID);
+    let single = Single { store, index: 1, configuration, watches, recorder };
     let mut status = NodeStatus {
         about: Arc::new(about()),
         phase: Phase::Running,
@@ -102,6 +105,7 @@ struct Single {
     index: u64,
     configuration: Arc<Configuration>,
     watches: Arc<Watches>,
+    recorder: Recorder,
 }
 
 impl Single {
@@ -109,7 +113,8 @@ impl Single {
         let mut batch = Vec::new();
         let mut answered = 0;
         loop {
-            inbox.take(&mut batch, Instant::now() + Duration::from_millis(100), answered);
+            inbox.take(&mut batch, Instant::now() + Duration::from_millis(10), answered);
+            self.recorder.turn(|| self.sight());
             let asks = batch.iter().filter(|input| matches!(input, Input::Submit { .. }));
             answered = asks.count();
             for input in batch.drain(..) {
@@ -194,8 +199,13 @@ impl Single {
         };
         self.store.publish();
         self.watches.published();
+        self.recorder.applied(|| self.sight());
         let log_id = LogId::new(Term(1), Index(self.index));
         Done::Written { log_id, stamp_ms: entry.stamp_ms, outcome }
+    }
+
+    fn sight(&self) -> Sight {
+        Sight { status: self.status(), runs: vec![(1, 1)], election: None }
     }
 
     fn status(&self) -> Status {

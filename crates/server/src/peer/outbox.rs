@@ -63,6 +63,12 @@ impl Outbox {
         self.queue.lock().open = true;
     }
 
+    /// Whether a stream is up that takes messages.
+    pub(crate) fn is_open(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.open && !queue.retired
+    }
+
     /// The stream is down: what waits is dropped; answers how many messages that were.
     pub(crate) fn close(&self) -> usize {
         let mut queue = self.queue.lock();

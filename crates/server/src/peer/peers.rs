@@ -178,6 +178,11 @@ impl Peers {
         Counters::add(&counters.peer_messages_dropped, dropped as u64);
     }
 
+    /// Whether what is sent to a peer goes to a stream.
+    pub(crate) fn is_open(&self, id: MemberId) -> bool {
+        self.peers.get(&id).is_some_and(|peer| peer.outbox.is_open())
+    }
+
     /// Hands messages about snapshots to streams of their own, which take them or drop them.
     pub(crate) fn send_snapshots(&mut self, messages: Vec<(MemberId, SnapshotMessage)>) {
         for (to, message) in messages {

@@ -38,6 +38,7 @@ use store::Store;
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
+use crate::events::{self, Recorder};
 use crate::config::{Config, MEMORY_LIMIT_PERCENT_DEFAULT};
 use crate::grpc;
 use crate::http::{self, Limits, OtherDoors};
@@ -133,7 +134,7 @@ impl Server {
             // First of all, so that the peers notice at once.
             waiting.end();
             let stopped = running.stop(&inbound).await;
-            member.node.watches().close();
+            member.close_streams();
             doors.close().await;
             info!("stopped");
             // What ended it says more than what came of that.
@@ -141,7 +142,7 @@ impl Server {
             return outcome;
         }
         member.hand_over().await;
-        member.node.watches().close();
+        member.close_streams();
         doors.close().await;
         // With the doors closed there are descriptors again, if clients had them.
         waiting.end();
@@ -202,7 +203,7 @@ impl Member {
     }
 
     fn open_doors(&self, sockets: Sockets, limits: Limits) -> Doors {
-        let peers = self.door.clone().routes();
+        let peers = self.door.clone().routes().merge(events::routes(self.node.clone()));
         let others = OtherDoors { peers, grpc: grpc::routes(self.node.clone()) };
         let router = http::router(self.node.clone(), &self.config, limits, others);
         Doors::open(sockets, router, limits)
@@ -236,6 +237,7 @@ impl Member {
         }
         let clock = Clock::start();
         let raft = self.raft_config()?;
+        let id = raft.id;
         let mut replica = Replica::new(raft, configuration.clone(), recovered, store, clock.now());
         let options =
             SnapshotOptions { bytes_min: self.config.snapshot_bytes, ..SnapshotOptions::default() };
@@ -263,6 +265,7 @@ impl Member {
             roster,
             status: Arc::clone(&self.status),
             watches: Arc::clone(self.node.watches()),
+            recorder: Recorder::new(Arc::clone(self.node.feed().desk()), id),
         };
         let threads = start(driver, worker, snapshots).map_err(StartError::System)?;
         self.status.running();
@@ -310,6 +313,13 @@ impl Member {
         let defaults = raft::Config::new(id, replica::CODEC, draw()?);
         let tail_bytes_max = TAIL_BYTES_MAX;
         Ok(raft::Config { heartbeat_ms, election_timeout_ms, tail_bytes_max, ..defaults })
+    }
+
+    /// Whoever watches or looks is told that it is over; connections that go on would hold up the
+    /// end.
+    fn close_streams(&self) {
+        self.node.watches().close();
+        self.node.feed().close();
     }
 
     /// A leader among others gives its office away, so that they need not notice its absence.

@@ -11,13 +11,10 @@
 //! the connection is closed after the answer's end. Nothing is served here that the gateway does
 //! not serve: what is asked is handed to it as a request of its own.
 
-mod frame;
-mod shake;
+mod asked;
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::pin::pin;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -27,9 +24,8 @@ use axum::routing::any;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, split};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{interval, timeout};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tower::ServiceExt as _;
 
@@ -37,37 +33,13 @@ use super::gateway::{JSON_FACTOR, STREAM_MESSAGE_BYTES_MAX, STREAMS};
 use super::message_bytes_max;
 use crate::http::Seat;
 use crate::reading::Share;
-use frame::{Frames, Heard, Wrong};
-
-/// A client of whom nothing is heard for so long is gone.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// So often it is asked whether it is there: twice in that time.
-const PING_INTERVAL: Duration = Duration::from_secs(25);
-
-/// After the last word a client has so long to close the connection by itself.
-const LINGER: Duration = Duration::from_secs(1);
+use crate::websocket::{Limits, Line, Messages, converse, frame, shake};
 
 /// So many messages wait to be taken by the call, and lines of its answer to be sent.
 const MESSAGES_MAX: usize = 1;
 
-/// So many words beside messages wait to be sent; pings beyond them are not answered.
-const WORDS_MAX: usize = 4;
-
-/// `CLOSE` of one who is done, of one who is not heard, and of one who may come again later.
-const DONE: u16 = 1000;
-const SILENT: u16 = 1001;
+/// `CLOSE` of one who may come again later.
 const OVERLOADED: u16 = 1013;
-
-/// A line of an answer, as the frame that it is sent in; none where there is no room for it, and it
-/// is the last.
-type Line = Option<Bytes>;
-
-/// What is to be said beside messages.
-enum Word {
-    Pong(Bytes),
-    Close(u16),
-}
 
 /// The gateway, with its paths open to WebSocket.
 pub(super) fn beside(gateway: Router) -> Router {
@@ -81,10 +53,11 @@ async fn answer(
     if !shake::asks(&request) {
         return gateway.oneshot(request).await;
     }
-    let answer = shake::answer(request.headers());
+    let mut answer = shake::answer(request.headers());
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(answer);
     }
+    asked::take_up(request.headers(), &mut answer);
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         // A client that goes before it is answered has nothing to be told.
@@ -110,65 +83,38 @@ async fn serve<S: AsyncRead + AsyncWrite>(socket: S, gateway: Router, asked: Req
             None => pending().await,
         }
     };
-    let share = Share::of(asked.extensions());
-    let (reader, writer) = split(socket);
-    let (mut reader, mut writer) = (pin!(reader), pin!(writer));
+    let limits = Limits { share: Share::of(asked.extensions()), bytes_max };
     let (messages, body) = mpsc::channel(MESSAGES_MAX);
     let (lines, told) = mpsc::channel(MESSAGES_MAX);
-    let (words, said) = mpsc::channel(WORDS_MAX);
-    let (over, heard_all) = oneshot::channel::<()>();
-    let hearing = async {
-        hear(Frames::new(&mut reader, bytes_max, share), messages, &words, goes_on).await;
-        drop(over);
-        pending::<()>().await;
-    };
+    let messages = ToCall { open: Some(messages), goes_on };
     let calling = async {
         let body = Body::from_stream(ReceiverStream::new(body));
-        call(gateway, shake::request(asked, body), lines, seat.as_ref()).await;
+        call(gateway, asked::request(asked, body), lines, seat.as_ref()).await;
         pending::<()>().await;
     };
-    let telling = async {
-        // If it fails the client is gone.
-        if tell(&mut writer, told, said).await.is_ok() {
-            let _closed = timeout(LINGER, heard_all).await;
-        }
-    };
     tokio::select! {
-        () = hearing => {}
+        () = converse(socket, limits, messages, told) => {}
         () = calling => {}
-        () = telling => {}
         // It takes nothing, and others need the room.
         () = overstaying => {}
     }
 }
 
-/// Hands a client's messages on, until it has no more to say.
-async fn hear<R: AsyncRead + Unpin>(
-    mut frames: Frames<R>,
-    messages: mpsc::Sender<Result<Bytes, Infallible>>,
-    words: &mpsc::Sender<Word>,
+/// The messages of a call: of one request, or of as many as there are.
+struct ToCall {
+    open: Option<mpsc::Sender<Result<Bytes, Infallible>>>,
     goes_on: bool,
-) {
-    let mut messages = Some(messages);
-    let code = loop {
-        match timeout(IDLE_TIMEOUT, frames.next()).await {
-            Ok(Ok(Heard::Message(message))) => {
-                let Some(open) = &messages else { continue };
-                // Whoever asked has heard enough: what else comes is for nobody.
-                let taken = open.send(Ok(message)).await.is_ok();
-                frames.give_back();
-                messages = messages.filter(|_| taken && goes_on);
-            }
-            // Who sends many of them is answered as often as there is room for.
-            Ok(Ok(Heard::Ping(bytes))) => drop(words.try_send(Word::Pong(bytes))),
-            Ok(Ok(Heard::Pong)) => {}
-            Ok(Ok(Heard::Close)) => break Some(DONE),
-            Ok(Err(wrong)) => break Wrong::code(wrong),
-            Err(_) => break Some(SILENT),
+}
+
+impl Messages for ToCall {
+    async fn take(&mut self, message: Bytes) {
+        let Some(open) = &self.open else { return };
+        // Whoever asked has heard enough: what else comes is for nobody.
+        let taken = open.send(Ok(message)).await.is_ok();
+        if !taken || !self.goes_on {
+            self.open = None;
         }
-    };
-    // If it fails the last word has been said.
-    let _heard = words.send(Word::Close(code.unwrap_or(DONE))).await;
+    }
 }
 
 /// Asks the gateway, and hands its answer on line by line.
@@ -181,10 +127,11 @@ async fn call(
     // Only tests have none.
     let held = |line: &[u8]| {
         let line = frame::text(line);
-        match seat {
+        let held = match seat {
             Some(seat) => seat.hold(line),
             None => Some(line),
-        }
+        };
+        held.map_or(Line::Close(OVERLOADED), Line::Frame)
     };
     let Ok(response) = gateway.oneshot(request).await;
     let (mut body, mut pending) = (response.into_body(), BytesMut::new());
@@ -195,7 +142,7 @@ async fn call(
             pending.extend_from_slice(&rest[..end]);
             rest = &rest[end + 1..];
             let line = held(&pending.split());
-            let over = line.is_none();
+            let over = matches!(line, Line::Close(_));
             if lines.send(line).await.is_err() || over {
                 return;
             }
@@ -207,42 +154,14 @@ async fn call(
     }
 }
 
-/// Sends all that is to be said, until the last word.
-async fn tell<W: AsyncWrite + Unpin>(
-    writer: &mut W,
-    mut lines: mpsc::Receiver<Line>,
-    mut words: mpsc::Receiver<Word>,
-) -> std::io::Result<()> {
-    let mut pings = interval(PING_INTERVAL);
-    pings.reset();
-    loop {
-        let (frame, is_last) = tokio::select! {
-            Some(word) = words.recv() => match word {
-                Word::Pong(bytes) => (frame::pong(&bytes), false),
-                Word::Close(code) => (frame::close(code), true),
-            },
-            line = lines.recv() => match line {
-                Some(Some(line)) => (line, false),
-                Some(None) => (frame::close(OVERLOADED), true),
-                None => (frame::close(DONE), true),
-            },
-            _ = pings.tick() => (frame::ping(), false),
-        };
-        writer.write_all(&frame).await?;
-        writer.flush().await?;
-        if is_last {
-            return writer.shutdown().await;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::routing::post;
-    use tokio::io::{AsyncReadExt as _, duplex};
-    use tokio::time::Instant;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::{Instant, timeout};
 
     use super::*;
+    use crate::websocket::{IDLE_TIMEOUT, LINGER, SILENT};
 
     /// A client of a call that never answers, and what it is told.
     fn silent() -> impl tokio::io::AsyncRead + AsyncWrite + Unpin {

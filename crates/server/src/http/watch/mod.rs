@@ -25,7 +25,7 @@ use request::Wanted;
 use stream::{Rights, Stream};
 
 /// Proxies that know it pass a stream on as it comes.
-const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(super) const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// `GET /watch`.
 pub(super) async fn watch(

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, timeout_at};
 
-use crate::grpc::body::BODY_TIMEOUT;
+use super::MESSAGE_TIMEOUT;
 use crate::reading::{Share, TooMuch};
 
 /// So much of a frame is read at a time.
@@ -25,7 +25,7 @@ const PONG: u8 = 0xa;
 
 /// What a client said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     /// A whole message.
     Message(Bytes),
     /// It wants these bytes back.
@@ -38,7 +38,7 @@ pub(super) enum Heard {
 
 /// Why nothing more is heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wrong {
+pub(crate) enum Wrong {
     /// The connection broke off.
     Gone,
     /// No frame may be so.
@@ -55,7 +55,7 @@ pub(super) enum Wrong {
 
 impl Wrong {
     /// The code that a client is told, if it can be told any.
-    pub(super) fn code(self) -> Option<u16> {
+    pub(crate) fn code(self) -> Option<u16> {
         match self {
             Wrong::Gone => None,
             Wrong::Protocol => Some(1002),
@@ -80,7 +80,7 @@ impl From<TooMuch> for Wrong {
 }
 
 /// What comes from a client.
-pub(super) struct Frames<R> {
+pub(crate) struct Frames<R> {
     socket: R,
     bytes_max: usize,
     share: Share,
@@ -101,12 +101,12 @@ struct Head {
 }
 
 impl<R: AsyncRead + Unpin> Frames<R> {
-    pub(super) fn new(socket: R, bytes_max: usize, share: Share) -> Frames<R> {
+    pub(crate) fn new(socket: R, bytes_max: usize, share: Share) -> Frames<R> {
         Frames { socket, bytes_max, share, message: BytesMut::new(), is_text: None, due: None }
     }
 
     /// Whatever is said next. A message counts as being read until [`Frames::give_back`].
-    pub(super) async fn next(&mut self) -> Result<Heard, Wrong> {
+    pub(crate) async fn next(&mut self) -> Result<Heard, Wrong> {
         loop {
             let head = match self.due {
                 Some(due) => timeout_at(due, self.head()).await.map_err(|_| Wrong::Slow)??,
@@ -118,7 +118,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
                 (CLOSE | PING | PONG, _) => return self.control(head).await,
                 _ => return Err(Wrong::Protocol),
             }
-            let due = *self.due.get_or_insert_with(|| Instant::now() + BODY_TIMEOUT);
+            let due = *self.due.get_or_insert_with(|| Instant::now() + MESSAGE_TIMEOUT);
             let mut message = std::mem::take(&mut self.message);
             let read = timeout_at(due, self.read(head, &mut message)).await;
             read.map_err(|_| Wrong::Slow)??;
@@ -139,7 +139,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
     }
 
     /// The message that was heard last is read by somebody now.
-    pub(super) fn give_back(&mut self) {
+    pub(crate) fn give_back(&mut self) {
         // Less than before always fits.
         let _fits = self.share.set(0);
     }
@@ -196,22 +196,22 @@ impl<R: AsyncRead + Unpin> Frames<R> {
 }
 
 /// A whole message, as a server sends it.
-pub(super) fn text(message: &[u8]) -> Bytes {
+pub(crate) fn text(message: &[u8]) -> Bytes {
     frame(TEXT, message)
 }
 
 /// Asks whether the client is there.
-pub(super) fn ping() -> Bytes {
+pub(crate) fn ping() -> Bytes {
     frame(PING, &[])
 }
 
 /// Gives a client its bytes back.
-pub(super) fn pong(bytes: &[u8]) -> Bytes {
+pub(crate) fn pong(bytes: &[u8]) -> Bytes {
     frame(PONG, bytes)
 }
 
 /// The last frame.
-pub(super) fn close(code: u16) -> Bytes {
+pub(crate) fn close(code: u16) -> Bytes {
     frame(CLOSE, &code.to_be_bytes())
 }
 
@@ -347,7 +347,7 @@ mod tests {
         let began = Instant::now();
         tokio::spawn(async move {
             client.write_all(&masked(0x01, b"begun")).await.expect("it is read");
-            let mut often = tokio::time::interval(BODY_TIMEOUT / 4);
+            let mut often = tokio::time::interval(MESSAGE_TIMEOUT / 4);
             while client.write_all(&masked(0x89, b"?")).await.is_ok() {
                 often.tick().await;
             }
@@ -359,7 +359,7 @@ mod tests {
                 Err(wrong) => break wrong,
             }
         };
-        assert_eq!((wrong, began.elapsed()), (Wrong::Slow, BODY_TIMEOUT));
+        assert_eq!((wrong, began.elapsed()), (Wrong::Slow, MESSAGE_TIMEOUT));
     }
 
     /// Whatever comes is heard or refused, and every message is made of what came.

@@ -1,0 +1,160 @@
+//! What became of keys, read from the store's own list of what each revision did: at most so many
+//! at a time, whatever is written, and never a value.
+
+use bytes::Bytes;
+use serde::Serialize;
+use store::{
+    Event as StoreEvent, EventKind, EventPosition, EventsRequest, KeyRange, Lifetime, Reader,
+    Revision,
+};
+
+use super::id::Id;
+use crate::http::text_or_base64;
+
+/// So many are told of a window; one of them then stands for those that were not.
+const KEYS_MAX: usize = 24;
+
+/// So many bytes of a key are told.
+const KEY_BYTES_MAX: usize = 256;
+
+/// One call reads little more than so many bytes of keys and values; these are not copied.
+const READ_BYTES_MAX: usize = 1 << 20;
+
+/// What became of one key.
+#[derive(Debug)]
+pub(super) struct KeyEvent {
+    pub(super) key: Bytes,
+    pub(super) t_us: u64,
+    /// As it is told.
+    pub(super) text: String,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    kind: &'static str,
+    t_us: u64,
+    member: Id,
+    op: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_bytes: Option<usize>,
+    revision: u64,
+    bytes: usize,
+    version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<String>,
+    #[serde(skip_serializing_if = "is_one")]
+    count: u64,
+}
+
+/// Reads on from where it was.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// The first revision that was not told; none before somebody looked.
+    next: Option<u64>,
+}
+
+/// What is known of the moment.
+pub(super) struct Moment<'a> {
+    pub(super) member: Id,
+    pub(super) now_us: u64,
+    /// For how long the cluster has had a leader, ms.
+    pub(super) age_ms: u64,
+    /// All up to here may be told.
+    pub(super) revision: u64,
+    /// Revisions in which keys have expired.
+    pub(super) expired: &'a [u64],
+    /// Up to which revision the store showed when.
+    pub(super) applied: &'a [(u64, u64)],
+}
+
+impl Keys {
+    /// Whoever looks from now on is told of what comes.
+    pub(super) fn skip(&mut self) {
+        self.next = None;
+    }
+
+    /// The newest of what has become of keys since the last call.
+    pub(super) fn take(&mut self, store: &Reader, moment: &Moment<'_>) -> Vec<KeyEvent> {
+        let Some(next) = self.next.replace(moment.revision.saturating_add(1)) else {
+            return Vec::new();
+        };
+        // Another state may have taken the place of the one before.
+        if next > moment.revision {
+            return Vec::new();
+        }
+        // Each revision has an event at least, so more is not needed to tell the newest.
+        let from = next.max(moment.revision.saturating_sub(KEYS_MAX as u64 - 1));
+        let request = EventsRequest {
+            from: EventPosition::from(Revision(from)),
+            range: KeyRange::all(),
+            prev_kv: false,
+            events_max: KEYS_MAX,
+            told_bytes_max: READ_BYTES_MAX,
+        };
+        // What is compacted already is not told.
+        let Ok(page) = store.events(&request) else { return Vec::new() };
+        let is_due = |event: &&StoreEvent| event.revision.0 <= moment.revision;
+        let mut left_out = from - next;
+        let told = page.events.iter().filter(is_due);
+        told.map(|event| moment.told(event, 1 + std::mem::take(&mut left_out))).collect()
+    }
+}
+
+impl Moment<'_> {
+    fn told(&self, event: &StoreEvent, count: u64) -> KeyEvent {
+        let (revision, key) = (event.revision.0, event.key());
+        let (text, base64) = text_or_base64(beginning(key));
+        let t_us = self.shown_us(revision);
+        let (op, bytes, version, lifetime) = match &event.kind {
+            EventKind::Put(live) => ("put", live.value.len(), live.version, live.lifetime),
+            EventKind::Delete { .. } => (self.gone(revision), 0, 0, Lifetime::Unbounded),
+        };
+        let shown = Shown {
+            kind: "key",
+            t_us,
+            member: self.member,
+            op,
+            key: text,
+            key_base64: base64,
+            key_bytes: (key.len() > KEY_BYTES_MAX).then_some(key.len()),
+            revision,
+            bytes,
+            version,
+            expires_us: lifetime.left_ms(self.age_ms).map(|left_ms| {
+                self.now_us.saturating_add(left_ms.saturating_mul(1_000))
+            }),
+            lease: Some(lifetime.lease().0).filter(|lease| *lease != 0).map(|id| id.to_string()),
+            count,
+        };
+        let text = serde_json::to_string(&shown).expect("our shapes are plain values");
+        KeyEvent { key: key.clone(), t_us, text }
+    }
+
+    fn gone(&self, revision: u64) -> &'static str {
+        if self.expired.contains(&revision) { "expire" } else { "delete" }
+    }
+
+    /// When the store showed it.
+    fn shown_us(&self, revision: u64) -> u64 {
+        let shows = |(_, shown): &&(u64, u64)| *shown >= revision;
+        self.applied.iter().find(shows).map_or(self.now_us, |(t_us, _)| *t_us)
+    }
+}
+
+/// As much of a key as is told, without a letter that is cut in two.
+fn beginning(key: &[u8]) -> &[u8] {
+    let bytes = str::from_utf8(key).map_or(KEY_BYTES_MAX.min(key.len()), |text| {
+        text.floor_char_boundary(KEY_BYTES_MAX)
+    });
+    &key[..bytes]
+}
+
+fn is_one(count: &u64) -> bool {
+    *count == 1
+}

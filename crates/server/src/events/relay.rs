@@ -1,0 +1,49 @@
+//! Hears the other members for those who look at this one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use raft::MemberId;
+use replica::Configuration;
+
+use super::desk::Desk;
+use super::event::Event;
+use super::hearing::{Hearing, Peer, Standing};
+
+/// The connections to the other members; there are none while nobody looks.
+#[derive(Debug, Default)]
+pub(super) struct Relay {
+    hearings: BTreeMap<MemberId, Hearing>,
+}
+
+impl Relay {
+    /// Listens to the members of a configuration but this one, where they are reached now.
+    pub(super) fn follow(&mut self, cluster: &Configuration, me: MemberId, desk: &Arc<Desk>) {
+        let is_there = |id: &MemberId, address: &str| {
+            cluster.members.get(id).is_some_and(|member| member.address == address)
+        };
+        self.hearings.retain(|id, hearing| is_there(id, &hearing.address));
+        for (&id, member) in &cluster.members {
+            if id != me && member.is_claimed() && !self.hearings.contains_key(&id) {
+                let (address, cluster_id) = (member.address.clone(), cluster.cluster_id);
+                let hearing = Hearing::begin(Peer { id, address, cluster_id }, Arc::clone(desk));
+                self.hearings.insert(id, hearing);
+            }
+        }
+    }
+
+    /// Listens to nobody.
+    pub(super) fn stop(&mut self) {
+        self.hearings.clear();
+    }
+
+    /// What was heard since the last call, and how many events were not.
+    pub(super) fn take(&self, events: &mut Vec<Event>) -> u64 {
+        self.hearings.values().map(|hearing| hearing.take(events)).sum()
+    }
+
+    /// How a member stood when it was heard last.
+    pub(super) fn standing(&self, id: MemberId) -> Option<Standing> {
+        self.hearings.get(&id)?.standing()
+    }
+}
