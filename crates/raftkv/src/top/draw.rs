@@ -9,7 +9,7 @@ use ratatui::widgets::{Sparkline, Widget as _};
 use super::health::diagnosis;
 use super::model::{Link, Model};
 use super::plan::Plan;
-use super::table::{Table, step, width};
+use super::table::{Table, width};
 use super::theme::Theme;
 use super::view::View;
 use super::words::sentence;
@@ -29,6 +29,7 @@ const HELP: &[&str] = &[
     "COMMIT    all up to here is on a majority of disks",
     "APPLIED   its store shows all up to here",
     "LAG       entries of the leader that are not on its disk",
+    "WRITES    that it answered in the last second; READS likewise",
     "P50, P99  how long writes took in the last second",
     "ELECTION  how long until it campaigns, without a leader",
     "•         a rare event: roles, votes, members, links",
@@ -50,10 +51,10 @@ pub(super) fn draw(view: &View, theme: Theme, area: Rect, buffer: &mut Buffer) {
         return;
     }
     let model = view.shown();
-    let (health, sentences) = health(model);
-    let plan = Plan::of(area.height, model.members().len(), sentences.len());
-    for sentence in sentences.iter().take(usize::from(plan.sentences)) {
-        pen.line(sentence, theme.health(health));
+    let (health, words) = health(model, usize::from(area.width));
+    let plan = Plan::of(area.height, model.members().len(), words.len());
+    for line in words.iter().take(usize::from(plan.health)) {
+        pen.line(line, theme.health(health));
     }
     pen.skip(plan.gap);
     table(model, theme, usize::from(plan.members), &mut pen);
@@ -82,7 +83,12 @@ impl Pen<'_> {
     fn text(&mut self, x: u16, words: &str, style: Style) {
         if self.y < self.area.bottom() && x < self.area.width {
             let room = usize::from(self.area.width - x);
-            self.buffer.set_stringn(self.area.x + x, self.y, words, room, style);
+            let (x, y) = (self.area.x + x, self.y);
+            self.buffer.set_stringn(x, y, words, room, style);
+            if usize::from(width(words.to_owned())) > room {
+                // What does not fit shows that it does not.
+                self.buffer.set_stringn(self.area.right() - 1, y, "…", 1, style);
+            }
         }
     }
 
@@ -126,23 +132,39 @@ fn title(view: &View, theme: Theme, pen: &mut Pen<'_>) {
     pen.skip(1);
 }
 
-/// The gravest sentence first, and in words how grave that is.
-fn health(model: &Model) -> (Health, Vec<String>) {
+/// The gravest sentence first, and in words how grave that is; in lines that fit.
+fn health(model: &Model, cells: usize) -> (Health, Vec<String>) {
     let Some(state) = &model.state else {
         return (Health::Degraded, vec!["nothing is known of the cluster yet".to_owned()]);
     };
     let diagnosis = diagnosis(state);
     let word = match diagnosis.health {
-        Health::Healthy => "healthy",
-        Health::Degraded => "degraded",
-        Health::Down => "DOWN",
+        Health::Healthy => "healthy: ",
+        Health::Degraded => "degraded: ",
+        Health::Down => "DOWN: ",
     };
-    let mut sentences: Vec<String> =
-        diagnosis.sentences.iter().map(|sentence| text::line(sentence.as_bytes())).collect();
-    if let Some(first) = sentences.first_mut() {
-        first.insert_str(0, &format!("{word}: "));
+    let prefixes = std::iter::once(word).chain(std::iter::repeat(""));
+    let sentences = prefixes.zip(&diagnosis.sentences);
+    let lines = sentences.flat_map(|(prefix, sentence)| {
+        wrap(&text::line(format!("{prefix}{sentence}").as_bytes()), cells)
+    });
+    (diagnosis.health, lines.collect())
+}
+
+/// Broken between words; what continues is indented.
+fn wrap(sentence: &str, cells: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in sentence.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= cells => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) => lines.push(format!("  {word}")),
+            None => lines.push(word.to_owned()),
+        }
     }
-    (diagnosis.health, sentences)
+    lines
 }
 
 fn table(model: &Model, theme: Theme, shown: usize, pen: &mut Pen<'_>) {
@@ -163,7 +185,7 @@ fn row(table: &Table, cells: &[String], style: Style, pen: &mut Pen<'_>) {
         } else {
             pen.text(x, cell, style);
         }
-        x += step(*width);
+        x += table.step(*width);
     }
     pen.skip(1);
 }

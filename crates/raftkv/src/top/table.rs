@@ -1,6 +1,6 @@
 //! The table of members: its columns, and which of them fit.
 
-use client::{MemberState, Rates};
+use client::{ElectionWait, MemberState, Rates};
 use ratatui::text::Span;
 
 use super::health::age;
@@ -8,8 +8,9 @@ use super::model::Model;
 use crate::diagnosis::VOTER;
 use crate::text;
 
-/// Between two columns.
+/// Between two columns, and where there is little room.
 const GAP: u16 = 2;
+const GAP_MIN: u16 = 1;
 /// Of the bar that fills until an election.
 const BAR_CELLS: u64 = 5;
 
@@ -23,7 +24,7 @@ pub(super) struct Column {
 }
 
 /// In the order in which they are shown.
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 13] = [
     Column { heading: "MEMBER", is_number: false, rank: 0, cell: name },
     Column { heading: "ROLE", is_number: false, rank: 1, cell: role },
     Column { heading: "TERM", is_number: true, rank: 2, cell: |_, member| number(member.term) },
@@ -31,17 +32,19 @@ const COLUMNS: [Column; 12] = [
     Column { heading: "COMMIT", is_number: true, rank: 4, cell: commit },
     Column { heading: "APPLIED", is_number: true, rank: 8, cell: applied },
     Column { heading: "LAG", is_number: true, rank: 3, cell: lag },
-    Column { heading: "WRITES/S", is_number: true, rank: 5, cell: writes },
-    Column { heading: "READS/S", is_number: true, rank: 7, cell: reads },
+    Column { heading: "WRITES", is_number: true, rank: 5, cell: writes },
+    Column { heading: "READS", is_number: true, rank: 7, cell: reads },
     Column { heading: "P50", is_number: true, rank: 11, cell: p50 },
     Column { heading: "P99", is_number: true, rank: 10, cell: p99 },
-    Column { heading: "ELECTION", is_number: false, rank: 6, cell: election },
+    Column { heading: "ELECTION", is_number: true, rank: 6, cell: election },
+    Column { heading: "", is_number: false, rank: 12, cell: election_bar },
 ];
 
 /// The columns that fit, each with its width.
 pub(super) struct Table {
     pub(super) columns: Vec<(&'static Column, u16)>,
     pub(super) rows: Vec<Vec<String>>,
+    gap: u16,
 }
 
 impl Table {
@@ -49,7 +52,9 @@ impl Table {
     pub(super) fn fit(model: &Model, width: u16) -> Table {
         let mut columns: Vec<(&'static Column, u16)> =
             COLUMNS.iter().map(|column| (column, width_of(column, model))).collect();
-        while columns.len() > 1 && total(&columns) > usize::from(width) {
+        let is_wide = total(&columns, GAP) <= usize::from(width);
+        let gap = if is_wide { GAP } else { GAP_MIN };
+        while columns.len() > 1 && total(&columns, gap) > usize::from(width) {
             let last = columns.iter().map(|(column, _)| column.rank).max();
             columns.retain(|(column, _)| Some(column.rank) != last);
         }
@@ -57,17 +62,18 @@ impl Table {
             columns.iter().map(|(column, _)| (column.cell)(model, member)).collect()
         };
         let rows = model.members().iter().map(row).collect();
-        Table { columns, rows }
+        Table { columns, rows, gap }
+    }
+
+    /// From the beginning of a column so wide to that of the next.
+    pub(super) fn step(&self, width: u16) -> u16 {
+        width.saturating_add(self.gap)
     }
 }
 
-fn total(columns: &[(&Column, u16)]) -> usize {
-    columns.iter().map(|(_, width)| usize::from(width + GAP)).sum::<usize>() - usize::from(GAP)
-}
-
-/// From the beginning of one column to that of the next.
-pub(super) fn step(width: u16) -> u16 {
-    width.saturating_add(GAP)
+fn total(columns: &[(&Column, u16)], gap: u16) -> usize {
+    let cells = columns.iter().map(|(_, width)| usize::from(width.saturating_add(gap)));
+    cells.sum::<usize>().saturating_sub(usize::from(gap))
 }
 
 fn width_of(column: &Column, model: &Model) -> u16 {
@@ -148,21 +154,29 @@ fn duration(us: Option<u64>) -> String {
     }
 }
 
-/// How much of its patience is left to a follower.
+/// A follower's patience with its leader; none is known of one that is not reached.
+fn patience(member: &MemberState) -> Option<ElectionWait> {
+    member.election.filter(|_| member.is_reached())
+}
+
+/// How much of it is left.
 fn election(_: &Model, member: &MemberState) -> String {
-    let Some(wait) = member.election.filter(|_| member.is_reached()) else {
+    let left_ms = |wait: ElectionWait| wait.timeout_ms.saturating_sub(wait.elapsed_ms);
+    patience(member).map_or_else(String::new, |wait| format!("{}ms", left_ms(wait)))
+}
+
+/// How much of it is over.
+fn election_bar(_: &Model, member: &MemberState) -> String {
+    let Some(ElectionWait { elapsed_ms, timeout_ms }) = patience(member) else {
         return String::new();
     };
-    let elapsed_ms = wait.elapsed_ms.min(wait.timeout_ms);
-    let filled = elapsed_ms.saturating_mul(BAR_CELLS).checked_div(wait.timeout_ms);
-    let filled = usize::try_from(filled.unwrap_or(0)).unwrap_or(0);
-    let bar = "▓".repeat(filled) + &"░".repeat(usize::try_from(BAR_CELLS).unwrap_or(0) - filled);
-    format!("{bar} {}ms", wait.timeout_ms - elapsed_ms)
+    let filled = elapsed_ms.saturating_mul(BAR_CELLS).checked_div(timeout_ms).unwrap_or(0);
+    (0..BAR_CELLS).map(|cell| if cell < filled { '▓' } else { '░' }).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use client::{ClusterState, ElectionWait};
+    use client::ClusterState;
 
     use super::*;
     use crate::top::tests::{away, cluster, hear_state, member};
@@ -181,10 +195,14 @@ mod tests {
     fn with_less_room_there_are_fewer_columns_and_the_name_stays() {
         let model = model(vec![member(1), member(2), away(3)]);
         assert_eq!(headings(&model, 120).len(), COLUMNS.len());
+        assert_eq!(headings(&model, 80).len(), COLUMNS.len() - 2);
         assert_eq!(headings(&model, 40), ["MEMBER", "ROLE", "TERM", "COMMIT", "LAG"]);
         assert_eq!(headings(&model, 1), ["MEMBER"]);
         for width in 12..120 {
-            assert!(total(&Table::fit(&model, width).columns) <= usize::from(width), "{width}");
+            assert!(
+                total(&Table::fit(&model, width).columns, GAP_MIN) <= usize::from(width),
+                "{width}"
+            );
         }
     }
 
@@ -205,18 +223,16 @@ mod tests {
     #[test]
     fn the_bar_is_full_when_the_election_comes() {
         let with = |elapsed_ms, timeout_ms| {
-            let election = Some(ElectionWait { elapsed_ms, timeout_ms });
-            election_of(&MemberState { election, ..member(2) })
+            let election_wait = Some(ElectionWait { elapsed_ms, timeout_ms });
+            let (model, member) =
+                (Model::new(), MemberState { election: election_wait, ..member(2) });
+            format!("{} {}", election(&model, &member), election_bar(&model, &member))
         };
-        assert_eq!(with(0, 1_200), "░░░░░ 1200ms");
-        assert_eq!(with(600, 1_200), "▓▓░░░ 600ms");
-        assert_eq!(with(5_000, 1_200), "▓▓▓▓▓ 0ms");
-        assert_eq!(with(u64::MAX, u64::MAX), "▓░░░░ 0ms");
-        assert_eq!(with(7, 0), "░░░░░ 0ms");
-    }
-
-    fn election_of(member: &MemberState) -> String {
-        election(&Model::new(), member)
+        assert_eq!(with(0, 1_200), "1200ms ░░░░░");
+        assert_eq!(with(600, 1_200), "600ms ▓▓░░░");
+        assert_eq!(with(5_000, 1_200), "0ms ▓▓▓▓▓");
+        assert_eq!(with(u64::MAX, u64::MAX), "0ms ▓░░░░");
+        assert_eq!(with(7, 0), "0ms ░░░░░");
     }
 
     #[test]

@@ -79,7 +79,11 @@ impl Envelope {
 
     /// As it is told to somebody who may see these keys, and has lost so many events before it; none
     /// if there is nothing to tell.
-    pub(super) fn text(&self, lost: u64, may_see: Option<&dyn Fn(&Bytes) -> bool>) -> Option<Bytes> {
+    pub(super) fn text(
+        &self,
+        lost: u64,
+        may_see: Option<&dyn Fn(&Bytes) -> bool>,
+    ) -> Option<Bytes> {
         let lost = lost.saturating_add(self.left_out);
         let Some(may_see) = may_see else {
             return match lost == self.left_out {
@@ -137,8 +141,12 @@ mod tests {
     fn events_are_in_the_order_of_their_times() {
         let envelope = Envelope::new(0, vec![often(3), key(1, "k"), often(2)], 0);
         let told = read(&envelope.text(0, None).unwrap());
-        let times: Vec<u64> =
-            told["events"].as_array().unwrap().iter().map(|e| e["t_us"].as_u64().unwrap()).collect();
+        let times: Vec<u64> = told["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["t_us"].as_u64().unwrap())
+            .collect();
         assert_eq!((times, &told["schema"], &told["lost"]), (vec![1, 2, 3], &1.into(), &0.into()));
         assert_eq!(envelope.next(), 3);
     }

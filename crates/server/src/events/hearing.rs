@@ -153,12 +153,7 @@ async fn hear(peer: &Peer, told: &Mutex<Told>, desk: &Desk) -> Over {
     }
 }
 
-async fn read(
-    peer: &Peer,
-    told: &Mutex<Told>,
-    desk: &Desk,
-    answer: Response<Incoming>,
-) -> Over {
+async fn read(peer: &Peer, told: &Mutex<Told>, desk: &Desk, answer: Response<Incoming>) -> Over {
     let (mut body, mut pending) = (answer.into_body(), BytesMut::new());
     let mut ear = Ear { peer, told, greeted: false, offset: None };
     loop {

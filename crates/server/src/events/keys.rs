@@ -126,9 +126,9 @@ impl Moment<'_> {
             revision,
             bytes,
             version,
-            expires_us: lifetime.left_ms(self.age_ms).map(|left_ms| {
-                self.now_us.saturating_add(left_ms.saturating_mul(1_000))
-            }),
+            expires_us: lifetime
+                .left_ms(self.age_ms)
+                .map(|left_ms| self.now_us.saturating_add(left_ms.saturating_mul(1_000))),
             lease: Some(lifetime.lease().0).filter(|lease| *lease != 0).map(|id| id.to_string()),
             count,
         };
@@ -149,9 +149,8 @@ impl Moment<'_> {
 
 /// As much of a key as is told, without a letter that is cut in two.
 fn beginning(key: &[u8]) -> &[u8] {
-    let bytes = str::from_utf8(key).map_or(KEY_BYTES_MAX.min(key.len()), |text| {
-        text.floor_char_boundary(KEY_BYTES_MAX)
-    });
+    let bytes = str::from_utf8(key)
+        .map_or(KEY_BYTES_MAX.min(key.len()), |text| text.floor_char_boundary(KEY_BYTES_MAX));
     &key[..bytes]
 }
 

@@ -65,10 +65,8 @@ impl MemberState {
             leader: status.leader.map(Id),
             log: LogState::of(status),
             runs: runs.clone(),
-            election: election.map(|wait| Election {
-                elapsed_ms: wait.elapsed_ms,
-                timeout_ms: wait.timeout_ms,
-            }),
+            election: election
+                .map(|wait| Election { elapsed_ms: wait.elapsed_ms, timeout_ms: wait.timeout_ms }),
             revision: status.published.revision.0,
             compact_revision: status.published.compact_revision.0,
             keys: status.published.keys,

@@ -175,17 +175,9 @@ mod tests {
             kind: EntryKind::Command,
             payload: Bytes::from_static(b"secret"),
         };
-        let append = |entries| Body::Append {
-            previous,
-            entries,
-            commit: Index(6),
-            round: 0,
-            age_ms: 0,
-        };
-        assert_eq!(
-            told(append(vec![])),
-            json!({"to":"2","what":"heartbeat","term":4,"commit":6})
-        );
+        let append =
+            |entries| Body::Append { previous, entries, commit: Index(6), round: 0, age_ms: 0 };
+        assert_eq!(told(append(vec![])), json!({"to":"2","what":"heartbeat","term":4,"commit":6}));
         assert_eq!(
             told(append(vec![entry])),
             json!({"to":"2","what":"append","term":4,"first":8,"last":8,"commit":6})

@@ -80,7 +80,8 @@ impl Reader {
         }
         let next = self.next.replace(envelope.next());
         let lost = envelope.number.saturating_sub(next.unwrap_or(envelope.number));
-        let may_see = |key: &Bytes| self.visit.may(Need::Read(&KeyRange::Single(key.clone()))).is_ok();
+        let may_see =
+            |key: &Bytes| self.visit.may(Need::Read(&KeyRange::Single(key.clone()))).is_ok();
         let is_checked = node.store().auth().is_enabled();
         let text = envelope.text(lost, is_checked.then_some(&may_see as _));
         node.feed().note_lost(lost.saturating_add(envelope.left_out));

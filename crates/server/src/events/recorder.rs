@@ -83,7 +83,8 @@ impl Recorder {
         }
         let published = sight().status.published;
         let (index, revision) = (published.applied_index, published.revision.0);
-        let event = Event::new(self.desk.clock.now_us(), self.me, What::Applied { index, revision });
+        let event =
+            Event::new(self.desk.clock.now_us(), self.me, What::Applied { index, revision });
         self.desk.lay_down(|window| window.note(event), sight);
     }
 

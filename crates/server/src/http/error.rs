@@ -168,7 +168,8 @@ impl Refusal {
 
     /// As many look at the events as may.
     pub(super) fn too_many_readers() -> Refusal {
-        let message = "too many look at this member's events; look at another's, or try again later";
+        let message =
+            "too many look at this member's events; look at another's, or try again later";
         Refusal::new(Code::Overloaded, message).with_header(RETRY_AFTER, RETRY_AFTER_S)
     }
 

@@ -38,8 +38,8 @@ use store::Store;
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
-use crate::events::{self, Recorder};
 use crate::config::{Config, MEMORY_LIMIT_PERCENT_DEFAULT};
+use crate::events::{self, Recorder};
 use crate::grpc;
 use crate::http::{self, Limits, OtherDoors};
 use crate::node::{

@@ -66,7 +66,9 @@ mod tests {
         assert_eq!(shown("raftkv.events.1"), Ok(None));
         let token = shown("raftkv.events.1, raftkv.token.YWJjLjc");
         assert_eq!(token, Ok(Some("Bearer abc.7".to_owned())));
-        for wrong in ["raftkv.token.YWJjLjc=", "raftkv.token.!", "raftkv.token._w", "raftkv.token.Cg"] {
+        for wrong in
+            ["raftkv.token.YWJjLjc=", "raftkv.token.!", "raftkv.token._w", "raftkv.token.Cg"]
+        {
             assert_eq!(shown(wrong), Err(Malformed), "{wrong}");
         }
     }
