@@ -16,6 +16,7 @@
 //! | `bystander.rs` | a client whose requests go on while others misbehave |
 //! | `ledger.rs` | what each write was told, and whether the cluster kept its word |
 //! | `document.rs` | documents whose commands are run |
+//! | `events.rs` | one who looks at what happens inside |
 //! | `watch.rs` | one who watches, and goes on at another member |
 //! | `wait.rs` | waiting for a condition: the one place that polls |
 //!
@@ -32,6 +33,7 @@ pub mod cluster;
 pub mod disk;
 pub mod document;
 pub mod etcd;
+pub mod events;
 pub mod h2;
 pub mod http;
 pub mod ledger;

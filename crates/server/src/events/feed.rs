@@ -209,3 +209,7 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "feed_tests.rs"]
+mod tests;

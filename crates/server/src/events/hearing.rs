@@ -70,7 +70,7 @@ pub(super) struct Standing {
 }
 
 /// Why a connection is over.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Over {
     NoAnswer(&'static str),
     Refused(StatusCode),

@@ -52,9 +52,9 @@ mod window;
 use axum::http::HeaderName;
 
 pub(crate) use door::routes;
-pub(crate) use feed::{Feed, NotLooking};
 #[cfg(test)]
-pub(crate) use feed::{READERS_MAX, WAITING_MAX};
+pub(crate) use feed::READERS_MAX;
+pub(crate) use feed::{Feed, NotLooking};
 pub(crate) use reader::{Ended, Reader};
 pub(crate) use recorder::Recorder;
 pub(crate) use sight::Sight;

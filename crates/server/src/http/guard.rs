@@ -3,9 +3,10 @@
 //! A browser sends requests on behalf of any page its user visits, so two things are checked
 //! before anything else happens:
 //!
-//! - **Origin.** If the request names one, it is the member's own (`http://` and what `Host` says)
-//!   or one of `--allow-origin`. Form posts and WebSockets need no preflight, so this can not be
-//!   left to CORS.
+//! - **Origin.** If the request names one, it is the member's own (`http://` and what `Host` says),
+//!   one of `--allow-origin`, or that of another member of the cluster
+//!   (docs/decisions/010-a-members-page-speaks-to-the-others.md). Form posts and WebSockets need no
+//!   preflight, so this can not be left to CORS.
 //! - **Host.** A member that listens on loopback is reached by a loopback name or the name it
 //!   advertises. Any other name is a page that had its own name resolve to 127.0.0.1.
 //!
@@ -22,6 +23,7 @@ use axum::response::Response;
 use super::error::{Code, Refusal};
 use super::reply;
 use crate::config::{Config, Origin, is_loopback_host};
+use crate::node::Node;
 
 /// What a page of an allowed origin may send besides plain requests, and for how long its browser
 /// remembers that, in s.
@@ -34,11 +36,12 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
 const PREFLIGHT_AGE_S: HeaderValue = HeaderValue::from_static("600");
 
 /// The rules of one member.
-#[derive(Clone, Debug)]
 pub(super) struct Guard {
     /// The hosts that the member advertises; `None` if any `Host` will do.
     own_hosts: Option<Vec<String>>,
     allowed: Vec<Origin>,
+    /// Knows the members, by the configuration in force.
+    node: Node,
 }
 
 /// What a request that was let in gets on its answer.
@@ -51,10 +54,10 @@ pub(super) enum Admitted {
 }
 
 impl Guard {
-    /// The rules that follow from a configuration.
-    pub(super) fn new(config: &Config) -> Guard {
+    /// The rules that follow from a configuration, and from who is in the cluster at the time.
+    pub(super) fn new(config: &Config, node: Node) -> Guard {
         let own_hosts = config.listens_on_loopback().then(|| config.own_hosts());
-        Guard { own_hosts, allowed: config.allow_origin.clone() }
+        Guard { own_hosts, allowed: config.allow_origin.clone(), node }
     }
 
     /// Lets a request in, or refuses it; of one to probes alone any host will do.
@@ -78,10 +81,20 @@ impl Guard {
         if host.and_then(own_origin).is_some_and(|own| own == origin) {
             return Ok(Admitted::Plain);
         }
-        match self.allowed.contains(&origin) {
+        match self.allowed.contains(&origin) || self.is_of_member(&origin) {
             true => Ok(Admitted::CrossOrigin(header.clone())),
             false => Err(forbidden_origin(header)),
         }
+    }
+
+    /// Whether a member of the cluster, as it is now, serves pages of this origin.
+    fn is_of_member(&self, origin: &Origin) -> bool {
+        let status = self.node.status();
+        let members = status.configuration.iter().flat_map(|cluster| cluster.members.values());
+        members.filter(|member| member.is_claimed()).any(|member| {
+            let address = format!("http://{}", member.address);
+            member.client_urls.iter().chain([&address]).any(|url| origin.is_of(url))
+        })
     }
 }
 

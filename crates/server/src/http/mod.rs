@@ -118,8 +118,8 @@ struct Doors {
 pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -> Router {
     let metrics = Metrics::new(node.clone());
     let doors = Arc::new(Doors {
+        guard: Guard::new(config, node.clone()),
         node,
-        guard: Guard::new(config),
         metrics,
         limits,
         ask_turns: Turns::default(),

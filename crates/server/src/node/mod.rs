@@ -38,7 +38,9 @@ pub mod testing;
 mod threads;
 mod waiters;
 
-pub(crate) use answered::{Answered, AnsweredCounts, CLASSES};
+#[cfg(test)]
+pub(crate) use answered::Answered;
+pub(crate) use answered::{AnsweredCounts, CLASSES};
 pub(crate) use backups::{BACKUPS_MAX, Piece, pieces};
 pub(crate) use driver::{Clock, Driver};
 pub use handle::{Node, WriteOptions, Written};

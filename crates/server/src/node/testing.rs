@@ -83,6 +83,19 @@ pub fn showing(change: impl FnOnce(&mut NodeStatus)) -> Node {
     Node::new(Inbox::new(), Arc::new(board), reader)
 }
 
+/// A member that only shows a status, beside another member with URLs for its clients.
+pub fn of_two() -> Node {
+    showing(|status| {
+        let configuration = status.configuration.take().expect("it has one");
+        let mut members = configuration.members.clone();
+        let mut other = Member::voter(2, "node-2".to_owned(), "localhost:8002".to_owned());
+        other.client_urls = vec!["https://kv.example".to_owned()];
+        members.insert(MemberId(2), other);
+        let cluster_id = configuration.cluster_id;
+        status.configuration = Some(Arc::new(Configuration::founding(cluster_id, members)));
+    })
+}
+
 fn about() -> About {
     About {
         id: ID,

@@ -80,8 +80,20 @@ async fn founded(disk: SimDisk) -> (Node, Threads) {
     });
     let room = Arc::default();
     let watches = Arc::clone(node.watches());
-    let driver =
-        Driver { replica, clock, inbox, log, snapshots, room, peers, roster, status, watches };
+    let recorder = crate::events::Recorder::new(Arc::default(), ID);
+    let driver = Driver {
+        replica,
+        clock,
+        inbox,
+        log,
+        snapshots,
+        room,
+        peers,
+        roster,
+        status,
+        watches,
+        recorder,
+    };
     let threads = start(driver, worker, files).unwrap();
     let deadline = Instant::now() + DEADLINE;
     while node.status().leader() != Some(ID) {

@@ -141,7 +141,11 @@ impl Collector for Member {
             }
         }
         let watches = self.0.watches().counts();
-        for (name, help, value) in gauges(&status).into_iter().chain(watch_gauges(&watches)) {
+        let feed = self.0.feed();
+        let readers = feed.audience().readers as u64;
+        let of_feed = ("events_readers", "Who look at the events of this member", readers);
+        let all = gauges(&status).into_iter().chain(watch_gauges(&watches)).chain([of_feed]);
+        for (name, help, value) in all {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(
                 name,
@@ -152,7 +156,9 @@ impl Collector for Member {
         }
         let counters = counters(self.0.counters())
             .map(|(name, help, counter)| (name, help, counter.load(Ordering::Relaxed)));
-        for (name, help, value) in counters.into_iter().chain(watch_counters(&watches)) {
+        let lost = ("events_lost", "Events that readers were told they have lost", feed.lost());
+        let all = counters.into_iter().chain(watch_counters(&watches)).chain([lost]);
+        for (name, help, value) in all {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(
                 name,

@@ -68,6 +68,28 @@ async fn pages_of_an_allowed_origin_may_read_the_answers() {
     assert_eq!(refused.header("access-control-allow-origin"), None);
 }
 
+/// So that a page goes on with another member when the one that served it dies.
+#[tokio::test]
+async fn pages_of_the_clusters_other_members_may_do_as_ones_own() {
+    let world = World::with(testing::of_two(), Raw::default(), Limits::default()).await;
+    for origin in ["http://localhost:8002", "http://127.0.0.1:8002", "https://kv.example"] {
+        let header = format!("Origin: {origin}");
+        let answer = world.request("GET", "/cluster/leader", &[&header], b"").await;
+        assert_eq!(answer.status, 200, "{origin}: {}", answer.text());
+        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+        let rebound = [&header[..], "Host: evil.example"];
+        let refused = world.request("GET", "/cluster/leader", &rebound, b"").await;
+        refused.assert_refused(403, "forbidden_host");
+    }
+    for origin in
+        ["https://localhost:8002", "http://localhost:8003", "http://kv.example", "http://localhost"]
+    {
+        let header = format!("Origin: {origin}");
+        let answer = world.request("GET", "/cluster/leader", &[&header], b"").await;
+        answer.assert_refused(403, "forbidden_origin");
+    }
+}
+
 #[tokio::test]
 async fn a_member_on_loopback_is_reached_by_its_own_names_only() {
     let advertise = Some("kv.internal:8001".to_owned());

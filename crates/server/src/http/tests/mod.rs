@@ -4,6 +4,7 @@
 mod bad_input;
 mod cluster;
 mod connections;
+mod events;
 mod failures;
 mod guard;
 mod kv;

@@ -172,6 +172,9 @@ fn cluster() -> Vec<Row> {
         row("GET", "/readyz/linearizable_read", ALL),
         row("GET", "/version", ALL),
         row("GET", "/metrics", ALL),
+        // Whoever may look does not get every key; `events.rs` asks for that.
+        row("GET", "/events", USERS),
+        row("GET", "/ws", USERS),
     ]
 }
 

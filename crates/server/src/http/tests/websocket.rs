@@ -6,36 +6,42 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::world::{Client, DEADLINE, World, request};
+use super::world::{Answer, Client, DEADLINE, World, request};
 use crate::http::Limits;
 
-const SHAKE: [&str; 4] = [
+pub(super) const SHAKE: [&str; 4] = [
     "Connection: keep-alive, Upgrade",
     "Upgrade: websocket",
     "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 ];
 
-const TEXT: u8 = 0x81;
-const CLOSE: u8 = 0x88;
-const PING: u8 = 0x89;
-const PONG: u8 = 0x8a;
+pub(super) const TEXT: u8 = 0x81;
+pub(super) const CLOSE: u8 = 0x88;
+pub(super) const PING: u8 = 0x89;
+pub(super) const PONG: u8 = 0x8a;
 
 /// A WebSocket to a path.
-struct Socket(Client);
+pub(super) struct Socket(Client);
 
 impl Socket {
     async fn open(world: &World, path: &str) -> Socket {
+        let (socket, _) = Socket::open_with(world, path, &[]).await;
+        socket
+    }
+
+    /// With more headers; and the answer's.
+    pub(super) async fn open_with(world: &World, path: &str, headers: &[&str]) -> (Socket, Answer) {
         let mut client = world.connect().await;
-        client.send(&request("GET", path, &SHAKE, b"")).await;
+        client.send(&request("GET", path, &[&SHAKE, headers].concat(), b"")).await;
         let head = client.head().await;
         assert_eq!(head.status, 101, "{path}");
         assert_eq!(head.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-        Socket(client)
+        (Socket(client), head)
     }
 
     /// Sends a frame, masked as clients mask them.
-    async fn send(&mut self, first: u8, bytes: &[u8]) {
+    pub(super) async fn send(&mut self, first: u8, bytes: &[u8]) {
         let mask = [7, 77, 177, 250];
         let mut frame = vec![first];
         match u16::try_from(bytes.len()) {
@@ -59,10 +65,11 @@ impl Socket {
     }
 
     /// The next frame.
-    async fn frame(&mut self) -> (u8, Vec<u8>) {
+    pub(super) async fn frame(&mut self) -> (u8, Vec<u8>) {
         let head = self.0.take(2).await;
         let length = match head[1] {
             126 => u16::from_be_bytes(self.0.take(2).await.try_into().unwrap()).into(),
+            127 => u64::from_be_bytes(self.0.take(8).await.try_into().unwrap()) as usize,
             short => usize::from(short),
         };
         (head[0], self.0.take(length).await)
@@ -76,7 +83,7 @@ impl Socket {
     }
 
     /// The last word: its code.
-    async fn closed(mut self) -> u16 {
+    pub(super) async fn closed(mut self) -> u16 {
         let (first, bytes) = self.frame().await;
         assert_eq!(first, CLOSE, "{}", String::from_utf8_lossy(&bytes));
         assert_eq!(self.0.closed().await, b"");
