@@ -16,7 +16,8 @@ use super::words::sentence;
 use crate::diagnosis::Health;
 use crate::text;
 
-const KEYS: &str = "q quit  p pause  f filter  ↑↓ scroll  ? help";
+/// The last line.
+pub(super) const KEYS: &str = "q quit  p pause  f filter  ↑↓ scroll  ? help";
 
 const HELP: &[&str] = &[
     "q, Esc, Ctrl-C  quit",
@@ -53,8 +54,10 @@ pub(super) fn draw(view: &View, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let model = view.shown();
     let (health, words) = health(model, usize::from(area.width));
     let plan = Plan::of(area.height, model.members().len(), words.len());
-    for line in words.iter().take(usize::from(plan.health)) {
-        pen.line(line, theme.health(health));
+    for (line, more) in words.iter().zip((0..plan.health).rev()) {
+        let is_cut = more == 0 && words.len() > usize::from(plan.health);
+        let end = if is_cut { " …" } else { "" };
+        pen.line(&format!("{line}{end}"), theme.health(health));
     }
     pen.skip(plan.gap);
     table(model, theme, usize::from(plan.members), &mut pen);
@@ -242,7 +245,7 @@ fn events(view: &View, theme: Theme, shown: usize, pen: &mut Pen<'_>) {
 }
 
 /// When, whether it is rare, and what.
-pub(super) fn event_line(model: &Model, event: &Event) -> String {
+fn event_line(model: &Model, event: &Event) -> String {
     let mark = if event.happened.is_rare() { '•' } else { ' ' };
     format!("{} {mark} {}", time_of_day(event.t_us), sentence(event, |id| model.name(id)))
 }

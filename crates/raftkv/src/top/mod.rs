@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `mod.rs` | the loop: what is heard, keys, sizes and signals; a frame after each |
 //! | `feed.rs` | events, heard beside the drawing |
-//! | `model.rs`, `series.rs` | what is known of the cluster, bounded |
+//! | `model.rs`, `series.rs`, `recall.rs` | what is known of the cluster, bounded |
 //! | `view.rs`, `keys.rs` | what a person has chosen to see of it |
 //! | `draw.rs`, `plan.rs`, `table.rs`, `theme.rs` | a frame: a pure function of a view and a size |
 //! | `health.rs`, `words.rs` | the cluster's health, and events, in words |
@@ -20,6 +20,7 @@ mod keys;
 mod model;
 mod once;
 mod plan;
+mod recall;
 mod screen;
 mod series;
 mod table;

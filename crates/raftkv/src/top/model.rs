@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use client::{ClusterState, Envelope, Event, Happened, Heard, Hello, MemberState};
 
+use super::recall::Recall;
 use super::series::Series;
 
 /// So many events of each kind of interest are kept; the oldest go.
 const EVENTS_MAX: usize = 500;
 /// Members that are gone are forgotten once there are more than this.
-const MEMBERS_MAX: usize = 64;
+pub(super) const MEMBERS_MAX: usize = 64;
 /// A longer name is cut.
 const NAME_CHARS_MAX: usize = 24;
 
@@ -68,6 +69,7 @@ pub(super) enum Link {
 pub(super) struct Model {
     pub(super) link: Link,
     pub(super) hello: Hello,
+    recall: Recall,
     /// None before the first one is told.
     pub(super) state: Option<ClusterState>,
     /// Writes a second: of all members, and of each by its id.
@@ -88,6 +90,7 @@ impl Model {
         Model {
             link: Link::Looking("no member has answered yet".to_owned()),
             hello: Hello::default(),
+            recall: Recall::default(),
             state: None,
             writes: Series::default(),
             writes_of: BTreeMap::new(),
@@ -102,7 +105,10 @@ impl Model {
     /// Takes what was heard.
     pub(super) fn hear(&mut self, heard: Heard) {
         match heard {
-            Heard::From(endpoint) => self.link = Link::From(endpoint.address().to_owned()),
+            Heard::From(endpoint) => {
+                self.recall.change_teller();
+                self.link = Link::From(endpoint.address().to_owned());
+            }
             Heard::Lost { endpoint, reason } => self.lose(&format!("{endpoint}: {reason}")),
             Heard::Envelope(Envelope { lost, events }) => {
                 self.lost = self.lost.saturating_add(lost);
@@ -124,7 +130,8 @@ impl Model {
         }
     }
 
-    fn take_state(&mut self, t_us: u64, state: ClusterState) {
+    fn take_state(&mut self, t_us: u64, mut state: ClusterState) {
+        self.recall.complete(t_us, &mut state);
         let writes = |member: &MemberState| {
             let rates = member.rates.filter(|_| member.is_reached());
             rates.map_or(0, |rates| rates.writes)
@@ -194,7 +201,9 @@ impl Model {
         if member.id == leader.id {
             return Some(0);
         }
-        Some(last.saturating_sub(member.matched.or(member.log.map(|log| log.durable))?))
+        // A new leader has no word yet of one that it does not reach.
+        let matched = member.matched.filter(|_| member.is_reached());
+        Some(last.saturating_sub(matched.or(member.log.map(|log| log.durable))?))
     }
 }
 
@@ -238,6 +247,17 @@ mod tests {
         hear_state(&mut model, ClusterState { members, ..cluster() });
         let lags: Vec<_> = model.members().iter().map(|member| model.lag(member)).collect();
         assert_eq!(lags, [Some(0), Some(12), Some(2)]);
+    }
+
+    #[test]
+    fn the_lag_of_a_member_that_is_away_is_what_it_was_heard_to_have() {
+        let mut model = Model::new();
+        let away = MemberState { matched: Some(0), ..away(2) };
+        let unknown = MemberState { log: None, ..away.clone() };
+        let members = vec![member(1), away, unknown];
+        hear_state(&mut model, ClusterState { members, ..cluster() });
+        let lags: Vec<_> = model.members().iter().map(|member| model.lag(member)).collect();
+        assert_eq!(lags, [Some(0), Some(2), None]);
     }
 
     #[test]

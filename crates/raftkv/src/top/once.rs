@@ -8,11 +8,12 @@ use ratatui::layout::Rect;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::draw::{event_line, plain};
+use super::draw::{KEYS, plain};
 use super::feed::Feed;
 use super::health::diagnosis;
 use super::model::{Filter, Link, Model};
 use super::view::View;
+use super::words::sentence;
 use crate::args::{ConnectArgs, Format};
 use crate::diagnosis::Health;
 use crate::failure::Failure;
@@ -25,6 +26,7 @@ const LISTEN_MAX: Duration = Duration::from_secs(3);
 /// Room for all columns and for some events.
 const WIDTH: u16 = 120;
 const EVENT_LINES: u16 = 10;
+const LINES_MAX: u16 = 400;
 /// Title, health, headings, sparklines, gaps and keys.
 const OTHER_LINES: u16 = 18;
 
@@ -65,10 +67,13 @@ fn deadline(began: Instant, model: &Model) -> Instant {
     began + if all_are_heard { LISTEN } else { LISTEN_MAX }
 }
 
+/// Without the line of keys, which nobody can press.
 fn text(view: &View) -> String {
-    let members = u16::try_from(view.shown().members().len()).unwrap_or(u16::MAX / 4);
+    let members = u16::try_from(view.shown().members().len()).unwrap_or(u16::MAX);
     let height = members.saturating_mul(2).saturating_add(OTHER_LINES + EVENT_LINES);
-    plain(view, Rect::new(0, 0, WIDTH, height.min(400)))
+    let frame = plain(view, Rect::new(0, 0, WIDTH, height.min(LINES_MAX)));
+    let frame = frame.trim_end();
+    frame.strip_suffix(KEYS).unwrap_or(frame).trim_end().to_owned() + "\n"
 }
 
 /// What is printed as JSON; states and events are those of docs/events.md.
@@ -109,7 +114,8 @@ impl Seen<'_> {
         let state = model.state.as_ref();
         let of_member =
             |member| SeenMember { member, reached: member.is_reached(), lag: model.lag(member) };
-        let of_event = |event| SeenEvent { event, words: event_line(model, event) };
+        let words = |event| sentence(event, |id| model.name(id));
+        let of_event = |event| SeenEvent { event, words: words(event) };
         let events = model.events(Filter::Rare).iter().map(|event| of_event(event.as_ref()));
         Seen {
             health: diagnosis.health,
@@ -125,5 +131,39 @@ impl Seen<'_> {
             members: model.members().iter().map(of_member).collect(),
             events: events.collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use client::Happened;
+
+    use super::*;
+    use crate::top::tests::{cluster, envelope, event};
+
+    fn view() -> View {
+        let mut view = View::new();
+        let happened = [Happened::State(cluster()), Happened::Started];
+        view.hear(envelope(happened.map(|happened| event(7, happened)).into()));
+        view
+    }
+
+    #[test]
+    fn the_text_ends_with_the_last_event() {
+        let text = text(&view());
+        assert!(text.starts_with("raftkv top: "), "{text}");
+        assert!(text.ends_with("UTC\n00:00:00.000 • node-2 has started\n"), "{text}");
+    }
+
+    #[test]
+    fn the_json_has_members_as_they_are_told_and_events_with_words() {
+        let view = view();
+        let json = serde_json::to_value(Seen::of(view.shown())).unwrap();
+        assert_eq!((&json["health"], &json["leader"]), (&"healthy".into(), &"1".into()));
+        let follower = &json["members"][1];
+        assert_eq!((&follower["lag"], &follower["reached"]), (&0.into(), &true.into()));
+        assert_eq!(follower["log"]["last_index"], 42);
+        assert_eq!(json["events"][0]["kind"], "started");
+        assert_eq!(json["events"][0]["words"], "node-2 has started");
     }
 }

@@ -129,7 +129,7 @@ fn a_small_terminal_shows_who_leads_and_the_newest_event() {
         frame(&view_of(cluster()), 40, 10),
         "\
 raftkv top: node-1 (localhost:8001) tel…
-healthy: 3 of 3 members work, node-1
+healthy: 3 of 3 members work, node-1 …
 MEMBER   ROLE     TERM COMMIT LAG WRITES
 ♛ node-1 leader      7     41   0    100
   node-2 follower    7     41   0    200
