@@ -103,7 +103,7 @@ node-3 (localhost:8003) does not answer: not heard of for 12 s
 MEMBER   ROLE      TERM LAST COMMIT APPLIED LAG WRITES READS   P99 ELECTION
 ♛ node-1 leader       7   42     41      40   0    100     5 4.0ms
   node-2 follower     7   42     41      40   0    200     5 4.0ms    610ms
-  node-3 away 12 s    7   42     41      40   0      -     -     -
+  node-3 away 12 s    7   42     41      40   2      -     -     -
 
 writes/s       300                                                             █
 node-1         100                                                             █
