@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::directory::Directory;
+use crate::events::Events;
 use crate::history::{History, HistoryOptions, HistoryPage};
 use crate::listing::{ListOptions, Listing, Page};
 use crate::options::{Condition, ExactlyOnce, GetOptions, Options, WriteOptions};
@@ -273,6 +274,12 @@ impl Client {
         Watch::open(self.clone(), options).await
     }
 
+    /// What happens inside of the cluster, from now on; no member is asked before the first
+    /// [`Events::next`].
+    pub fn events(&self) -> Events {
+        Events::new(self.clone())
+    }
+
     /// What a member says of itself and of what it knows. Answered without a majority.
     pub async fn status(&self) -> Result<Status, Error> {
         understand(&self.call(read("/cluster/status".to_owned())).await?)
@@ -328,6 +335,11 @@ impl Client {
 
     pub(crate) fn candidates(&self, effect: Effect) -> Vec<Endpoint> {
         self.directory.lock().candidates(effect)
+    }
+
+    /// Adds members to those that are known.
+    pub(crate) fn learn(&self, members: impl IntoIterator<Item = Endpoint>) {
+        self.directory.lock().learn(members);
     }
 
     pub(crate) fn served(&self, endpoint: &Endpoint) {

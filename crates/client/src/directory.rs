@@ -3,10 +3,13 @@
 use crate::Endpoint;
 use crate::verdict::Effect;
 
+/// So many members are known at most: a cluster has fewer, and members come and go.
+const KNOWN_MAX: usize = 64;
+
 /// What all calls of a client have learned together.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    /// Never empty, without repetition.
+    /// Never empty, without repetition; at most [`KNOWN_MAX`], unless more were given.
     known: Vec<Endpoint>,
     /// Who led when we last heard of it; a hint that costs one more hop if it is wrong.
     leader: Option<Endpoint>,
@@ -20,10 +23,10 @@ impl Directory {
         Directory { known, leader: None, served: None }
     }
 
-    /// Adds the members of the cluster to what is known.
+    /// Adds members of the cluster to what is known, while there is room.
     pub(crate) fn learn(&mut self, members: impl IntoIterator<Item = Endpoint>) {
         for member in members {
-            if !self.known.contains(&member) {
+            if self.known.len() < KNOWN_MAX && !self.known.contains(&member) {
                 self.known.push(member);
             }
         }
@@ -82,6 +85,13 @@ mod tests {
         directory.learn_leader(endpoint(3));
         assert_eq!(ports(&directory, Effect::Write), ["3", "1", "2"]);
         assert_eq!(ports(&directory, Effect::Read), ["2", "1", "3"]);
+    }
+
+    #[test]
+    fn no_more_members_are_known_than_a_cluster_may_have() {
+        let mut directory = Directory::new(vec![endpoint(1)]);
+        directory.learn((1..1_000).map(endpoint));
+        assert_eq!(directory.candidates(Effect::Read).len(), KNOWN_MAX);
     }
 
     #[test]

@@ -71,6 +71,13 @@ pub enum Error {
         /// What happened to the request.
         reason: String,
     },
+    /// A member tells events in a way that is newer or older than this client.
+    UnknownSchema {
+        /// Which member.
+        endpoint: Endpoint,
+        /// The number of its schema.
+        schema: u64,
+    },
     /// A member answered a read in a way that this client does not understand.
     Malformed {
         /// What is wrong with the answer.
@@ -128,6 +135,11 @@ impl fmt::Display for Error {
                 f,
                 "the outcome is unknown, the write may have been applied: {reason}; \
                  read the key before writing it again"
+            ),
+            Error::UnknownSchema { endpoint, schema } => write!(
+                f,
+                "{endpoint} tells events by schema {schema}, which this program does not know: \
+                 upgrade the older of the two"
             ),
             Error::Malformed { reason } => write!(f, "a member gave a strange answer: {reason}"),
         }

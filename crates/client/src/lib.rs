@@ -48,6 +48,10 @@
 //! A [`Watch`] outlives the member it comes from: the client goes on at another one, after the last
 //! revision that it told, so each change comes once and in order.
 //!
+//! # Events
+//!
+//! [`Events`] tell what happens inside of the cluster, for eyes: [`Client::events`].
+//!
 //! # Locks and elections
 //!
 //! [`Client::lock`] and [`Client::election`] are fair queues of keys with leases, which are kept
@@ -72,6 +76,7 @@ mod election;
 mod endpoint;
 mod error;
 mod escape;
+mod events;
 mod history;
 mod lease;
 mod listing;
@@ -81,6 +86,7 @@ mod options;
 mod pace;
 mod record;
 mod session;
+mod source;
 mod sse;
 mod transport;
 mod txn;
@@ -95,6 +101,10 @@ pub use credentials::Credentials;
 pub use election::{Election, Leadership, Observer};
 pub use endpoint::Endpoint;
 pub use error::Error;
+pub use events::{
+    ClusterState, ElectionWait, Envelope, Event, Events, Happened, Heard, Hello, KeyChange,
+    LogState, MemberState, MessageSent, Rates,
+};
 pub use history::{History, HistoryOptions, HistoryPage, PastVersion};
 pub use lease::{Granted, LeaseId, LeaseItem, LeaseStanding, Revoked};
 pub use listing::{ListOptions, Listing, Page};

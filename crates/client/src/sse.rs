@@ -4,9 +4,6 @@
 
 use crate::Error;
 
-/// A longer message is not read on. One revision may change a million keys.
-const MESSAGE_BYTES_MAX: usize = 256 << 20;
-
 /// One message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -17,8 +14,10 @@ pub(crate) struct Message {
 }
 
 /// What has come, and is no whole message yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Parser {
+    /// A message with more bytes than this is refused.
+    message_bytes_max: usize,
     bytes: Vec<u8>,
     /// So much of it was looked through for the end of a line.
     seen: usize,
@@ -27,10 +26,15 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
+    pub(crate) fn new(message_bytes_max: usize) -> Parser {
+        let message = Message::default();
+        Parser { message_bytes_max, bytes: Vec::new(), seen: 0, message, has_data: false }
+    }
+
     /// Takes what has come.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        if self.bytes.len() + self.message.data.len() + bytes.len() > MESSAGE_BYTES_MAX {
-            let reason = format!("a message of more than {MESSAGE_BYTES_MAX} bytes");
+        if self.bytes.len() + self.message.data.len() + bytes.len() > self.message_bytes_max {
+            let reason = format!("a message of more than {} bytes", self.message_bytes_max);
             return Err(Error::Malformed { reason });
         }
         self.bytes.extend_from_slice(bytes);
@@ -122,7 +126,7 @@ data: cut off";
         let expected =
             [("open".to_owned(), "{}".to_owned()), (String::new(), "{\"a\":[1,\n2]}".to_owned())];
         for step in 1..STREAM.len() {
-            let mut parser = Parser::default();
+            let mut parser = Parser::new(1 << 20);
             let mut found = Vec::new();
             for piece in STREAM.as_bytes().chunks(step) {
                 parser.feed(piece).unwrap();
@@ -133,8 +137,27 @@ data: cut off";
     }
 
     #[test]
+    fn a_message_without_an_end_is_refused_before_it_fills_the_memory() {
+        let mut parser = Parser::new(100);
+        parser.feed(&[b'x'; 100]).unwrap();
+        assert_eq!(parser.next().unwrap(), None);
+        let error = parser.feed(b"x").unwrap_err().to_string();
+        assert!(error.contains("more than 100 bytes"), "{error}");
+    }
+
+    #[test]
+    fn many_lines_of_one_message_count_together() {
+        let mut parser = Parser::new(100);
+        let fed = (0..30).try_for_each(|_| {
+            parser.feed(b"data: 12345\n")?;
+            parser.next().map(drop)
+        });
+        assert!(matches!(fed, Err(Error::Malformed { .. })));
+    }
+
+    #[test]
     fn what_is_no_text_is_refused() {
-        let mut parser = Parser::default();
+        let mut parser = Parser::new(1 << 20);
         parser.feed(b"data: \xff\n").unwrap();
         assert!(matches!(parser.next(), Err(Error::Malformed { .. })));
     }

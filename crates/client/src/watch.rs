@@ -6,27 +6,20 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
-use hyper::Method;
-use hyper::body::Incoming;
 use serde::Deserialize;
-use tokio::time::{Instant, sleep, timeout};
 
 use crate::Error;
-use crate::client::{Client, Query, Reasons, with_timeout};
+use crate::client::{Client, Query, with_timeout};
 use crate::options::Consistency;
-use crate::pace::Pace;
-use crate::sse::{Message, Parser};
-use crate::transport::{self, Opened};
+use crate::source::{Limits, Source};
+use crate::sse::Message;
 use crate::types::{EncodedKeyValue, KeyValue, Revision, decode_bytes};
-use crate::verdict::{Again, Answer, Attempt, Effect, Verdict, judge};
 
 /// Members are to say this often that nothing has happened, in ms.
 const PROGRESS_MS: u64 = 3_000;
-/// A stream that says nothing for this long is given up: the member or its machine is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
-/// A stream that was open for this long was of use, whether anything happened or not.
-const PROVEN_AFTER: Duration = Duration::from_secs(1);
+/// One revision may change a million keys.
+const LIMITS: Limits =
+    Limits { silence_max: Duration::from_secs(10), message_bytes_max: 256 << 20 };
 
 /// What to watch.
 #[derive(Debug, Clone, Default)]
@@ -106,34 +99,17 @@ pub enum Change {
 /// A watch under way.
 #[derive(Debug)]
 pub struct Watch {
-    client: Client,
+    source: Source,
     options: WatchOptions,
     /// Where to go on; set once a member has begun to tell.
     next: Option<Revision>,
-    stream: Option<Stream>,
-    pace: Pace,
-    reasons: Reasons,
-    /// When a member served last, or the caller began to wait for one.
-    served_at: Instant,
-}
-
-/// What comes from one member.
-#[derive(Debug)]
-struct Stream {
-    body: Incoming,
-    parser: Parser,
-    opened_at: Instant,
-    /// It has told more than where it begins.
-    told: bool,
 }
 
 impl Watch {
     pub(crate) async fn open(client: Client, options: WatchOptions) -> Result<Watch, Error> {
-        let pace = Pace::new(client.candidates(Effect::Read));
-        let (reasons, served_at) = (Reasons::default(), Instant::now());
         let next = options.from_revision;
-        let mut watch = Watch { client, options, next, stream: None, pace, reasons, served_at };
-        while watch.stream.is_none() || watch.next.is_none() {
+        let mut watch = Watch { source: Source::new(client, LIMITS), options, next };
+        while !watch.source.is_open() || watch.next.is_none() {
             // Only an open stream says where it begins, before all else.
             watch.advance().await?;
         }
@@ -164,22 +140,26 @@ impl Watch {
 
     /// Goes on by one message, or one attempt to find a member.
     async fn advance(&mut self) -> Result<Option<Update>, Error> {
-        let Some(stream) = &mut self.stream else {
-            self.connect().await?;
+        if !self.source.is_open() {
+            self.source.open(self.path_and_query()).await?;
             return Ok(None);
-        };
-        match stream.next().await {
-            Ok(message) if message.event == "error" => self.ended(message).await.map(|()| None),
+        }
+        match self.source.next().await {
+            Ok(message) if message.event == "error" => {
+                self.source.ended(message).await.map(|_| None)
+            }
             Ok(message) => {
-                stream.told |= message.event != "open";
+                if message.event != "open" {
+                    self.source.told();
+                }
                 let taken = self.take(&message);
                 if taken.is_err() {
                     // Whatever it was is asked for again, not passed over.
-                    self.stream = None;
+                    self.source.close();
                 }
                 taken
             }
-            Err(reason) => self.lost(Again { reason, ..Again::default() }).await.map(|()| None),
+            Err(reason) => self.source.broke(reason).await.map(|_| None),
         }
     }
 
@@ -212,111 +192,14 @@ impl Watch {
         is_new
     }
 
-    /// The member does not go on: another one does, or nobody can.
-    async fn ended(&mut self, message: Message) -> Result<(), Error> {
-        // The status of a refusal that is none of those that pass by.
-        let answer = Answer { status: 410, body: message.data.into(), ..Answer::default() };
-        self.refused(Attempt::Answered(answer)).await
-    }
-
-    /// Another member may serve, or none ever will.
-    async fn refused(&mut self, attempt: Attempt) -> Result<(), Error> {
-        let again = match judge(Effect::Read, attempt) {
-            Verdict::Refused(error) => {
-                self.stream = None;
-                return Err(error);
-            }
-            Verdict::Again(again) => again,
-            Verdict::Unknown(reason) => Again { reason, ..Again::default() },
-            Verdict::Done(_) => {
-                let reason = "it answered with something else than a stream".to_owned();
-                Again { reason, ..Again::default() }
-            }
-        };
-        self.lost(again).await
-    }
-
-    async fn connect(&mut self) -> Result<(), Error> {
-        let endpoint = self.pace.endpoint().clone();
-        let patience = self.client.options().timeout / 2;
-        let message = self.message(patience);
-        match self.client.transport().open(&endpoint, &message, patience).await {
-            Opened::Stream(body) => {
-                self.client.served(&endpoint);
-                let (parser, opened_at) = (Parser::default(), Instant::now());
-                self.stream = Some(Stream { body, parser, opened_at, told: false });
-                Ok(())
-            }
-            Opened::Not(attempt) => self.refused(attempt).await,
-        }
-    }
-
-    /// The member does not serve: another one is next, after a pause if all were tried in vain.
-    async fn lost(&mut self, again: Again) -> Result<(), Error> {
-        let pause = self.broken(&again);
-        let timeout = self.client.options().timeout;
-        if self.served_at.elapsed() + pause >= timeout {
-            // Whoever asks again waits as long again.
-            self.served_at = Instant::now();
-            return Err(std::mem::take(&mut self.reasons).unavailable(timeout));
-        }
-        sleep(pause).await;
-        Ok(())
-    }
-
-    /// Gives up the member of the moment; answers how long to pause before the next.
-    fn broken(&mut self, again: &Again) -> Duration {
-        let stream = self.stream.take();
-        let endpoint = self.pace.endpoint().clone();
-        self.client.failed(&endpoint);
-        if stream.is_some_and(|stream| stream.was_of_use()) {
-            // The search begins anew, with whoever comes after it.
-            self.served_at = Instant::now();
-            self.reasons = Reasons::default();
-            let mut candidates = self.client.candidates(Effect::Read);
-            candidates.retain(|candidate| *candidate != endpoint);
-            candidates.insert(0, endpoint.clone());
-            self.pace = Pace::new(candidates);
-        }
-        self.reasons.add(&endpoint, &again.reason);
-        self.pace.advance(again, fastrand::f64())
-    }
-
-    fn message(&self, patience: Duration) -> transport::Message {
+    fn path_and_query(&self) -> String {
         let mut query = Query::new("/watch".to_owned());
         self.options.describe(&mut query);
         if let Some(next) = self.next {
             query.add("from_revision", next.0.max(1).to_string());
         }
         query.add("progress_ms", PROGRESS_MS.to_string());
-        let path_and_query = with_timeout(&query.text, patience);
-        transport::Message { method: Method::GET, path_and_query, headers: Vec::new(), body: None }
-    }
-}
-
-impl Stream {
-    /// Whether it did more than begin: a member whose streams all break at once is none to wait
-    /// for.
-    fn was_of_use(&self) -> bool {
-        self.told || self.opened_at.elapsed() >= PROVEN_AFTER
-    }
-
-    /// The next message, or why there is none. May be dropped at any time.
-    async fn next(&mut self) -> Result<Message, String> {
-        loop {
-            if let Some(message) = self.parser.next().map_err(|error| error.to_string())? {
-                return Ok(message);
-            }
-            match timeout(SILENCE_MAX, self.body.frame()).await {
-                Err(_) => return Err(format!("it said nothing for {SILENCE_MAX:?}")),
-                Ok(None) => return Err("it ended the stream".to_owned()),
-                Ok(Some(Err(error))) => return Err(transport::root_cause(&error)),
-                Ok(Some(Ok(frame))) => {
-                    let bytes = frame.into_data().unwrap_or_default();
-                    self.parser.feed(&bytes).map_err(|error| error.to_string())?;
-                }
-            }
-        }
+        with_timeout(&query.text, self.source.patience())
     }
 }
 

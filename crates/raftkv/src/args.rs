@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Settings(SettingsArgs),
     /// Show every member, and say in words what is wrong
     Status(StatusArgs),
+    /// Watch the cluster at work: members, roles, lag, throughput, events
+    Top(TopArgs),
     /// Print who leads
     Leader(StatusArgs),
     /// Check that every member is up and knows a leader
@@ -429,6 +431,15 @@ impl FromStr for Setting {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// Print one frame as text, or with -o json as JSON, and end; needs no terminal
+    #[arg(long)]
+    pub(crate) once: bool,
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 }

@@ -17,6 +17,7 @@
 //! | `aside.rs`, `progress.rs` | files that are whole or not there; how far a command is |
 //! | `watch.rs` | changes of keys as they happen |
 //! | `cluster.rs`, `diagnosis.rs` | the cluster, and what is wrong with it in words |
+//! | `top/` | the cluster at work, in a terminal |
 //! | `member.rs` | who is in the cluster, and changes of that |
 //! | `auth.rs`, `auth/`, `password.rs` | users and roles; `--user`, and passwords that are typed |
 //! | `offline/` | `check`, `wal dump`, `recover`: a directory in which no member runs |
@@ -53,6 +54,7 @@ mod signals;
 mod snapshot;
 mod start;
 mod text;
+mod top;
 mod txn;
 mod watch;
 
@@ -104,6 +106,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Compact(args) => kv::compact(args, &mut out).await,
         Command::Settings(args) => settings::run(args, &mut out).await,
         Command::Status(args) => cluster::status(args, &mut out).await,
+        Command::Top(args) => top::run(args, &mut out).await,
         Command::Leader(args) => cluster::leader(args, &mut out).await,
         Command::Health(args) => cluster::health(args, &mut out).await,
         Command::Transfer(args) => cluster::transfer(args, &mut out).await,

@@ -25,6 +25,7 @@ const NOT_BUILT: &str = "for other operating systems, never built for ours";
 const OLD_GRAPH: &str = "petgraph, of prost-build, which runs at build time alone";
 
 pub(crate) const EXCEPTIONS: &[Exception] = &[
+    twice("foldhash", OLD_GRAPH),
     twice("hashbrown", OLD_GRAPH),
     twice("lock_api", OLD_LOCKS),
     twice("parking_lot", OLD_LOCKS),
