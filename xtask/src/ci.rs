@@ -30,7 +30,7 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
     lanes.run("etcd", || with_tools(&installer, &etcd::TOOLS, etcd::lane));
     lanes.run("browser", || with_tools(&installer, &browser::TOOLS, browser::lane));
     lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
-    lanes.run("bench-smoke", || with_tools(&installer, &[&tools::WRK], bench_smoke));
+    lanes.run("bench-smoke", || with_tools(&installer, &bench::TOOLS, bench_smoke));
     println!("{}", lanes.report());
     Ok(lanes.clean())
 }

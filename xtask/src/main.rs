@@ -6,7 +6,7 @@
 //! cargo xtask test browser      the dashboard, in Chromium
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
-//! cargo xtask bench NAME        figures: `store`, `failover`, `http`
+//! cargo xtask bench NAME        figures: `store`, `failover`, `http`, `versus-etcd`
 //! cargo xtask mutants           planted bugs: does the simulator find each?
 //! ```
 //!
@@ -51,6 +51,7 @@ usage: cargo xtask test
        cargo xtask bench store [ARGUMENT...]
        cargo xtask bench failover [--runs N] [--kind kill|term|stop|all] [--smoke]
        cargo xtask bench http [--smoke]
+       cargo xtask bench versus-etcd [--quick | --smoke] [--etcd-bin DIR]
        cargo xtask mutants [--only NAME...] [--seeds N] [--from M] [--check]
        cargo xtask mutants --rotate HEX [--count N]";
 
