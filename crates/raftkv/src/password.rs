@@ -15,6 +15,14 @@ const NEWLINE_BYTES_MAX: usize = 2;
 
 /// What is shown to the members; nothing if no user is named.
 pub(crate) fn credentials(user: Option<&AsUser>) -> Result<Option<Credentials>, Failure> {
+    let Some((name, password)) = name_and_password(user)? else { return Ok(None) };
+    Ok(Some(Credentials::password(&name, &password)?))
+}
+
+/// Who is meant and their password, which is asked for if need be; nothing if no user is named.
+pub(crate) fn name_and_password(
+    user: Option<&AsUser>,
+) -> Result<Option<(String, String)>, Failure> {
     let Some(AsUser { name, password }) = user else { return Ok(None) };
     // An empty variable of the environment counts as absent.
     if name.is_empty() && password.is_none() {
@@ -27,7 +35,7 @@ pub(crate) fn credentials(user: Option<&AsUser>) -> Result<Option<Credentials>, 
             &format!("write --user {name}:PASSWORD, or put that into RAFTKV_USER"),
         )?,
     };
-    Ok(Some(Credentials::password(name, &password)?))
+    Ok(Some((name.clone(), password)))
 }
 
 /// The password that a user is to have: typed twice, or from standard input.

@@ -30,6 +30,11 @@ impl Progress {
         Progress::styled(ProgressBar::new_spinner(), "{spinner} {human_pos} keys {per_sec} {msg}")
     }
 
+    /// Part of a whole whose size says nothing to anybody.
+    pub(crate) fn part(whole: u64) -> Progress {
+        Progress::styled(ProgressBar::new(whole), "{bar:30} {percent:>3} % {msg}")
+    }
+
     /// The library itself shows nothing if standard error is no terminal.
     fn styled(bar: ProgressBar, template: &str) -> Progress {
         let style = ProgressStyle::with_template(template).expect("a constant, and tested");
@@ -40,6 +45,10 @@ impl Progress {
 
     pub(crate) fn add(&self, count: u64) {
         self.0.inc(count);
+    }
+
+    pub(crate) fn set(&self, position: u64) {
+        self.0.set_position(position);
     }
 
     pub(crate) fn say(&self, message: String) {
@@ -59,7 +68,10 @@ mod tests {
 
     #[test]
     fn every_kind_can_be_shown() {
-        for progress in [Progress::bytes(None), Progress::bytes(Some(10)), Progress::keys()] {
+        let kinds =
+            [Progress::bytes(None), Progress::bytes(Some(10)), Progress::keys(), Progress::part(9)];
+        for progress in kinds {
+            progress.set(2);
             progress.add(3);
             progress.say("so far".to_owned());
         }

@@ -248,9 +248,10 @@ pub(crate) fn json_list_end(is_empty: bool, out: &mut impl Write) -> io::Result<
 
 /// An empty table. Columns of numbers are recognised by their headings, and aligned to the right.
 pub(crate) fn table(headings: &[&str]) -> Table {
-    const NUMBERS: [&str; 13] = [
+    const NUMBERS: [&str; 20] = [
         "VERSION", "CREATED", "MODIFIED", "REVISION", "TERM", "LAST", "DURABLE", "COMMIT",
-        "APPLIED", "KEYS", "LAG", "OLDEST", "NEWEST",
+        "APPLIED", "KEYS", "LAG", "OLDEST", "NEWEST", "DONE", "A SECOND", "P50", "P90", "P99",
+        "P99.9", "MAX",
     ];
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY).set_header(headings.iter().copied());

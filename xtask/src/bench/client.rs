@@ -42,9 +42,13 @@ impl Client {
         self.request("PUT", path, json)
     }
 
+    pub(super) fn post(&mut self, path: &str, json: &str) -> Result<Answer> {
+        self.request("POST", path, json)
+    }
+
     /// One request and its answer. After an error the connection is gone, and the next request
     /// makes a new one.
-    fn request(&mut self, method: &str, path: &str, json: &str) -> Result<Answer> {
+    pub(super) fn request(&mut self, method: &str, path: &str, json: &str) -> Result<Answer> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect()?,

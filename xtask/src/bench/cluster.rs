@@ -1,5 +1,5 @@
-//! Three real members, as a user would start them: child processes of the release binary, on ports
-//! that the system chose, with their data in a temporary directory.
+//! Three real members, as a user would start them: child processes of a program, on ports that the
+//! system chose, with their data in a temporary directory.
 //!
 //! Members are ended by their process ids, also when a run fails. The directory goes when the run
 //! was good; after a failure it stays, with each member's log, and its path is printed.
@@ -8,13 +8,15 @@ use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command};
+use std::process::{self, Child};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::client::Client;
+use super::program::{Place, Program, View, view};
 use crate::failure::{Doing, Failure, Result};
 
 /// How many members a cluster has.
@@ -40,45 +42,63 @@ pub(super) enum Blow {
     Stop,
 }
 
-struct Member {
-    name: String,
-    port: u16,
-    process: Option<Child>,
-}
-
 /// A running cluster.
 pub(super) struct Cluster {
-    binary: PathBuf,
+    program: Program,
     directory: PathBuf,
-    members: Vec<Member>,
+    places: Vec<Place>,
+    processes: Vec<Option<Child>>,
 }
 
 impl Cluster {
     /// Starts a fresh cluster and waits until it has settled.
-    pub(super) fn start(binary: PathBuf) -> Result<Cluster> {
-        let directory = std::env::temp_dir().join(format!("raftkv-bench-{}", process::id()));
+    pub(super) fn start(program: Program) -> Result<Cluster> {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let directory = format!("raftkv-bench-{}-{number}-{}", process::id(), program.name());
+        let directory = std::env::temp_dir().join(directory);
         fs::create_dir_all(&directory).doing(format!("create {}", directory.display()))?;
-        let ports = free_ports()?;
-        let named = ports.into_iter().zip(1..);
-        let members = named
-            .map(|(port, n)| Member { name: format!("node-{n}"), port, process: None })
-            .collect();
-        let mut cluster = Cluster { binary, directory, members };
-        for member in 0..MEMBERS {
-            cluster.launch(member)?;
-        }
+        let ports = free_ports(2 * MEMBERS)?;
+        let place = |(pair, n): (&[u16], usize)| Place {
+            name: format!("node-{n}"),
+            port: pair[0],
+            peer_port: pair[1],
+        };
+        let places = ports.chunks(2).zip(1..).map(place).collect();
+        let processes = (0..MEMBERS).map(|_| None).collect();
+        let mut cluster = Cluster { program, directory, places, processes };
+        cluster.launch_all()?;
         cluster.settled()?;
         Ok(cluster)
     }
 
+    /// Starts all members again, which were killed, on their old data.
+    pub(super) fn launch_all(&mut self) -> Result<()> {
+        (0..MEMBERS).try_for_each(|member| self.launch(member))
+    }
+
+    /// `kill -9` to all, and waits until they are gone.
+    pub(super) fn kill_all(&mut self) {
+        self.end_all();
+    }
+
+    pub(super) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// All members.
+    pub(super) fn members(&self) -> std::ops::Range<usize> {
+        0..self.places.len()
+    }
+
     /// The port of a member.
     pub(super) fn port(&self, member: usize) -> u16 {
-        self.members[member].port
+        self.places[member].port
     }
 
     /// The members but one.
     pub(super) fn others(&self, but: usize) -> impl Iterator<Item = usize> {
-        (0..self.members.len()).filter(move |member| *member != but)
+        self.members().filter(move |member| *member != but)
     }
 
     /// A directory for scripts and the like, gone with the cluster.
@@ -88,7 +108,7 @@ impl Cluster {
 
     /// The process of a member that runs.
     pub(super) fn pid(&self, member: usize) -> Pid {
-        let process = self.members[member].process.as_ref();
+        let process = self.processes[member].as_ref();
         let process = process.expect("a member is struck only while it runs");
         Pid::from_child(process)
     }
@@ -97,7 +117,7 @@ impl Cluster {
     pub(super) fn settled(&mut self) -> Result<usize> {
         let deadline = Instant::now() + SETTLE_MAX;
         loop {
-            if let Some(leader) = self.agreed_leader() {
+            if let Some(leader) = self.agreed().map(|(leader, _)| leader) {
                 return Ok(leader);
             }
             self.none_died()?;
@@ -114,7 +134,7 @@ impl Cluster {
         if after == Blow::Stop {
             return signal(self.pid(member), Signal::CONT);
         }
-        if let Some(mut process) = self.members[member].process.take() {
+        if let Some(mut process) = self.processes[member].take() {
             process.wait().doing("reap a member")?;
         }
         self.launch(member)
@@ -127,43 +147,39 @@ impl Cluster {
         fs::remove_dir_all(&self.directory).doing(doing)
     }
 
+    /// The term that all members are in, once they have settled.
+    pub(super) fn term(&mut self) -> Result<u64> {
+        self.settled()?;
+        let term = self.agreed().map(|(_, term)| term);
+        term.ok_or_else(|| self.unexpected("the leader changed at once"))
+    }
+
     fn launch(&mut self, member: usize) -> Result<()> {
-        let Member { name, port, .. } = &self.members[member];
-        let peers: Vec<String> =
-            self.others(member).map(|peer| format!("localhost:{}", self.port(peer))).collect();
-        let log_path = self.directory.join(format!("{name}.log"));
+        let log_path = self.directory.join(format!("{}.log", self.places[member].name));
         let log = File::options().create(true).append(true).open(&log_path);
         let log = log.doing(format!("open {}", log_path.display()))?;
-        let mut command = Command::new(&self.binary);
-        command.args(["start", "--node-id", name, "--port", &port.to_string()]);
-        command.args(["--peers", &peers.join(",")]);
-        command.arg("--data-dir").arg(self.directory.join(name));
+        let mut command = self.program.command(member, &self.places, &self.directory);
         command.stdout(log.try_clone().doing("share a log")?).stderr(log);
-        let process = command.spawn().doing(format!("start {}", self.binary.display()))?;
-        self.members[member].process = Some(process);
+        let doing = format!("start {}", self.program.path().display());
+        self.processes[member] = Some(command.spawn().doing(doing)?);
         Ok(())
     }
 
-    fn agreed_leader(&self) -> Option<usize> {
-        let mut leaders = self.members.iter().map(|member| self.leader_by(member.port));
-        let first = leaders.next()??;
-        leaders.all(|leader| leader == Some(first)).then_some(first)
-    }
-
-    /// Whom a healthy member takes for the leader.
-    fn leader_by(&self, port: u16) -> Option<usize> {
-        let mut client = Client::new(port, LOOK_MAX);
-        let healthy = client.get("/health").ok()?.status == 200;
-        let answer = client.get("/cluster/leader").ok().filter(|_| healthy)?;
-        let name = leader_name(&answer.body)?;
-        self.members.iter().position(|member| member.name == name)
+    /// The leader whom all name, and their term.
+    fn agreed(&self) -> Option<(usize, u64)> {
+        let look = |place: &Place| view(&mut Client::new(place.port, LOOK_MAX));
+        let views: Vec<View> = self.places.iter().map(look).collect::<Option<_>>()?;
+        let first = views.first()?;
+        let same = |view: &View| view.leader == first.leader && view.term == first.term;
+        let leader = views.iter().position(|view| view.id == first.leader)?;
+        views.iter().all(same).then_some((leader, first.term))
     }
 
     fn none_died(&mut self) -> Result<()> {
-        for member in 0..self.members.len() {
-            let Some(process) = &mut self.members[member].process else { continue };
+        for member in self.members() {
+            let Some(process) = &mut self.processes[member] else { continue };
             if let Some(status) = process.try_wait().doing("look at a member")? {
-                let name = &self.members[member].name;
+                let name = &self.places[member].name;
                 return Err(self.unexpected(&format!("{name} ended: {status}")));
             }
         }
@@ -178,8 +194,8 @@ impl Cluster {
     }
 
     fn end_all(&mut self) {
-        for member in &mut self.members {
-            if let Some(mut process) = member.process.take() {
+        for process in &mut self.processes {
+            if let Some(mut process) = process.take() {
                 // An error means that it is gone already, which is what we want.
                 let _ = process.kill();
                 let _ = process.wait();
@@ -214,26 +230,13 @@ fn signal(process: Pid, signal: Signal) -> Result<()> {
 }
 
 /// Ports that were free a moment ago, all different because all are held until all are known.
-fn free_ports() -> Result<Vec<u16>> {
+fn free_ports(count: usize) -> Result<Vec<u16>> {
     let listeners: io::Result<Vec<TcpListener>> =
-        (0..MEMBERS).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
     let listeners = listeners.doing("find free ports")?;
     let ports: io::Result<Vec<u16>> =
         listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect();
     ports.doing("find free ports")
-}
-
-/// The name in `{"leader":{…,"name":"node-1",…}}`; nothing while there is no leader.
-fn leader_name(json: &str) -> Option<&str> {
-    let leader = value_of(json, "\"leader\"")?.strip_prefix('{')?;
-    let leader = &leader[..leader.find('}')?];
-    value_of(leader, "\"name\"")?.strip_prefix('"')?.split('"').next()
-}
-
-/// What follows a key and its colon.
-fn value_of<'a>(json: &'a str, key: &str) -> Option<&'a str> {
-    let (_, after) = json.split_once(key)?;
-    Some(after.trim_start().strip_prefix(':')?.trim_start())
 }
 
 #[cfg(test)]
@@ -241,20 +244,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_leader_is_read_by_name() {
-        let json = r#"{"term": 3, "leader": {"id": "9f", "name" : "node-2", "address": "x:1"}}"#;
-        assert_eq!(leader_name(json), Some("node-2"));
-    }
-
-    #[test]
-    fn no_leader_is_no_name() {
-        assert_eq!(leader_name(r#"{"leader":null,"members":[{"name":"node-1"}]}"#), None);
-        assert_eq!(leader_name(r#"{"error":"no_leader"}"#), None);
-    }
-
-    #[test]
     fn ports_are_different() {
-        let mut ports = free_ports().unwrap();
+        let mut ports = free_ports(MEMBERS).unwrap();
         ports.sort_unstable();
         ports.dedup();
         assert_eq!(ports.len(), MEMBERS);

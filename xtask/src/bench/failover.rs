@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use super::client::Client;
 use super::cluster::{Blow, Cluster, strike};
 use super::figures::{Sorted, ms};
+use super::program::Program;
 use crate::failure::{Failure, Result};
 use crate::shell::release_binary;
 
@@ -96,13 +97,13 @@ fn parse_kind(word: &str) -> Result<Vec<&'static Kind>> {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let mut cluster = Cluster::start(release_binary()?)?;
+    let mut cluster = Cluster::start(Program::Raftkv(release_binary()?))?;
     let mut lines = Vec::new();
     for kind in &options.kinds {
         println!("{} of the leader → next acknowledged write", kind.what);
         let mut outages = Vec::new();
         for run in 1..=options.runs {
-            let outage = one_run(&mut cluster, kind.blow)?;
+            let outage = one_run(&mut cluster, kind.blow, &ours())?;
             println!("  run {run:>2}: {}", ms(outage));
             outages.push(outage);
         }
@@ -124,11 +125,26 @@ fn summary(kind: &Kind, outages: Vec<Duration>) -> String {
     )
 }
 
+/// What a writer does again and again. Each time it writes the same, so an attempt whose outcome is
+/// unknown does no harm.
+pub(super) struct Attempt {
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    pub(super) body: String,
+    /// How long it waits for a connection, and for the answer.
+    pub(super) patience: Duration,
+}
+
+fn ours() -> Attempt {
+    let path = format!("/kv/bench?timeout_ms={ATTEMPT_MS}");
+    Attempt { method: "PUT", path, body: r#"{"value":"bench"}"#.to_owned(), patience: PATIENCE }
+}
+
 /// Strikes the leader under a running writer, measures, and puts the cluster right again.
-fn one_run(cluster: &mut Cluster, blow: Blow) -> Result<Duration> {
+pub(super) fn one_run(cluster: &mut Cluster, blow: Blow, attempt: &Attempt) -> Result<Duration> {
     let leader = cluster.settled()?;
     let ports: Vec<u16> = cluster.others(leader).map(|member| cluster.port(member)).collect();
-    let mut writer = Writer::new(&ports);
+    let mut writer = Writer::new(&ports, attempt);
     for _ in 0..WRITES_BEFORE {
         writer.acknowledged()?;
     }
@@ -167,25 +183,25 @@ fn longest_gap(from: Instant, acks: &[Ack]) -> Duration {
 }
 
 /// One writer, going around among the members that stay.
-struct Writer {
+struct Writer<'a> {
     clients: Vec<Client>,
     turn: usize,
-    path: String,
+    attempt: &'a Attempt,
 }
 
-impl Writer {
-    fn new(ports: &[u16]) -> Writer {
-        let clients = ports.iter().map(|port| Client::new(*port, PATIENCE)).collect();
-        Writer { clients, turn: 0, path: format!("/kv/bench?timeout_ms={ATTEMPT_MS}") }
+impl Writer<'_> {
+    fn new<'a>(ports: &[u16], attempt: &'a Attempt) -> Writer<'a> {
+        let clients = ports.iter().map(|port| Client::new(*port, attempt.patience)).collect();
+        Writer { clients, turn: 0, attempt }
     }
 
-    /// Puts until one put is acknowledged. Each attempt writes the same, so an attempt whose
-    /// outcome is unknown does no harm.
+    /// Puts until one put is acknowledged.
     fn acknowledged(&mut self) -> Result<Ack> {
         let started_at = Instant::now();
         while started_at.elapsed() < OUTAGE_MAX {
             let begun_at = Instant::now();
-            let answer = self.clients[self.turn].put(&self.path, r#"{"value":"bench"}"#);
+            let Attempt { method, path, body, .. } = self.attempt;
+            let answer = self.clients[self.turn].request(method, path, body);
             if answer.is_ok_and(|answer| answer.status == 200) {
                 return Ok(Ack { begun_at, acknowledged_at: Instant::now() });
             }

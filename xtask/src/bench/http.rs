@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::client::Client;
 use super::cluster::Cluster;
 use super::figures::{Sorted, ms};
+use super::program::Program;
 use crate::failure::{Doing, Failure, Result};
 use crate::shell::{listen, release_binary};
 use crate::tools;
@@ -27,7 +28,7 @@ const SECONDS: u64 = 10;
 const SECONDS_SMOKE: u64 = 1;
 
 /// How many keys are written and read.
-const KEYS: usize = 10_000;
+pub(super) const KEYS: usize = 10_000;
 
 /// How large a value is, in bytes.
 const VALUE_BYTES: usize = 256;
@@ -41,10 +42,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What `wrk` found in one row.
 #[derive(Debug, PartialEq)]
-struct Row {
-    per_second: f64,
-    p50: String,
-    p99: String,
+pub(super) struct Row {
+    pub(super) per_second: f64,
+    pub(super) p50: String,
+    pub(super) p99: String,
 }
 
 pub(super) fn run(smoke: bool) -> Result<()> {
@@ -52,14 +53,14 @@ pub(super) fn run(smoke: bool) -> Result<()> {
         return Err(Failure::Unexpected(missing));
     }
     let (seconds, puts) = if smoke { (SECONDS_SMOKE, PUTS_SMOKE) } else { (SECONDS, PUTS) };
-    let mut cluster = Cluster::start(release_binary()?)?;
+    let mut cluster = Cluster::start(Program::Raftkv(release_binary()?))?;
     let leader = cluster.settled()?;
     let port = cluster.port(leader);
     fill(port)?;
     let latencies = put_latencies(port, puts)?;
     let mut table = String::from("| load | connections | per second | p50 | p99 |\n");
     table.push_str("|---|--:|--:|--:|--:|\n");
-    for (load, script) in [("put", put_script()), ("get", get_script())] {
+    for (load, script) in [("put", put_script(VALUE_BYTES)), ("get", get_script())] {
         let path = cluster.directory().join(format!("{load}.lua"));
         fs::write(&path, script).doing(format!("write {}", path.display()))?;
         for connections in CONNECTIONS {
@@ -100,7 +101,7 @@ fn put(client: &mut Client, key: usize) -> Result<()> {
     Err(Failure::Unexpected(why))
 }
 
-fn wrk(connections: usize, seconds: u64, port: u16) -> Command {
+pub(super) fn wrk(connections: usize, seconds: u64, port: u16) -> Command {
     let threads = connections.min(THREADS_MAX);
     let mut command = Command::new("wrk");
     command.args(["--latency", &format!("-t{threads}"), &format!("-c{connections}")]);
@@ -109,10 +110,10 @@ fn wrk(connections: usize, seconds: u64, port: u16) -> Command {
 }
 
 /// Each thread goes around the keys from a place of its own, or all would write the same key.
-fn put_script() -> String {
+pub(super) fn put_script(value_bytes: usize) -> String {
     format!(
         "local n = 0\n\
-         local body = '{{\"value\":\"' .. string.rep('v', {VALUE_BYTES}) .. '\"}}'\n\
+         local body = '{{\"value\":\"' .. string.rep('v', {value_bytes}) .. '\"}}'\n\
          local headers = {{ ['Content-Type'] = 'application/json' }}\n\
          {}\
          function request()\n  n = (n + 1) % {KEYS}\n  \
@@ -129,7 +130,7 @@ fn get_script() -> String {
     )
 }
 
-fn spread_threads() -> String {
+pub(super) fn spread_threads() -> String {
     let step = KEYS / THREADS_MAX;
     format!(
         "local threads = 0\n\
@@ -146,7 +147,7 @@ fn measure(command: &mut Command) -> Result<Row> {
     row.ok_or_else(|| Failure::Unexpected("wrk failed, or met errors: see its report".into()))
 }
 
-fn parse(report: &str) -> Option<Row> {
+pub(super) fn parse(report: &str) -> Option<Row> {
     let after = |label: &str| {
         let line = report.lines().find(|line| line.trim_start().starts_with(label))?;
         line.split_whitespace().last()
@@ -187,7 +188,7 @@ Transfer/sec:      5.51MB
 
     #[test]
     fn scripts_address_the_keys_that_are_filled() {
-        for script in [put_script(), get_script()] {
+        for script in [put_script(VALUE_BYTES), get_script()] {
             assert!(script.contains("n = (n + 1) % 10000"), "{script}");
             assert!(script.contains("'/kv/bench/' .. n"), "{script}");
             assert!(script.contains("threads * 5000"), "{script}");

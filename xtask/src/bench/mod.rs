@@ -6,10 +6,11 @@
 //! | `failover` | how long writes stop when the leader dies, leaves or falls silent |
 //! | `http` | puts and gets a second over HTTP with `wrk`, and one client's latency |
 //! | `page` | how much the dashboard works when 20,000 writes a second are told to it |
+//! | `versus-etcd` | the same loads on us and on a real etcd, in turns |
 //!
-//! `failover` and `http` start three members of the release binary on free loopback ports, with
-//! their data in a temporary directory, and end them by their process ids. `--smoke` makes a run
-//! too short for a figure but long enough to fail if it has rotted.
+//! All but `store` and `page` start three members of the release binary on free loopback ports,
+//! with their data in a temporary directory, and end them by their process ids. `--smoke` makes a
+//! run too short for a figure but long enough to fail if it has rotted.
 //!
 //! What this does *not* do: judge. A figure past its goal is printed beside the goal; only a write
 //! that is refused for good, or a member that does not come back, fails a run.
@@ -19,13 +20,20 @@ mod cluster;
 mod failover;
 mod figures;
 mod http;
+mod json;
+mod program;
+mod versus;
 
 use crate::browser;
 use crate::failure::{Failure, Result};
 use crate::shell::{cargo, run as succeeds};
+use crate::tools::{self, Tool};
 
 /// Every benchmark but the page's, which the lane of the browser runs.
-pub(crate) const NAMES: &[&str] = &["store", "failover", "http"];
+pub(crate) const NAMES: &[&str] = &["store", "failover", "http", "versus-etcd"];
+
+/// What they need beyond Rust.
+pub(crate) const TOOLS: [&Tool; 3] = [&tools::WRK, &tools::H2LOAD, &tools::PIP];
 
 pub(crate) fn run(name: &str, options: &[&str]) -> Result<bool> {
     match name {
@@ -33,6 +41,7 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result<bool> {
         "failover" => failover::run(&failover::Options::parse(options)?).map(|()| true),
         "page" => browser::measure(page_seconds(options)?),
         "http" => http::run(smoke_alone(options)?).map(|()| true),
+        "versus-etcd" => versus::run(&versus::Options::parse(options)?).map(|()| true),
         _ => Err(Failure::Usage(format!("no such benchmark: {name}"))),
     }
 }

@@ -30,10 +30,11 @@ const ROOMS: &[Room] = &[
         tests_use: &["client"],
     },
     Room { name: "client", uses: &["proto"], tests_use: &[] },
-    // The tools for a stopped member's directory read and recover its log without a server.
+    // The tools for a stopped member's directory read and recover its log without a server; `bench`
+    // speaks etcd's API by gRPC, which the client library does not, to any server that has it.
     Room {
         name: "raftkv",
-        uses: &["server", "client", "replica", "raft", "wal", "disk"],
+        uses: &["server", "client", "proto", "replica", "raft", "wal", "disk"],
         tests_use: &[],
     },
     Room {
