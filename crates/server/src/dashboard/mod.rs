@@ -11,9 +11,9 @@
 //! nothing is fetched from elsewhere. All addresses in them are relative, so the same files work
 //! behind a member, behind the parent of `raftkv dev` and in a folder of a file server.
 //!
-//! The page draws bytes that others chose: names, keys, values. It sets them as texts; and should it
-//! ever fail to, its policy lets no script run but those that are embedded here, and lets nothing
-//! be sent to anybody but the members.
+//! The page draws bytes that others chose: names, keys, values. It sets them as texts; and should
+//! it ever fail to, its policy lets no script run but those that are embedded here, and lets
+//! nothing be sent to anybody but the members.
 //!
 //! What this does not do: know of events, or of users. The files are the same for everybody, and
 //! without a user they show nothing.
