@@ -40,8 +40,8 @@ pub(super) struct Guard {
     /// The hosts that the member advertises; `None` if any `Host` will do.
     own_hosts: Option<Vec<String>>,
     allowed: Vec<Origin>,
-    /// Knows the members, by the configuration in force.
-    node: Node,
+    /// Knows the members, by the configuration in force; `None` at a port that is no member's.
+    node: Option<Node>,
 }
 
 /// Lets a request to a port of this machine's loopback in, or answers why not: it must name a
@@ -51,7 +51,7 @@ pub(super) struct Guard {
 /// # Errors
 /// The answer, 403 `forbidden_host` or `forbidden_origin`.
 pub fn admit_own_pages(uri: &Uri, headers: &HeaderMap) -> Result<(), Response> {
-    let guard = Guard { own_hosts: Some(Vec::new()), allowed: Vec::new() };
+    let guard = Guard { own_hosts: Some(Vec::new()), allowed: Vec::new(), node: None };
     match guard.admit(uri, headers, false) {
         Ok(_) => Ok(()),
         Err(refusal) => Err(refusal.into_response()),
@@ -71,7 +71,7 @@ impl Guard {
     /// The rules that follow from a configuration, and from who is in the cluster at the time.
     pub(super) fn new(config: &Config, node: Node) -> Guard {
         let own_hosts = config.listens_on_loopback().then(|| config.own_hosts());
-        Guard { own_hosts, allowed: config.allow_origin.clone(), node }
+        Guard { own_hosts, allowed: config.allow_origin.clone(), node: Some(node) }
     }
 
     /// Lets a request in, or refuses it; of one to probes alone any host will do.
@@ -103,7 +103,8 @@ impl Guard {
 
     /// Whether a member of the cluster, as it is now, serves pages of this origin.
     fn is_of_member(&self, origin: &Origin) -> bool {
-        let status = self.node.status();
+        let Some(node) = &self.node else { return false };
+        let status = node.status();
         let members = status.configuration.iter().flat_map(|cluster| cluster.members.values());
         members.filter(|member| member.is_claimed()).any(|member| {
             let address = format!("http://{}", member.address);
