@@ -2,6 +2,7 @@
 
 use std::io::{BufReader, Write as _};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -32,7 +33,7 @@ impl Looker {
 
     /// The next event for which this holds.
     pub fn next(&mut self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let deadline = std::time::Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             while self.seen < self.told.len() {
                 self.seen += 1;
@@ -40,9 +41,16 @@ impl Looker {
                     return self.told[self.seen - 1].clone();
                 }
             }
-            assert!(std::time::Instant::now() < deadline, "{what} is not told");
+            assert!(Instant::now() < deadline, "{what} is not told");
             self.read();
         }
+    }
+
+    /// An event for which this holds, told since [`Looker::forget`] or yet to be: what two members
+    /// tell comes in no certain order.
+    pub fn find(&mut self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let before = self.told.iter().find(|event| holds(event)).cloned();
+        before.unwrap_or_else(|| self.next(what, holds))
     }
 
     /// All that was told, since [`Looker::forget`], of which this holds.

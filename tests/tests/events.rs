@@ -74,11 +74,11 @@ fn a_follower_tells_of_all_members_and_of_an_election_among_the_others() {
     cluster.kill([leader]);
     let next = cluster.leader_among(&[follower, other]);
     let voter = if next == follower { other } else { follower };
-    let elected = looker.next("its election", |event| {
+    let elected = looker.find("its election", |event| {
         is(event, "leader", &ids[next]) && event["leader"] == ids[next].as_str()
     });
     let term = &elected["term"];
-    looker.next("the voter knows it", |event| {
+    looker.find("the voter knows it", |event| {
         is(event, "leader", &ids[voter]) && event["term"] == *term
     });
     let told = looker.all(|event| event["term"] == *term && event["kind"] != "state");

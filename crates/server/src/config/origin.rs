@@ -28,8 +28,8 @@ impl Origin {
         valid.then(|| Origin(format!("{scheme}://{authority}")))
     }
 
-    /// Whether what is served under a URL is of this origin. The names of the loopback interface are
-    /// one place, as everywhere where members are named (rule 3.2).
+    /// Whether what is served under a URL is of this origin. The names of the loopback interface
+    /// are one place, as everywhere where members are named (rule 3.2).
     pub(crate) fn is_of(&self, url: &str) -> bool {
         let other = Origin::parse(url.strip_suffix('/').unwrap_or(url));
         let place = self.place();

@@ -1,8 +1,8 @@
 //! Where the replica thread lays down what happens, and the feed picks it up.
 //!
 //! ```text
-//!  feed: take ── asks ──▶ replica thread, at the end of a turn: lays down how it stands, and closes
-//!        ◀── the window ─ the window. What comes then is in the next one.
+//!  feed: take ── asks ──▶ replica thread, at the end of a turn: lays down how it stands, and
+//!        ◀── the window ─ closes the window. What comes then is in the next one.
 //! ```
 //!
 //! So how a member stands is told as of the end of a window, never as of some moment within.
@@ -23,8 +23,8 @@ use super::window::Window;
 /// Whoever begins to look so soon after the process has begun is told that it has.
 const STARTED_LATELY: Duration = Duration::from_secs(5);
 
-/// So long the replica thread is waited for; it has a turn every 10 ms. A member that has no cluster
-/// yet has none.
+/// So long the replica thread is waited for; it has a turn every 10 ms. A member that has no
+/// cluster yet has none.
 const TURN_PATIENCE: Duration = Duration::from_millis(150);
 
 /// Held by the feed and the recorder. Neither holds the lock for longer than a turn's notes take.

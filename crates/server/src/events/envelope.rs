@@ -77,8 +77,8 @@ impl Envelope {
         self.number.saturating_add(self.parts.len() as u64).saturating_add(self.left_out)
     }
 
-    /// As it is told to somebody who may see these keys, and has lost so many events before it; none
-    /// if there is nothing to tell.
+    /// As it is told to somebody who may see these keys, and has lost so many events before it;
+    /// none if there is nothing to tell.
     pub(super) fn text(
         &self,
         lost: u64,

@@ -1,6 +1,6 @@
-//! What happens at a member: one table of kinds, as docs/events.md publishes it. Plain numbers only,
-//! so that the replica thread notes one without asking for memory; the same type reads what another
-//! member tells, so that nothing of its bytes goes on to anybody that is not of this shape.
+//! What happens at a member: one table of kinds, as docs/events.md publishes it. Plain numbers
+//! only, so that the replica thread notes one without asking for memory; the same type reads what
+//! another member tells, so that nothing of its bytes goes on to anybody that is not of this shape.
 
 use raft::{Event as RaftEvent, MemberId, RoleName};
 use serde::{Deserialize, Serialize};

@@ -194,11 +194,11 @@ mod tests {
     fn terms_and_alarms_of_a_peer_are_bounded_and_plain() {
         let state = |runs: &str, alarms: &str| {
             format!(
-                r#"{{"now_us":5,"number":0,"events":[],"state":{{"role":"leader","term":1,"vote":null,
-                "leader":"3f","log":{{"start":0,"applied":1,"commit":1,"durable":1,"last_index":1,
-                "last_term":1}},"runs":[{runs}],"election":null,"revision":1,"compact_revision":0,
-                "keys":1,"rates":{{"writes":0,"reads":0,"p50_us":null,"p99_us":null}},"pending":0,
-                "alarms":[{alarms}]}}}}"#
+                r#"{{"now_us":5,"number":0,"events":[],"state":{{"role":"leader","term":1,
+                "vote":null,"leader":"3f","log":{{"start":0,"applied":1,"commit":1,
+                "durable":1,"last_index":1,"last_term":1}},"runs":[{runs}],"election":null,
+                "revision":1,"compact_revision":0,"keys":1,"rates":{{"writes":0,"reads":0,
+                "p50_us":null,"p99_us":null}},"pending":0,"alarms":[{alarms}]}}}}"#
             )
         };
         assert!(read(&state("[1,1]", r#""no_room""#)).unwrap().state.unwrap().leads());

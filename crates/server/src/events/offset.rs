@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 /// What was seen so long ago counts no more: clocks drift.
 const SPAN: Duration = Duration::from_secs(30);
 
-/// The smallest difference seen between when a line was read here and when it was written there: the
-/// one with the least delay in it. Of this span and the one before.
+/// The smallest difference seen between when a line was read here and when it was written there:
+/// the one with the least delay in it. Of this span and the one before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Offset {
     began: Instant,

@@ -1,4 +1,5 @@
-//! Notes what happens, on the replica thread. While nobody looks it asks for that, and nothing else.
+//! Notes what happens, on the replica thread. While nobody looks it asks for that, and for nothing
+//! else.
 
 use std::sync::Arc;
 
@@ -54,10 +55,11 @@ impl Recorder {
         let (t_us, me) = (desk.clock.now_us(), self.me);
         let notes = |window: &mut Window| {
             let mut notes = Notes { t_us, me, window };
+            // What was acknowledged comes before what is committed by it.
+            self.acknowledged(replica, &mut notes);
             effects.events.iter().for_each(|event| notes.note(event.into()));
             notes.messages(&effects.send, is_open);
             notes.snapshots(&effects.send_snapshot, replica);
-            self.acknowledged(replica, &mut notes);
             if effects.published {
                 let published = replica.reader().published();
                 let (index, revision) = (published.applied_index, published.revision.0);
