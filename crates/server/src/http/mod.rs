@@ -79,7 +79,7 @@ use crate::node::Node;
 pub(crate) use alarms::{Alarm, alarms, serves_nothing, shows_a_state};
 use error::{Code, Refusal};
 use guard::Guard;
-pub use guard::admit_own_pages;
+pub use guard::refuse_foreign_pages;
 use leaders_page::LeadersDesk;
 pub use listeners::Listeners;
 use metrics::{Call, Metrics};
