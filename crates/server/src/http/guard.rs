@@ -42,8 +42,8 @@ pub(super) struct Guard {
 }
 
 /// For ports of this program on loopback that are no member's: the answer to a request that must
-/// not be let in, 403 `forbidden_host` or `forbidden_origin`; none if it may. It must name a loopback
-/// host and, if a browser sends it, come from a page of that very port.
+/// not be let in, 403 `forbidden_host` or `forbidden_origin`; none if it may. It must name a
+/// loopback host and, if a browser sends it, come from a page of that very port.
 pub fn refuse_foreign_pages(uri: &Uri, headers: &HeaderMap) -> Option<Response> {
     let guard = Guard { own_hosts: Some(Vec::new()), allowed: Vec::new() };
     guard.admit(uri, headers, false).err().map(Refusal::into_response)
