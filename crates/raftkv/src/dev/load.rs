@@ -110,7 +110,7 @@ async fn write(client: Client, per_second: u32, counts: Arc<Counts>) {
             let (client, counts) = (client.clone(), Arc::clone(&counts));
             tokio::spawn(async move {
                 let put = client.put(format!("load/{}", number % KEYS), number.to_string()).await;
-                counts.note(put.map(drop));
+                counts.note(&put.map(drop));
                 drop(permit);
             });
         }
@@ -118,7 +118,7 @@ async fn write(client: Client, per_second: u32, counts: Arc<Counts>) {
 }
 
 impl Counts {
-    fn note(&self, outcome: Result<(), Error>) {
+    fn note(&self, outcome: &Result<(), Error>) {
         let counter = match outcome {
             Ok(()) => &self.done,
             Err(Error::Unknown { .. }) => &self.unknown,

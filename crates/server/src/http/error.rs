@@ -305,7 +305,7 @@ fn not_leader(leader: Option<raft::MemberId>, status: &NodeStatus) -> Refusal {
     );
     let Some(leader) = leader else { return refusal.with("leader", Value::Null) };
     let member = super::cluster::member_json(leader, status);
-    let told = status.member(leader).map(|leader| leader.client_address());
+    let told = status.member(leader).map(replica::Member::client_address);
     let address = told.and_then(|address| HeaderValue::from_str(address).ok());
     let refusal = refusal.with("leader", member);
     match address {

@@ -44,18 +44,12 @@ pub(super) struct Guard {
     node: Option<Node>,
 }
 
-/// Lets a request to a port of this machine's loopback in, or answers why not: it must name a
-/// loopback host and, if a browser sends it, come from a page of that very port. For ports of this
-/// program that are no member's.
-///
-/// # Errors
-/// The answer, 403 `forbidden_host` or `forbidden_origin`.
-pub fn admit_own_pages(uri: &Uri, headers: &HeaderMap) -> Result<(), Response> {
+/// For ports of this program on loopback that are no member's: the answer to a request that must
+/// not be let in, 403 `forbidden_host` or `forbidden_origin`; none if it may. It must name a
+/// loopback host and, if a browser sends it, come from a page of that very port.
+pub fn refuse_foreign_pages(uri: &Uri, headers: &HeaderMap) -> Option<Response> {
     let guard = Guard { own_hosts: Some(Vec::new()), allowed: Vec::new(), node: None };
-    match guard.admit(uri, headers, false) {
-        Ok(_) => Ok(()),
-        Err(refusal) => Err(refusal.into_response()),
-    }
+    guard.admit(uri, headers, false).err().map(Refusal::into_response)
 }
 
 /// What a request that was let in gets on its answer.

@@ -84,7 +84,7 @@ pub(crate) use alarms::{Alarm, alarms, serves_nothing, shows_a_state};
 use error::{Code, Refusal};
 pub(crate) use escape::text_or_base64;
 use guard::Guard;
-pub use guard::admit_own_pages;
+pub use guard::refuse_foreign_pages;
 use leaders_page::LeadersDesk;
 pub use listeners::Listeners;
 use metrics::{Call, Metrics};

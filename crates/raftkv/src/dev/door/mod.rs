@@ -31,7 +31,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 use serde_json::json;
-use server::http::{Limits, admit_own_pages};
+use server::http::{Limits, refuse_foreign_pages};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -109,9 +109,9 @@ fn router(door: Arc<Door>) -> Router {
 }
 
 async fn from_own_pages(request: Request, next: Next) -> Response {
-    let mut response = match admit_own_pages(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refused) => refused,
+    let mut response = match refuse_foreign_pages(request.uri(), request.headers()) {
+        Some(refused) => refused,
+        None => next.run(request).await,
     };
     let headers: [(HeaderName, &'static str); 4] = [
         (CACHE_CONTROL, "no-store"),
