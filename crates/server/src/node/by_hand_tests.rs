@@ -7,7 +7,7 @@ use replica::Member;
 use store::{Command, Put};
 
 use super::*;
-use crate::node::threads::tests::{ID, started};
+use crate::node::threads::tests::{ID, inbox_of, started};
 use crate::node::{Input, Node, Threads};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -135,13 +135,13 @@ async fn a_term_has_one_leader_by_hand_too_and_a_vote_is_refused_while_it_is_hea
 async fn nobody_speaks_for_a_leader_that_speaks_for_itself() {
     let (node, threads) = member();
     let own = append(ONE, 50, FOUNDED, &["own"]).message(Now::default(), 0, 0);
-    threads.inbox.notify(Input::Messages(ONE, vec![PeerMessage::Raft(own)]));
+    inbox_of(&threads).notify(Input::Messages(ONE, vec![PeerMessage::Raft(own)]));
     let led = NotTaken::Led { leader: ONE, term: Term(50) };
     assert_eq!(say(&node, append(ONE, 50, FOUNDED, &["a"])).await, Err(led.clone()));
     // A leader by hand whose namesake comes to lead the same term is silent from then on.
     assert_eq!(say(&node, append(TWO, 60, FOUNDED, &[])).await, Ok((60, true)));
     let own = append(TWO, 60, FOUNDED, &[]).message(Now::default(), 0, 0);
-    threads.inbox.notify(Input::Messages(TWO, vec![PeerMessage::Raft(own)]));
+    inbox_of(&threads).notify(Input::Messages(TWO, vec![PeerMessage::Raft(own)]));
     let led = NotTaken::Led { leader: TWO, term: Term(60) };
     assert_eq!(say(&node, append(TWO, 60, FOUNDED, &["a"])).await, Err(led));
     threads.stop(DEADLINE).unwrap();

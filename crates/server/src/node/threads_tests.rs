@@ -119,6 +119,11 @@ pub(in crate::node) fn started(disk: SimDisk, members: &Configuration) -> (Node,
     (node, threads)
 }
 
+/// Where its peers' messages come in.
+pub(in crate::node) fn inbox_of(threads: &Threads) -> &Inbox {
+    &threads.inbox
+}
+
 fn put(key: &'static str) -> Command {
     Put::new(key, "value").into()
 }

@@ -109,6 +109,7 @@ impl Life {
                     .number("index", published.applied_index)
                     .number("revision", published.revision.0);
             });
+            self.tell_keys(id);
         }
     }
 }

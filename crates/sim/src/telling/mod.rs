@@ -4,6 +4,7 @@
 //! | file | whose events |
 //! |---|---|
 //! | `members.rs` | a member's own: its start and end, roles, votes, log, commit, store |
+//! | `keys.rs` | what became of keys |
 //! | `messages.rs` | what members say to each other, and what became of it |
 //! | `faults.rs` | what is done to whom |
 //! | `clients.rs` | what clients ask and are answered |
@@ -13,6 +14,7 @@
 
 mod clients;
 mod faults;
+mod keys;
 mod members;
 mod messages;
 #[cfg(test)]
@@ -22,6 +24,7 @@ use std::collections::BTreeMap;
 
 use raft::{Index, MemberId, Term};
 use replica::Ticket;
+use store::Revision;
 
 use crate::life::Life;
 use crate::network::Direction;
@@ -37,6 +40,8 @@ pub(crate) struct Telling {
     /// The size of the snapshot that was offered last, in each direction.
     snapshot_bytes: BTreeMap<Direction, u64>,
     asked: BTreeMap<Ticket, clients::Question>,
+    /// The newest revision whose keys were told.
+    revision: Revision,
 }
 
 /// What was told of a process.
