@@ -6,6 +6,7 @@ use client::{
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Cell;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 
@@ -237,7 +238,7 @@ fn without_colours_there_are_none_and_the_words_are_the_same() {
     let cells = |terminal: &Terminal<TestBackend>| terminal.backend().buffer().content.clone();
     assert!(cells(&plain).iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
     assert!(cells(&coloured).iter().any(|cell| cell.fg != Color::Reset));
-    let words = |terminal| cells(terminal).iter().map(|cell| cell.symbol()).collect::<String>();
+    let words = |terminal| cells(terminal).iter().map(Cell::symbol).collect::<String>();
     assert_eq!(words(&plain), words(&coloured));
 }
 
