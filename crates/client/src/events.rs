@@ -111,11 +111,11 @@ impl Events {
 
     /// Whoever is in the cluster may be asked when this member is gone.
     fn learn(&self, envelope: &Envelope) {
-        let states = envelope.events.iter().filter_map(|event| match &event.happened {
+        let mut states = envelope.events.iter().rev().filter_map(|event| match &event.happened {
             Happened::State(state) => Some(state),
             _ => None,
         });
-        if let Some(state) = states.last() {
+        if let Some(state) = states.next() {
             let urls = state.members.iter().map(|member| member.url.as_str());
             self.source.client().learn(urls.filter_map(|url| url.parse().ok()));
         }

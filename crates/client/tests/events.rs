@@ -41,12 +41,11 @@ fn cut_off(parts: &[String]) -> Act {
 /// passed over, and so is what is no news of that.
 async fn next_committed(events: &mut Events) -> u64 {
     loop {
-        if let Heard::Envelope(envelope) = events.next().await.expect("it goes on") {
-            if let Some(Happened::Committed { index }) =
-                envelope.events.first().map(|event| &event.happened)
-            {
-                return *index;
-            }
+        let heard = events.next().await.expect("it goes on");
+        let Heard::Envelope(envelope) = heard else { continue };
+        let first = envelope.events.first().map(|event| &event.happened);
+        if let Some(Happened::Committed { index }) = first {
+            return *index;
         }
     }
 }

@@ -195,9 +195,11 @@ fn row(table: &Table, cells: &[String], style: Style, pen: &mut Pen<'_>) {
 
 fn style_of(model: &Model, member: &MemberState, theme: Theme) -> Style {
     let is_stale = matches!(model.link, Link::Looking(_));
+    // A deposed leader may not know of it yet.
+    let leads = model.leader().is_some_and(|leader| leader.id == member.id);
     match member.role.as_deref() {
         _ if is_stale || !member.is_reached() => theme.quiet(),
-        Some("leader") => theme.leader(),
+        _ if leads => theme.leader(),
         Some("candidate" | "pre-candidate") => theme.candidate(),
         _ => Style::new(),
     }

@@ -132,6 +132,7 @@ impl Model {
 
     fn take_state(&mut self, t_us: u64, mut state: ClusterState) {
         self.recall.complete(t_us, &mut state);
+        state.members.sort_by(|one, other| one.name.cmp(&other.name));
         let writes = |member: &MemberState| {
             let rates = member.rates.filter(|_| member.is_reached());
             rates.map_or(0, |rates| rates.writes)

@@ -38,10 +38,11 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let mut view = View::new();
     listen(client, &mut view, args.timeout).await?;
-    Ok(match args.output {
+    match args.output {
         Some(Format::Json) => json_line(&Seen::of(view.shown()), out)?,
-        _ => out.write_all(text(&view).as_bytes())?,
-    })
+        None | Some(Format::Plain | Format::Table) => out.write_all(text(&view).as_bytes())?,
+    }
+    Ok(())
 }
 
 /// Until what was heard is worth a frame. The first state has to come in the time of a call.

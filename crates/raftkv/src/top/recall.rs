@@ -36,7 +36,8 @@ impl Recall {
         for member in state.members.iter_mut().take(MEMBERS_MAX) {
             match member.heard_ms {
                 Some(heard_ms) => {
-                    self.keep(t_us.saturating_sub(heard_ms.saturating_mul(1_000)), member)
+                    let age_us = heard_ms.saturating_mul(1_000);
+                    self.keep(t_us.saturating_sub(age_us), member);
                 }
                 None => self.fill_in(t_us, member),
             }

@@ -36,7 +36,10 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back();
+        // Whoever panics has given it back already; a second time would write over what is told.
+        if !std::thread::panicking() {
+            give_back();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use client::{
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Cell;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 
@@ -220,13 +221,24 @@ fn a_member_that_is_not_reached_is_dim_and_the_leader_is_bold() {
 }
 
 #[test]
+fn members_stand_in_the_order_of_their_names_and_a_deposed_leader_has_no_crown() {
+    let deposed = MemberState { role: Some("leader".to_owned()), term: Some(6), ..member(3) };
+    let state = ClusterState { members: vec![deposed, member(2), member(1)], ..cluster() };
+    let frame = frame(&view_of(state), 80, 24);
+    let lines: Vec<&str> = frame.lines().filter(|line| line.contains("node-")).collect();
+    let begins: Vec<String> =
+        lines[2..5].iter().map(|line| line.chars().take(15).collect()).collect();
+    assert_eq!(begins, ["♛ node-1 leader", "  node-2 follow", "  node-3 leader"]);
+}
+
+#[test]
 fn without_colours_there_are_none_and_the_words_are_the_same() {
     let view = view_with_one_away();
     let [plain, coloured] = [Theme::PLAIN, Theme::COLOURED].map(|theme| terminal(&view, theme));
     let cells = |terminal: &Terminal<TestBackend>| terminal.backend().buffer().content.clone();
     assert!(cells(&plain).iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
     assert!(cells(&coloured).iter().any(|cell| cell.fg != Color::Reset));
-    let words = |terminal| cells(terminal).iter().map(|cell| cell.symbol()).collect::<String>();
+    let words = |terminal| cells(terminal).iter().map(Cell::symbol).collect::<String>();
     assert_eq!(words(&plain), words(&coloured));
 }
 
