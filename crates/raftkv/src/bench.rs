@@ -33,10 +33,10 @@ use self::line::Lines;
 use self::load::{Load, Outcome};
 use self::pace::Pace;
 use self::plan::{Kind, Plan};
+use self::tally::Tally;
 use self::work::Work;
 use crate::args::BenchCommand;
 use crate::failure::Failure;
-use crate::progress::Progress;
 
 pub(crate) async fn run(command: BenchCommand, out: &mut impl Write) -> Result<(), Failure> {
     let plan = Plan::new(command)?;
@@ -60,10 +60,19 @@ async fn measured(plan: &Plan, lines: &Lines, out: &mut impl Write) -> Result<()
         }
     };
     if outcome.tally.is_empty() {
-        let why = outcome.tally.first_error().unwrap_or("nothing was asked").to_owned();
-        return Err(Failure::Unavailable(format!("not one operation was answered well: {why}")));
+        return Err(nothing_done(&outcome.tally));
     }
     Ok(report::show(plan, &outcome, out)?)
+}
+
+/// Kinds of failures that another server would answer with, too.
+const REFUSALS: [&str; 3] = ["invalid_argument", "permission_denied", "unauthenticated"];
+
+fn nothing_done(tally: &Tally) -> Failure {
+    let why = tally.first_error().unwrap_or("nothing was asked");
+    let message = format!("not one operation was answered well: {why}");
+    let refused = tally.errors().keys().any(|kind| REFUSALS.contains(&kind.as_str()));
+    if refused { Failure::Usage(message) } else { Failure::Unavailable(message) }
 }
 
 /// Writes every key once, so that no read misses.
@@ -89,7 +98,26 @@ async fn check_filled(plan: &Plan, lines: &Lines) -> Result<(), Failure> {
 }
 
 async fn clean(plan: &Plan, lines: &Lines) -> Result<(), Failure> {
-    let progress = Progress::keys();
-    progress.say("are removed".to_owned());
     lines.first().remove(&plan.keys).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitCode;
+
+    use super::tally::Failed;
+    use super::*;
+
+    fn code(kind: &str) -> ExitCode {
+        let mut tally = Tally::default();
+        tally.failed(Failed { kind: kind.to_owned(), message: "why".to_owned() });
+        nothing_done(&tally).exit_code()
+    }
+
+    #[test]
+    fn if_nothing_was_done_it_is_unavailable_or_can_not_be_right() {
+        assert_eq!(code("timeout"), ExitCode::from(3));
+        assert_eq!(code("unavailable"), ExitCode::from(3));
+        assert_eq!(code("invalid_argument"), ExitCode::from(2));
+    }
 }

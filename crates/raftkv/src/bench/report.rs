@@ -103,12 +103,12 @@ impl Report<'_> {
         };
         writeln!(
             out,
-            "{}: {watchers}{} clients on {} connections{rate}, {} keys, values of {} bytes, \
+            "{}: {watchers}{} clients on {} connections{rate}, {}, values of {} bytes, \
              {:.1} s",
             plan.kind.name(),
             plan.clients,
             plan.connections,
-            plan.keys.count(),
+            keys(plan.keys.count()),
             plan.value_bytes,
             self.outcome.elapsed.as_secs_f64(),
         )?;
@@ -142,6 +142,10 @@ impl Report<'_> {
             writeln!(out, "{} failed, {kind}; the first: {}", errors.count, errors.first)
         })
     }
+}
+
+fn keys(count: u64) -> String {
+    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
 }
 
 /// A latency as people read it.

@@ -82,7 +82,11 @@ fn grid(text: &mut String, scales: &Scales) {
     while us <= scales.us_max * 1.001 {
         let y = scales.y(us);
         line(text, (LEFT, y), (RIGHT, y));
-        let label = if us < 1_000.0 { format!("{us} µs") } else { format!("{} ms", us / 1_000.0) };
+        let label = match us {
+            ..1_000.0 => format!("{us} µs"),
+            1_000.0..1_000_000.0 => format!("{} ms", us / 1_000.0),
+            _ => format!("{} s", us / 1_000_000.0),
+        };
         write(text, LEFT - 8.0, y + 4.0, "end", &label);
         us *= 10.0;
     }
