@@ -30,6 +30,7 @@ fn status(member: &MemberState, address: &str) -> Status {
         id: member.id.clone(),
         name: member.name.clone(),
         address: address.to_owned(),
+        client_urls: Vec::new(),
         // What the state does not tell is alike everywhere, and so no reason for a sentence.
         version: String::new(),
         phase: "running".to_owned(),
