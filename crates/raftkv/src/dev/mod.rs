@@ -70,7 +70,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     let token = Token::draw()?;
     let dashboard = door::url(address, &token);
     let cluster = Arc::new(Cluster::start(directory, plan).await?);
-    let door = tokio::spawn(door::serve(listener, Arc::clone(&cluster), token, |_| None));
+    let door = tokio::spawn(door::serve(listener, Arc::clone(&cluster), token));
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
         ended = watch::watch(&cluster, &dashboard) => ended,

@@ -31,6 +31,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 use serde_json::json;
+use server::dashboard::{Asset, asset};
 use server::http::{Limits, refuse_foreign_pages};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -57,36 +58,20 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
      img-src 'self' data:; connect-src 'self' http://localhost:* ws://localhost:*; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A file of the dashboard's.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asset {
-    pub(super) content_type: &'static str,
-    pub(super) bytes: &'static [u8],
-}
-
-/// Where the dashboard's files come from: by path, without the slash at its beginning.
-pub(super) type Assets = fn(&str) -> Option<Asset>;
-
 /// What is behind the door.
 struct Door {
     cluster: Arc<Cluster>,
     token: Token,
-    assets: Assets,
 }
 
 /// Serves until it is dropped.
-pub(super) async fn serve(
-    listener: TcpListener,
-    cluster: Arc<Cluster>,
-    token: Token,
-    assets: Assets,
-) {
+pub(super) async fn serve(listener: TcpListener, cluster: Arc<Cluster>, token: Token) {
     let limits = Limits {
         connections_max: CONNECTIONS_MAX,
         connections_spare: CONNECTIONS_SPARE,
         ..Limits::default()
     };
-    let door = Arc::new(Door { cluster, token, assets });
+    let door = Arc::new(Door { cluster, token });
     server::http::serve(listener, router(door), limits, std::future::pending()).await;
 }
 
@@ -171,12 +156,12 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refused> {
     }
 }
 
-async fn page(State(door): State<Arc<Door>>, request: Request) -> Response {
+async fn page(request: Request) -> Response {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let message = "there are only files here; what can be done is at dev/do";
         return answer(Refused::new(405, "method_not_allowed", message));
     }
-    match (door.assets)(request.uri().path().trim_start_matches('/')) {
+    match asset(request.uri().path().trim_start_matches('/')) {
         Some(Asset { content_type, bytes }) => {
             ([(CONTENT_TYPE, content_type)], bytes).into_response()
         }

@@ -4,8 +4,8 @@
 mod bad_input;
 mod cluster;
 mod connections;
-mod events;
 mod dashboard;
+mod events;
 mod failures;
 mod guard;
 mod kv;
