@@ -57,6 +57,7 @@ impl Browser {
         });
         let session = Session::open(driver.port(), &capabilities);
         let browser = Browser { session, _driver: driver, _profile: profile };
+        browser.look(Look::default());
         // What the first tab asks for is none of a test's affair.
         browser.open("about:blank");
         browser.asked_for();

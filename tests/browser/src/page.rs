@@ -23,7 +23,10 @@ impl Browser {
     /// Opens a page of the dashboard, and waits until it shows a cluster in which all is well.
     pub fn open_dashboard(&self, url: &str, members: usize) {
         self.open(url);
-        self.wait_banner(&format!("{members} of {members} members work"));
+        self.wait_banner(&match members {
+            1 => "The only member works".to_owned(),
+            _ => format!("{members} of {members} members work"),
+        });
         self.wait_leader();
     }
 

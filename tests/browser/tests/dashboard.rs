@@ -27,7 +27,7 @@ fn every_member_serves_it_and_it_crowns_the_right_one() {
         let page = dev.page(member);
         browser.open_dashboard(&page, 3);
         assert_eq!(browser.crowned(), dev.leader(member));
-        browser.until("a heartbeat flies", "return document.querySelector('#ring .flight')");
+        browser.until("a heartbeat flies", "return document.querySelector('#ring .fly')");
         assert_eq!(browser.complaints(), [""; 0], "of {page}");
         let asked = browser.asked_for();
         let socket = page.replacen("http", "ws", 1);

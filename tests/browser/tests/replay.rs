@@ -26,7 +26,7 @@ fn an_election_that_is_over_can_be_watched() {
     });
     browser.until(
         "a vote is asked for",
-        "return document.querySelector('.flight.vote, .flight.pre_vote')",
+        "return document.querySelector('.fly.vote, .fly.prevote')",
     );
     wait::until_true("and loses its crown", || browser.crowned() == Some(next.clone()));
     browser.click(".live");
