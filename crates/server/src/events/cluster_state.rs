@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use raft::MemberId;
-use replica::Member;
+use replica::{Configuration, Member};
 use serde::Serialize;
 
 use super::hearing::Standing;
@@ -92,7 +92,7 @@ impl ClusterState {
             members: members.iter().map(shown).collect(),
             leader,
             term,
-            joint: cluster.is_some_and(|cluster| cluster.is_joint()),
+            joint: cluster.is_some_and(Configuration::is_joint),
         }
     }
 

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use replica::Configuration;
 use serde_json::{Value, json};
 
 use super::*;

@@ -59,7 +59,7 @@ async fn heard(hearing: &Hearing, count: usize) -> (Vec<Event>, u64) {
     while events.len() < count {
         assert!(Instant::now() < deadline, "only {events:?} are heard");
         lost += hearing.take(&mut events);
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
     }
     (events, lost)
 }
@@ -127,6 +127,6 @@ async fn who_is_heard_no_more_is_known_as_it_was() {
             assert_eq!(standing.expect("it was heard").state.term, 4);
             return;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::task::yield_now().await;
     }
 }

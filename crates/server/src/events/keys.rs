@@ -126,14 +126,19 @@ impl Moment<'_> {
             revision,
             bytes,
             version,
-            expires_us: lifetime
-                .left_ms(self.age_ms)
-                .map(|left_ms| self.now_us.saturating_add(left_ms.saturating_mul(1_000))),
+            expires_us: self.expires_us(lifetime),
             lease: Some(lifetime.lease().0).filter(|lease| *lease != 0).map(|id| id.to_string()),
             count,
         };
         let text = serde_json::to_string(&shown).expect("our shapes are plain values");
         KeyEvent { key: key.clone(), t_us, text }
+    }
+
+    /// When a time of its own is over, or was.
+    fn expires_us(&self, lifetime: Lifetime) -> Option<u64> {
+        let Lifetime::Until { age_ms } = lifetime else { return None };
+        let until_us = self.now_us.saturating_add(age_ms.saturating_mul(1_000));
+        Some(until_us.saturating_sub(self.age_ms.saturating_mul(1_000)))
     }
 
     fn gone(&self, revision: u64) -> &'static str {

@@ -30,17 +30,20 @@ impl Desk {
         self.store.publish();
     }
 
-    fn told(&mut self, expired: &[u64]) -> Vec<Value> {
-        let reader = self.store.reader();
-        let moment = Moment {
+    fn moment<'a>(&self, expired: &'a [u64]) -> Moment<'a> {
+        Moment {
             member: Id(raft::MemberId(1)),
             now_us: 5_000_000,
             age_ms: 1_000,
-            revision: reader.published().revision.0,
+            revision: self.store.reader().published().revision.0,
             expired,
             applied: &[(7, 2), (8, 3)],
-        };
-        let told = self.keys.take(&reader, &moment);
+        }
+    }
+
+    fn told(&mut self, expired: &[u64]) -> Vec<Value> {
+        let moment = self.moment(expired);
+        let told = self.keys.take(&self.store.reader(), &moment);
         told.iter().map(|event| serde_json::from_str(&event.text).unwrap()).collect()
     }
 }
@@ -74,6 +77,12 @@ fn what_has_expired_is_told_apart() {
     desk.apply(delete("a"));
     let told = desk.told(&[3]);
     assert_eq!(told[0]["expires_us"], 5_500_000);
+    let over = Lifetime::Until { age_ms: 900 };
+    assert_eq!(
+        desk.moment(&[]).expires_us(over),
+        Some(4_900_000),
+        "it was over before it was told"
+    );
     assert_eq!((&told[1]["op"], &told[1]["key"]), (&"expire".into(), &"a".into()));
 }
 

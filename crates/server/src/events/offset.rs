@@ -38,7 +38,8 @@ impl Offset {
 
 /// Clocks that are further apart than numbers go are as far apart as they go.
 fn difference(here_us: u64, there_us: u64) -> i64 {
-    i64::try_from(i128::from(here_us) - i128::from(there_us)).unwrap_or(i64::MAX)
+    let furthest = if here_us < there_us { i64::MIN } else { i64::MAX };
+    i64::try_from(i128::from(here_us) - i128::from(there_us)).unwrap_or(furthest)
 }
 
 #[cfg(test)]
@@ -68,8 +69,9 @@ mod tests {
     #[test]
     fn absurd_clocks_do_no_harm() {
         let now = Instant::now();
-        let offset = Offset::new(now, 0, u64::MAX);
-        assert!(offset.here(u64::MAX) <= u64::MAX);
         assert_eq!(Offset::new(now, u64::MAX, 0).here(u64::MAX), u64::MAX);
+        let mut behind = Offset::new(now, 5, i64::MAX as u64);
+        behind.see(now, 0, u64::MAX);
+        assert_eq!(behind.here(7), 0);
     }
 }

