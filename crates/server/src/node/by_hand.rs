@@ -58,7 +58,7 @@ pub(crate) struct HandAnswer {
     pub(crate) success: bool,
 }
 
-/// Why a message was not taken. It has changed nothing.
+/// Why a message was not taken. It has changed neither log nor commit index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NotTaken {
     /// There is no such member.
