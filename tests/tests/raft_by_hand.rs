@@ -57,7 +57,7 @@ fn the_page_is_played_as_it_is_written() {
     for number in [0, 1] {
         cluster.member(number).kill();
     }
-    let http = cluster.http(2);
+    let mut http = cluster.http(2);
     wait::until_true("the third member knows no leader", || {
         http.get("/cluster/status").json()["leader"].is_null()
     });

@@ -11,9 +11,8 @@ use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use bytes::Bytes;
 use raft::{EntryKind, Index, LogId, Term};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use store::{Command, KeyRange, Limits, Need, Put};
 
 use super::cluster::member_of;
@@ -78,6 +77,19 @@ struct WrittenDelete {
     key: String,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Voted {
+    term: u64,
+    vote_granted: bool,
+}
+
+#[derive(Serialize)]
+struct Appended {
+    term: u64,
+    success: bool,
+}
+
 /// `POST /raft/vote`.
 pub(super) async fn vote(
     State(doors): State<Arc<Doors>>,
@@ -85,8 +97,8 @@ pub(super) async fn vote(
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let answer = ask(&doors, &visit, request, VOTE_EXAMPLE, Vote::into_message).await?;
-    let body = json!({ "term": answer.term.0, "voteGranted": answer.success });
-    Ok(reply::json(StatusCode::OK, &body))
+    let shown = Voted { term: answer.term.0, vote_granted: answer.success };
+    Ok(reply::json(StatusCode::OK, &shown))
 }
 
 /// `POST /raft/append`.
@@ -96,8 +108,8 @@ pub(super) async fn append(
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let answer = ask(&doors, &visit, request, APPEND_EXAMPLE, Append::into_message).await?;
-    let body = json!({ "term": answer.term.0, "success": answer.success });
-    Ok(reply::json(StatusCode::OK, &body))
+    let shown = Appended { term: answer.term.0, success: answer.success };
+    Ok(reply::json(StatusCode::OK, &shown))
 }
 
 async fn ask<T: DeserializeOwned>(
@@ -152,7 +164,7 @@ fn refusal_of(not_taken: &NotTaken) -> Refusal {
         NotTaken::Overloaded => Refusal::overloaded(),
         NotTaken::Refused(why) => Refusal::new(
             Code::NotTaken,
-            format!("no honest member sends this, and nothing has changed: {why}"),
+            format!("no honest member sends this, and the log has not changed: {why}"),
         ),
     }
 }

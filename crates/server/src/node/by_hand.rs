@@ -58,7 +58,7 @@ pub(crate) struct HandAnswer {
     pub(crate) success: bool,
 }
 
-/// Why a message was not taken. It has changed nothing.
+/// Why a message was not taken. It has changed neither log nor commit index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NotTaken {
     /// There is no such member.
@@ -177,7 +177,7 @@ impl HandDesk {
 
     fn refused(&mut self, from: MemberId, refusal: &Refusal) -> bool {
         let is_of = |waiting: &Waiting| waiting.fresh && waiting.from == from;
-        self.finish(is_of, &Err(NotTaken::Refused(refusal.clone())))
+        self.finish(is_of, &Err(NotTaken::Refused(*refusal)))
     }
 
     /// Whether a message is an answer that goes no further.

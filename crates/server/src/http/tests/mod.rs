@@ -2,6 +2,7 @@
 //! disk is behind them makes no difference to what is tested here.
 
 mod bad_input;
+mod by_hand;
 mod cluster;
 mod connections;
 mod dashboard;
