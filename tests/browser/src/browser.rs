@@ -138,7 +138,10 @@ impl Browser {
     /// Waits until an element is there and takes a command. What is drawn anew between two commands
     /// is another element.
     fn command(&self, selector: &str, command: &str, body: &Value) {
+        // The driver would leave it below what stands fixed at the end of the page.
+        let to_middle = "document.querySelector(arguments[0])?.scrollIntoView({ block: 'center' })";
         wait::until_true(&format!("{command} of {selector}"), || {
+            self.run_with(to_middle, &[selector.into()]);
             let element = self.session.find(selector);
             element.is_some_and(|found| self.session.ask_element(&found, command, body).is_ok())
         });

@@ -42,12 +42,20 @@ impl Dev {
 
     /// Does something by hand, as the page's buttons do.
     pub fn act(&self, deed: &Value) -> Value {
+        self.ask("POST", "/dev/do", &deed.to_string())
+    }
+
+    /// Members, links and load, as the parent sees them.
+    pub fn state(&self) -> Value {
+        self.ask("GET", "/dev/state", "")
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         let dashboard = self.dashboard();
         let (page, token) = dashboard.split_once("#token=").unwrap();
         let port = page.trim_end_matches('/').rsplit_once(':').unwrap().1.parse().unwrap();
-        let body = deed.to_string();
         let request = format!(
-            "POST /dev/do HTTP/1.1\r\nHost: localhost:{port}\r\nRaftkv-Dev-Token: {token}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nRaftkv-Dev-Token: {token}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );

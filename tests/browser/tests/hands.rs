@@ -5,12 +5,10 @@
 use std::time::Instant;
 
 use browser_tests::{Browser, Dev};
-use serde_json::json;
 use system_tests::wait;
 
 fn writes_done(dev: &Dev) -> u64 {
-    let state = dev.act(&json!({ "do": "load", "on": true, "per_second": 50 }));
-    state["load"]["done"].as_u64().unwrap()
+    dev.state()["load"]["done"].as_u64().unwrap()
 }
 
 #[test]

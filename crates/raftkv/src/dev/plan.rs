@@ -214,6 +214,7 @@ impl Plan {
             add("--heartbeat-ms", slowed(HEARTBEAT_MS_DEFAULT));
             add("--election-timeout-ms", slowed(ELECTION_TIMEOUT_MS_DEFAULT));
         }
+        arguments.push("--raft-http".into());
         arguments
     }
 }

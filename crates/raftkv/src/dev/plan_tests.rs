@@ -29,11 +29,12 @@ fn three_members_unless_told_otherwise_whose_peers_go_through_their_links() {
         "start --node-id node-2 --port 8002 --advertise localhost:18002 \
          --advertise-client http://localhost:8002 --peers localhost:18001,localhost:18003 \
          --data-dir raftkv-dev/node-2 --config raftkv-dev/raftkv.toml \
-         --wal-segment-bytes 4194304 --allow-origin http://localhost:8101 --stop-with-stdin"
+         --wal-segment-bytes 4194304 --allow-origin http://localhost:8101 --raft-http \
+         --stop-with-stdin"
     );
     assert_eq!(plan.member_count(), 3);
     let by_hand = plan.command_line("node-2");
-    assert!(by_hand.ends_with("--allow-origin http://localhost:8101"), "{by_hand}");
+    assert!(by_hand.ends_with("--allow-origin http://localhost:8101 --raft-http"), "{by_hand}");
 }
 
 #[test]
