@@ -24,6 +24,7 @@ use super::line::{Greeting, LINE_BYTES_MAX, Line, Malformed};
 use super::member_state::MemberState;
 use super::offset::Offset;
 use super::{CLUSTER_HEADER, EVENTS_PATH};
+use crate::ask::{MEMBER_HEADER, member_header};
 
 /// A peer that does not answer in this time is not there, for now.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -82,6 +83,8 @@ pub(super) struct Peer {
     pub(super) id: MemberId,
     pub(super) address: String,
     pub(super) cluster_id: u128,
+    /// What this member is called: whatever stands between the two may want to know who asks.
+    pub(super) asker: String,
 }
 
 impl Hearing {
@@ -133,10 +136,13 @@ async fn hear(peer: &Peer, told: &Mutex<Told>, desk: &Desk) -> Over {
     let Ok(Ok(stream)) = asking.await else { return Over::NoAnswer("nobody is there") };
     let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let Ok((mut sender, connection)) = shaken else { return Over::NoAnswer("it is no HTTP") };
-    let request = Request::get(EVENTS_PATH)
+    let mut request = Request::get(EVENTS_PATH)
         .header(HOST, &peer.address)
-        .header(CLUSTER_HEADER, format!("{:032x}", peer.cluster_id))
-        .body(Empty::<Bytes>::new());
+        .header(CLUSTER_HEADER, format!("{:032x}", peer.cluster_id));
+    if let Some(asker) = member_header(&peer.asker) {
+        request = request.header(MEMBER_HEADER, asker);
+    }
+    let request = request.body(Empty::<Bytes>::new());
     let Ok(request) = request else { return Over::NoAnswer("its address is none") };
     let hearing = async {
         match timeout(ANSWER_TIMEOUT, sender.send_request(request)).await {

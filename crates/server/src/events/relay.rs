@@ -26,8 +26,9 @@ impl Relay {
         for (&id, member) in &cluster.members {
             if id != me && member.is_claimed() && !self.hearings.contains_key(&id) {
                 let (address, cluster_id) = (member.address.clone(), cluster.cluster_id);
-                let hearing = Hearing::begin(Peer { id, address, cluster_id }, Arc::clone(desk));
-                self.hearings.insert(id, hearing);
+                let asker = cluster.members.get(&me).map(|me| me.name.clone()).unwrap_or_default();
+                let peer = Peer { id, address, cluster_id, asker };
+                self.hearings.insert(id, Hearing::begin(peer, Arc::clone(desk)));
             }
         }
     }
