@@ -227,7 +227,7 @@ fn the_published_page_has_every_setting_and_its_example_holds() {
     let page = include_str!("../../../../docs/configuration.md");
     let unknown = toml::from_str::<Raw>("x = 1").unwrap_err().to_string();
     let settings = unknown.split('`').skip(3).step_by(2);
-    assert_eq!(settings.clone().count(), 22, "{unknown}");
+    assert_eq!(settings.clone().count(), 23, "{unknown}");
     for setting in settings {
         assert!(page.contains(&format!("| `{setting}` | ")), "{setting}");
     }

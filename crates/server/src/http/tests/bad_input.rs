@@ -151,7 +151,7 @@ async fn wrong_methods_and_unknown_paths() {
         assert_eq!(answer.header("allow"), Some(allowed), "{method} {target}");
     }
     for target in
-        ["/", "/kvs", "/KV/k", "/cluster", "/cluster/", "/kv-store/", "/..%2f", "/health/"]
+        ["/pages", "/kvs", "/KV/k", "/cluster", "/cluster/", "/kv-store/", "/..%2f", "/health/"]
     {
         let refused = world.ask("GET", target).await.assert_refused(404, "unknown_path");
         assert_eq!(refused["path"], target);
