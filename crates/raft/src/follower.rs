@@ -81,15 +81,26 @@ impl Raft {
         if first <= self.log.last().index {
             self.truncate_from(first);
         }
-        self.append_new(&new);
+        self.append_new(new);
         Ok(())
     }
 
     /// Each term's entries are told by an event of their own.
-    fn append_new(&mut self, new: &[Entry]) {
-        for of_a_term in new.chunk_by(|one, next| one.id.term == next.id.term) {
-            of_a_term.iter().for_each(|entry| self.append(entry.clone()));
-            let first = of_a_term[0].id.index;
+    fn append_new(&mut self, new: Vec<Entry>) {
+        let mut first = None;
+        for entry in new {
+            let LogId { term, index } = entry.id;
+            if first.is_some() && term != self.log.last().term {
+                self.tell_appended(first.take());
+            }
+            first.get_or_insert(index);
+            self.append(entry);
+        }
+        self.tell_appended(first);
+    }
+
+    fn tell_appended(&mut self, first: Option<Index>) {
+        if let Some(first) = first {
             self.emit(Event::Appended { first, last: self.log.last() });
         }
     }

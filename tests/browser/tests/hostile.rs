@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 
-use std::io::Write as _;
+use std::io::{BufReader, Write as _};
 use std::net::TcpListener;
 use std::thread;
 
 use browser_tests::{Browser, Dev};
 use serde_json::json;
-use system_tests::http::connect;
+use system_tests::http::{connect, read_head};
 use system_tests::scratch::Scratch;
 use system_tests::wait;
 
@@ -102,6 +102,8 @@ fn a_file_that_is_no_trace_breaks_nothing() {
         b"",
         b"{\"kind\":\"role\"}",
         b"[1,2,3]\n{\"kind\":7,\"t_us\":\"x\"}\n{\"kind\":\"message\",\"t_us\":1,\"member\":{}}",
+        br#"{"kind":"appended","t_us":1,"member":"a","first":1e300,"last":1e300,"term":1}"#,
+        br#"{"kind":"role","t_us":1,"role":"leader","term":1}"#,
     ];
     for (number, bytes) in bytes.iter().enumerate() {
         let file = scratch.path().join(format!("{number}.jsonl"));
@@ -120,7 +122,7 @@ fn a_file_that_is_no_trace_breaks_nothing() {
 }
 
 #[test]
-fn a_socket_that_never_reads_and_many_that_do_leave_the_page_alone() {
+fn two_hundred_sockets_that_never_read_leave_the_page_alone() {
     let (dev, browser) = (Dev::start(1, &[]), Browser::start());
     let port = dev.page(1).trim_end_matches('/').rsplit_once(':').unwrap().1.parse().unwrap();
     let open = || {
@@ -132,9 +134,11 @@ fn a_socket_that_never_reads_and_many_that_do_leave_the_page_alone() {
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         .unwrap();
+        let mut socket = BufReader::new(socket);
+        assert_eq!(read_head(&mut socket).unwrap().0, 101);
         socket
     };
-    let _readers: Vec<_> = (0..200).map(|_| open()).collect();
+    let _open: Vec<_> = (0..200).map(|_| open()).collect();
     browser.open_dashboard(&dev.page(1), 1);
     dev.put(1, "still", r#"{"value":"served"}"#);
     wait::until_true("the page goes on", || browser.row("still").is_some());

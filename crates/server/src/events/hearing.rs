@@ -209,16 +209,18 @@ impl Ear<'_> {
 
 impl Told {
     fn hear(&mut self, line: Line, offset: &Offset, now: Instant) {
-        let Line { number, events, told, state, matched, .. } = line;
+        let Line { now_us, number, events, told, state, matched } = line;
         self.connected = true;
         self.lost = self.lost.saturating_add(number.saturating_sub(self.next.unwrap_or(number)));
         self.next = Some(number.saturating_add(told));
         for event in events {
             if self.events.len() >= WAITING_MAX {
                 self.events.pop_front();
-                self.lost += 1;
+                self.lost = self.lost.saturating_add(1);
             }
-            self.events.push_back(Event { t_us: offset.here(event.t_us), ..event });
+            // Nothing that is told has yet to happen.
+            let t_us = offset.here(event.t_us.min(now_us));
+            self.events.push_back(Event { t_us, ..event });
         }
         match (state, &mut self.standing) {
             (Some(state), standing) => {

@@ -17,6 +17,9 @@ const KEYS_MAX: usize = 24;
 /// So many bytes of a key are told.
 const KEY_BYTES_MAX: usize = 256;
 
+/// So many are read to find these: a revision may have a million.
+const READ_MAX: usize = 1_024;
+
 /// One call reads little more than so many bytes of keys and values; these are not copied.
 const READ_BYTES_MAX: usize = 1 << 20;
 
@@ -94,14 +97,17 @@ impl Keys {
             from: EventPosition::from(Revision(from)),
             range: KeyRange::all(),
             prev_kv: false,
-            events_max: KEYS_MAX,
+            events_max: READ_MAX,
             told_bytes_max: READ_BYTES_MAX,
         };
         // What is compacted already is not told.
         let Ok(page) = store.events(&request) else { return Vec::new() };
         let is_due = |event: &&StoreEvent| event.revision.0 <= moment.revision;
-        let mut left_out = from - next;
-        let told = page.events.iter().filter(is_due);
+        let due: Vec<&StoreEvent> = page.events.iter().filter(is_due).collect();
+        let skipped = due.len().saturating_sub(KEYS_MAX);
+        let unread = due.last().map_or(0, |last| moment.revision - last.revision.0);
+        let mut left_out = (from - next) + skipped as u64 + unread;
+        let told = due[skipped..].iter();
         told.map(|event| moment.told(event, 1 + std::mem::take(&mut left_out))).collect()
     }
 }

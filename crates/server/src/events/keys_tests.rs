@@ -99,6 +99,22 @@ fn of_many_the_newest_are_told_and_one_stands_for_the_rest() {
 }
 
 #[test]
+fn of_a_revision_with_many_keys_the_last_are_told_and_all_are_counted() {
+    let mut desk = Desk::new();
+    for number in 10..60 {
+        desk.apply(Put::new(format!("k{number}"), "v"));
+    }
+    desk.told(&[]);
+    let range = KeyRange::all();
+    desk.apply(Command::Delete { range, prev_kv: false, condition: None });
+    desk.apply(Put::new("new", "v"));
+    let told = desk.told(&[]);
+    assert_eq!(told.len(), KEYS_MAX);
+    assert_eq!((&told[0]["key"], &told[0]["count"]), (&"k37".into(), &28.into()));
+    assert_eq!(told[23]["key"], "new", "the newest is among them");
+}
+
+#[test]
 fn a_long_key_is_cut_where_a_letter_ends_and_bytes_are_in_base64() {
     let mut desk = Desk::new();
     let long = format!("x{}", "ä".repeat(200));

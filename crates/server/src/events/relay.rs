@@ -40,7 +40,8 @@ impl Relay {
 
     /// What was heard since the last call, and how many events were not.
     pub(super) fn take(&self, events: &mut Vec<Event>) -> u64 {
-        self.hearings.values().map(|hearing| hearing.take(events)).sum()
+        let lost = self.hearings.values().map(|hearing| hearing.take(events));
+        lost.fold(0, u64::saturating_add)
     }
 
     /// How a member stood when it was heard last.

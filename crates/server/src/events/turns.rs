@@ -118,7 +118,7 @@ impl Course {
         let keys = self.keys_told(node, status, sight.as_ref());
         let own_events = self.window.events.len();
         let mut events = std::mem::take(&mut self.window.events);
-        let lost = self.window.lost + self.relay.take(&mut events);
+        let lost = self.relay.take(&mut events).saturating_add(self.window.lost);
         let heard_rare = events[own_events..].iter().any(Event::is_rare);
         let mut told: Vec<Told> = events.iter().map(Told::of).collect();
         told.extend(keys.into_iter().map(Told::of_key));

@@ -5,6 +5,8 @@ import { apply, copy, newModel } from './model.js';
 
 export const HISTORY_US = 60_000_000;
 export const HISTORY_EVENTS_MAX = 200_000;
+// A message that never arrives is looked for so far back, whatever a file says of its flight.
+const LOOK_BACK_EVENTS = 20_000;
 const KEYFRAME_US = 1_000_000;
 const KEYFRAME_EVENTS = 4_000;
 const RARE_EVENTS_MAX = 4_000;
@@ -114,7 +116,8 @@ export class History {
 
   /** Marks the message that should arrive now, and does not. */
   #lose({ t_us, from, member, what }) {
-    for (let i = this.#events.length - 1; i >= 0; i -= 1) {
+    const last = Math.max(0, this.#events.length - LOOK_BACK_EVENTS);
+    for (let i = this.#events.length - 1; i >= last; i -= 1) {
       const event = this.#events[i];
       if (event.t_us < t_us - this.flight_us_max) return;
       const it = event.kind === 'message' && event.member === from && event.to === member

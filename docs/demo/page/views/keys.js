@@ -58,11 +58,12 @@ export class Keys {
 
   /** A key changed: what is seen of it is fetched again. */
   note(event) {
-    if (this.past.at_us !== null || this.#changed.size >= CHANGED_KEYS_MAX) return;
+    if (this.past.at_us !== null) return;
     const key = keyOf(event);
-    const listed = this.#rows.has(key) || key.startsWith(this.#prefix.value);
-    if (listed) this.#changed.add(key);
     this.detail.note(key);
+    // One event may stand for others, of whatever keys.
+    const listed = event.count > 1 || this.#rows.has(key) || key.startsWith(this.#prefix.value);
+    if (listed && this.#changed.size < CHANGED_KEYS_MAX) this.#changed.add(key);
   }
 
   /** Called often: counts down, and fetches what changed. */

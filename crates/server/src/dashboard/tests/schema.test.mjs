@@ -58,3 +58,22 @@ test('a file that is none says in which line', () => {
   assert.match(readTrace(`"${'x'.repeat(70_000)}"`).problem, /^Line 1 is too long/);
   assert.match(readTrace('').problem, /no event/);
 });
+
+test('what is counted with must grow by adding one', () => {
+  const appended = (first) => checkEvent({ kind: 'appended', t_us: 1, member: 'a', first, last: first,
+    term: 1 });
+  assert.equal(appended(7), 'good');
+  for (const first of [1e300, 2 ** 53, 0.5, -1, NaN]) assert.equal(appended(first), 'bad', first);
+});
+
+test('what happens at a member says at which', () => {
+  assert.equal(checkEvent({ kind: 'role', t_us: 1, role: 'leader', term: 1 }), 'bad');
+  assert.equal(checkEvent({ kind: 'caption', t_us: 1, title: 'anywhere' }), 'good');
+});
+
+test('a file with more members than can be drawn is refused', () => {
+  const lines = Array.from({ length: 65 }, (_, i) =>
+    JSON.stringify({ kind: 'committed', t_us: i, member: `m${i}`, index: 1 }));
+  assert.match(readTrace(lines.join('\n')).problem, /more than 64 members/);
+  assert.equal(readTrace(lines.slice(1).join('\n')).events.length, 64);
+});

@@ -34,6 +34,7 @@ export class Stage {
 
   /** Events as they came, at `now_ms`. */
   take(events, lost, now_ms) {
+    this.live_history.lost += lost;
     if (events.length === 0) return;
     let newest_us = 0;
     for (const event of events) newest_us = Math.max(newest_us, event.t_us);
@@ -41,7 +42,6 @@ export class Stage {
     if (this.#shift_us !== 0) for (const event of events) event.t_us += this.#shift_us;
     this.clock.hear(newest_us + this.#shift_us, now_ms);
     this.#reorder.add(events.filter(({ t_us }) => t_us > this.#told_us));
-    this.live_history.lost += lost;
     // Here too: nothing is drawn while nobody looks.
     this.live_history.push(this.#reorder.take(this.clock.tellerNow(now_ms)));
   }

@@ -1,6 +1,6 @@
 // A file of events: one a line, no envelope.
 
-import { checkEvent } from './schema.js';
+import { checkEvent, MEMBERS_MAX } from './schema.js';
 
 export const TRACE_BYTES_MAX = 64 * 1024 * 1024;
 export const TRACE_EVENTS_MAX = 400_000;
@@ -12,6 +12,7 @@ const LINE_CHARS_MAX = 65_536;
  */
 export function readTrace(body) {
   const events = [];
+  const members = new Set();
   let skipped = 0;
   let line = 0;
   for (const text of lines(body)) {
@@ -21,6 +22,10 @@ export function readTrace(body) {
     if (read.problem) return { problem: `Line ${line} ${read.problem}` };
     if (read.event) events.push(read.event);
     else skipped += 1;
+    if (read.event?.member) members.add(read.event.member);
+    if (members.size > MEMBERS_MAX) {
+      return { problem: `There are more than ${MEMBERS_MAX} members in it.` };
+    }
     if (events.length > TRACE_EVENTS_MAX) {
       return { problem: `There are more than ${TRACE_EVENTS_MAX.toLocaleString('en')} events.` };
     }

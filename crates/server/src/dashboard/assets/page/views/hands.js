@@ -6,7 +6,8 @@ import { button } from './dialog.js';
 import { openLinks } from './link-dialog.js';
 import { openSplit } from './split-dialog.js';
 
-const RATE_MAX = 100_000;
+// What the parent takes at most.
+const RATE_MAX = 2000;
 const RATE_AT_FIRST = 50;
 
 export class Hands {
