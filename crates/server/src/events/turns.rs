@@ -47,6 +47,8 @@ struct Course {
     relay: Relay,
     keys: Keys,
     meter: RateMeter,
+    /// How this member stood when it was seen last.
+    own: Option<MemberState>,
     /// Since the cluster's state was told.
     quiet_turns: u32,
     /// Those who look have been told how the cluster stands.
@@ -78,6 +80,7 @@ impl Course {
     fn stop_telling(&mut self, node: &Node) {
         self.relay.stop();
         self.keys.skip();
+        self.own = None;
         if std::mem::take(&mut self.introduced) {
             node.feed().show(None);
         }
@@ -115,6 +118,9 @@ impl Course {
             Some(cluster) => self.relay.follow(cluster, me, desk),
             None => self.relay.stop(),
         }
+        // A turn of the replica may take longer than one of ours.
+        self.own = own.or(self.own.take());
+        let own = self.own.clone();
         let keys = self.keys_told(node, status, sight.as_ref());
         let own_events = self.window.events.len();
         let mut events = std::mem::take(&mut self.window.events);

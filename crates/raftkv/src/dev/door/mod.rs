@@ -127,9 +127,14 @@ async fn state(State(door): State<Arc<Door>>) -> Response {
 }
 
 async fn act(State(door): State<Arc<Door>>, headers: HeaderMap, body: Body) -> Response {
+    let cluster = Arc::clone(&door.cluster);
     let done = async {
         let action = Action::read(&read(&headers, body).await?)?;
-        let done = door.cluster.act(action).await?;
+        // A task of its own: whoever asked may hang up, and nothing is left half done for that.
+        let acting = tokio::spawn(async move { cluster.act(action).await });
+        let done = acting.await.map_err(|_| {
+            Refused::new(500, "failed", "it went wrong half way; look at what this terminal says")
+        })??;
         println!("{done}");
         Ok(())
     };

@@ -67,7 +67,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lane<R, W> {
         let mut fault = self.link.fault();
         loop {
             match self.turn(&mut buffer, fault).await {
-                Turn::Read(Ok(count)) if count > 0 => self.hold(buffer.split().freeze()),
+                Turn::Read(Ok(count)) if count > 0 => {
+                    // A piece of its own: one cut off the buffer would hold all of it.
+                    self.hold(Bytes::copy_from_slice(&buffer));
+                    buffer.clear();
+                }
                 // A reset ends a stream as much as an orderly end does.
                 Turn::Read(_) => {
                     self.ended = true;

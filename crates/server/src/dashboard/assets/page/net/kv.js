@@ -64,9 +64,10 @@ export class Kv {
     const base = this.#base();
     if (!base) throw new Refusal(0, 'unreachable', 'No member is reached.');
     const url = new URL(path, base);
-    for (const [name, value] of Object.entries(parameters)) {
-      if (value !== undefined && value !== null) url.searchParams.set(name, value);
-    }
+    // Bytes that are escaped in the path stay as they are: `searchParams` would write them anew.
+    const given = Object.entries(parameters).filter(([, value]) => (value ?? null) !== null);
+    const query = new URLSearchParams(given).toString();
+    if (query) url.search = url.search ? `${url.search}&${query}` : query;
     const token = userToken();
     if (token) headers.Authorization = `Bearer ${token}`;
     const answer = await this.#fetch(url, { method, headers, body });

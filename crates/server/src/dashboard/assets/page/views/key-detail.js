@@ -120,10 +120,12 @@ export class KeyDetail {
   }
 
   async #delete(problem) {
+    const key = this.#key;
     try {
-      await this.#kv.delete(this.#key, this.#item.mod_revision);
+      await this.#kv.delete(key, this.#item.mod_revision);
       this.onWritten();
-      this.#gone();
+      // Another one may be shown by now.
+      if (key === this.#key) this.#gone();
     } catch (refusal) {
       setText(problem, refusal.code === 'condition_failed'
         ? 'Somebody changed it meanwhile: look again, then delete.' : refusal.message);
