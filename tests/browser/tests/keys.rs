@@ -23,6 +23,18 @@ fn a_time_to_live_counts_down_and_the_key_goes() {
     wait::until_true("it is gone", || browser.row("short").is_none());
 }
 
+/// Moves the slider, and waits until what was then is shown.
+fn slide(browser: &Browser, moment: u32) {
+    let fetched = "return performance.getEntriesByType('resource')
+        .filter(({ name, responseEnd }) => name.includes('at=') && responseEnd > 0).length";
+    let before = browser.run(fetched);
+    let script = "const slider = document.querySelector('#past-slider');
+        slider.value = arguments[0]; slider.dispatchEvent(new Event('input'));";
+    browser.run_with(script, &[moment.into()]);
+    browser.until_with("the past is fetched", fetched, |now| (*now != before).then_some(()));
+    browser.until("and shown", "return document.body.innerText.includes('as of revision')");
+}
+
 #[test]
 fn the_slider_shows_a_value_as_it_was() {
     let (dev, browser) = (Dev::start(1, &[]), Browser::start());
@@ -31,11 +43,24 @@ fn the_slider_shows_a_value_as_it_was() {
     wait_row(&browser, "k", "old");
     dev.put(1, "k", r#"{"value":"new"}"#);
     wait_row(&browser, "k", "new");
-    // Step by step into the past, as the arrow key does it.
-    wait::until_true("the old value is seen", || {
-        browser.press("#past-slider", "\u{e012}");
-        browser.row("k").as_deref() == Some("old")
-    });
+    let status = "return performance.getEntriesByType('resource')
+        .filter(({ name }) => name.endsWith('/cluster/status')).length";
+    let asked = browser.run(status);
+    browser.run("document.querySelector('#past-slider').focus()");
+    browser
+        .until_with("how far the past goes is known", status, |now| (*now != asked).then_some(()));
+    // The moment is looked for between the one before the key and the one after it was changed.
+    let (mut before, mut after) = (0, 1_000);
+    while browser.row("k").as_deref() != Some("old") {
+        assert!(after - before > 1, "there was a moment with the old value");
+        let moment = (before + after) / 2;
+        slide(&browser, moment);
+        match browser.row("k").as_deref() {
+            Some("new") => after = moment,
+            Some(_) => {}
+            None => before = moment,
+        }
+    }
     assert!(browser.text().contains("as of revision"));
     browser.click("#past-now");
     wait_row(&browser, "k", "new");

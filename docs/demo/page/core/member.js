@@ -23,7 +23,7 @@ export function newMember(id, name) {
   };
 }
 
-const HEARD_MS_MAX = 1500;
+export const HEARD_MS_MAX = 1500;
 
 /** Whether the teller hears of it, and so whether what is known of it still counts. */
 export function isReached(member, t_us) {

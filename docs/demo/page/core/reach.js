@@ -1,6 +1,6 @@
 // Who works together: members that are there, and hear each other.
 
-import { isWorking } from './member.js';
+import { HEARD_MS_MAX, isWorking } from './member.js';
 import { linkKey } from './reduce.js';
 
 /** The largest group of working members that hear each other; the leader's, if two are as large. */
@@ -35,4 +35,9 @@ export function isUnheard(model, member) {
   const others = [...model.members.keys()].filter((id) => id !== member.id);
   return others.length > 0
     && others.every((id) => model.links.get(linkKey(member.id, id)) === 'down');
+}
+
+/** How many members whoever tells this state hears, itself among them. */
+export function heardBy(state) {
+  return state.members.filter(({ heard_ms }) => (heard_ms ?? Infinity) <= HEARD_MS_MAX).length;
 }

@@ -14,6 +14,7 @@ export class Live {
   #bases = [];
   #at = 0;
   #failures = 0;
+  #sought = 0;
   #stream = null;
   #timer = null;
   #stopped = false;
@@ -51,6 +52,25 @@ export class Live {
   hearAlso(url) {
     const base = url === null ? null : this.#bases.find((one) => one.url === originOf(url));
     this.#standby.listen(this.state === 'open' ? base ?? null : null);
+  }
+
+  /**
+   * The member that is listened to hears only so many, no majority: it may be cut off from all that
+   * happens. The others are tried one by one, and who hears more is listened to instead.
+   */
+  seekCompany(heard) {
+    if (this.state !== 'open') return;
+    if (!this.#standby.base) {
+      this.#sought += 1;
+      const other = this.#bases[this.#sought % this.#bases.length];
+      if (other !== this.base) this.#standby.listen(other);
+    } else if (this.#standby.heard > heard) {
+      this.#lost_name = this.base.name;
+      this.#close();
+      this.#takeOver();
+    } else if (this.#standby.ready) {
+      this.#standby.end();
+    }
   }
 
   /** Begins again at once: somebody has logged in. */

@@ -2,6 +2,8 @@
 // so while the leader is listened to, another member is, too. What that one says is kept for a
 // moment, unread, and read only if it is needed.
 
+import { heardBy } from '../core/reach.js';
+import { readEnvelope } from '../core/schema.js';
 import { Stream } from './stream.js';
 
 // Envelopes that are kept: a member sends at most ten a second.
@@ -21,6 +23,16 @@ export class Standby {
 
   /** Whether it could take over now. */
   get ready() { return this.#stream?.heard === true; }
+
+  /** How many members it hears, itself among them, by its newest word. */
+  get heard() {
+    const texts = [this.#hello, ...this.#kept].filter((text) => text !== null);
+    for (const text of texts.reverse()) {
+      const state = readEnvelope(text).events?.findLast(({ kind }) => kind === 'state');
+      if (state) return heardBy(state);
+    }
+    return 0;
+  }
 
   /** Listens to this member, or to nobody. */
   listen(base) {

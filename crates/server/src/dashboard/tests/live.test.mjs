@@ -135,3 +135,31 @@ test('the other ear is closed when it is not needed', () => {
   live.hearAlso(null);
   assert.ok(sockets[1].closed && !sockets[0].closed);
 });
+
+const state = (member, ...heard_ms) => ({ kind: 'state', t_us: 1, member, leader: null, term: 1,
+  joint: false, members: heard_ms.map((ms, i) => ({ id: `${i}`, name: `${i}`, standing: 'voter',
+    heard_ms: ms })) });
+
+/** B is sought because A hears only itself; B hears so many of three. */
+function seek(...heard_ms) {
+  const { live } = listen(A, B);
+  sockets[0].tell(hello('a'));
+  live.seekCompany(1);
+  sockets[1].tell(hello('b'));
+  sockets[1].tell(state('b', ...heard_ms));
+  live.seekCompany(1);
+  return live;
+}
+
+test('whoever hears more is listened to instead of one that is cut off', async () => {
+  const live = seek(5000, 0, 20);
+  await settled();
+  assert.deepEqual([live.state, live.name], ['open', 'b']);
+  assert.equal(sockets[0].closed, true);
+});
+
+test('whoever hears no more is let go', () => {
+  const live = seek(5000, 0, null);
+  assert.deepEqual([live.state, live.name], ['open', 'a']);
+  assert.equal(sockets[1].closed, true);
+});

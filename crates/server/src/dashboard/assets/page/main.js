@@ -4,6 +4,7 @@ import { Frames } from './frames.js';
 import { newestElection, replayOf } from './elections.js';
 import { Slowly } from './slowly.js';
 import { Stage } from './stage.js';
+import { heardBy } from './core/reach.js';
 import { Dev } from './net/dev.js';
 import { Kv } from './net/kv.js';
 import { Live } from './net/live.js';
@@ -32,6 +33,8 @@ const LEAD_IN_US = 40_000;
 const REPLAY_SPEED = 0.1;
 // Only a member that was heard so lately is worth listening to.
 const HEARD_MS = 1000;
+// Whoever has heard no majority for so long is cut off, and not only about to hear it.
+const ALONE_MS = 1000;
 
 takeDevToken();
 beginTheme();
@@ -120,9 +123,18 @@ async function begin() {
   }
 }
 
+let alone_since_ms = null;
+
 function learn(state) {
   const members = state.members.filter(({ url }) => /^https?:\/\//.test(url ?? ''));
   live.learnMembers(members);
+  const heard = heardBy(state);
+  if (2 * heard <= state.members.length) {
+    alone_since_ms ??= performance.now();
+    if (performance.now() - alone_since_ms > ALONE_MS) live.seekCompany(heard);
+    return;
+  }
+  alone_since_ms = null;
   const leads = state.leader !== null && state.leader === state.member;
   const other = members.find(({ id, heard_ms }) => id !== state.member
     && heard_ms !== null && heard_ms < HEARD_MS);
