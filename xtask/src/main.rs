@@ -7,7 +7,7 @@
 //! cargo xtask test python       the client in Python: style, types, tests beside real members
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
-//! cargo xtask demo              docs/demo: the dashboard's files, and scenes to play there
+//! cargo xtask demo              docs/demo: scenes to play on the dashboard's files
 //! cargo xtask bench NAME        figures: `store`, `failover`, `http`, `page`, `versus-etcd`
 //! cargo xtask mutants           planted bugs: does the simulator find each?
 //! ```

@@ -11,7 +11,7 @@
 //! | `hooks` | that nothing in the server can be made to lose anything |
 //! | `manifests`, `packages` | edges between our rooms, third parties, their reasons, duplicates |
 //! | `documents` | links, named paths, the map of the rooms, golden scripts, Figure 2 |
-//! | `demo` | the copy of the dashboard in docs/demo |
+//! | `demo` | the scenes of docs/demo |
 //! | `exceptions` | what may break a rule, and why; a row that excuses nothing fails |
 //!
 //! What this does *not* do: judge. Names, comments and design are for review.
@@ -89,7 +89,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("map", documents::map),
     ("script-title", documents::script_titles),
     ("figure-2", documents::figure_2),
-    ("demo", demo::copies),
+    ("demo", demo::scenes),
 ];
 
 /// The task: prints every violation and a summary; answers whether there was none.
