@@ -182,6 +182,13 @@ impl Member {
         told.map_or(&self.address, |authority| authority.trim_end_matches('/'))
     }
 
+    /// Where its page and API are: the first URL that it tells clients, or else that of its
+    /// address.
+    pub fn url(&self) -> String {
+        let told = self.client_urls.first().cloned();
+        told.unwrap_or_else(|| format!("http://{}", self.address))
+    }
+
     /// Whether a process has claimed the place.
     pub fn is_claimed(&self) -> bool {
         self.incarnation != UNCLAIMED

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, Response};
+use replica::Member;
 
 use super::answer::answer;
 use super::asset::{PAGE, asset};
@@ -21,12 +22,10 @@ pub(crate) fn file(status: &NodeStatus, path: &str, request: &HeaderMap) -> Opti
     if path == SERVED {
         return Some(served());
     }
-    let members = status.configuration.iter().flat_map(|configuration| {
-        configuration.members.values().map(|member| match member.client_urls.first() {
-            Some(url) => url.clone(),
-            None => format!("http://{}", member.address),
-        })
-    });
+    let members = status
+        .configuration
+        .iter()
+        .flat_map(|configuration| configuration.members.values().map(Member::url));
     let members: Vec<_> = members.collect();
     Some(answer(&asset(path)?, request, members.iter().map(String::as_str)))
 }

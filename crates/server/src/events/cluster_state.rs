@@ -79,7 +79,7 @@ impl ClusterState {
         let shown = |(id, member, standing): &(MemberId, &Member, Option<Standing>)| MemberShown {
             id: Id(*id),
             name: member.name.clone(),
-            url: url_of(member),
+            url: member.url(),
             standing: member.standing.as_str(),
             heard_ms: standing.as_ref().map(|standing| standing.ago_ms(now)),
             matched: matched.and_then(|matched| matched_of(matched, Id(*id))),
@@ -122,14 +122,6 @@ impl Standing {
 
 fn matched_of(matched: &[(Id, u64)], member: Id) -> Option<u64> {
     matched.iter().find(|(id, _)| *id == member).map(|(_, index)| *index)
-}
-
-/// Where clients are told to come: as the member says, or where it is reached.
-fn url_of(member: &Member) -> String {
-    match member.client_urls.first() {
-        Some(url) => url.clone(),
-        None => format!("http://{}", member.address),
-    }
 }
 
 #[cfg(test)]
