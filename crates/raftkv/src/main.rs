@@ -68,6 +68,10 @@ use clap::{CommandFactory as _, Parser as _};
 use crate::args::{Cli, Command, WalCommand};
 use crate::failure::Failure;
 
+/// Every request is a dozen small allocations that another thread may free.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = match etcd::called_so(std::env::args_os()) {

@@ -54,6 +54,11 @@ impl Reading {
 }
 
 impl Share {
+    /// Nothing yet, of these.
+    pub(crate) fn among(of: &Arc<Reading>) -> Share {
+        Share { of: Arc::clone(of), bytes: 0 }
+    }
+
     /// Of the member that the request came to.
     pub(crate) fn of(request: &Extensions) -> Share {
         let of: Option<&Arc<Reading>> = request.get();

@@ -26,9 +26,10 @@ use crate::folder::spare_path;
 /// Zeros that one step of preparation writes and flushes, in bytes: a few ms on a slow disk.
 const PREPARE_STEP_BYTES: u64 = 1 << 20;
 
-/// So many more spares than [`SpareKeeper`] makes may come of segments that were given up: a log
-/// that gives up one segment for each that it begins then has no zeros to write.
-const RECYCLED_BEYOND: usize = 1;
+/// So many more spares than [`SpareKeeper`] makes may come of segments that were given up. A log
+/// gives up at once what it has begun since the snapshot before: if all of that comes back to it,
+/// it has no zeros to write. They are a third of what a busy follower does.
+const RECYCLED_BEYOND: usize = 4;
 
 /// A file that waits to become a segment.
 #[derive(Debug)]

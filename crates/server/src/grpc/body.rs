@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 use tonic::Status;
 
 use super::message_bytes_max;
@@ -24,7 +25,7 @@ pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const STREAMS: [&str; 2] = ["/etcdserverpb.Watch/Watch", "/etcdserverpb.Lease/LeaseKeepAlive"];
 
 /// What stands in front of each message: whether it is compressed, and its length.
-const PREFIX_BYTES: usize = 5;
+pub(super) const PREFIX_BYTES: usize = 5;
 
 /// Gives the body of a call its bounds.
 pub(super) async fn bounded(request: Request<Body>) -> Request<Body> {
@@ -34,6 +35,73 @@ pub(super) async fn bounded(request: Request<Body>) -> Request<Body> {
         let sleep = (!goes_on).then(|| Box::pin(sleep(BODY_TIMEOUT)));
         Body::new(Bounded { body, sleep, message: Message::default(), share })
     })
+}
+
+/// The message of a call that has but one, of a body within the same bounds; refused as tonic
+/// refuses it. What comes behind it is nothing that anybody asked for.
+pub(crate) async fn only_message<B>(body: B, share: Share) -> Result<Bytes, Status>
+where
+    B: hyper::body::Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
+    let whole = timeout(BODY_TIMEOUT, gather(body, share)).await;
+    let mut bytes = whole.unwrap_or_else(|_| Err(Status::from_error(Box::new(TooSlow))))?;
+    if bytes.is_empty() {
+        return Err(Status::internal("Missing request message."));
+    }
+    let unexpected_end = || Status::internal("Unexpected EOF decoding stream.");
+    let prefix = bytes.split_to_checked(PREFIX_BYTES).ok_or_else(unexpected_end)?;
+    match prefix[0] {
+        0 => {}
+        1 => {
+            return Err(Status::internal(
+                "protocol error: received message with compressed-flag but no grpc-encoding was \
+                 specified",
+            ));
+        }
+        flag => {
+            return Err(Status::internal(format!(
+                "protocol error: received message with invalid compression flag: {flag} (valid \
+                 flags are 0 and 1), while sending request"
+            )));
+        }
+    }
+    let length = u32::from_be_bytes(prefix[1..].try_into().expect("it has five bytes"));
+    bytes.split_to_checked(usize::try_from(length).unwrap_or(usize::MAX)).ok_or_else(unexpected_end)
+}
+
+/// All bytes of a body. Most come in one piece, which is not copied.
+async fn gather<B>(mut body: B, mut share: Share) -> Result<Bytes, Status>
+where
+    B: hyper::body::Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
+    let mut message = Message::default();
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Status::from_error(Box::new(error)))?;
+        let Ok(data) = frame.into_data() else { continue };
+        message.go_on(&data)?;
+        share.grow(data.len()).map_err(|_| Status::from(Refusal::TooManyRequests))?;
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// `Bytes::split_to` for those who do not know how many there are.
+trait SplitToChecked {
+    fn split_to_checked(&mut self, at: usize) -> Option<Bytes>;
+}
+
+impl SplitToChecked for Bytes {
+    fn split_to_checked(&mut self, at: usize) -> Option<Bytes> {
+        (at <= self.len()).then(|| self.split_to(at))
+    }
 }
 
 struct Bounded {
@@ -148,7 +216,6 @@ impl hyper::body::Body for Bounded {
 mod tests {
     use std::sync::Arc;
 
-    use http_body_util::BodyExt as _;
     use proto::etcd::etcdserverpb::{lease_server, watch_server};
     use tokio::time::{Instant, timeout};
     use tokio_stream::StreamExt as _;
@@ -227,6 +294,43 @@ mod tests {
         assert!(timeout(BODY_TIMEOUT, body.collect()).await.is_err(), "it was refused");
         let body = without_an_end(STREAMS[0], &[&many[..], &[begun, &[7; 20]]].concat(), 20).await;
         assert_eq!(refused(body).await, (101, "etcdserver: too many requests".into()));
+    }
+
+    /// What a call with one message makes of a body in these pieces.
+    async fn only(pieces: &[&[u8]], bytes_max: usize) -> Result<Bytes, Status> {
+        let pieces: Vec<Result<Frame<Bytes>, hyper::Error>> =
+            pieces.iter().map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece)))).collect();
+        let body = http_body_util::StreamBody::new(tokio_stream::iter(pieces));
+        only_message(body, Share::among(&Arc::new(Reading::new(bytes_max)))).await
+    }
+
+    #[tokio::test]
+    async fn the_only_message_is_found_however_it_is_cut() {
+        let bytes = [&[0, 0, 0, 0, 3][..], b"abc"].concat();
+        for piece_bytes in 1..=bytes.len() {
+            let pieces: Vec<&[u8]> = bytes.chunks(piece_bytes).collect();
+            assert_eq!(&only(&pieces, 100).await.unwrap()[..], b"abc", "pieces of {piece_bytes}");
+        }
+        assert_eq!(&only(&[&[0; 5]], 100).await.unwrap()[..], b"", "an empty one is one too");
+        let two = [&bytes[..], &[0, 0, 0, 0, 1, 7]].concat();
+        assert_eq!(&only(&[&two], 100).await.unwrap()[..], b"abc", "the second is nobody's");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_message_is_refused_in_tonics_words() {
+        let refused = async |bytes: &[u8]| only(&[bytes], 100).await.unwrap_err();
+        assert_eq!(refused(b"").await.message(), "Missing request message.");
+        for cut in [&[0, 0, 0][..], &[0, 0, 0, 0, 3, 7, 7]] {
+            assert_eq!(refused(cut).await.message(), "Unexpected EOF decoding stream.");
+        }
+        let compressed = refused(&[1, 0, 0, 0, 1, 7]).await;
+        assert!(compressed.message().contains("no grpc-encoding was specified"));
+        let odd = refused(&[9, 0, 0, 0, 1, 7]).await;
+        assert!(odd.message().contains("invalid compression flag: 9"), "{odd}");
+        let long = refused(&[0, 0xff, 0xff, 0xff, 0xff, 7]).await;
+        assert_eq!(long.code(), tonic::Code::ResourceExhausted);
+        let none_left = only(&[&[0, 0, 0, 0, 9, 7, 7]], 5).await.unwrap_err();
+        assert_eq!(none_left.message(), "etcdserver: too many requests");
     }
 
     #[test]

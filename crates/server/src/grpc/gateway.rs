@@ -5,6 +5,7 @@
 //! `{"result":{…}}` a line. Behind each path is the very method that a gRPC call would reach.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::post;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use proto::etcd::etcdserverpb::auth_server::Auth as _;
 use proto::etcd::etcdserverpb::cluster_server::Cluster as _;
 use proto::etcd::etcdserverpb::kv_server::Kv as _;
@@ -161,11 +163,33 @@ where
     F: Future<Output = Result<tonic::Response<A>, Status>>,
 {
     match asked(request).await {
-        Ok(asked) => match call(asked).await {
-            Ok(answer) => json_body(StatusCode::OK, &answer.into_inner()),
-            Err(status) => refused(&status),
-        },
+        Ok(asked) => said(call(asked).await.map(tonic::Response::into_inner)),
         Err(refused) => refused,
+    }
+}
+
+/// The same, of a request that came past the router: what is read of it counts in `share`.
+pub(super) async fn express<Q, A, F>(
+    request: Request<Incoming>,
+    share: Share,
+    call: impl FnOnce(MetadataMap, Q) -> F,
+) -> Response<Body>
+where
+    Q: DeserializeOwned,
+    A: Serialize,
+    F: Future<Output = Result<A, Status>>,
+{
+    let (head, body) = request.into_parts();
+    match message(body, share).await {
+        Ok(message) => said(call(metadata_of(&head.headers), message).await),
+        Err(refused) => refused,
+    }
+}
+
+fn said(answer: Result<impl Serialize, Status>) -> Response<Body> {
+    match answer {
+        Ok(answer) => json_body(StatusCode::OK, &answer),
+        Err(status) => refused(&status),
     }
 }
 
@@ -174,22 +198,32 @@ async fn asked<Q: DeserializeOwned>(
     request: Request<Body>,
 ) -> Result<tonic::Request<Q>, Response<Body>> {
     let (head, body) = request.into_parts();
-    let body = timeout(BODY_TIMEOUT, whole(body, Share::of(&head.extensions))).await;
+    let mut asked = tonic::Request::new(message(body, Share::of(&head.extensions)).await?);
+    *asked.metadata_mut() = metadata_of(&head.headers);
+    Ok(asked)
+}
+
+/// The message that a body is, or the answer to one that is none.
+async fn message<Q: DeserializeOwned, B>(body: B, share: Share) -> Result<Q, Response<Body>>
+where
+    B: hyper::body::Body<Data = Bytes, Error: fmt::Display> + Unpin,
+{
+    let body = timeout(BODY_TIMEOUT, whole(body, share)).await;
     let body = body.unwrap_or_else(|_| {
         Err(Status::deadline_exceeded(format!("the body was not whole in {BODY_TIMEOUT:?}")))
     });
     let body = body.map_err(|status| refused(&status))?;
     // No body is a message with nothing set, as in etcd's gateway.
     let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-    let message = serde_json::from_slice(body)
-        .map_err(|error| refused(&Status::invalid_argument(error.to_string())))?;
-    let mut asked = tonic::Request::new(message);
-    *asked.metadata_mut() = metadata_of(&head.headers);
-    Ok(asked)
+    serde_json::from_slice(body)
+        .map_err(|error| refused(&Status::invalid_argument(error.to_string())))
 }
 
 /// All of a body.
-async fn whole(mut body: Body, mut share: Share) -> Result<BytesMut, Status> {
+async fn whole<B>(mut body: B, mut share: Share) -> Result<BytesMut, Status>
+where
+    B: hyper::body::Body<Data = Bytes, Error: fmt::Display> + Unpin,
+{
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {

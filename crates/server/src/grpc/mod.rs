@@ -16,6 +16,7 @@
 //! |---|---|
 //! | `gate.rs` | the way to the node: waiting for reads, writing, headers |
 //! | `refusal.rs` | the one table of what goes wrong |
+//! | `express.rs` | the way of most calls, past tonic and the router |
 //! | `body.rs` | bodies that are whole in time, and no longer than they may be |
 //! | `keys.rs` | ranges, keys and values in both languages |
 //! | `range.rs` | ranges of the store, read where they may take their time |
@@ -36,6 +37,7 @@ mod auth;
 mod body;
 mod cluster;
 mod contest;
+mod express;
 mod gate;
 mod gateway;
 mod health;
@@ -74,6 +76,8 @@ use tonic::Status;
 use tonic::service::Routes;
 
 use crate::node::Node;
+pub(crate) use body::only_message;
+pub(crate) use express::{Express, Swift, Way};
 use gate::Gate;
 pub use maintenance::API_VERSION;
 pub(crate) use range::AT_ONCE_UNITS;

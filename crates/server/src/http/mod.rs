@@ -30,6 +30,7 @@ mod dashboard;
 mod error;
 mod escape;
 mod events;
+mod express;
 mod guard;
 mod health;
 mod history;
@@ -83,13 +84,13 @@ use crate::node::Node;
 pub(crate) use alarms::{Alarm, alarms, serves_nothing, shows_a_state};
 use error::{Code, Refusal};
 pub(crate) use escape::text_or_base64;
+use express::Express;
 use guard::Guard;
 pub use guard::refuse_foreign_pages;
 use leaders_page::LeadersDesk;
 pub use listeners::Listeners;
 use metrics::{Call, Metrics};
-use probes_only::AnyHost;
-pub use probes_only::probes_only;
+use probes_only::{AnyHost, probes_only};
 pub(crate) use serve::Seat;
 pub use serve::{Limits, serve};
 
@@ -121,8 +122,35 @@ struct Doors {
     hands: Semaphore,
 }
 
-/// The routes of one member.
-pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -> Router {
+/// All that a member serves: its routes, and the way past them.
+#[derive(Clone)]
+pub struct Site {
+    router: Router,
+    express: Option<Arc<Express>>,
+}
+
+/// Routes alone.
+impl From<Router> for Site {
+    fn from(router: Router) -> Site {
+        Site { router, express: None }
+    }
+}
+
+impl Site {
+    /// Puts layers around the routes.
+    #[cfg(test)]
+    fn map(self, layers: impl FnOnce(Router) -> Router) -> Site {
+        Site { router: layers(self.router), express: self.express }
+    }
+
+    /// Of this, probes and metrics alone.
+    pub fn probes_only(&self) -> Site {
+        probes_only(self.router.clone()).into()
+    }
+}
+
+/// What one member serves.
+pub fn site(node: Node, config: &Config, limits: Limits, others: OtherDoors) -> Site {
     let metrics = Metrics::new(node.clone());
     let doors = Arc::new(Doors {
         guard: Guard::new(config, node.clone()),
@@ -142,7 +170,9 @@ pub fn router(node: Node, config: &Config, limits: Limits, others: OtherDoors) -
     let peers = peers.layer(front(UNKNOWN_ROUTE));
     let grpc = grpc.layer(front(GRPC_ROUTE));
     let unknown = axum::routing::any(unknown_path).layer(front(UNKNOWN_ROUTE));
-    router.with_state(Arc::clone(&doors)).merge(peers).merge(grpc).fallback_service(unknown)
+    let router =
+        router.with_state(Arc::clone(&doors)).merge(peers).merge(grpc).fallback_service(unknown);
+    Site { router, express: Some(Arc::new(Express::new(doors))) }
 }
 
 /// The paths, and what is behind them.

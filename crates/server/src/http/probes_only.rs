@@ -12,7 +12,7 @@ use super::error::{Code, Refusal};
 const PATHS: [&str; 5] = ["/health", "/livez", "/readyz", "/version", "/metrics"];
 
 /// The same doors, of which these alone are open.
-pub fn probes_only(router: Router) -> Router {
+pub(super) fn probes_only(router: Router) -> Router {
     router.layer(from_fn(admit))
 }
 

@@ -1,5 +1,6 @@
 //! Accepting connections, with a limit on everything a client could take without giving.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -20,7 +21,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 
+use super::Site;
 use super::error::Refusal;
+use super::express::{Answer, Express};
 use super::listeners::Listeners;
 use super::untaken::{Pieces, Untaken};
 use super::wire::Wire;
@@ -108,10 +111,10 @@ const SEND_BYTES_MAX: usize = 400 << 10;
 /// The paths that members use among each other.
 const PEER_PATHS: &str = "/raft/";
 
-/// Serves `router` on `listeners` until `shutdown` is done; then lets running requests end.
+/// Serves `site` on `listeners` until `shutdown` is done; then lets running requests end.
 pub async fn serve(
     listeners: impl Into<Listeners>,
-    router: Router,
+    site: impl Into<Site>,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -119,7 +122,9 @@ pub async fn serve(
     let permits = Arc::new(Semaphore::new(limits.connections_max + limits.connections_spare));
     let untaken = Untaken::new(limits.untaken_bytes_max);
     let reading = Arc::new(Reading::new(limits.read_bytes_max));
-    let router = router.layer(Extension(reading));
+    let site = site.into();
+    let router = site.router.layer(Extension(Arc::clone(&reading)));
+    let service = Service { router, express: site.express, reading };
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -133,7 +138,7 @@ pub async fn serve(
                 let crowded = permits.available_permits() < limits.connections_spare;
                 let pieces = Pieces::new(&untaken);
                 let connection = (socket, pieces, Crowded(crowded));
-                spawn_connection(connection, permit, &router, limits, &graceful);
+                spawn_connection(connection, permit, &service, limits, &graceful);
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
@@ -182,19 +187,27 @@ async fn accept(
 fn spawn_connection(
     (socket, pieces, crowded): (TcpStream, Arc<Pieces>, Crowded),
     permit: OwnedSemaphorePermit,
-    router: &Router,
+    service: &Service,
     limits: Limits,
     graceful: &GracefulShutdown,
 ) {
     let patience = if crowded.0 { CROWDED_TIMEOUT } else { limits.header_timeout };
-    let (router, watches) = (router.clone(), ConnectionWatches::default());
+    let (served, watches) = (service.clone(), ConnectionWatches::default());
     let of_answers = Arc::clone(&pieces);
     let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces), patience };
     let of_requests = seat.clone();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(watches.clone());
-        request.extensions_mut().insert(of_requests.clone());
-        answer(router.clone(), request, crowded, Arc::clone(&of_answers))
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (served, pieces) = (served.clone(), Arc::clone(&of_answers));
+        let (watches, seat) = (watches.clone(), of_requests.clone());
+        async move {
+            // Boxed: they are large, and this is moved about before it runs.
+            if let Some((express, way)) = served.express(&request, crowded) {
+                let answer = express.answer(way, request, &served.reading, &pieces);
+                return Ok(Box::pin(answer).await);
+            }
+            let general = Box::pin(general(served.router, request, crowded, watches, seat, pieces));
+            Ok::<_, Infallible>(general.await.map(Answer::Other))
+        }
     });
     let wire = TokioIo::new(Wire::new(socket, patience));
     let connection =
@@ -237,22 +250,46 @@ fn builder(limits: &Limits, patience: Duration) -> Builder<TokioExecutor> {
     builder
 }
 
-async fn answer(
+/// What is served on every connection.
+#[derive(Clone)]
+struct Service {
     router: Router,
-    request: Request<Incoming>,
+    express: Option<Arc<Express>>,
+    reading: Arc<Reading>,
+}
+
+impl Service {
+    /// The short way of a request, if it can go it.
+    fn express(
+        &self,
+        request: &Request<Incoming>,
+        Crowded(crowded): Crowded,
+    ) -> Option<(&Express, grpc::Way)> {
+        let express = self.express.as_deref().filter(|_| !crowded)?;
+        Some((express, express.call(request)?))
+    }
+}
+
+async fn general(
+    router: Router,
+    mut request: Request<Incoming>,
     Crowded(crowded): Crowded,
+    watches: ConnectionWatches,
+    seat: Seat,
     pieces: Arc<Pieces>,
-) -> Result<Response, std::convert::Infallible> {
+) -> Response {
+    request.extensions_mut().insert(watches);
+    request.extensions_mut().insert(seat);
     if crowded && !request.uri().path().starts_with(PEER_PATHS) {
         let mut response = Refusal::overloaded().into_response();
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        return Ok(response);
+        return response;
     }
     let (is_call, is_get) = (grpc::is_call(request.headers()), request.method() == Method::GET);
-    let response = router.oneshot(request.map(Body::new)).await?;
+    let Ok(response) = router.oneshot(request.map(Body::new)).await;
     // What was asked has been done, but for a `GET` that is nothing.
     if is_get && !pieces.have_room_for(&response) {
-        return Ok(Refusal::overloaded().into_response());
+        return Refusal::overloaded().into_response();
     }
-    Ok(response.map(|body| pieces.count(body, is_call)))
+    response.map(|body| pieces.count(body, is_call))
 }

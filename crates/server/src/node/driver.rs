@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use raft::{Event, Now};
-use replica::{Agreement, MemoryUse, PeerMessage, Replica, Room, RoomStatus, Stop, Submission};
+use replica::{
+    Agreement, MemoryUse, PeerMessage, Replica, Request, Room, RoomStatus, Stop, Submission,
+};
+use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
 use super::by_hand::{HandDesk, HandMade, HandSender};
@@ -19,7 +22,7 @@ use super::reception::{Expelled, Reception};
 use super::snapshot_thread::SnapshotQueue;
 use super::spare_thread::RoomBoard;
 use super::status::{Counters, StatusBoard};
-use super::waiters::Waiters;
+use super::waiters::{Waiters, Waiting};
 use crate::events::Recorder;
 use crate::peer::{Peers, Roster};
 use crate::watch::Watches;
@@ -71,6 +74,8 @@ pub(crate) struct Driver {
     pub(crate) status: Arc<StatusBoard>,
     pub(crate) watches: Arc<Watches>,
     pub(crate) recorder: Recorder,
+    /// Where those run who wait for answers.
+    pub(crate) runtime: Handle,
 }
 
 /// How a driver ended.
@@ -211,7 +216,13 @@ impl Driver {
         match input {
             Input::Submit { request, timeout, answer } => {
                 Counters::add(&self.status.counters().requests, 1);
-                let ticket = turn.waiters.admit(answer);
+                let ticket = turn.waiters.admit(Waiting::One(answer));
+                self.replica.submit(now, Submission { ticket, request, timeout });
+            }
+            Input::Read(round) => {
+                Counters::add(&self.status.counters().requests, round.readers() as u64);
+                let (timeout, request) = (round.timeout(), Request::ReadBarrier);
+                let ticket = turn.waiters.admit(Waiting::Round(round));
                 self.replica.submit(now, Submission { ticket, request, timeout });
             }
             Input::Messages(from, messages) => {
@@ -301,10 +312,7 @@ impl Driver {
             self.roster.configure(configuration);
             turn.settles_at = Some(self.replica.status().last.index.0);
         }
-        turn.answered += effects.answers.len();
-        for answer in effects.answers {
-            turn.waiters.answer(answer.ticket, answer.result);
-        }
+        turn.answered += turn.waiters.answer(effects.answers, &self.runtime);
         if effects.published {
             self.watches.published();
         }

@@ -11,6 +11,7 @@
 //! | backups, messages made by hand | those that the door lets in at once | refused there |
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::by_hand::{HandMade, HandSender};
 use super::reception::Greeting;
+use super::rounds::{OpenRound, Round};
 use crate::config::Address;
 
 /// Requests a member holds at once, waiting to be taken or answered.
@@ -48,6 +50,8 @@ pub(crate) enum Input {
         /// Where its answer goes.
         answer: AnswerSender,
     },
+    /// Readers want to know when the store is new enough for them.
+    Read(OpenRound),
     /// Messages of one peer, in its order.
     Messages(MemberId, Vec<PeerMessage>),
     /// A stream from a peer is up.
@@ -97,6 +101,8 @@ pub(crate) struct Inbox {
 #[derive(Debug, Default)]
 struct Queue {
     inputs: Vec<Input>,
+    /// Where in `inputs` the round is that further readers may join.
+    round: Option<usize>,
     /// Requests in `inputs`, and those the replica has taken and not answered.
     requests: usize,
     /// Bytes of the commands in `inputs`.
@@ -134,6 +140,26 @@ impl Inbox {
         queue.request_bytes += bytes;
         self.push(queue, Input::Submit { request, timeout, answer });
         Ok(())
+    }
+
+    /// Brings a client's wish to read what was acknowledged until now, or refuses it at once.
+    pub(crate) fn read(&self, timeout: Duration) -> Result<Arc<Round>, Failure> {
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return Err(Failure::Unavailable);
+        }
+        if queue.requests >= REQUESTS_MAX {
+            return Err(Failure::Overloaded);
+        }
+        queue.requests += 1;
+        if let Some(joined) = queue.gathering().and_then(|round| round.join(timeout)) {
+            return Ok(joined);
+        }
+        let open = OpenRound::begin(timeout);
+        let round = open.round();
+        queue.round = Some(queue.inputs.len());
+        self.push(queue, Input::Read(open));
+        Ok(round)
     }
 
     /// Brings what a peer said, which took `bytes` on the wire; waits while there is no room.
@@ -188,12 +214,20 @@ impl Inbox {
         let mut queue = self.queue.lock();
         assert!(queue.requests >= answered, "more requests were answered than were taken");
         queue.requests -= answered;
+        if queue.inputs.is_empty() && Instant::now() < deadline {
+            // Whoever is about to bring something and waits for a processor may have this one: a
+            // batch the more, and nobody has to be put to sleep and woken.
+            drop(queue);
+            thread::yield_now();
+            queue = self.queue.lock();
+        }
         while queue.inputs.is_empty() && Instant::now() < deadline {
             queue.asleep = true;
             self.arrived.wait_until(&mut queue, deadline);
             queue.asleep = false;
         }
         std::mem::swap(&mut queue.inputs, batch);
+        queue.round = None;
         queue.request_bytes = 0;
         if std::mem::take(&mut queue.peer_bytes) > 0 {
             self.room.notify_waiters();
@@ -206,9 +240,11 @@ impl Inbox {
         let mut queue = self.queue.lock();
         queue.closed = true;
         let inputs = std::mem::take(&mut queue.inputs);
+        queue.round = None;
         drop(queue);
         self.room.notify_waiters();
         for input in inputs {
+            // A round that is dropped tells its readers the same.
             if let Input::Submit { answer, .. } = input {
                 // Whoever asked may have gone.
                 let _ = answer.send(Err(Failure::Unavailable));
@@ -227,6 +263,16 @@ impl Inbox {
         drop(queue);
         if asleep {
             self.arrived.notify_one();
+        }
+    }
+}
+
+impl Queue {
+    /// The round that further readers may join.
+    fn gathering(&mut self) -> Option<&mut OpenRound> {
+        match self.inputs.get_mut(self.round?)? {
+            Input::Read(round) => Some(round),
+            other => panic!("there is {other:?} where a round was put"),
         }
     }
 }

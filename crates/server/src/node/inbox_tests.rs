@@ -52,6 +52,39 @@ fn too_many_requests_are_refused_until_some_are_answered() {
     assert_eq!(submit(&inbox, Request::ReadBarrier), Ok(()));
 }
 
+#[tokio::test]
+async fn readers_join_until_their_round_is_taken() {
+    let inbox = Inbox::new();
+    let first = inbox.read(TIMEOUT).unwrap();
+    submit(&inbox, write(1)).unwrap();
+    let second = inbox.read(TIMEOUT).unwrap();
+    assert!(Arc::ptr_eq(&first, &second));
+    assert!(!Arc::ptr_eq(&first, &inbox.read(2 * TIMEOUT).unwrap()), "it waits for longer");
+    let mut batch = take(&inbox, 0);
+    assert_eq!(batch.len(), 3);
+    let later = inbox.read(TIMEOUT).unwrap();
+    assert!(!Arc::ptr_eq(&first, &later), "what was taken may be too old for it");
+    let Input::Read(round) = batch.remove(0) else { panic!("the first asked to read") };
+    assert_eq!(round.readers(), 2);
+    round.tell(Ok(Done::ReadReady { settled_ms: 5 }));
+    assert_eq!((first.result().await, second.result().await), (Ok(5), Ok(5)));
+    inbox.close();
+    assert_eq!(later.result().await, Err(Failure::Unavailable));
+    assert_eq!(inbox.read(TIMEOUT).unwrap_err(), Failure::Unavailable);
+}
+
+#[test]
+fn every_reader_is_a_request() {
+    let inbox = Inbox::new();
+    for _ in 0..REQUESTS_MAX {
+        inbox.read(TIMEOUT).unwrap();
+    }
+    assert_eq!(inbox.read(TIMEOUT).unwrap_err(), Failure::Overloaded);
+    take(&inbox, 0);
+    take(&inbox, REQUESTS_MAX);
+    assert!(inbox.read(TIMEOUT).is_ok());
+}
+
 #[test]
 fn too_many_bytes_are_refused_until_they_are_taken() {
     let inbox = Inbox::new();

@@ -32,6 +32,7 @@ mod inbox;
 mod log_thread;
 mod memory;
 mod reception;
+mod rounds;
 mod snapshot_thread;
 mod spare_thread;
 mod status;

@@ -114,6 +114,15 @@ fn configuration() -> Configuration {
     Configuration::founding(2, [(ID, member)].into())
 }
 
+/// How many requests an input brings.
+fn requests(input: &Input) -> usize {
+    match input {
+        Input::Submit { .. } => 1,
+        Input::Read(round) => round.readers(),
+        _ => 0,
+    }
+}
+
 struct Single {
     store: Store,
     index: u64,
@@ -130,11 +139,16 @@ impl Single {
             let wait = if self.recorder.is_looked_at() { 10 } else { 100 };
             inbox.take(&mut batch, Instant::now() + Duration::from_millis(wait), answered);
             self.recorder.turn(|| self.sight());
-            let asks = batch.iter().filter(|input| matches!(input, Input::Submit { .. }));
-            answered = asks.count();
+            answered = batch.iter().map(requests).sum();
             for input in batch.drain(..) {
                 let (request, answer) = match input {
                     Input::Submit { request, answer, .. } => (request, answer),
+                    Input::Read(round) => {
+                        let result = self.serve(Request::ReadBarrier);
+                        self.show(board);
+                        round.tell(result);
+                        continue;
+                    }
                     Input::Backup(answer) => {
                         let _ = answer.send(Some(self.backup()));
                         continue;
@@ -142,14 +156,18 @@ impl Single {
                     _ => continue,
                 };
                 let result = self.serve(request);
-                board.configured(Arc::clone(&self.configuration));
-                board.refresh(self.status());
-                board.show_as_of(Some(Instant::now()));
-                board.show_age(self.index);
+                self.show(board);
                 // The client may have gone; then nobody wants the answer.
                 let _ = answer.send(result);
             }
         }
+    }
+
+    fn show(&self, board: &StatusBoard) {
+        board.configured(Arc::clone(&self.configuration));
+        board.refresh(self.status());
+        board.show_as_of(Some(Instant::now()));
+        board.show_age(self.index);
     }
 
     fn backup(&self) -> Backup {

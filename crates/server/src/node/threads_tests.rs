@@ -114,6 +114,7 @@ pub(in crate::node) fn started(disk: SimDisk, members: &Configuration) -> (Node,
         status,
         watches,
         recorder,
+        runtime: tokio::runtime::Handle::current(),
     };
     let threads = start(driver, worker, files).unwrap();
     (node, threads)

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::StartError;
 use crate::config::Config;
-use crate::http::{self, Limits, Listeners};
+use crate::http::{self, Limits, Listeners, Site};
 
 /// Connections that those may have who only look after the member, where they have addresses of
 /// their own.
@@ -67,14 +67,14 @@ struct Door {
 }
 
 impl Doors {
-    /// Serves `router` at the sockets.
-    pub(super) fn open(sockets: Sockets, router: axum::Router, limits: Limits) -> Doors {
+    /// Serves `site` at the sockets.
+    pub(super) fn open(sockets: Sockets, site: Site, limits: Limits) -> Doors {
         let Sockets { all, probes } = sockets;
         let probes = probes.map(|probes| {
             let limits = Limits::affording(PROBES_MAX);
-            Door::open(probes, http::probes_only(router.clone()), limits)
+            Door::open(probes, site.probes_only(), limits)
         });
-        Doors { open: probes.into_iter().chain([Door::open(all, router, limits)]).collect() }
+        Doors { open: probes.into_iter().chain([Door::open(all, site, limits)]).collect() }
     }
 
     /// Takes no more connections and lets requests that are under way end, for a bounded time.
@@ -88,13 +88,13 @@ impl Doors {
 }
 
 impl Door {
-    fn open(listeners: Listeners, router: axum::Router, limits: Limits) -> Door {
+    fn open(listeners: Listeners, site: Site, limits: Limits) -> Door {
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             // A dropped sender says the same as a sent word.
             let _ = stopped.await;
         };
-        let serving = tokio::spawn(http::serve(listeners, router, limits, shutdown));
+        let serving = tokio::spawn(http::serve(listeners, site, limits, shutdown));
         Door { stop, serving }
     }
 

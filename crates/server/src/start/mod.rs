@@ -206,8 +206,8 @@ impl Member {
     fn open_doors(&self, sockets: Sockets, limits: Limits) -> Doors {
         let peers = self.door.clone().routes().merge(events::routes(self.node.clone()));
         let others = OtherDoors { peers, grpc: grpc::routes(self.node.clone()) };
-        let router = http::router(self.node.clone(), &self.config, limits, others);
-        Doors::open(sockets, router, limits)
+        let site = http::site(self.node.clone(), &self.config, limits, others);
+        Doors::open(sockets, site, limits)
     }
 
     /// What this member says of itself to peers that look for a cluster.
@@ -267,6 +267,7 @@ impl Member {
             status: Arc::clone(&self.status),
             watches: Arc::clone(self.node.watches()),
             recorder: Recorder::new(Arc::clone(self.node.feed().desk()), id),
+            runtime: Handle::current(),
         };
         let threads = start(driver, worker, snapshots).map_err(StartError::System)?;
         self.status.running();

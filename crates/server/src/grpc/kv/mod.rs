@@ -16,6 +16,7 @@ use proto::etcd::etcdserverpb::{
 };
 use store::{Command, CompactionCause, Limits, Need, Outcome, Revision};
 use tokio_stream::Stream;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::gate::{Asks, Gate, Guest, on_own_thread};
@@ -32,13 +33,63 @@ impl Kv {
         Kv { gate }
     }
 
-    async fn txn(&self, request: Request<TxnRequest>) -> Result<TxnResponse, Refusal> {
-        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
-        let request = request.into_inner();
+    pub(super) async fn range_for(
+        &self,
+        metadata: &MetadataMap,
+        request: RangeRequest,
+    ) -> Result<RangeResponse, Status> {
+        let serializable = request.serializable;
+        let asks = if serializable { Asks::Anybody } else { Asks::Voters };
+        let guest = self.gate.admit(metadata, asks).await?;
+        let asked = request::range(request)?;
+        let reader = guest.fresh(Need::Read(&asked.range), serializable).await?;
+        let found = range(reader, asked.clone()).await?;
+        // It may have taken its time: what was read is of a moment at which it was theirs to read.
+        guest.reader(Need::Read(&asked.range))?;
+        // The header tells the newest revision, whichever one was read.
+        let newest = guest.published().revision.max(found.revision);
+        Ok(answer::range(guest.header(newest), found))
+    }
+
+    pub(super) async fn put_for(
+        &self,
+        metadata: &MetadataMap,
+        request: PutRequest,
+    ) -> Result<PutResponse, Status> {
+        let guest = self.gate.admit(metadata, Asks::Voters).await?;
+        let put = request::put(request)?;
+        match guest.write(put.into()).await? {
+            Outcome::Put { revision, prev } => Ok(answer::put(Some(guest.header(revision)), prev)),
+            other => panic!("a put came to {other:?}"),
+        }
+    }
+
+    pub(super) async fn delete_range_for(
+        &self,
+        metadata: &MetadataMap,
+        request: DeleteRangeRequest,
+    ) -> Result<DeleteRangeResponse, Status> {
+        let guest = self.gate.admit(metadata, Asks::Voters).await?;
+        let (range, prev_kv) = request::delete(request)?;
+        let delete = Command::Delete { range, prev_kv, condition: None };
+        match guest.write(delete).await? {
+            Outcome::Deleted { revision, count, prev } => {
+                Ok(answer::delete(Some(guest.header(revision)), count, prev))
+            }
+            other => panic!("a delete came to {other:?}"),
+        }
+    }
+
+    pub(super) async fn txn_for(
+        &self,
+        metadata: &MetadataMap,
+        request: TxnRequest,
+    ) -> Result<TxnResponse, Status> {
+        let guest = self.gate.admit(metadata, Asks::Voters).await?;
         let serializable = request::is_serializable(&request);
         let txn = request::txn(request)?;
         let response = if txn.is_read_only() {
-            txn.validate(&Limits::default())?;
+            txn.validate(&Limits::default()).map_err(Refusal::from)?;
             let reader = guest.fresh(Need::ReadTxn(&txn), serializable).await?.clone();
             on_own_thread(move || reader.txn(&txn)).await?
         } else {
@@ -58,17 +109,8 @@ impl kv_server::Kv for Kv {
         &self,
         request: Request<RangeRequest>,
     ) -> Result<Response<RangeResponse>, Status> {
-        let serializable = request.get_ref().serializable;
-        let asks = if serializable { Asks::Anybody } else { Asks::Voters };
-        let guest = self.gate.admit(request.metadata(), asks).await?;
-        let asked = request::range(request.into_inner())?;
-        let reader = guest.fresh(Need::Read(&asked.range), serializable).await?;
-        let found = range(reader, asked.clone()).await?;
-        // It may have taken its time: what was read is of a moment at which it was theirs to read.
-        guest.reader(Need::Read(&asked.range))?;
-        // The header tells the newest revision, whichever one was read.
-        let newest = guest.published().revision.max(found.revision);
-        Ok(Response::new(answer::range(guest.header(newest), found)))
+        let (metadata, _, request) = request.into_parts();
+        Ok(Response::new(self.range_for(&metadata, request).await?))
     }
 
     type RangeStreamStream =
@@ -83,34 +125,21 @@ impl kv_server::Kv for Kv {
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
-        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
-        let put = request::put(request.into_inner())?;
-        match guest.write(put.into()).await? {
-            Outcome::Put { revision, prev } => {
-                Ok(Response::new(answer::put(Some(guest.header(revision)), prev)))
-            }
-            other => panic!("a put came to {other:?}"),
-        }
+        let (metadata, _, request) = request.into_parts();
+        Ok(Response::new(self.put_for(&metadata, request).await?))
     }
 
     async fn delete_range(
         &self,
         request: Request<DeleteRangeRequest>,
     ) -> Result<Response<DeleteRangeResponse>, Status> {
-        let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
-        let (range, prev_kv) = request::delete(request.into_inner())?;
-        let delete = Command::Delete { range, prev_kv, condition: None };
-        match guest.write(delete).await? {
-            Outcome::Deleted { revision, count, prev } => {
-                let header = Some(guest.header(revision));
-                Ok(Response::new(answer::delete(header, count, prev)))
-            }
-            other => panic!("a delete came to {other:?}"),
-        }
+        let (metadata, _, request) = request.into_parts();
+        Ok(Response::new(self.delete_range_for(&metadata, request).await?))
     }
 
     async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
-        Ok(Response::new(Kv::txn(self, request).await?))
+        let (metadata, _, request) = request.into_parts();
+        Ok(Response::new(self.txn_for(&metadata, request).await?))
     }
 
     async fn compact(

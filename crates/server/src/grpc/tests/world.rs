@@ -6,7 +6,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::config::Raw;
 use crate::grpc;
-use crate::http::{Limits, OtherDoors, router, serve};
+use crate::http::{Limits, OtherDoors, serve, site};
 use crate::node::Node;
 
 /// Serves `node` until the test ends, and connects to it.
@@ -15,7 +15,7 @@ pub(super) async fn connected(node: Node) -> Channel {
     let address = listener.local_addr().unwrap();
     let config = Raw { port: Some(0), ..Raw::default() }.resolve().unwrap().bound_to(address);
     let others = OtherDoors { peers: Router::new(), grpc: grpc::routes(node.clone()) };
-    let router = router(node, &config, Limits::default(), others);
-    tokio::spawn(serve(listener, router, Limits::default(), std::future::pending()));
+    let site = site(node, &config, Limits::default(), others);
+    tokio::spawn(serve(listener, site, Limits::default(), std::future::pending()));
     Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }

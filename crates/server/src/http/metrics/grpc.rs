@@ -104,7 +104,19 @@ impl Calls {
         response.map(|body| Body::new(Told { body, open: Some((calls, call)) }))
     }
 
-    fn handled(&self, call: Call, code: Code) {
+    /// To be kept by whoever has many calls of one kind.
+    pub(super) fn of(&self, call: Call) -> (Counter, Counter) {
+        let done = self.handled.get_or_create(&Answered::of(call, Code::Ok)).clone();
+        (self.started.get_or_create(&call).clone(), done)
+    }
+
+    pub(super) fn handled(&self, call: Call, code: Code) {
+        self.handled.get_or_create(&Answered::of(call, code)).inc();
+    }
+}
+
+impl Answered {
+    fn of(call: Call, code: Code) -> Answered {
         let Call { grpc_service, grpc_method, grpc_type } = call;
         // As Go has the names.
         let grpc_code = match code {
@@ -112,8 +124,7 @@ impl Calls {
             Code::Cancelled => "Canceled".to_owned(),
             code => format!("{code:?}"),
         };
-        let answered = Answered { grpc_service, grpc_method, grpc_type, grpc_code };
-        self.handled.get_or_create(&answered).inc();
+        Answered { grpc_service, grpc_method, grpc_type, grpc_code }
     }
 }
 

@@ -18,6 +18,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use raft::{FollowerStatus, Replication, RoleName};
 use replica::{Configuration, DispatchCounts, SnapshotStatus, Standing};
+use tonic::Code;
 
 use etcd::UnderEtcdsNames;
 pub(in crate::http) use grpc::Call;
@@ -96,6 +97,16 @@ impl Metrics {
         self.latency.get_or_create(&RouteLabels { route, method }).observe(took.as_secs_f64());
     }
 
+    /// The counts of one unary call, found once for all its requests.
+    pub(in crate::http) fn of_call(&self, route: &'static str, call: Call) -> CallCounts {
+        let method = method_label(&Method::POST);
+        let labels = RequestLabels { route, method, code: StatusCode::OK.as_u16() };
+        let requests = self.requests.get_or_create(&labels).clone();
+        let latency = self.latency.get_or_create(&RouteLabels { route, method }).clone();
+        let (started, done) = self.calls.of(call);
+        CallCounts { requests, latency, started, done, call, calls: self.calls.clone() }
+    }
+
     /// The page, in the OpenMetrics text format.
     pub(in crate::http) fn encode(&self) -> String {
         let mut page = String::new();
@@ -104,6 +115,33 @@ impl Metrics {
             .and_then(|()| text::encode_eof(&mut page));
         encoded.expect("a string takes everything");
         page
+    }
+}
+
+/// What is counted of one unary call.
+pub(in crate::http) struct CallCounts {
+    requests: Counter,
+    latency: Histogram,
+    started: Counter,
+    done: Counter,
+    call: Call,
+    calls: Calls,
+}
+
+impl CallCounts {
+    /// There is an answer, whatever it is.
+    pub(in crate::http) fn answered(&self, took: Duration) {
+        self.requests.inc();
+        self.started.inc();
+        self.latency.observe(took.as_secs_f64());
+    }
+
+    /// The answer is given, or given up.
+    pub(in crate::http) fn ended(&self, code: Code) {
+        match code {
+            Code::Ok => drop(self.done.inc()),
+            code => self.calls.handled(self.call, code),
+        }
     }
 }
 

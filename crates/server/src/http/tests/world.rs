@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::config::Raw;
-use crate::http::{Limits, OtherDoors, probes_only, router, serve};
+use crate::http::{Limits, OtherDoors, probes_only, serve, site};
 use crate::node::{Node, testing};
 
 /// Nothing in these tests takes this long but by a fault.
@@ -56,10 +56,10 @@ impl World {
         let config = settings.or(Raw { port: Some(0), ..Raw::default() }).resolve().unwrap();
         let peers = Router::new().route("/raft/hello", axum::routing::get(async || "hello"));
         let others = OtherDoors { peers, grpc: crate::grpc::routes(node.clone()) };
-        let router = front(router(node, &config.bound_to(address), limits, others));
+        let site = site(node, &config.bound_to(address), limits, others).map(front);
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async { stopped.await.unwrap_or_default() };
-        let served = tokio::spawn(serve(listener, router, limits, shutdown));
+        let served = tokio::spawn(serve(listener, site, limits, shutdown));
         World { address, stop: Some(stop), served }
     }
 

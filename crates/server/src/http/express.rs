@@ -1,0 +1,189 @@
+//! The way of most requests: calls of gRPC with one message each way, straight from the connection
+//! to their service.
+//!
+//! All that holds of other requests holds here: who may come in, how long a body may be and take,
+//! what waits to be taken, what is counted. Only layers are missing, and boxes.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::{Body, HttpBody};
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{HeaderMap, Method, Request, Response};
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
+use tonic::{Code, Status};
+
+use super::guard::Admitted;
+use super::metrics::{Call, CallCounts};
+use super::untaken::Pieces;
+use super::{Doors, GRPC_ROUTE};
+use crate::grpc::{self, Swift, Way};
+use crate::reading::{Reading, Share};
+
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+
+/// Serves them.
+pub(super) struct Express {
+    doors: Arc<Doors>,
+    calls: grpc::Express,
+    /// By call.
+    counts: [Arc<CallCounts>; Swift::ALL.len()],
+}
+
+/// An answer on its way to the client.
+pub(super) enum Answer {
+    /// Of a call that went this way.
+    Call(CallAnswer),
+    /// Of any other request.
+    Other(Body),
+}
+
+/// One message, and how the call ended.
+pub(super) struct CallAnswer {
+    message: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+    counts: Arc<CallCounts>,
+    code: Code,
+}
+
+impl Express {
+    pub(super) fn new(doors: Arc<Doors>) -> Express {
+        let calls = grpc::Express::new(doors.node.clone());
+        let counts = Swift::ALL.map(|call| {
+            let counts = doors.metrics.of_call(GRPC_ROUTE, Call::at(call.path()));
+            Arc::new(counts)
+        });
+        Express { doors, calls, counts }
+    }
+
+    /// The call that a request is, if it can go this way.
+    pub(super) fn call(&self, request: &Request<Incoming>) -> Option<Way> {
+        let way = Way::of(request)?;
+        let admitted = self.doors.guard.admit(request.uri(), request.headers(), false);
+        matches!(admitted, Ok(Admitted::Plain)).then_some(way)
+    }
+
+    /// Answers it.
+    pub(super) async fn answer(
+        &self,
+        way: Way,
+        request: Request<Incoming>,
+        reading: &Arc<Reading>,
+        pieces: &Arc<Pieces>,
+    ) -> Response<Answer> {
+        match way {
+            Way::Grpc(call) => self.answer_call(call, request, reading, pieces).await,
+            Way::Json(call) => self.answer_json(call, request, reading, pieces).await,
+        }
+    }
+
+    async fn answer_json(
+        &self,
+        call: Swift,
+        request: Request<Incoming>,
+        reading: &Arc<Reading>,
+        pieces: &Arc<Pieces>,
+    ) -> Response<Answer> {
+        let arrived = Instant::now();
+        let response = self.calls.serve_json(call, request, Share::among(reading)).await;
+        let metrics = &self.doors.metrics;
+        metrics.answered(GRPC_ROUTE, &Method::POST, response.status(), arrived.elapsed());
+        response.map(|body| Answer::Other(pieces.count(body, false)))
+    }
+
+    async fn answer_call(
+        &self,
+        call: Swift,
+        request: Request<Incoming>,
+        reading: &Arc<Reading>,
+        pieces: &Arc<Pieces>,
+    ) -> Response<Answer> {
+        let arrived = Instant::now();
+        let counts = &self.counts[call as usize];
+        let (head, body) = request.into_parts();
+        let served = match grpc::only_message(body, Share::among(reading)).await {
+            Ok(message) => self.calls.serve(call, head.headers, message).await,
+            Err(status) => Err(status),
+        };
+        counts.answered(arrived.elapsed());
+        match served {
+            Ok(message) => {
+                let (message, trailers) = match pieces.hold(message) {
+                    Ok(held) => (Some(held), done()),
+                    Err(_) => (None, grpc::unknown_outcome()),
+                };
+                let code = Status::from_header_map(&trailers).map_or(Code::Unknown, |it| it.code());
+                let (trailers, counts) = (Some(trailers), Arc::clone(counts));
+                let answer = CallAnswer { message, trailers, counts, code };
+                let mut response = Response::new(Answer::Call(answer));
+                response.headers_mut().insert(CONTENT_TYPE, GRPC);
+                response
+            }
+            Err(status) => {
+                counts.ended(status.code());
+                status.into_http::<Body>().map(Answer::Other)
+            }
+        }
+    }
+}
+
+/// What ends a call that was done.
+fn done() -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
+    trailers
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match self.get_mut() {
+            Answer::Call(call) => Poll::Ready(call.next().map(Ok)),
+            Answer::Other(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Answer::Call(call) => call.message.is_none() && call.trailers.is_none(),
+            Answer::Other(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Answer::Call(call) => {
+                SizeHint::with_exact(call.message.as_ref().map_or(0, |it| it.len() as u64))
+            }
+            Answer::Other(body) => body.size_hint(),
+        }
+    }
+}
+
+impl CallAnswer {
+    fn next(&mut self) -> Option<Frame<Bytes>> {
+        if let Some(message) = self.message.take() {
+            return Some(Frame::data(message));
+        }
+        let trailers = self.trailers.take()?;
+        self.counts.ended(self.code);
+        Some(Frame::trailers(trailers))
+    }
+}
+
+/// One that the client does not take to its end is canceled.
+impl Drop for CallAnswer {
+    fn drop(&mut self) {
+        if self.trailers.is_some() {
+            self.counts.ended(Code::Cancelled);
+        }
+    }
+}
