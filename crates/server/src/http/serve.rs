@@ -15,10 +15,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt as _;
+use tracing::{debug, warn};
 
 use super::error::Refusal;
 use super::listeners::Listeners;
@@ -26,6 +27,7 @@ use super::untaken::{Pieces, Untaken};
 use super::wire::Wire;
 use crate::grpc;
 use crate::reading::{self, Reading};
+use crate::tls::{Arrival, Entrance, NoEntry, Stream};
 use crate::watch::ConnectionWatches;
 
 /// What a client may take. `Limits::default()` is the published contract.
@@ -106,7 +108,7 @@ const RESET_BY_MEMBER_MAX: usize = 1_024;
 const SEND_BYTES_MAX: usize = 400 << 10;
 
 /// The paths that members use among each other.
-const PEER_PATHS: &str = "/raft/";
+pub(super) const PEER_PATHS: &str = "/raft/";
 
 /// Serves `router` on `listeners` until `shutdown` is done; then lets running requests end.
 pub async fn serve(
@@ -121,6 +123,7 @@ pub async fn serve(
     let reading = Arc::new(Reading::new(limits.read_bytes_max));
     let router = router.layer(Extension(reading));
     let graceful = GracefulShutdown::new();
+    let (open, closed) = watch::channel(());
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -129,16 +132,26 @@ pub async fn serve(
             accepted = accept(&mut listeners, &permits) => accepted,
         };
         match accepted {
-            Ok((socket, permit)) => {
+            Ok((socket, entrance, permit)) => {
                 let crowded = permits.available_permits() < limits.connections_spare;
-                let pieces = Pieces::new(&untaken);
-                let connection = (socket, pieces, Crowded(crowded));
-                spawn_connection(connection, permit, &router, limits, &graceful);
+                let newcomer = Newcomer {
+                    socket,
+                    pieces: Pieces::new(&untaken),
+                    crowded: Crowded(crowded),
+                    permit,
+                    router: router.clone(),
+                    limits,
+                };
+                let watcher = graceful.watcher();
+                match entrance {
+                    Entrance::Plain(arrival) => newcomer.spawn_plain(arrival, watcher),
+                    Entrance::Tls(_) => newcomer.spawn_tls(entrance, watcher, closed.clone()),
+                }
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
-    drop(listeners);
+    drop((listeners, open));
     // Connections that are still busy after this are cut when the process ends.
     let _ = tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await;
 }
@@ -169,38 +182,92 @@ impl Seat {
 #[derive(Clone, Copy)]
 struct Crowded(bool);
 
+impl Crowded {
+    /// How long the client may keep the member waiting.
+    fn patience(self, limits: &Limits) -> Duration {
+        if self.0 { CROWDED_TIMEOUT } else { limits.header_timeout }
+    }
+}
+
 async fn accept(
     listeners: &mut Listeners,
     permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, Entrance, OwnedSemaphorePermit)> {
     let permit = Arc::clone(permits).acquire_owned().await.expect("it is never closed");
-    let socket = listeners.accept().await?;
+    let (socket, entrance) = listeners.accept().await?;
     socket.set_nodelay(true)?;
-    Ok((socket, permit))
+    Ok((socket, entrance, permit))
 }
 
-fn spawn_connection(
-    (socket, pieces, crowded): (TcpStream, Arc<Pieces>, Crowded),
+/// A connection that was accepted, and what it takes to serve it.
+struct Newcomer {
+    socket: TcpStream,
+    pieces: Arc<Pieces>,
+    crowded: Crowded,
     permit: OwnedSemaphorePermit,
-    router: &Router,
+    router: Router,
     limits: Limits,
-    graceful: &GracefulShutdown,
-) {
-    let patience = if crowded.0 { CROWDED_TIMEOUT } else { limits.header_timeout };
-    let (router, watches) = (router.clone(), ConnectionWatches::default());
-    let of_answers = Arc::clone(&pieces);
-    let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces), patience };
-    let of_requests = seat.clone();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(watches.clone());
-        request.extensions_mut().insert(of_requests.clone());
-        answer(router.clone(), request, crowded, Arc::clone(&of_answers))
-    });
-    let wire = TokioIo::new(Wire::new(socket, patience));
-    let connection =
-        builder(&limits, patience).serve_connection_with_upgrades(wire, service).into_owned();
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
+}
+
+impl Newcomer {
+    fn spawn_plain(self, arrival: Arrival, watcher: Watcher) {
+        let Newcomer { socket, pieces, crowded, permit, router, limits } = self;
+        let serving = Serving { pieces, crowded, permit, router, limits, arrival };
+        tokio::spawn(serving.run(Stream::Plain(socket), watcher));
+    }
+
+    /// The handshake takes the connection's place among all, but not the accepting loop's time.
+    fn spawn_tls(self, entrance: Entrance, watcher: Watcher, mut closed: watch::Receiver<()>) {
+        let Newcomer { socket, pieces, crowded, permit, router, limits } = self;
+        let patience = crowded.patience(&limits);
+        tokio::spawn(async move {
+            let admitted = tokio::select! {
+                admitted = entrance.admit(socket, patience) => admitted,
+                // Only its end is told.
+                _ = closed.changed() => return,
+            };
+            match admitted {
+                Ok((stream, arrival)) => {
+                    let serving = Serving { pieces, crowded, permit, router, limits, arrival };
+                    serving.run(stream, watcher).await;
+                }
+                Err(NoEntry::Handshake { peer: true, error }) => {
+                    warn!(%error, "refused a peer: its TLS handshake failed");
+                }
+                Err(why) => debug!(?why, "a TLS handshake came to nothing"),
+            }
+        });
+    }
+}
+
+/// A connection that has come in.
+struct Serving {
+    pieces: Arc<Pieces>,
+    crowded: Crowded,
+    permit: OwnedSemaphorePermit,
+    router: Router,
+    limits: Limits,
+    arrival: Arrival,
+}
+
+impl Serving {
+    async fn run(self, stream: Stream, watcher: Watcher) {
+        let Serving { pieces, crowded, permit, router, limits, arrival } = self;
+        let patience = crowded.patience(&limits);
+        let watches = ConnectionWatches::default();
+        let of_answers = Arc::clone(&pieces);
+        let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces), patience };
+        let of_requests = seat.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(watches.clone());
+            request.extensions_mut().insert(of_requests.clone());
+            request.extensions_mut().insert(arrival);
+            answer(router.clone(), request, crowded, Arc::clone(&of_answers))
+        });
+        let wire = TokioIo::new(Wire::new(stream, patience));
+        let builder = builder(&limits, patience);
+        let connection = builder.serve_connection_with_upgrades(wire, service).into_owned();
+        let connection = watcher.watch(connection);
         // A connection that ends in an error is the client's affair, and it has been told.
         if crowded.0 {
             let _ = tokio::time::timeout(CROWDED_TIMEOUT, connection).await;
@@ -211,7 +278,7 @@ fn spawn_connection(
             }
         }
         drop(seat);
-    });
+    }
 }
 
 fn builder(limits: &Limits, patience: Duration) -> Builder<TokioExecutor> {
