@@ -28,6 +28,8 @@ const EXPIRY_NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(crate) struct Keeper {
     ways: TlsWays,
     identity: ArcSwap<Identity>,
+    /// The files as they were before they were read for the first time.
+    opened: Vec<Mark>,
 }
 
 /// What a file is known by; none if it is not there.
@@ -51,6 +53,7 @@ impl Keeper {
         if ways.clients.is_none() && ways.peers.is_none() {
             return Ok(None);
         }
+        let opened = files_of(ways).iter().map(mark).collect();
         let identity = Identity::read(ways)?;
         tell(&identity, "the certificate of this member");
         if ways.peers.as_ref().is_some_and(|peers| peers.trust == PeerTrust::Anyone) {
@@ -60,7 +63,7 @@ impl Keeper {
             );
         }
         let (ways, identity) = (ways.clone(), ArcSwap::from_pointee(identity));
-        Ok(Some(Arc::new(Keeper { ways, identity })))
+        Ok(Some(Arc::new(Keeper { ways, identity, opened })))
     }
 
     pub(super) fn identity(&self) -> Arc<Identity> {
@@ -70,7 +73,7 @@ impl Keeper {
     /// Takes new files into use, for good.
     pub(crate) async fn keep(self: Arc<Keeper>) -> std::convert::Infallible {
         let files: Arc<[PathBuf]> = files_of(&self.ways).into();
-        let mut seen = self.marks(&files).await;
+        let mut seen = self.opened.clone();
         loop {
             tokio::time::sleep(LOOK_INTERVAL).await;
             let found = self.marks(&files).await;
