@@ -300,9 +300,15 @@ fn a_link_named_etcd_with_a_file_or_the_environment() {
 #[test]
 fn what_could_not_be_kept_is_refused_with_what_to_do() {
     for (flags, words) in [
-        (&["--cert-file=server.crt", "--key-file=server.key"][..], "--cert-file: raftkv does not"),
-        (&["--peer-auto-tls"], "--peer-auto-tls: raftkv does not encrypt"),
-        (&["--listen-peer-urls=https://localhost:2380"], "https://localhost:2380"),
+        (&["--listen-peer-urls=https://localhost:2380"][..], "give all of them https://, or none"),
+        (
+            &[
+                "--listen-client-urls=https://localhost:2379",
+                "--advertise-client-urls=https://localhost:2379",
+            ],
+            "cannot listen on TLS for clients: --cert-file and --key-file",
+        ),
+        (&["--peer-crl-file=revoked.pem"], "--peer-crl-file: raftkv reads no lists"),
         (&["--auth-token=jwt,pub-key=a"], "--auth-token: raftkv makes no JWT"),
         (&["--force-new-cluster"], "raftkv recover DIR"),
         (&["--nosuch"], "flag provided but not defined: -nosuch"),

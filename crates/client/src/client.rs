@@ -17,6 +17,7 @@ use crate::listing::{ListOptions, Listing, Page};
 use crate::options::{Condition, ExactlyOnce, GetOptions, Options, WriteOptions};
 use crate::pace::Pace;
 use crate::session::{KEY_HEADER, Number, Numbered, SESSION_HEADER, Sessions, random_key};
+use crate::tls::{Tls, trusts_nobody};
 use crate::transport::{Message, Transport};
 use crate::types::{
     Compacted, Deleted, EncodedDeleted, EncodedKeyValue, EncodedLeader, EncodedMembers,
@@ -95,8 +96,13 @@ impl Client {
     /// If there are no endpoints.
     pub fn new(endpoints: Vec<Endpoint>, options: Options) -> Client {
         let timeout = options.timeout.min(Options::TIMEOUT_MAX);
+        // Whom this machine trusts is looked up only if that may matter.
+        let tls = match endpoints.iter().any(Endpoint::is_tls) {
+            true => Tls::default().config().expect("it names no files"),
+            false => trusts_nobody(),
+        };
         Client {
-            transport: Transport::new(),
+            transport: Transport::new(tls),
             directory: Arc::new(Mutex::new(Directory::new(endpoints))),
             sessions: Arc::default(),
             options: Options { timeout, ..options },
@@ -121,8 +127,18 @@ impl Client {
 
     /// The same client with eyes for one member only. It shares the connections.
     pub fn only(&self, endpoint: Endpoint) -> Client {
+        let endpoint = self.directory.lock().adapted(endpoint);
         let directory = Arc::new(Mutex::new(Directory::new(vec![endpoint])));
         Client { directory, ..self.clone() }
+    }
+
+    /// The same client, which knows members behind TLS as `tls` says; its connections are its own.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTls`] names the file that can not be used.
+    pub fn with_tls(&self, tls: &Tls) -> Result<Client, Error> {
+        let transport = self.transport.with_tls(tls.config()?);
+        Ok(Client { transport, ..self.clone() })
     }
 
     /// The same client, with other options.

@@ -15,17 +15,21 @@ pub(crate) struct Directory {
     leader: Option<Endpoint>,
     /// Who served last.
     served: Option<Endpoint>,
+    /// Whoever was given TLS goes nowhere without.
+    tls: bool,
 }
 
 impl Directory {
     pub(crate) fn new(known: Vec<Endpoint>) -> Directory {
         assert!(!known.is_empty(), "a client knows at least one member");
-        Directory { known, leader: None, served: None }
+        let tls = known.iter().any(Endpoint::is_tls);
+        Directory { known, leader: None, served: None, tls }
     }
 
     /// Adds members of the cluster to what is known, while there is room.
     pub(crate) fn learn(&mut self, members: impl IntoIterator<Item = Endpoint>) {
         for member in members {
+            let member = self.adapted(member);
             if self.known.len() < KNOWN_MAX && !self.known.contains(&member) {
                 self.known.push(member);
             }
@@ -33,8 +37,14 @@ impl Directory {
     }
 
     pub(crate) fn learn_leader(&mut self, leader: Endpoint) {
+        let leader = self.adapted(leader);
         self.learn([leader.clone()]);
         self.leader = Some(leader);
+    }
+
+    /// A member as others tell of it, who may leave out that it speaks TLS.
+    pub(crate) fn adapted(&self, member: Endpoint) -> Endpoint {
+        if self.tls { member.with_tls() } else { member }
     }
 
     pub(crate) fn note_served(&mut self, endpoint: &Endpoint) {
@@ -102,6 +112,16 @@ mod tests {
         assert_eq!(ports(&directory, Effect::Write), ["2", "1"]);
         directory.note_failed(&endpoint(2));
         assert_eq!(ports(&directory, Effect::Write), ["1", "2"]);
+    }
+
+    #[test]
+    fn nobody_is_led_from_tls_to_a_place_without() {
+        let secure: Endpoint = "https://localhost:1".parse().unwrap();
+        let mut directory = Directory::new(vec![secure]);
+        directory.learn([endpoint(2)]);
+        directory.learn_leader(endpoint(3));
+        let candidates = directory.candidates(Effect::Write);
+        assert!(candidates.len() == 3 && candidates.iter().all(Endpoint::is_tls));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where a member is reached: `http://host:port`.
+//! Where a member is reached: `http://host:port`, or with TLS `https://host:port`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,11 @@ use crate::Error;
 
 /// The address of one member's door.
 ///
-/// Written `http://host:port` or `host:port`; both are the same endpoint.
+/// Written `http://host:port` or `host:port`; both are the same endpoint. With TLS:
+/// `https://host:port`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
+    tls: bool,
     authority: Authority,
 }
 
@@ -31,16 +33,32 @@ impl Endpoint {
         if endpoints.is_empty() {
             return Err(invalid(text, "it names no member"));
         }
+        if endpoints.iter().any(|endpoint: &Endpoint| endpoint.tls != endpoints[0].tls) {
+            return Err(invalid(text, "write all of them with https://, or none"));
+        }
         Ok(endpoints)
     }
 
     /// Where a member is reached that tells clients to come to these URLs, or to `address` if there
-    /// are none; the first that this client can use.
+    /// are none; the first without TLS, or else the first.
     pub(crate) fn for_clients(urls: &[String], address: &str) -> Option<Endpoint> {
         match urls {
             [] => address.parse().ok(),
-            urls => urls.iter().find_map(|url| url.parse().ok()),
+            urls => {
+                let all: Vec<Endpoint> = urls.iter().filter_map(|url| url.parse().ok()).collect();
+                all.iter().find(|endpoint| !endpoint.tls).or(all.first()).cloned()
+            }
         }
+    }
+
+    /// Whether it is reached with TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The same address, with TLS: nobody is led from TLS to a place without.
+    pub(crate) fn with_tls(self) -> Endpoint {
+        Endpoint { tls: true, ..self }
     }
 
     /// `host:port`.
@@ -51,7 +69,7 @@ impl Endpoint {
     /// The whole address of a request. `path_and_query` is already escaped.
     pub(crate) fn uri(&self, path_and_query: &str) -> Uri {
         Uri::builder()
-            .scheme(Scheme::HTTP)
+            .scheme(if self.tls { Scheme::HTTPS } else { Scheme::HTTP })
             .authority(self.authority.clone())
             .path_and_query(path_and_query)
             .build()
@@ -63,10 +81,9 @@ impl FromStr for Endpoint {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Endpoint, Error> {
-        if text.starts_with("https://") {
-            return Err(invalid(text, "TLS is not supported yet; use http://"));
-        }
-        let address = text.strip_prefix("http://").unwrap_or(text);
+        let secure = text.strip_prefix("https://");
+        let tls = secure.is_some();
+        let address = secure.or(text.strip_prefix("http://")).unwrap_or(text);
         let address = address.strip_suffix('/').unwrap_or(address);
         let authority: Authority =
             address.parse().map_err(|_| invalid(text, "write it as http://host:port"))?;
@@ -76,7 +93,7 @@ impl FromStr for Endpoint {
         if authority.host().is_empty() || authority.as_str().contains('@') {
             return Err(invalid(text, "write it as http://host:port"));
         }
-        Ok(Endpoint { authority })
+        Ok(Endpoint { tls, authority })
     }
 }
 
@@ -86,7 +103,8 @@ fn invalid(text: &str, reason: &'static str) -> Error {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority)
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority)
     }
 }
 
@@ -113,7 +131,9 @@ mod tests {
         assert_eq!(of(&[]).as_deref(), Some("localhost:18001"));
         assert_eq!(of(&["http://localhost:8001"]).as_deref(), Some("localhost:8001"));
         assert_eq!(of(&["https://a:1", "http://b:2"]).as_deref(), Some("b:2"));
-        assert_eq!(of(&["https://a:1"]), None, "its peers' way is not for clients");
+        assert_eq!(of(&["https://a:1"]).as_deref(), Some("a:1"));
+        let secure = Endpoint::for_clients(&["https://a:1".to_owned()], "localhost:1").unwrap();
+        assert_eq!((secure.is_tls(), secure.to_string().as_str()), (true, "https://a:1"));
     }
 
     #[test]
@@ -121,7 +141,8 @@ mod tests {
         let cases = [
             ("localhost", "port is missing"),
             ("http://localhost", "port is missing"),
-            ("https://localhost:8001", "TLS"),
+            ("https://localhost", "port is missing"),
+            ("https://a:1,http://b:2", "all of them"),
             ("http://localhost:8001/kv", "http://host:port"),
             ("user@localhost:8001", "http://host:port"),
             ("local host:8001", "http://host:port"),

@@ -1,6 +1,7 @@
 //! Why a call failed, in classes that a caller can act on.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{Endpoint, KeyValue, Revision};
@@ -18,6 +19,13 @@ pub enum Error {
         text: String,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// A file that TLS needs can not be used.
+    InvalidTls {
+        /// Which one.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A key may not be empty.
     EmptyKey,
@@ -111,6 +119,7 @@ impl fmt::Display for Error {
             Error::InvalidEndpoint { text, reason } => {
                 write!(f, "{text:?} is not the address of a member: {reason}")
             }
+            Error::InvalidTls { file, reason } => write!(f, "{}: {reason}", file.display()),
             Error::EmptyKey => f.write_str("the key is empty"),
             Error::InvalidTxn { reason } => write!(f, "this is no transaction: {reason}"),
             Error::InvalidCredentials { reason } => f.write_str(reason),

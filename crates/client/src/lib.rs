@@ -63,9 +63,32 @@
 //! it goes to. What is refused for that is [`Error::Unauthenticated`] or
 //! [`Error::PermissionDenied`], and not sent again.
 //!
+//! # TLS
+//!
+//! Endpoints that begin with `https://` are reached with TLS 1.2 or 1.3 only, and so are all the
+//! members that they tell of. Without more, a member's certificate has to be signed by a CA that
+//! this machine trusts, and be for the name that it is called by; [`Client::with_tls`] names other
+//! CAs, and a certificate for the client to show.
+//!
+//! ```no_run
+//! use client::{Client, Endpoint, Options, Tls};
+//!
+//! # fn main() -> Result<(), client::Error> {
+//! let endpoints = Endpoint::parse_list("https://kv1.example:8001,https://kv2.example:8001")?;
+//! let tls = Tls {
+//!     ca_file: Some("ca.crt".into()),
+//!     pair: Some(("app.crt".into(), "app.key".into())),
+//!     ..Tls::default()
+//! };
+//! let client = Client::new(endpoints, Options::default()).with_tls(&tls)?;
+//! # drop(client);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What this does not do
 //!
-//! It does not close its session, which ends by itself. No caching. No TLS.
+//! It does not close its session, which ends by itself. No caching.
 
 mod auth;
 mod backup;
@@ -88,6 +111,7 @@ mod record;
 mod session;
 mod source;
 mod sse;
+mod tls;
 mod transport;
 mod txn;
 mod types;
@@ -114,6 +138,7 @@ pub use options::{
     Condition, Consistency, ExactlyOnce, GetOptions, Lifetime, Moment, Options, WriteOptions,
 };
 pub use record::{FieldListing, FieldValue, FieldWritten, FieldsOptions, FieldsPage};
+pub use tls::Tls;
 pub use txn::{
     Compare, DeleteOperation, GetOperation, Operand, Operation, Order, PutOperation, Relation,
     RevisionBounds, SortBy, Txn, TxnDone, TxnResult,

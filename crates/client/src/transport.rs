@@ -13,13 +13,15 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use hyper::{Method, Request, Response};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
 use tokio::time::timeout;
 
 use crate::verdict::{Answer, Attempt};
-use crate::{Credentials, Endpoint};
+use crate::{Credentials, Endpoint, tls};
 
 /// A member that does not accept a connection for this long counts as unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -52,20 +54,32 @@ pub(crate) enum Opened {
 /// request of any kind forgets to say so.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
-    http: Client<HttpConnector, Full<Bytes>>,
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     credentials: Option<Credentials>,
 }
 
 impl Transport {
-    pub(crate) fn new() -> Transport {
+    pub(crate) fn new(tls: ClientConfig) -> Transport {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        // Of this one, https is another's business.
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let http = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
             .build(connector);
         Transport { http, credentials: None }
+    }
+
+    /// Connections of their own, with this for TLS, on behalf of the same user.
+    pub(crate) fn with_tls(&self, tls: ClientConfig) -> Transport {
+        Transport { credentials: self.credentials.clone(), ..Transport::new(tls) }
     }
 
     /// The same connections, on behalf of somebody.
@@ -105,7 +119,7 @@ impl Transport {
                     Opened::Stream(response.into_body())
                 }
                 Ok(response) => Opened::Not(read(response).await),
-                Err(error) => Opened::Not(Attempt::Broken(root_cause(&error))),
+                Err(error) => Opened::Not(failed(&error)),
             }
         };
         timeout(patience, opening).await.unwrap_or_else(|_| {
@@ -117,7 +131,7 @@ impl Transport {
         match self.http.request(request).await {
             Ok(response) => read(response).await,
             Err(error) if error.is_connect() => Attempt::NotSent(root_cause(&error)),
-            Err(error) => Attempt::Broken(root_cause(&error)),
+            Err(error) => failed(&error),
         }
     }
 
@@ -142,6 +156,28 @@ impl Transport {
     }
 }
 
+/// A request that has left. With TLS 1.3 a client learns only then that its certificate, or that it
+/// has none, is refused; the member has read nothing of the request.
+fn failed(error: &(dyn StdError + 'static)) -> Attempt {
+    let reason = root_cause(error);
+    match below_all(error) {
+        Some(error) if tls::is_refusal(error) => Attempt::NotSent(reason),
+        _ => Attempt::Broken(reason),
+    }
+}
+
+/// What rustls says at the bottom of a chain of errors.
+fn below_all<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<io::Error>().and_then(tls::below) {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
 async fn read(response: Response<Incoming>) -> Attempt {
     let (head, body) = response.into_parts();
     match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
@@ -163,6 +199,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// What lies at the bottom of a chain of errors, in words without numbers of the system.
 pub(crate) fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    if let Some(error) = below_all(error) {
+        return tls::in_words(error);
+    }
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

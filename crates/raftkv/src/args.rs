@@ -3,6 +3,8 @@
 
 mod auth;
 mod bench;
+mod cert;
+mod connect;
 mod lease;
 mod lock;
 mod record;
@@ -13,14 +15,14 @@ mod txn;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use client::Endpoint;
 use server::config::{JoinUser, LogFormat, parse_age, parse_byte_size};
 
 pub(crate) use self::auth::{AsUser, AuthCommand, NameArgs, RoleCommand, UserCommand};
 pub(crate) use self::bench::{BenchCommand, LoadArgs};
+pub(crate) use self::cert::CertCommand;
+pub(crate) use self::connect::ConnectArgs;
 pub(crate) use self::lease::{LeaseArgs, LeaseCommand, LifetimeArgs, parse_ttl};
 pub(crate) use self::lock::LockArgs;
 pub(crate) use self::record::{
@@ -29,9 +31,6 @@ pub(crate) use self::record::{
 pub(crate) use self::snapshot::{RestoreArgs, SnapshotCommand};
 pub(crate) use self::transfer::{ExportArgs, ImportArgs};
 pub(crate) use self::txn::TxnArgs;
-
-/// Where `raftkv dev` puts its members, and so where a client looks unless it is told otherwise.
-const ENDPOINTS_DEFAULT: &str = "http://localhost:8001,http://localhost:8002,http://localhost:8003";
 
 /// A distributed, strongly consistent key-value store.
 #[derive(Debug, Parser)]
@@ -132,6 +131,9 @@ pub(crate) enum Command {
     /// Show and change roles, and what they may do
     #[command(subcommand)]
     Role(RoleCommand),
+    /// Make certificates for development
+    #[command(subcommand)]
+    Cert(CertCommand),
     /// Measure a cluster, ours or one of etcd's: throughput and latency
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -188,49 +190,6 @@ pub(crate) struct RecoverArgs {
     pub(crate) yes: bool,
 }
 
-/// How a cluster is reached.
-#[derive(Debug, Args)]
-pub(crate) struct ConnectArgs {
-    /// Members to talk to, separated by commas; any one of them will do
-    /// [default: http://localhost:8001, 8002 and 8003]
-    #[arg(long, visible_alias = "node", env = "RAFTKV_ENDPOINTS", value_name = "URL,…")]
-    endpoints: Option<Endpoints>,
-    /// Speak for this user, while authentication is on; the password is asked for if it is left
-    /// out. Other users of this machine see what a command is given: better by RAFTKV_USER
-    #[arg(
-        long = "user",
-        env = "RAFTKV_USER",
-        hide_env_values = true,
-        value_name = "NAME[:PASSWORD]"
-    )]
-    pub(crate) as_user: Option<AsUser>,
-    /// Give up after this long: 5s, 500ms
-    #[arg(
-        long,
-        env = "RAFTKV_TIMEOUT",
-        value_name = "TIME",
-        default_value = "5s",
-        value_parser = parse_duration
-    )]
-    pub(crate) timeout: Duration,
-    /// How to print the answer; for people if absent
-    #[arg(short, long, value_name = "FORMAT")]
-    pub(crate) output: Option<Format>,
-}
-
-impl ConnectArgs {
-    /// The members that were named, if any were.
-    pub(crate) fn named_endpoints(&self) -> Option<&[Endpoint]> {
-        self.endpoints.as_ref().map(|endpoints| endpoints.0.as_slice())
-    }
-
-    /// The members to talk to.
-    pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
-        let default = || Endpoint::parse_list(ENDPOINTS_DEFAULT).expect("a constant, and tested");
-        self.named_endpoints().map_or_else(default, <[Endpoint]>::to_vec)
-    }
-}
-
 /// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -240,18 +199,6 @@ pub(crate) enum Format {
     Table,
     /// Bare values, for scripts
     Plain,
-}
-
-/// At least one endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Endpoints(Vec<Endpoint>);
-
-impl FromStr for Endpoints {
-    type Err = client::Error;
-
-    fn from_str(text: &str) -> Result<Endpoints, client::Error> {
-        Endpoint::parse_list(text).map(Endpoints)
-    }
 }
 
 #[derive(Debug, Args)]
@@ -509,6 +456,9 @@ pub(crate) enum MemberCommand {
     },
 }
 
+/// Where `--help` has what is about certificates.
+const TLS: &str = "TLS";
+
 /// The settings of a member: each may also come from RAFTKV_NODE_ID and so on, or from raftkv.toml.
 /// A flag wins over the environment, and that over the file. docs/configuration.md has them all.
 #[derive(Debug, Args, Default)]
@@ -578,8 +528,36 @@ pub(crate) struct StartArgs {
     /// Web origins whose pages may use this member
     #[arg(long, value_name = "ORIGIN,…", value_delimiter = ',')]
     pub(crate) allow_origin: Option<Vec<String>>,
+    /// Certificate in PEM, shown to clients, and to members unless they have one of their own. With
+    /// it the port speaks TLS alone
+    #[arg(long, value_name = "FILE", help_heading = TLS)]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// Its key, in PEM
+    #[arg(long, value_name = "FILE", help_heading = TLS)]
+    pub(crate) key_file: Option<PathBuf>,
+    /// CAs that sign the certificates of clients
+    #[arg(long, value_name = "FILE", help_heading = TLS)]
+    pub(crate) client_ca_file: Option<PathBuf>,
+    /// Refuse clients that show no certificate
+    #[arg(long, help_heading = TLS)]
+    pub(crate) client_cert_auth: bool,
+    /// Certificate shown to members [default: --cert-file]
+    #[arg(long, value_name = "FILE", help_heading = TLS)]
+    pub(crate) peer_cert_file: Option<PathBuf>,
+    /// Its key [default: --key-file]
+    #[arg(long, value_name = "FILE", help_heading = TLS)]
+    pub(crate) peer_key_file: Option<PathBuf>,
+    /// CAs that sign the certificates of members [default: --client-ca-file]
+    #[arg(long, value_name = "FILE", help_heading = TLS)]
+    pub(crate) peer_ca_file: Option<PathBuf>,
+    /// Names of which a member's certificate must bear one [default: the host it is reached at]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', help_heading = TLS)]
+    pub(crate) peer_allowed_names: Option<Vec<String>>,
+    /// Make a certificate that nobody signs, for a first try
+    #[arg(long, help_heading = TLS)]
+    pub(crate) auto_tls: bool,
     /// Allow traffic to leave this machine without TLS
-    #[arg(long)]
+    #[arg(long, help_heading = TLS)]
     pub(crate) insecure: bool,
     /// Take messages of Raft that are made by hand, to learn: docs/raft-by-hand.md
     #[arg(long)]
@@ -628,25 +606,12 @@ pub(crate) struct DevArgs {
     pub(crate) data_dir: PathBuf,
 }
 
-/// `5s`, `500ms`, `2m`; a bare number is seconds.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let (number, unit_ms) = [("ms", 1), ("s", 1_000), ("m", 60_000)]
-        .into_iter()
-        .find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, ms)))
-        .unwrap_or((text, 1_000));
-    let number: u64 = number.parse().map_err(|_| "write it as 5s, 500ms or 1m".to_owned())?;
-    match number.checked_mul(unit_ms) {
-        Some(ms) if (1..=CALL_TIMEOUT_MS_MAX).contains(&ms) => Ok(Duration::from_millis(ms)),
-        _ => Err("it must be from 1ms to 60s".to_owned()),
-    }
-}
-
-/// As long as members accept.
-const CALL_TIMEOUT_MS_MAX: u64 = client::Options::TIMEOUT_MAX.as_secs() * 1_000;
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::CommandFactory as _;
+    use client::Endpoint;
 
     use super::*;
 
@@ -717,16 +682,6 @@ mod tests {
         assert_eq!(get.connect.named_endpoints(), None);
         assert_eq!(get.connect.timeout, Duration::from_secs(5));
         assert_eq!(get.connect.output, None);
-    }
-
-    #[test]
-    fn durations() {
-        for (text, ms) in [("5s", 5_000), ("500ms", 500), ("1m", 60_000), ("2", 2_000)] {
-            assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
-        }
-        for text in ["", "s", "0s", "-1s", "1h", "2m", "1.5s", "18446744073709551615s"] {
-            assert!(parse_duration(text).is_err(), "{text}");
-        }
     }
 
     #[test]

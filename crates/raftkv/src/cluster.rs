@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::args::{ConnectArgs, Format, StatusArgs, TransferArgs};
 use crate::diagnosis::{Diagnosis, Health, Seen, VOTER, diagnose};
 use crate::failure::Failure;
-use crate::kv::{connect, nobody};
+use crate::kv::{connect, nobody, secured};
 use crate::render::{json_line, table};
 
 /// One row a member.
@@ -31,11 +31,11 @@ pub(crate) async fn status(args: StatusArgs, out: &mut impl Write) -> Result<(),
 }
 
 pub(crate) async fn leader(args: StatusArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let leader = nobody(&args.connect).leader().await?;
+    let leader = nobody(&args.connect)?.leader().await?;
     let (member, term) = (&leader.member, leader.term);
     match args.connect.output {
-        None => writeln!(out, "{} http://{} (term {term})", member.name, reached_at(member))?,
-        Some(Format::Plain) => writeln!(out, "http://{}", reached_at(member))?,
+        None => writeln!(out, "{} {} (term {term})", member.name, url_of(member))?,
+        Some(Format::Plain) => writeln!(out, "{}", url_of(member))?,
         Some(Format::Json) => {
             json_line(&json!({ "leader": member_json(member), "term": term }), out)?;
         }
@@ -52,7 +52,7 @@ pub(crate) async fn transfer(args: TransferArgs, out: &mut impl Write) -> Result
     let leader = connect(&args.connect)?.transfer(args.to.as_deref()).await?;
     match args.connect.output {
         Some(Format::Json) => json_line(&json!({ "leader": member_json(&leader) }), out)?,
-        Some(Format::Plain) => writeln!(out, "http://{}", reached_at(&leader))?,
+        Some(Format::Plain) => writeln!(out, "{}", url_of(&leader))?,
         None | Some(Format::Table) => writeln!(out, "{} leads now", leader.name)?,
     }
     Ok(())
@@ -63,9 +63,15 @@ fn reached_at(member: &Member) -> &str {
     member.endpoint.as_ref().map_or(&member.address, Endpoint::address)
 }
 
+/// The same as a URL.
+fn url_of(member: &Member) -> String {
+    let address = || format!("http://{}", member.address);
+    member.endpoint.as_ref().map_or_else(address, Endpoint::to_string)
+}
+
 /// Asks each member that was named, or all of the cluster if none was.
 pub(crate) async fn health(args: StatusArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let client = once(&args.connect);
+    let client = once(&args.connect)?;
     let endpoints = match args.connect.named_endpoints() {
         Some(endpoints) => endpoints.to_vec(),
         None => client.members().await?.into_iter().filter_map(|member| member.endpoint).collect(),
@@ -127,16 +133,17 @@ fn write_health(
 }
 
 /// A client that asks each member once: whoever looks at a cluster wants to see who is away now.
-fn once(args: &ConnectArgs) -> Client {
+fn once(args: &ConnectArgs) -> Result<Client, Failure> {
     let endpoints = args.endpoints();
     let attempts_max = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
     let timeout = args.timeout.min(MEMBER_PATIENCE * attempts_max);
-    Client::new(endpoints, Options { timeout, attempts_max, ..Options::default() })
+    let options = Options { timeout, attempts_max, ..Options::default() };
+    secured(Client::new(endpoints, options), args)
 }
 
 /// Asks the first member that answers who is in the cluster, and then each of them how it is.
 async fn look(args: &ConnectArgs) -> Result<Vec<Seen>, Failure> {
-    let client = once(args);
+    let client = once(args)?;
     let first = client.status().await?;
     let mut asked = JoinSet::new();
     for (address, endpoint) in addresses(args, &first) {

@@ -69,9 +69,10 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let message = error.to_string();
         match error {
-            Error::InvalidEndpoint { .. } | Error::EmptyKey | Error::InvalidTxn { .. } => {
-                Failure::Usage(message)
-            }
+            Error::InvalidEndpoint { .. }
+            | Error::InvalidTls { .. }
+            | Error::EmptyKey
+            | Error::InvalidTxn { .. } => Failure::Usage(message),
             Error::ConditionFailed { .. } => Failure::Negative(message),
             // Whoever is meant can be named.
             Error::Unauthenticated { .. } => Failure::Usage(format!(

@@ -1,6 +1,7 @@
 //! The commands that read and write keys.
 
 use std::io::{self, Read as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use client::{
@@ -28,13 +29,29 @@ pub(crate) fn connect(args: &ConnectArgs) -> Result<Client, Failure> {
 }
 
 /// A client for what needs no user, so that nobody is asked for a password.
-pub(crate) fn nobody(args: &ConnectArgs) -> Client {
-    Client::new(args.endpoints(), Options { timeout: args.timeout, ..Options::default() })
+pub(crate) fn nobody(args: &ConnectArgs) -> Result<Client, Failure> {
+    let options = Options { timeout: args.timeout, ..Options::default() };
+    secured(Client::new(args.endpoints(), options), args)
 }
+
+/// The same client, with the certificates of the flags.
+pub(crate) fn secured(client: Client, args: &ConnectArgs) -> Result<Client, Failure> {
+    let Some(tls) = args.tls.said() else { return Ok(client) };
+    if tls.skip_verify && !SAID_SKIPPING.swap(true, Ordering::Relaxed) {
+        eprintln!(
+            "raftkv: --insecure-skip-tls-verify: whoever stands between this command and the \
+             members can read and change everything"
+        );
+    }
+    Ok(client.with_tls(&tls)?)
+}
+
+/// A command that makes several clients warns once.
+static SAID_SKIPPING: AtomicBool = AtomicBool::new(false);
 
 /// The same as [`connect`] with other options; the timeout is that of the flags.
 pub(crate) fn connect_with(args: &ConnectArgs, options: Options) -> Result<Client, Failure> {
-    let client = nobody(args).with_options(Options { timeout: args.timeout, ..options });
+    let client = nobody(args)?.with_options(Options { timeout: args.timeout, ..options });
     Ok(match credentials(args.as_user.as_ref())? {
         Some(credentials) => client.with_credentials(credentials),
         None => client,

@@ -20,6 +20,7 @@
 //! | `top/` | the cluster at work, in a terminal |
 //! | `member.rs` | who is in the cluster, and changes of that |
 //! | `auth.rs`, `auth/`, `password.rs` | users and roles; `--user`, and passwords that are typed |
+//! | `cert.rs` | a CA for development, and its certificates |
 //! | `bench/` | throughput and latency of a cluster, ours or one of etcd's |
 //! | `offline/` | `check`, `wal dump`, `recover`: a directory in which no member runs |
 //! | `failure.rs` | exit codes |
@@ -32,6 +33,7 @@ mod args;
 mod aside;
 mod auth;
 mod bench;
+mod cert;
 mod cluster;
 mod dev;
 mod diagnosis;
@@ -120,6 +122,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Auth(command) => auth::run(command, &mut out).await,
         Command::User(command) => auth::user(command, &mut out).await,
         Command::Role(command) => auth::role(command, &mut out).await,
+        Command::Cert(command) => cert::run(command, &mut out),
         Command::Bench(command) => bench::run(command, &mut out).await,
         Command::Check(args) => offline::check(&args, &mut out),
         Command::Wal(WalCommand::Dump(args)) => offline::dump(&args, &mut out),

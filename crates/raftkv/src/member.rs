@@ -13,7 +13,7 @@ const COLUMNS: [&str; 5] = ["MEMBER", "ADDRESS", "STANDING", "ID", "CLIENTS"];
 
 pub(crate) async fn run(command: MemberCommand, out: &mut impl Write) -> Result<(), Failure> {
     if let MemberCommand::List(args) = command {
-        let cluster = nobody(&args.connect).cluster().await?;
+        let cluster = nobody(&args.connect)?.cluster().await?;
         return Ok(list(&cluster, args.connect.output, out)?);
     }
     let client = connect(connect_of(&command))?;

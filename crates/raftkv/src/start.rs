@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use server::StartError;
-use server::config::{self, Config, Raw};
+use server::config::{self, ClientTls, Config, PeerTrust, Raw, TlsWays};
 use tokio::sync::oneshot;
 
 use crate::args::StartArgs;
@@ -26,6 +26,7 @@ pub(crate) async fn run(args: StartArgs) -> Result<(), Failure> {
     let config = config::load(raw(args), file.as_deref(), environment)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     if check_only {
+        server::tls::check(&config.tls).map_err(|error| Failure::Usage(error.to_string()))?;
         println!("{}", describe(&config));
         return Ok(());
     }
@@ -79,6 +80,15 @@ fn raw(args: StartArgs) -> Raw {
         memory_limit: args.memory_limit,
         log_format: args.log_format,
         allow_origin: args.allow_origin,
+        cert_file: args.cert_file,
+        key_file: args.key_file,
+        client_ca_file: args.client_ca_file,
+        client_cert_auth: args.client_cert_auth.then_some(true),
+        peer_cert_file: args.peer_cert_file,
+        peer_key_file: args.peer_key_file,
+        peer_ca_file: args.peer_ca_file,
+        peer_allowed_names: args.peer_allowed_names,
+        auto_tls: args.auto_tls.then_some(true),
         insecure: args.insecure.then_some(true),
         raft_http: args.raft_http.then_some(true),
         unsafe_no_fsync: args.unsafe_no_fsync.then_some(true),
@@ -95,7 +105,7 @@ fn describe(config: &Config) -> String {
         (true, true) => "none, a cluster of one".to_owned(),
     };
     let clients = match config.client_urls.is_empty() {
-        true => format!("http://{}", config.advertise),
+        true => format!("{}{}", config.client_scheme(), config.advertise),
         false => config.client_urls.join(", "),
     };
     format!(
@@ -104,7 +114,7 @@ fn describe(config: &Config) -> String {
          peers = {peers}\ndata_dir = {}\n\
          heartbeat_ms = {}\nelection_timeout_ms = {}\nwal_segment_bytes = {}\n\
          snapshot_bytes = {}\nhistory_age_ms = {}\nhistory_bytes = {}\nmemory_limit = {}\n\
-         unsafe_no_fsync = {}",
+         unsafe_no_fsync = {}\ntls = {}",
         config.name,
         config.listen,
         config.advertise,
@@ -117,7 +127,29 @@ fn describe(config: &Config) -> String {
         config.seed.history_bytes.map_or("as the cluster has it".to_owned(), |n| n.to_string()),
         config.memory_limit_bytes.map_or("60 % of what there is".to_owned(), |n| n.to_string()),
         config.unsafe_no_fsync,
+        describe_tls(&config.tls),
     )
+}
+
+fn describe_tls(tls: &TlsWays) -> String {
+    let clients = match &tls.clients {
+        None => "in plain text".to_owned(),
+        Some(ClientTls { pair, ca_file: None, .. }) => pair.cert_file.display().to_string(),
+        Some(ClientTls { pair, ca_file: Some(ca_file), must_show }) => {
+            let must = if *must_show { "must" } else { "may" };
+            let (shown, ca_file) = (pair.cert_file.display(), ca_file.display());
+            format!("{shown}, and they {must} show one of {ca_file}")
+        }
+    };
+    let peers = match tls.peers.as_ref().map(|peers| (&peers.pair.cert_file, &peers.trust)) {
+        None => "in plain text".to_owned(),
+        Some((shown, PeerTrust::Itself)) => format!("{}, and nobody comes", shown.display()),
+        Some((shown, PeerTrust::Anyone)) => format!("{}, and ANYBODY may come", shown.display()),
+        Some((shown, PeerTrust::Signed { ca_file, .. })) => {
+            format!("{}, and they show one of {}", shown.display(), ca_file.display())
+        }
+    };
+    format!("for clients {clients}; between members {peers}")
 }
 
 /// Resolves when standard input ends. A thread of its own: a blocked read of the runtime's would

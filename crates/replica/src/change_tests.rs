@@ -234,6 +234,8 @@ fn a_member_tells_clients_of_its_urls() {
     assert_eq!(told.members[&id(1)].client_address(), told.members[&id(1)].address);
     let secure = tell(vec!["https://a:1".to_owned(), "http://b:2/".to_owned()]).unwrap();
     assert_eq!(secure.members[&id(2)].client_address(), "b:2");
+    let secure = tell(vec!["https://a:1".to_owned()]).unwrap();
+    assert_eq!(secure.members[&id(2)].client_address(), "a:1");
     assert_eq!(Configuration::decode(told.encode()).as_ref(), Ok(&told));
     assert_eq!(tell(Vec::new()), Ok(founded(3)));
     for wrong in [vec![String::new()], vec!["u".to_owned(); CLIENT_URLS_MAX + 1]] {

@@ -175,10 +175,11 @@ impl Member {
         Member { incarnation, name, address, standing, client_urls, stays_learner }
     }
 
-    /// Where clients reach it, as `host:port`: the first URL of plain HTTP that it tells them, or
-    /// else where its peers reach it.
+    /// Where clients reach it, as `host:port`: the first URL of plain HTTP that it tells them, else
+    /// the first with TLS, else where its peers reach it.
     pub fn client_address(&self) -> &str {
-        let told = self.client_urls.iter().find_map(|url| url.strip_prefix("http://"));
+        let of = |scheme| self.client_urls.iter().find_map(move |url| url.strip_prefix(scheme));
+        let told = of("http://").or_else(|| of("https://"));
         told.map_or(&self.address, |authority| authority.trim_end_matches('/'))
     }
 

@@ -7,8 +7,9 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::tls::Way;
 
 /// Changes of clients that are put to the leader at once, each on a connection of its own; one more
 /// is refused.
@@ -23,6 +24,15 @@ pub(crate) const MEMBER_HEADER: &str = "raftkv-member";
 
 /// The header that keeps a request from being handed on.
 pub(crate) const FORWARD_HEADER: &str = "raftkv-forward";
+
+/// Who asks, and how it reaches others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asker {
+    /// What this member is called: whatever stands between members may want to know.
+    pub(crate) name: String,
+    /// In plain text, or with TLS.
+    pub(crate) way: Way,
+}
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -65,15 +75,15 @@ impl Turns {
     }
 }
 
-/// Asks the member at `address` in the name of the member `asker`; the caller sets the deadline.
+/// Asks the member at `address` in the name of this one; the caller sets the deadline.
 pub(crate) async fn ask(
-    asker: &str,
+    asker: &Asker,
     address: &str,
     question: Question,
 ) -> Result<(StatusCode, Bytes), NoAnswer> {
     let not_sent = |error: &dyn fmt::Display| NoAnswer::NotSent(error.to_string());
     let broken = |error: &dyn fmt::Display| NoAnswer::Broken(error.to_string());
-    let stream = TcpStream::connect(address).await.map_err(|error| not_sent(&error))?;
+    let stream = asker.way.connect(address).await.map_err(|error| not_sent(&error))?;
     let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = shaken.map_err(|error| not_sent(&error))?;
     // Ends when `sender` is dropped.
@@ -83,7 +93,7 @@ pub(crate) async fn ask(
         .uri(question.target)
         .header(HOST, address)
         .header(CONTENT_TYPE, "application/json");
-    if let Some(asker) = member_header(asker) {
+    if let Some(asker) = member_header(&asker.name) {
         request = request.header(MEMBER_HEADER, asker);
     }
     if !question.hand_on {

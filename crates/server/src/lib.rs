@@ -11,6 +11,7 @@ pub mod node;
 mod peer;
 mod reading;
 mod start;
+pub mod tls;
 pub mod watch;
 mod websocket;
 pub mod wrapping;

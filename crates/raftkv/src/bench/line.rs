@@ -126,6 +126,10 @@ impl Lines {
         let mut reached = Vec::new();
         let mut reasons = Vec::new();
         for endpoint in plan.connect.endpoints() {
+            if endpoint.is_tls() {
+                let message = format!("{endpoint}: bench speaks no TLS: measure a plain port");
+                return Err(Failure::Usage(message));
+            }
             let target = target(&endpoint.to_string(), plan.timeout());
             match target.connect().await {
                 Ok(channel) => reached.push((target, channel)),

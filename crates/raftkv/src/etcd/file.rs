@@ -7,7 +7,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::go::Takes;
-use super::table::{self, Flag, NO_TLS};
+use super::table::{self, Flag};
 
 /// A longer file is none of etcd's.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -37,8 +37,8 @@ fn parse(text: &str) -> Result<(Entries, Vec<String>), String> {
         serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
     let (mut entries, mut unknown) = (Entries::new(), Vec::new());
     for (key, value) in keys.unwrap_or_default() {
-        if TLS_SECTIONS.iter().any(|(section, _)| *section == key) {
-            refuse_tls(&key, &value)?;
+        if let Some((section, prefix)) = TLS_SECTIONS.iter().find(|(name, _)| *name == key) {
+            entries.extend(of_section(section, prefix, value)?);
             continue;
         }
         match table::find(&key) {
@@ -56,15 +56,24 @@ fn parse(text: &str) -> Result<(Entries, Vec<String>), String> {
     Ok((entries, unknown))
 }
 
-/// Nothing in such a section can be honoured.
-fn refuse_tls(section: &str, value: &Value) -> Result<(), String> {
+/// The flags of such a section. What it says and no flag does must not be passed over.
+fn of_section(section: &str, prefix: &str, value: Value) -> Result<Entries, String> {
     let Value::Object(keys) = value else {
-        return if is_something(value) { Err(format!("invalid {section}")) } else { Ok(()) };
+        let invalid = || Err(format!("invalid {section}"));
+        return if is_something(&value) { invalid() } else { Ok(Entries::new()) };
     };
-    match keys.iter().find(|(_, value)| is_something(value)) {
-        Some((key, _)) => Err(format!("{section}: {key}: {NO_TLS}")),
-        None => Ok(()),
+    let mut entries = Entries::new();
+    for (key, value) in keys.into_iter().filter(|(_, value)| is_something(value)) {
+        let name = match (prefix, key.as_str()) {
+            ("", "allowed-hostname") => "client-cert-allowed-hostname".to_owned(),
+            (_, "allowed-cn" | "allowed-hostname") => format!("{prefix}cert-{key}"),
+            _ => format!("{prefix}{key}"),
+        };
+        let flag = table::find(&name);
+        let flag = flag.ok_or_else(|| format!("{section}: {key}: raftkv does not know it"))?;
+        entries.extend(text_of(flag, value)?.map(|value| (flag, value)));
     }
+    Ok(entries)
 }
 
 fn is_something(value: &Value) -> bool {
@@ -138,15 +147,18 @@ auto-compaction-retention: \"1\"
 client-transport-security:
   cert-file:
   client-cert-auth: false
+  trusted-ca-file: ca.crt
 peer-transport-security:
-  auto-tls: false
+  auto-tls: true
+  allowed-cn: [a]
 nosuch: 5
 ";
         assert_eq!(
             parsed(text),
-            "auto-compaction-retention=1 heartbeat-interval=100 \
+            "auto-compaction-retention=1 trusted-ca-file=ca.crt heartbeat-interval=100 \
              listen-client-urls=http://localhost:2379,http://10.0.0.1:2379 \
-             log-outputs=stderr,stdout name=a strict-reconfig-check=false unsafe-no-fsync=true \
+             log-outputs=stderr,stdout name=a peer-cert-allowed-cn=a peer-auto-tls=true \
+             strict-reconfig-check=false unsafe-no-fsync=true \
              watch-progress-notify-interval=600000000000 ?nosuch"
         );
         assert_eq!(parsed(""), " ?");
@@ -162,8 +174,7 @@ nosuch: 5
             ("heartbeat-interval: -1", "\"-1\""),
             ("name: {a: b}", "name: it has no sections"),
             ("log-outputs: [1]", "a list holds texts"),
-            ("client-transport-security:\n  cert-file: a", "cert-file: raftkv does not encrypt"),
-            ("peer-transport-security:\n  allowed-cn: [a]", "allowed-cn: raftkv does not encrypt"),
+            ("client-transport-security:\n  nosuch: a", "nosuch: raftkv does not know it"),
             ("client-transport-security: 5", "invalid client-transport-security"),
             ("discovery-config:\n  token: t", "initial-cluster"),
         ] {

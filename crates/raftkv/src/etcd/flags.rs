@@ -247,9 +247,9 @@ mod tests {
     #[test]
     fn what_would_silently_not_be_so_is_refused() {
         for line in [
-            "--cert-file server.crt",
-            "--client-cert-auth",
-            "--peer-auto-tls=true",
+            "--client-crl-file revoked.pem",
+            "--peer-cert-allowed-cn node",
+            "--peer-client-cert-file dial.crt",
             "--cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
             "--tls-min-version TLS1.3",
             "--auth-token=jwt,pub-key=a,sign-method=RS256",
@@ -265,9 +265,9 @@ mod tests {
             let name = line.split([' ', '=']).next().unwrap();
             assert!(error.starts_with(&format!("{name}: ")), "{error}");
         }
-        let variable = settle("", &[("ETCD_TRUSTED_CA_FILE", "ca.crt")]).unwrap();
+        let variable = settle("", &[("ETCD_PEER_CRL_FILE", "ca.crt")]).unwrap();
         let error = variable.refuse_what_can_not_be().unwrap_err();
-        assert!(error.starts_with("ETCD_TRUSTED_CA_FILE: "), "{error}");
+        assert!(error.starts_with("ETCD_PEER_CRL_FILE: "), "{error}");
     }
 
     #[test]

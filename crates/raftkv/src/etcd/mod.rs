@@ -17,6 +17,7 @@ mod ids;
 mod logging;
 mod plan;
 mod table;
+mod tls;
 mod urls;
 
 use std::env;
@@ -61,7 +62,6 @@ pub(crate) async fn run(words: Vec<OsString>, out: &mut impl Write) -> Result<()
     for note in notes {
         info!("{note}");
     }
-    info!("http:// URLs: nothing is encrypted between members and clients");
     start::serve(config, log, std::future::pending()).await
 }
 

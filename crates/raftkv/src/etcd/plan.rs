@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use replica::URL_BYTES_MAX;
@@ -12,7 +11,8 @@ use server::config::{
 
 use super::flags::Flags;
 use super::go::{parse_duration_ms, parse_number};
-use super::urls::{self, Url};
+use super::tls::{self, Spoken};
+use super::urls::{self, Place, Url};
 use super::{ids, logging};
 use crate::log::LogPlan;
 
@@ -75,10 +75,15 @@ pub(super) fn make(mut flags: Flags, has_begun: impl Fn(&Path) -> bool) -> Resul
     if !idle.is_empty() {
         notes.push(format!("without meaning here, passed over: {}", idle.join(", ")));
     }
-    let ways = ways(&flags)?;
     let advertised = advertised(&flags)?;
+    let ways = ways(&flags, &advertised)?;
     let name = flags.text("name").to_owned();
     let data_dir = data_dir(&flags);
+    let tls = tls::ways(&flags, ways.spoken, &data_dir, &mut notes)?;
+    if !ways.in_the_clear.is_empty() {
+        let places = ways.in_the_clear.join(", ");
+        notes.push(format!("http:// URLs: nothing is encrypted at {places}"));
+    }
     let beginning = match beginning(&flags, &name, &advertised) {
         Err(why) if has_begun(&data_dir) => {
             notes.push(format!("passed over, for the data directory counts: {why}"));
@@ -124,7 +129,7 @@ pub(super) fn make(mut flags: Flags, has_begun: impl Fn(&Path) -> bool) -> Resul
     });
     // As they are written: etcd's clients are shown them so.
     let client_urls = ways.client_urls;
-    let config = Config { etcd, client_urls, join_user: join_user.transpose()?, ..config };
+    let config = Config { tls, etcd, client_urls, join_user: join_user.transpose()?, ..config };
     Ok(Plan { config, log, notes })
 }
 
@@ -133,33 +138,59 @@ struct Ways {
     first: String,
     etcd: EtcdWays,
     client_urls: Vec<String>,
+    spoken: Spoken,
+    /// Places beyond this machine where nothing is encrypted.
+    in_the_clear: Vec<String>,
 }
 
-fn ways(flags: &Flags) -> Result<Ways, String> {
+fn ways(flags: &Flags, advertised: &Url) -> Result<Ways, String> {
     let mut places = some_places(flags, "listen-peer-urls")?;
-    let for_clients = some_places(flags, "listen-client-urls")?;
-    for place in for_clients.into_iter().chain(places_of(flags, "listen-client-http-urls")?) {
-        if !places.contains(&place) {
-            places.push(place);
-        }
+    let to_peers = advertised.tls;
+    if places.iter().any(|place| place.tls != to_peers) {
+        return Err(
+            "--listen-peer-urls and --initial-advertise-peer-urls: members speak TLS with \
+                    each other, or they do not: give all of them https://, or none"
+                .to_owned(),
+        );
     }
-    let listen_metrics = places_of(flags, "listen-metrics-urls")?;
-    if let Some(twice) = listen_metrics.iter().find(|place| places.contains(place)) {
+    let mut for_clients = some_places(flags, "listen-client-urls")?;
+    for_clients.extend(places_of(flags, "listen-client-http-urls")?);
+    let metrics = places_of(flags, "listen-metrics-urls")?;
+    let to_clients = for_clients.iter().chain(&metrics).any(|place| place.tls);
+    let plain_clients = for_clients.iter().any(|place| !place.tls);
+    for place in for_clients {
+        urls::add(&mut places, place)?;
+    }
+    let taken = |place: &&Place| places.iter().any(|other| other.address == place.address);
+    if let Some(twice) = metrics.iter().find(taken) {
+        let twice = twice.address;
         return Err(format!("--listen-metrics-urls: everything is served at {twice} already"));
     }
-    let first = places.remove(0).to_string();
-    let client_urls = client_urls(flags)?;
-    let etcd = EtcdWays { listen_also: places, listen_metrics, ..EtcdWays::default() };
-    Ok(Ways { first, etcd, client_urls })
+    let plain = places.iter().chain(&metrics).filter(|place| !place.tls);
+    let plain: Vec<_> = plain.map(|place| place.address).collect();
+    let beyond = plain.iter().filter(|address| !address.ip().is_loopback());
+    let in_the_clear = beyond.map(ToString::to_string).collect();
+    let first = places.remove(0).address.to_string();
+    let addresses = |places: Vec<Place>| places.iter().map(|place| place.address).collect();
+    let etcd = EtcdWays {
+        listen_also: addresses(places),
+        listen_metrics: addresses(metrics),
+        // Without any TLS there is nothing to tell apart.
+        listen_plain: if to_clients || to_peers { plain } else { Vec::new() },
+        plain_clients,
+        ..EtcdWays::default()
+    };
+    let spoken = Spoken { to_clients, to_peers };
+    Ok(Ways { first, etcd, client_urls: client_urls(flags)?, spoken, in_the_clear })
 }
 
-fn places_of(flags: &Flags, name: &str) -> Result<Vec<SocketAddr>, String> {
+fn places_of(flags: &Flags, name: &str) -> Result<Vec<Place>, String> {
     let places = urls::list(flags.text(name)).and_then(|urls| urls::places(&urls));
     places.map_err(|why| format!("{}: {why}", flags.called(name)))
 }
 
 /// The same, where without any there would be no way to the member.
-fn some_places(flags: &Flags, name: &str) -> Result<Vec<SocketAddr>, String> {
+fn some_places(flags: &Flags, name: &str) -> Result<Vec<Place>, String> {
     let places = places_of(flags, name)?;
     match places.is_empty() {
         true => Err(format!("{}: a member needs a URL to be reached at", flags.called(name))),
@@ -215,6 +246,13 @@ fn beginning(flags: &Flags, name: &str, advertised: &Url) -> Result<Beginning, S
             "--initial-cluster has {name}={} but --initial-advertise-peer-urls is {}: give both \
              the same",
             own.written, advertised.written
+        ));
+    }
+    if let Some((other, url)) = members.iter().find(|(_, url)| url.tls != advertised.tls) {
+        return Err(format!(
+            "--initial-cluster: {other}={}: members speak TLS with each other, or they do not: \
+             give all of them https://, or none",
+            url.written
         ));
     }
     let others = members.iter().filter(|(member, _)| *member != name);

@@ -1,4 +1,4 @@
-use server::config::{Address, LogFormat};
+use server::config::{Address, ClientTls, LogFormat, PairFiles, PeerTls, PeerTrust, TlsWays};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::*;
@@ -39,6 +39,7 @@ fn without_flags_it_is_etcds_member_of_one() {
     assert_eq!(config.seed.history_age_ms, Some(0), "no age limit");
     assert_eq!(config.seed.history_bytes, Some(HISTORY_BYTES_MAX), "none but the quota");
     let expected = EtcdWays {
+        plain_clients: true,
         listen_also: vec!["127.0.0.1:2379".parse().unwrap()],
         founding: Some(FoundingIds {
             member_id: 0x8e9e_05c5_2164_694d,
@@ -90,10 +91,7 @@ fn what_contradicts_itself_is_refused_in_etcds_words() {
             "--listen-client-urls: a member needs a URL",
         ),
         ("--listen-peer-urls=", "--listen-peer-urls: a member needs a URL"),
-        (
-            "--listen-peer-urls https://localhost:1",
-            "--listen-peer-urls: \"https://localhost:1\": r",
-        ),
+        ("--listen-peer-urls https://localhost:1", "give all of them https://, or none"),
         ("--listen-peer-urls http://a:1", "--listen-peer-urls: expected IP in URL for binding"),
         ("--advertise-client-urls http://:1", "--advertise-client-urls: "),
         ("--listen-metrics-urls http://localhost:2379", "served at 127.0.0.1:2379 already"),
@@ -114,11 +112,65 @@ fn what_contradicts_itself_is_refused_in_etcds_words() {
             "--initial-cluster default=http://localhost:2380,b=http://10.0.0.2:2380",
             "another machine",
         ),
-        ("--cert-file a", "--cert-file: raftkv does not encrypt"),
+        (&clients_by("https"), "cannot listen on TLS for clients: --cert-file and --key-file"),
+        (&format!("{} --cert-file a", clients_by("https")), "--key-file"),
+        (&format!("{} --auto-tls --client-cert-auth", clients_by("https")), "--trusted-ca-file"),
+        (&peers_by("https"), "cannot listen on TLS for peers: --peer-cert-file"),
+        (&format!("{} --peer-cert-file a --peer-key-file b", peers_by("https")), "--peer-trusted"),
+        (
+            &format!("{THREE} --initial-cluster b=http://10.0.0.2:2380,a=https://a:1"),
+            "a=https://a:1",
+        ),
     ] {
         let error = make_in(line, false).expect_err(line);
         assert!(error.contains(words), "{line}: {error}");
     }
+}
+
+fn clients_by(scheme: &str) -> String {
+    let url = format!("{scheme}://127.0.0.1:2379");
+    format!("--listen-client-urls {url} --advertise-client-urls {url}")
+}
+
+fn peers_by(scheme: &str) -> String {
+    let url = format!("{scheme}://127.0.0.1:2380");
+    format!(
+        "--listen-peer-urls {url} --initial-advertise-peer-urls {url} \
+         --initial-cluster default={url}"
+    )
+}
+
+#[test]
+fn urls_say_where_tls_is_spoken_and_flags_with_what() {
+    let plain = plan("--cert-file a --key-file b --peer-auto-tls");
+    assert_eq!(plain.config.tls, TlsWays::default(), "as in etcd, the URLs count");
+    assert_eq!(plain.notes.len(), 2, "{:?}", plain.notes);
+    let pair = |cert: &str, key: &str| PairFiles { cert_file: cert.into(), key_file: key.into() };
+    let line = format!("{} --cert-file a --key-file b", clients_by("https"));
+    let clients = plan(&line).config;
+    let expected = ClientTls { pair: pair("a", "b"), ca_file: None, must_show: false };
+    assert_eq!((clients.tls.clients, &clients.tls.peers), (Some(expected), &None));
+    assert_eq!(clients.client_urls, ["https://127.0.0.1:2379"]);
+    assert_eq!(clients.etcd.listen_plain, ["127.0.0.1:2380".parse().unwrap()]);
+    assert!(!clients.etcd.plain_clients, "no client comes by the peers' way");
+    let asked = plan(&format!("{line} --trusted-ca-file ca")).config.tls.clients.unwrap();
+    assert!(asked.must_show && asked.ca_file == Some("ca".into()), "as in etcd");
+    let peers = format!("{} --peer-cert-file a --peer-key-file b", peers_by("https"));
+    let peers = plan(&format!("{peers} --peer-trusted-ca-file ca")).config;
+    let trust = PeerTrust::Signed { ca_file: "ca".into(), allowed_names: Vec::new() };
+    assert_eq!(peers.tls.peers, Some(PeerTls { pair: pair("a", "b"), trust }));
+    assert!(peers.tls.clients.is_none() && peers.etcd.plain_clients);
+    let auto = format!("{} --peer-auto-tls", peers_by("https"));
+    let auto = plan(&auto).config.tls;
+    assert_eq!(auto.peers.map(|peers| peers.trust), Some(PeerTrust::Anyone));
+    assert_eq!(auto.own_made.map(|pair| pair.cert_file), Some("default.etcd/tls/own.crt".into()));
+}
+
+#[test]
+fn plain_text_beyond_this_machine_is_said_once() {
+    let notes = plan(THREE).notes;
+    let said = "http:// URLs: nothing is encrypted at 10.0.0.2:2380, 10.0.0.2:2379";
+    assert_eq!(notes, [said]);
 }
 
 #[test]

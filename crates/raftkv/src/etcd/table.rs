@@ -40,10 +40,6 @@ const fn idle(name: &'static str, takes: Takes) -> Flag {
     Flag { name, takes, fate: Fate::Idle }
 }
 
-const fn tls(name: &'static str, takes: Takes) -> Flag {
-    Flag { name, takes, fate: Fate::Refused { but: &[], instead: NO_TLS } }
-}
-
 const fn refused(
     name: &'static str,
     takes: Takes,
@@ -58,9 +54,14 @@ pub(super) fn find(name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.name == name)
 }
 
-pub(super) const NO_TLS: &str = "raftkv does not encrypt yet, and a member that was told to does \
-     not run in the clear: leave the TLS flags out and use http:// URLs, on a network that is \
-     yours alone, or let a proxy in front of it do TLS";
+const NO_CRL: &str = "raftkv reads no lists of revoked certificates, and whoever is on one would \
+     get in: give out short-lived certificates; new files are taken into use without a restart";
+const NO_NAMES: &str = "raftkv does not look at this name, and others would get in: use a CA of \
+     your own for them, or --peer-cert-allowed-hostname";
+const ONE_PAIR: &str = "raftkv shows its peers one certificate, dialling or dialled: give \
+     --peer-cert-file one for both";
+const NO_SUITES: &str = "raftkv offers those suites of TLS 1.2 and 1.3 that are still good, and no \
+     others: leave it out";
 
 const NO_DISCOVERY: &str = "raftkv has no discovery service: name all members in --initial-cluster";
 const NO_V2: &str = "raftkv serves etcd's v3 API alone, as etcd does since 3.6";
@@ -97,28 +98,39 @@ pub(super) const FLAGS: &[Flag] = &[
     used("config-file", Text, "", "YAML; nothing else counts then"),
     used("version", Bool, "false", "print versions, and stop"),
     // Encryption.
-    tls("cert-file", Text),
-    tls("key-file", Text),
-    tls("client-cert-file", Text),
-    tls("client-key-file", Text),
-    tls("client-cert-auth", Bool),
-    tls("client-crl-file", Text),
-    tls("client-cert-allowed-hostname", Text),
-    tls("trusted-ca-file", Text),
-    tls("auto-tls", Bool),
-    tls("peer-cert-file", Text),
-    tls("peer-key-file", Text),
-    tls("peer-client-cert-file", Text),
-    tls("peer-client-key-file", Text),
-    tls("peer-client-cert-auth", Bool),
-    tls("peer-trusted-ca-file", Text),
-    tls("peer-auto-tls", Bool),
-    tls("peer-crl-file", Text),
-    tls("peer-cert-allowed-cn", Text),
-    tls("peer-cert-allowed-hostname", Text),
-    tls("cipher-suites", Text),
-    refused("tls-min-version", Text, &["TLS1.2"], NO_TLS),
-    tls("tls-max-version", Text),
+    used("cert-file", Text, "", "certificate for clients, where URLs begin with https://"),
+    used("key-file", Text, "", "its key"),
+    used(
+        "trusted-ca-file",
+        Text,
+        "",
+        "who signs the certificates of clients, which they must show",
+    ),
+    used("client-cert-auth", Bool, "false", "clients must show a certificate"),
+    used("auto-tls", Bool, "false", "make a certificate for clients that nobody signs"),
+    used("peer-cert-file", Text, "", "certificate for members"),
+    used("peer-key-file", Text, "", "its key"),
+    used("peer-trusted-ca-file", Text, "", "who signs the certificates of members"),
+    used("peer-client-cert-auth", Bool, "false", "members must show a certificate; they always do"),
+    used("peer-auto-tls", Bool, "false", "encrypt between members, and check nobody's certificate"),
+    used(
+        "peer-cert-allowed-hostname",
+        Text,
+        "",
+        "names of which a member's certificate must bear one",
+    ),
+    // Of etcd's gateway, which asks itself over the network.
+    idle("client-cert-file", Text),
+    idle("client-key-file", Text),
+    refused("client-crl-file", Text, &[], NO_CRL),
+    refused("peer-crl-file", Text, &[], NO_CRL),
+    refused("client-cert-allowed-hostname", Text, &[], NO_NAMES),
+    refused("peer-cert-allowed-cn", Text, &[], NO_NAMES),
+    refused("peer-client-cert-file", Text, &[], ONE_PAIR),
+    refused("peer-client-key-file", Text, &[], ONE_PAIR),
+    refused("cipher-suites", Text, &[], NO_SUITES),
+    refused("tls-min-version", Text, &["TLS1.2"], NO_SUITES),
+    refused("tls-max-version", Text, &["TLS1.3"], NO_SUITES),
     // What would silently not be so.
     refused(
         "auth-token",
@@ -284,8 +296,7 @@ mod tests {
         let page = include_str!("../../../../docs/etcd.md");
         for flag in FLAGS.iter().filter(|flag| flag.fate != Fate::Idle) {
             let named = format!("`--{}", flag.name);
-            let grouped = flag.name.starts_with("discovery")
-                || matches!(flag.fate, Fate::Refused { instead, .. } if instead == NO_TLS);
+            let grouped = flag.name.starts_with("discovery");
             assert!(grouped || page.contains(&named), "{named}`");
         }
     }

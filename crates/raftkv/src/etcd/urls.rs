@@ -5,8 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use server::config::Address;
 
-use super::table::NO_TLS;
-
 /// A list has so many URLs at most.
 const URLS_MAX: usize = 8;
 
@@ -15,27 +13,29 @@ const URLS_MAX: usize = 8;
 pub(super) struct Url {
     /// Without a slash at its end, as etcd keeps it: ids are made of it.
     pub(super) written: String,
+    /// It begins with https.
+    pub(super) tls: bool,
     host: String,
     port: u16,
 }
 
 impl Url {
-    /// Reads `http://host:port`.
+    /// Reads `http://host:port`, `https://host:port`.
     fn parse(text: &str) -> Result<Url, String> {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://").ok_or_else(|| {
             format!("{text:?}: URL scheme must be http, https, unix, or unixs; write http://…")
         })?;
-        match scheme.to_ascii_lowercase().as_str() {
-            "http" => {}
-            "https" => return Err(format!("{text:?}: {NO_TLS}")),
+        let scheme = scheme.to_ascii_lowercase();
+        match scheme.as_str() {
+            "http" | "https" => {}
             "unix" | "unixs" => {
                 return Err(format!(
                     "{text:?}: raftkv listens on TCP alone: http://127.0.0.1:PORT is for this \
                      machine only, too"
                 ));
             }
-            _ => return Err(format!("{text:?}: URL scheme must be http")),
+            _ => return Err(format!("{text:?}: URL scheme must be http or https")),
         }
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains(['/', '?', '#', '@']) {
@@ -47,7 +47,8 @@ impl Url {
         let (host, port) = authority.rsplit_once(':').ok_or_else(no_port)?;
         let port = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
         let port = port.and_then(|port| port.parse().ok()).ok_or_else(no_port)?;
-        Ok(Url { written: format!("http://{authority}"), host: host.to_owned(), port })
+        let written = format!("{scheme}://{authority}");
+        Ok(Url { written, tls: scheme == "https", host: host.to_owned(), port })
     }
 
     /// Where to bind: etcd takes IP addresses, `localhost`, and no host for all of them.
@@ -84,16 +85,34 @@ pub(super) fn list(text: &str) -> Result<Vec<Url>, String> {
     Ok(urls)
 }
 
+/// A place to bind, and whether TLS is spoken there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) address: SocketAddr,
+    pub(super) tls: bool,
+}
+
 /// Where to bind for them, each place once.
-pub(super) fn places(urls: &[Url]) -> Result<Vec<SocketAddr>, String> {
+pub(super) fn places(urls: &[Url]) -> Result<Vec<Place>, String> {
     let mut places = Vec::new();
     for url in urls {
-        let place = url.to_bind()?;
-        if !places.contains(&place) {
-            places.push(place);
-        }
+        add(&mut places, Place { address: url.to_bind()?, tls: url.tls })?;
     }
     Ok(places)
+}
+
+/// Adds a place, unless it is there.
+pub(super) fn add(places: &mut Vec<Place>, place: Place) -> Result<(), String> {
+    match places.iter().find(|other| other.address == place.address) {
+        Some(other) if other.tls != place.tls => {
+            Err(format!("{}: TLS is spoken at an address, or it is not", place.address))
+        }
+        Some(_) => Ok(()),
+        None => {
+            places.push(place);
+            Ok(())
+        }
+    }
 }
 
 /// Reads `a=http://…,b=http://…`: the URL of each member by its name.
@@ -141,8 +160,6 @@ mod tests {
     fn what_is_no_url_of_ours_is_refused_with_the_reason() {
         for (text, words) in [
             ("localhost:2379", "URL scheme must be"),
-            ("https://localhost:2379", "raftkv does not encrypt"),
-            ("HTTPS://localhost:2379", "raftkv does not encrypt"),
             ("unix://sock:0", "TCP alone"),
             ("unixs://sock:0", "TCP alone"),
             ("ftp://a:1", "must be http"),
@@ -163,8 +180,11 @@ mod tests {
     fn places_to_bind_are_ip_addresses() {
         let text = "http://localhost:1,http://127.0.0.1:1,http://[::]:2,http://0.0.0.0:3,http://:4";
         let bound = places(&list(text).unwrap()).unwrap();
-        let shown: Vec<String> = bound.iter().map(ToString::to_string).collect();
+        let shown: Vec<String> = bound.iter().map(|place| place.address.to_string()).collect();
         assert_eq!(shown, ["0.0.0.0:3", "127.0.0.1:1", "0.0.0.0:4", "[::]:2"]);
+        assert!(places(&list("https://[::1]:1").unwrap()).unwrap()[0].tls);
+        let both = places(&list("https://localhost:1,http://127.0.0.1:1").unwrap());
+        assert!(both.unwrap_err().contains("TLS is spoken at an address"));
         let named = places(&list("http://kv.example:1").unwrap());
         assert_eq!(named, Err("expected IP in URL for binding (http://kv.example:1)".to_owned()));
     }
@@ -183,7 +203,6 @@ mod tests {
             ("a=http://localhost:1,b=http://127.0.0.1:1", "the same URL"),
             ("a=http://a:0", "port 0"),
             ("a=http://a b:1", "host"),
-            ("a=https://a:1", "does not encrypt"),
         ] {
             let error = cluster(text).unwrap_err();
             assert!(error.contains(words), "{text}: {error}");

@@ -71,7 +71,9 @@ pub enum ConfigError {
     AdvertiseClient {
         /// As written.
         written: String,
-        /// Why not; none if it does not begin with `http://`.
+        /// What it has to begin with.
+        scheme: &'static str,
+        /// Why not; none if it does not begin with the scheme.
         reason: Option<AddressError>,
     },
     /// More or longer URLs for clients than a member may have.
@@ -95,6 +97,15 @@ pub enum ConfigError {
         setting: &'static str,
         /// The address beyond this machine.
         address: String,
+    },
+    /// This setting means nothing without another.
+    Needs(&'static str, &'static str),
+    /// A certificate was given, and another is to be made.
+    TwoCertificates,
+    /// Nothing says which certificates make a peer.
+    NoPeerCa {
+        /// The member makes a certificate for itself.
+        auto_tls: bool,
     },
     /// `heartbeat_ms` is shorter than a tick.
     Heartbeat(u64),
@@ -172,9 +183,11 @@ impl fmt::Display for ConfigError {
             }
             E::Plaintext { setting, address } => write!(
                 f,
-                "{setting} {address}: keys and values would leave this machine unencrypted; add \
-                 --insecure if the network is yours"
+                "{setting} {address}: keys and values would leave this machine unencrypted: give \
+                 the member a certificate (--cert-file, --key-file; `raftkv cert` makes some), or \
+                 add --insecure if the network is yours"
             ),
+            E::Needs(..) | E::TwoCertificates | E::NoPeerCa { .. } => self.fmt_tls(f),
             E::Heartbeat(_)
             | E::ElectionTimeout { .. }
             | E::WalSegmentBytes(_)
@@ -210,11 +223,11 @@ impl ConfigError {
                 f,
                 "--advertise {advertise}: {peer} is on another machine and can not reach it there"
             ),
-            E::AdvertiseClient { written, reason: Some(reason) } => {
-                write!(f, "--advertise-client {written:?}: after http://: {reason}")
+            E::AdvertiseClient { written, scheme, reason: Some(reason) } => {
+                write!(f, "--advertise-client {written:?}: after {scheme}: {reason}")
             }
-            E::AdvertiseClient { written, reason: None } => {
-                write!(f, "--advertise-client {written:?}: write http://HOST:PORT")
+            E::AdvertiseClient { written, scheme, reason: None } => {
+                write!(f, "--advertise-client {written:?}: write {scheme}HOST:PORT")
             }
             E::ClientUrlsTooLong => write!(
                 f,
@@ -222,6 +235,31 @@ impl ConfigError {
                  {URL_BYTES_MAX} bytes"
             ),
             _ => unreachable!("only what is about addresses of its own comes here"),
+        }
+    }
+
+    /// What is about certificates.
+    fn fmt_tls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ConfigError as E;
+        match self {
+            E::Needs(setting, other) => write!(f, "{setting}: only together with {other}"),
+            E::TwoCertificates => write!(
+                f,
+                "--auto-tls and --cert-file: --auto-tls makes a certificate, --cert-file names \
+                 one; drop one of the two"
+            ),
+            E::NoPeerCa { auto_tls: false } => write!(
+                f,
+                "--peer-ca-file FILE is missing: members show each other certificates, and it says \
+                 who signs them; `raftkv cert ca` makes such a CA"
+            ),
+            E::NoPeerCa { auto_tls: true } => write!(
+                f,
+                "--auto-tls: no member can check what another has made for itself; make \
+                 certificates with `raftkv cert`, or add --insecure: then traffic is encrypted, \
+                 but whoever reaches the port may speak as a member"
+            ),
+            _ => unreachable!("only what is about certificates comes here"),
         }
     }
 

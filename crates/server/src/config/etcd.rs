@@ -9,6 +9,10 @@ pub struct EtcdWays {
     pub listen_also: Vec<SocketAddr>,
     /// Where to bind for probes and metrics alone.
     pub listen_metrics: Vec<SocketAddr>,
+    /// Those of all addresses where plain text is spoken, if TLS is at any.
+    pub listen_plain: Vec<SocketAddr>,
+    /// Clients may come in plain text.
+    pub plain_clients: bool,
     /// The ids of the cluster that is to be founded, and of this member in it.
     pub founding: Option<FoundingIds>,
     /// With `join`: a place must be reserved at `advertise`, and its id is this member's.

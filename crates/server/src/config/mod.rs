@@ -26,6 +26,7 @@ mod raw;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,7 @@ pub use join_user::JoinUser;
 pub use origin::Origin;
 pub use raw::{Raw, parse_byte_size, split_list};
 pub(crate) use resolve::is_valid_node_id;
+pub use tls::{ClientTls, PairFiles, PeerTls, PeerTrust, TlsWays, own_made};
 
 /// The port of `--port`.
 pub const PORT_DEFAULT: u16 = 8001;
@@ -131,19 +133,36 @@ pub struct Config {
     pub raft_http: bool,
     /// Never flush to disk: a power cut loses acknowledged writes, and the member says so.
     pub unsafe_no_fsync: bool,
+    /// How traffic is encrypted, and who must show a certificate.
+    pub tls: TlsWays,
     /// What only etcd's command line says.
     pub etcd: EtcdWays,
 }
 
 impl Config {
     /// The same configuration once the socket is bound: a port that the system was to choose is
-    /// the one it chose.
+    /// the one it chose. Clients that speak TLS are told so by a URL, even if they are to come
+    /// where peers do.
     pub fn bound_to(self, bound: SocketAddr) -> Config {
         let advertise = match self.advertise.port() {
             0 => self.advertise.with_port(bound.port()),
             _ => self.advertise,
         };
-        Config { listen: bound, advertise, ..self }
+        let client_urls = match (&self.tls.clients, self.client_urls.is_empty()) {
+            (Some(_), true) => vec![format!("https://{advertise}")],
+            _ => self.client_urls,
+        };
+        Config { listen: bound, advertise, client_urls, ..self }
+    }
+
+    /// What stands before an address in the URL of a member, as clients are told it.
+    pub fn client_scheme(&self) -> &'static str {
+        if self.tls.clients.is_some() { "https://" } else { "http://" }
+    }
+
+    /// The same, of the way that peers come.
+    pub fn peer_scheme(&self) -> &'static str {
+        if self.tls.peers.is_some() { "https://" } else { "http://" }
     }
 
     /// The hosts by which others know the member: of its address and of the URLs for clients.

@@ -65,6 +65,25 @@ pub struct Raw {
     /// Web origins, other than the member's own, whose pages may use it.
     #[serde(deserialize_with = "list")]
     pub allow_origin: Option<Vec<String>>,
+    /// The certificate that clients are shown, and peers unless there is one for them.
+    pub cert_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
+    /// Who signs the certificates of clients.
+    pub client_ca_file: Option<PathBuf>,
+    /// Clients without a certificate are refused.
+    pub client_cert_auth: Option<bool>,
+    /// The certificate that peers are shown.
+    pub peer_cert_file: Option<PathBuf>,
+    /// Its key.
+    pub peer_key_file: Option<PathBuf>,
+    /// Who signs the certificates of peers.
+    pub peer_ca_file: Option<PathBuf>,
+    /// The certificate of a peer must bear one of these names.
+    #[serde(deserialize_with = "list")]
+    pub peer_allowed_names: Option<Vec<String>>,
+    /// Make a certificate, for a first try.
+    pub auto_tls: Option<bool>,
     /// Allow traffic without TLS to leave this machine.
     pub insecure: Option<bool>,
     /// Take messages of Raft that are made by hand.
@@ -126,6 +145,15 @@ impl Raw {
             memory_limit: self.memory_limit.or(next.memory_limit),
             log_format: self.log_format.or(next.log_format),
             allow_origin: self.allow_origin.or(next.allow_origin),
+            cert_file: self.cert_file.or(next.cert_file),
+            key_file: self.key_file.or(next.key_file),
+            client_ca_file: self.client_ca_file.or(next.client_ca_file),
+            client_cert_auth: self.client_cert_auth.or(next.client_cert_auth),
+            peer_cert_file: self.peer_cert_file.or(next.peer_cert_file),
+            peer_key_file: self.peer_key_file.or(next.peer_key_file),
+            peer_ca_file: self.peer_ca_file.or(next.peer_ca_file),
+            peer_allowed_names: self.peer_allowed_names.or(next.peer_allowed_names),
+            auto_tls: self.auto_tls.or(next.auto_tls),
             insecure: self.insecure.or(next.insecure),
             raft_http: self.raft_http.or(next.raft_http),
             unsafe_no_fsync: self.unsafe_no_fsync.or(next.unsafe_no_fsync),
@@ -156,6 +184,15 @@ impl Raw {
             "MEMORY_LIMIT" => self.memory_limit = Some(parse_byte_size(value)?),
             "LOG_FORMAT" => self.log_format = Some(value.parse()?),
             "ALLOW_ORIGIN" => self.allow_origin = Some(split_list(value)),
+            "CERT_FILE" => self.cert_file = Some(value.into()),
+            "KEY_FILE" => self.key_file = Some(value.into()),
+            "CLIENT_CA_FILE" => self.client_ca_file = Some(value.into()),
+            "CLIENT_CERT_AUTH" => self.client_cert_auth = Some(parse(value, BOOL_EXPECTED)?),
+            "PEER_CERT_FILE" => self.peer_cert_file = Some(value.into()),
+            "PEER_KEY_FILE" => self.peer_key_file = Some(value.into()),
+            "PEER_CA_FILE" => self.peer_ca_file = Some(value.into()),
+            "PEER_ALLOWED_NAMES" => self.peer_allowed_names = Some(split_list(value)),
+            "AUTO_TLS" => self.auto_tls = Some(parse(value, BOOL_EXPECTED)?),
             "INSECURE" => self.insecure = Some(parse(value, BOOL_EXPECTED)?),
             "RAFT_HTTP" => self.raft_http = Some(parse(value, BOOL_EXPECTED)?),
             "UNSAFE_NO_FSYNC" => self.unsafe_no_fsync = Some(parse(value, BOOL_EXPECTED)?),
@@ -267,6 +304,15 @@ mod tests {
             learner = true
             log_format = "json"
             allow_origin = "https://a.example, https://b.example"
+            cert_file = "a.crt"
+            key_file = "a.key"
+            client_ca_file = "clients.crt"
+            client_cert_auth = true
+            peer_cert_file = "b.crt"
+            peer_key_file = "b.key"
+            peer_ca_file = "peers.crt"
+            peer_allowed_names = ["a.example", "b.example"]
+            auto_tls = false
             insecure = false
             raft_http = true
             unsafe_no_fsync = true
@@ -297,6 +343,15 @@ mod tests {
             learner: Some(true),
             log_format: Some(LogFormat::Json),
             allow_origin: Some(vec!["https://a.example".into(), "https://b.example".into()]),
+            cert_file: Some("a.crt".into()),
+            key_file: Some("a.key".into()),
+            client_ca_file: Some("clients.crt".into()),
+            client_cert_auth: Some(true),
+            peer_cert_file: Some("b.crt".into()),
+            peer_key_file: Some("b.key".into()),
+            peer_ca_file: Some("peers.crt".into()),
+            peer_allowed_names: Some(vec!["a.example".into(), "b.example".into()]),
+            auto_tls: Some(false),
             insecure: Some(false),
             raft_http: Some(true),
             unsafe_no_fsync: Some(true),
@@ -346,6 +401,10 @@ mod tests {
         assert_eq!(raw("RAFTKV_MEMORY_LIMIT", "1GiB").memory_limit, Some(1 << 30));
         assert_eq!(raw("RAFTKV_LOG_FORMAT", "json").log_format, Some(LogFormat::Json));
         assert_eq!(raw("RAFTKV_INSECURE", "true").insecure, Some(true));
+        assert_eq!(raw("RAFTKV_CERT_FILE", "a.crt").cert_file, Some("a.crt".into()));
+        assert_eq!(raw("RAFTKV_CLIENT_CERT_AUTH", "true").client_cert_auth, Some(true));
+        let names = raw("RAFTKV_PEER_ALLOWED_NAMES", "a,b").peer_allowed_names;
+        assert_eq!(names, Some(vec!["a".into(), "b".into()]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use store::{SettingsChange, SettingsError};
 
+use super::tls::{Around, RawTls};
 use super::{
     Address, Config, ConfigError, DATA_PARENT_DEFAULT, ELECTION_TIMEOUT_MS_DEFAULT,
     ELECTION_TIMEOUT_MS_MAX, EtcdWays, HEARTBEAT_MS_DEFAULT, HEARTBEAT_MS_MIN,
@@ -17,30 +18,36 @@ use super::{
 
 impl Raw {
     /// Fills in the defaults and checks the whole.
-    pub fn resolve(self) -> Result<Config, ConfigError> {
+    pub fn resolve(mut self) -> Result<Config, ConfigError> {
+        let tls = RawTls::of(&mut self);
         let listen = resolve_listen(self.listen.as_deref(), self.port)?;
         let name = resolve_name(self.node_id, listen.port())?;
         let listed = parse_peers(&self.peers.unwrap_or_default())?;
         let join = parse_join(&self.join.unwrap_or_default())?;
         let others = listed.union(&join).cloned().collect();
         let advertise = resolve_advertise(self.advertise.as_deref(), listen.port(), &others)?;
-        let client_urls = parse_client_urls(&self.advertise_client.unwrap_or_default())?;
         check_join(&join, &listed, self.replace.as_deref(), self.learner)?;
         check_join_user(&join, self.join_user.as_ref())?;
         let peers: Vec<Address> = listed.into_iter().filter(|peer| *peer != advertise).collect();
         check_members(&advertise, &peers)?;
-        if !self.insecure.unwrap_or(false) {
+        let data_dir = resolve_data_dir(self.data_dir, &name)?;
+        let insecure = self.insecure.unwrap_or(false);
+        let has_peers = !peers.is_empty() || !join.is_empty();
+        let tls = tls.resolve(&Around { data_dir: &data_dir, has_peers, insecure })?;
+        let scheme = if tls.clients.is_some() { "https://" } else { "http://" };
+        let client_urls = parse_client_urls(&self.advertise_client.unwrap_or_default(), scheme)?;
+        if !insecure && tls.clients.is_none() {
             refuse_plaintext(listen, &advertise, &peers, &join)?;
             refuse_plaintext_clients(&client_urls)?;
         }
         let (heartbeat_ms, election_timeout_ms) =
             resolve_timers(self.heartbeat_ms, self.election_timeout_ms)?;
         Ok(Config {
-            data_dir: resolve_data_dir(self.data_dir, &name)?,
+            data_dir,
             name,
             listen,
             advertise,
-            client_urls: client_urls.iter().map(|address| format!("http://{address}")).collect(),
+            client_urls: client_urls.iter().map(|address| format!("{scheme}{address}")).collect(),
             peers,
             join: join.into_iter().collect(),
             join_user: self.join_user,
@@ -56,6 +63,7 @@ impl Raw {
             allow_origin: parse_origins(&self.allow_origin.unwrap_or_default())?,
             raft_http: self.raft_http.unwrap_or(false),
             unsafe_no_fsync: self.unsafe_no_fsync.unwrap_or(false),
+            tls,
             etcd: EtcdWays::default(),
         })
     }
@@ -113,7 +121,8 @@ fn parse_peers(written: &[String]) -> Result<BTreeSet<Address>, ConfigError> {
 /// As URLs, or as addresses alone.
 fn parse_join(written: &[String]) -> Result<BTreeSet<Address>, ConfigError> {
     let parse = |text: &String| {
-        let address = text.trim().strip_prefix("http://").unwrap_or(text.trim());
+        let url = text.trim();
+        let address = url.strip_prefix("http://").or(url.strip_prefix("https://")).unwrap_or(url);
         Address::parse(address.trim_end_matches('/'))
             .map_err(|reason| ConfigError::Join { written: text.clone(), reason })
     };
@@ -165,11 +174,15 @@ fn resolve_advertise(
     }
 }
 
-/// As URLs of this program's, which speaks no TLS.
-fn parse_client_urls(written: &[String]) -> Result<Vec<Address>, ConfigError> {
+/// As URLs of this scheme: the port speaks TLS to everybody, or to nobody.
+fn parse_client_urls(
+    written: &[String],
+    scheme: &'static str,
+) -> Result<Vec<Address>, ConfigError> {
     let parse = |text: &String| {
-        let refuse = |reason| ConfigError::AdvertiseClient { written: text.clone(), reason };
-        let rest = text.trim().strip_prefix("http://").ok_or_else(|| refuse(None))?;
+        let written = text.clone();
+        let refuse = |reason| ConfigError::AdvertiseClient { written, scheme, reason };
+        let Some(rest) = text.trim().strip_prefix(scheme) else { return Err(refuse(None)) };
         Address::parse(rest.trim_end_matches('/')).map_err(|reason| refuse(Some(reason)))
     };
     match replica::are_valid_urls(written) {

@@ -40,6 +40,7 @@ fn nothing_written_is_a_cluster_of_one_on_loopback() {
         allow_origin: Vec::new(),
         raft_http: false,
         unsafe_no_fsync: false,
+        tls: TlsWays::default(),
         etcd: EtcdWays::default(),
     };
     assert_eq!(resolve(""), Ok(expected));
@@ -227,7 +228,7 @@ fn the_published_page_has_every_setting_and_its_example_holds() {
     let page = include_str!("../../../../docs/configuration.md");
     let unknown = toml::from_str::<Raw>("x = 1").unwrap_err().to_string();
     let settings = unknown.split('`').skip(3).step_by(2);
-    assert_eq!(settings.clone().count(), 23, "{unknown}");
+    assert_eq!(settings.clone().count(), 32, "{unknown}");
     for setting in settings {
         assert!(page.contains(&format!("| `{setting}` | ")), "{setting}");
     }
@@ -263,4 +264,57 @@ fn a_member_is_known_by_the_hosts_that_it_advertises() {
     let etcd = EtcdWays { listen_also, ..EtcdWays::default() };
     assert!(config.listens_on_loopback());
     assert!(!Config { etcd, ..config }.listens_on_loopback(), "any of its sockets counts");
+}
+
+#[test]
+fn what_is_said_of_certificates_fits_together() {
+    use PeerTrust as T;
+    let pair = |name: &str| PairFiles {
+        cert_file: format!("{name}.crt").into(),
+        key_file: format!("{name}.key").into(),
+    };
+    let a = "cert_file = \"a.crt\"\nkey_file = \"a.key\"\n";
+    let peers = |written: &str| resolve(&format!("{a}{written}")).unwrap().tls.peers.unwrap();
+    assert_eq!(peers(""), PeerTls { pair: pair("a"), trust: T::Itself });
+    let others = "peers = \"localhost:8002\"\nclient_ca_file = \"ca.crt\"";
+    let signed = |file: &str| T::Signed { ca_file: file.into(), allowed_names: Vec::new() };
+    assert_eq!(peers(others), PeerTls { pair: pair("a"), trust: signed("ca.crt") });
+    let apart = "peer_cert_file = \"b.crt\"\npeer_key_file = \"b.key\"\npeer_ca_file = \"p.crt\"";
+    assert_eq!(peers(apart), PeerTls { pair: pair("b"), trust: signed("p.crt") });
+    let own = resolve("auto_tls = true\ndata_dir = \"d\"").unwrap().tls;
+    assert_eq!(own.own_made.map(|pair| pair.cert_file), Some("d/tls/own.crt".into()));
+    let anyone = "auto_tls = true\ninsecure = true\npeers = \"localhost:8002\"";
+    assert_eq!(resolve(anyone).unwrap().tls.peers.unwrap().trust, T::Anyone);
+    let beyond = "listen = \"0.0.0.0\"\nadvertise = \"kv.example:8001\"\npeer_ca_file = \"p.crt\"\n\
+                  peers = \"kv2.example:8001\"\nadvertise_client = \"https://kv.example:8001\"";
+    assert!(resolve(&format!("{a}{beyond}")).is_ok(), "TLS may leave this machine");
+}
+
+#[test]
+fn what_is_said_of_certificates_and_would_be_passed_over_is_refused() {
+    let a = "cert_file = \"a.crt\"\nkey_file = \"a.key\"\n";
+    for (written, why) in [
+        ("cert_file = \"a.crt\"", "--cert-file: only together with --key-file"),
+        ("key_file = \"a.key\"", "--key-file: only together with --cert-file"),
+        ("client_ca_file = \"a.crt\"", "--client-ca-file: only together with --cert-file"),
+        ("client_cert_auth = true", "--client-cert-auth: only together with --cert-file"),
+        ("peer_allowed_names = \"a\"", "--peer-allowed-names: only together with --cert-file"),
+        (&format!("{a}client_cert_auth = true"), "together with --client-ca-file"),
+        (&format!("{a}peer_key_file = \"b\""), "--peer-key-file: only together with --peer-cert"),
+        (&format!("{a}peer_allowed_names = \"b\""), "together with --peer-ca-file"),
+        (&format!("{a}peers = \"localhost:2\""), "--peer-ca-file FILE is missing"),
+        (&format!("{a}auto_tls = true"), "drop one of the two"),
+        ("auto_tls = true\npeers = \"localhost:2\"", "`raftkv cert`"),
+        (&format!("{a}advertise_client = \"http://localhost:2\""), "write https://HOST:PORT"),
+    ] {
+        let error = resolve(written).unwrap_err().to_string();
+        assert!(error.contains(why), "{written}: {error}");
+    }
+}
+
+#[test]
+fn clients_are_told_of_tls() {
+    let config = resolve("auto_tls = true\nport = 0").unwrap();
+    let config = config.bound_to("127.0.0.1:40123".parse().unwrap());
+    assert_eq!(config.client_urls, ["https://localhost:40123"]);
 }

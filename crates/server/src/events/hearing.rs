@@ -12,7 +12,6 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use raft::MemberId;
-use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tracing::debug;
@@ -24,7 +23,7 @@ use super::line::{Greeting, LINE_BYTES_MAX, Line, Malformed};
 use super::member_state::MemberState;
 use super::offset::Offset;
 use super::{CLUSTER_HEADER, EVENTS_PATH};
-use crate::ask::{MEMBER_HEADER, member_header};
+use crate::ask::{Asker, MEMBER_HEADER, member_header};
 
 /// A peer that does not answer in this time is not there, for now.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -83,8 +82,8 @@ pub(super) struct Peer {
     pub(super) id: MemberId,
     pub(super) address: String,
     pub(super) cluster_id: u128,
-    /// What this member is called: whatever stands between the two may want to know who asks.
-    pub(super) asker: String,
+    /// This member.
+    pub(super) asker: Asker,
 }
 
 impl Hearing {
@@ -132,14 +131,14 @@ async fn listen(peer: Peer, told: Arc<Mutex<Told>>, desk: Arc<Desk>) {
 
 /// One connection, until it is over.
 async fn hear(peer: &Peer, told: &Mutex<Told>, desk: &Desk) -> Over {
-    let asking = timeout(ANSWER_TIMEOUT, TcpStream::connect(&peer.address));
+    let asking = timeout(ANSWER_TIMEOUT, peer.asker.way.connect(&peer.address));
     let Ok(Ok(stream)) = asking.await else { return Over::NoAnswer("nobody is there") };
     let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let Ok((mut sender, connection)) = shaken else { return Over::NoAnswer("it is no HTTP") };
     let mut request = Request::get(EVENTS_PATH)
         .header(HOST, &peer.address)
         .header(CLUSTER_HEADER, format!("{:032x}", peer.cluster_id));
-    if let Some(asker) = member_header(&peer.asker) {
+    if let Some(asker) = member_header(&peer.asker.name) {
         request = request.header(MEMBER_HEADER, asker);
     }
     let request = request.body(Empty::<Bytes>::new());

@@ -36,7 +36,7 @@ async fn says(connections: Vec<Vec<String>>) -> Hearing {
         }
         std::future::pending::<Infallible>().await
     });
-    let peer = Peer { id: PEER, address, cluster_id: CLUSTER, asker: "node-1".to_owned() };
+    let peer = Peer { id: PEER, address, cluster_id: CLUSTER, asker: Asker::default() };
     Hearing::begin(peer, Arc::default())
 }
 

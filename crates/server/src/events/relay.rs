@@ -9,6 +9,7 @@ use replica::Configuration;
 use super::desk::Desk;
 use super::event::Event;
 use super::hearing::{Hearing, Peer, Standing};
+use crate::node::About;
 
 /// The connections to the other members; there are none while nobody looks.
 #[derive(Debug, Default)]
@@ -18,16 +19,15 @@ pub(super) struct Relay {
 
 impl Relay {
     /// Listens to the members of a configuration but this one, where they are reached now.
-    pub(super) fn follow(&mut self, cluster: &Configuration, me: MemberId, desk: &Arc<Desk>) {
+    pub(super) fn follow(&mut self, cluster: &Configuration, about: &About, desk: &Arc<Desk>) {
         let is_there = |id: &MemberId, address: &str| {
             cluster.members.get(id).is_some_and(|member| member.address == address)
         };
         self.hearings.retain(|id, hearing| is_there(id, &hearing.address));
         for (&id, member) in &cluster.members {
-            if id != me && member.is_claimed() && !self.hearings.contains_key(&id) {
+            if id != about.id && member.is_claimed() && !self.hearings.contains_key(&id) {
                 let (address, cluster_id) = (member.address.clone(), cluster.cluster_id);
-                let asker = cluster.members.get(&me).map(|me| me.name.clone()).unwrap_or_default();
-                let peer = Peer { id, address, cluster_id, asker };
+                let peer = Peer { id, address, cluster_id, asker: about.asker() };
                 self.hearings.insert(id, Hearing::begin(peer, Arc::clone(desk)));
             }
         }

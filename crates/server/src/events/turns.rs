@@ -113,9 +113,9 @@ impl Course {
         (sight, own, matched): (Option<Sight>, Option<MemberState>, Vec<(Id, u64)>),
         state_due: bool,
     ) {
-        let (me, desk) = (status.about.id, node.feed().desk());
+        let desk = node.feed().desk();
         match &status.configuration {
-            Some(cluster) => self.relay.follow(cluster, me, desk),
+            Some(cluster) => self.relay.follow(cluster, &status.about, desk),
             None => self.relay.stop(),
         }
         // A turn of the replica may take longer than one of ours.

@@ -25,9 +25,6 @@ use super::refusal::Refusal;
 use crate::ask::{NoAnswer, Question, Turns, ask};
 use crate::config::Address;
 
-/// What stands before an address in a URL.
-const SCHEME: &str = "http://";
-
 /// The service.
 pub(super) struct Cluster {
     gate: Arc<Gate>,
@@ -47,7 +44,7 @@ impl Cluster {
     /// Has the change made, here or by the leader; answers who is in the cluster then.
     async fn change(&self, guest: &Guest, change: Change) -> Result<Vec<Member>, Refusal> {
         match self.gate.node().change(change.clone(), REQUEST_TIMEOUT).await {
-            Ok(configuration) => Ok(members_of(&configuration)),
+            Ok(configuration) => Ok(members_of(&configuration, self.scheme())),
             Err(Failure::NotLeader { leader: Some(leader) }) => {
                 self.ask_leader(guest, leader, &change).await
             }
@@ -64,9 +61,10 @@ impl Cluster {
     ) -> Result<Vec<Member>, Refusal> {
         let status = self.gate.node().status();
         let leader = status.member(leader).ok_or(Refusal::NoLeader)?;
+        let asker = status.about.asker();
         let _turn = self.turns.take().ok_or(Refusal::TooManyRequests)?;
         let question = question_of(change, guest.visit().authorization().await);
-        let asked = ask(&status.about.name, &leader.address, question);
+        let asked = ask(&asker, &leader.address, question);
         match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
             // It is made. Whoever it removes hears nothing more of the others.
             Ok(Ok((StatusCode::OK, _))) => match self.members_now().await {
@@ -93,10 +91,16 @@ impl Cluster {
         if found { Ok(MemberId(id)) } else { Err(Refusal::MemberNotFound) }
     }
 
+    /// What stands before the address of a member, for its peers, in a URL.
+    fn scheme(&self) -> &'static str {
+        self.gate.node().status().about.way.scheme()
+    }
+
     /// As this member knows it.
     fn members(&self) -> Result<Vec<Member>, Refusal> {
         let status = self.gate.node().status();
-        status.configuration.as_deref().map(members_of).ok_or(Refusal::NoLeader)
+        let known = status.configuration.as_deref();
+        known.map(|known| members_of(known, self.scheme())).ok_or(Refusal::NoLeader)
     }
 }
 
@@ -108,7 +112,7 @@ impl cluster_server::Cluster for Cluster {
     ) -> Result<Response<MemberAddResponse>, Status> {
         let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         guest.permit_now(Need::Root).await?;
-        let address = address_of(&request.get_ref().peer_ur_ls)?;
+        let address = address_of(&request.get_ref().peer_ur_ls, self.scheme())?;
         let id = MemberId(getrandom::u64().map_err(|_| Refusal::Unhealthy)?.max(1));
         let place = address.clone();
         // Whoever joins begins as a learner, and asks for its vote once it has caught up, unless it
@@ -118,7 +122,7 @@ impl cluster_server::Cluster for Cluster {
         let change = Change::Add { id, incarnation, name, address, replaces, stays_learner };
         let members = self.change(&guest, change).await?;
         let added = members.iter().find(|member| member.id == id.0).cloned();
-        let added = added.unwrap_or_else(|| Member { id: id.0, ..shown_at(&place) });
+        let added = added.unwrap_or_else(|| Member { id: id.0, ..shown_at(&place, self.scheme()) });
         let header = self.header();
         Ok(Response::new(MemberAddResponse { header, member: Some(added), members }))
     }
@@ -141,7 +145,7 @@ impl cluster_server::Cluster for Cluster {
         let guest = self.gate.admit(request.metadata(), Asks::Voters).await?;
         guest.permit_now(Need::Root).await?;
         let id = self.known(request.get_ref().id).await?;
-        let address = address_of(&request.get_ref().peer_ur_ls)?;
+        let address = address_of(&request.get_ref().peer_ur_ls, self.scheme())?;
         let members = self.change(&guest, Change::Address { id, address }).await?;
         Ok(Response::new(MemberUpdateResponse { header: self.header(), members }))
     }
@@ -171,7 +175,7 @@ impl cluster_server::Cluster for Cluster {
     }
 }
 
-fn members_of(configuration: &Configuration) -> Vec<Member> {
+fn members_of(configuration: &Configuration, scheme: &str) -> Vec<Member> {
     let member = |(id, member): (&MemberId, &replica::Member)| Member {
         id: id.0,
         name: member.name.clone(),
@@ -179,26 +183,22 @@ fn members_of(configuration: &Configuration) -> Vec<Member> {
         // Who has not started yet serves no clients.
         client_ur_ls: match (member.is_claimed(), member.client_urls.is_empty()) {
             (false, _) => Vec::new(),
-            (true, true) => vec![url(&member.address)],
+            (true, true) => vec![format!("{scheme}{}", member.address)],
             (true, false) => member.client_urls.clone(),
         },
-        ..shown_at(&member.address)
+        ..shown_at(&member.address, scheme)
     };
     configuration.members.iter().map(member).collect()
 }
 
-fn shown_at(address: &str) -> Member {
-    Member { peer_ur_ls: vec![url(address)], ..Member::default() }
-}
-
-fn url(address: &str) -> String {
-    format!("{SCHEME}{address}")
+fn shown_at(address: &str, scheme: &str) -> Member {
+    Member { peer_ur_ls: vec![format!("{scheme}{address}")], ..Member::default() }
 }
 
 /// The one address of a member, out of the URLs for its peers.
-fn address_of(urls: &[String]) -> Result<String, Refusal> {
+fn address_of(urls: &[String], scheme: &str) -> Result<String, Refusal> {
     let [url] = urls else { return Err(Refusal::BadMemberUrls) };
-    let address = url.strip_prefix(SCHEME).ok_or(Refusal::BadMemberUrls)?;
+    let address = url.strip_prefix(scheme).ok_or(Refusal::BadMemberUrls)?;
     match Address::parse(address.trim_end_matches('/')) {
         Ok(address) if address.port() != 0 => Ok(address.to_string()),
         _ => Err(Refusal::BadMemberUrls),

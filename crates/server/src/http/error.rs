@@ -106,6 +106,7 @@ codes! {
     NotReady "not_ready" SERVICE_UNAVAILABLE,
     OutcomeUnknown "outcome_unknown" GATEWAY_TIMEOUT,
     Overloaded "overloaded" SERVICE_UNAVAILABLE,
+    PeersOnly "peers_only" FORBIDDEN,
     PermissionDenied "permission_denied" FORBIDDEN,
     PermissionNotGranted "permission_not_granted" CONFLICT,
     QuorumWouldBeLost "quorum_would_be_lost" CONFLICT,

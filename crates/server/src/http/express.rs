@@ -22,6 +22,7 @@ use super::untaken::Pieces;
 use super::{Doors, GRPC_ROUTE};
 use crate::grpc::{self, Swift, Way};
 use crate::reading::{Reading, Share};
+use crate::tls::Arrival;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
@@ -60,9 +61,9 @@ impl Express {
     }
 
     /// The call that a request is, if it can go this way.
-    pub(super) fn call(&self, request: &Request<Incoming>) -> Option<Way> {
+    pub(super) fn call(&self, request: &Request<Incoming>, arrival: Arrival) -> Option<Way> {
         let way = Way::of(request)?;
-        let admitted = self.doors.guard.admit(request.uri(), request.headers(), false);
+        let admitted = self.doors.guard.admit(request.uri(), request.headers(), arrival, false);
         matches!(admitted, Ok(Admitted::Plain)).then_some(way)
     }
 

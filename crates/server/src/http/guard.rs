@@ -3,7 +3,8 @@
 //! A browser sends requests on behalf of any page its user visits, so two things are checked
 //! before anything else happens:
 //!
-//! - **Origin.** If the request names one, it is the member's own (`http://` and what `Host` says),
+//! - **Origin.** If the request names one, it is the member's own (`http://` or, behind TLS,
+//!   `https://`, and what `Host` says),
 //!   one of `--allow-origin`, or that of another member of the cluster
 //!   (docs/decisions/010-a-members-page-speaks-to-the-others.md). Form posts and WebSockets need no
 //!   preflight, so this can not be left to CORS.
@@ -22,8 +23,10 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::error::{Code, Refusal};
 use super::reply;
+use super::serve::PEER_PATHS;
 use crate::config::{Config, Origin, is_loopback_host};
 use crate::node::Node;
+use crate::tls::Arrival;
 
 /// What a page of an allowed origin may send besides plain requests, and for how long its browser
 /// remembers that, in s.
@@ -34,6 +37,9 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
      if-none-match, last-event-id",
 );
 const PREFLIGHT_AGE_S: HeaderValue = HeaderValue::from_static("600");
+
+/// The paths about the cluster, which members ask each other for, too.
+const CLUSTER_PATHS: &str = "/cluster/";
 
 /// The rules of one member.
 pub(super) struct Guard {
@@ -49,7 +55,7 @@ pub(super) struct Guard {
 /// loopback host and, if a browser sends it, come from a page of that very port.
 pub fn refuse_foreign_pages(uri: &Uri, headers: &HeaderMap) -> Option<Response> {
     let guard = Guard { own_hosts: Some(Vec::new()), allowed: Vec::new(), node: None };
-    guard.admit(uri, headers, false).err().map(Refusal::into_response)
+    guard.admit(uri, headers, Arrival::default(), false).err().map(Refusal::into_response)
 }
 
 /// What a request that was let in gets on its answer.
@@ -73,8 +79,10 @@ impl Guard {
         &self,
         uri: &Uri,
         headers: &HeaderMap,
+        arrival: Arrival,
         any_host: bool,
     ) -> Result<Admitted, Refusal> {
+        own_way(uri.path(), arrival)?;
         let hosts = || headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
         if let Some(own_hosts) = self.own_hosts.as_ref().filter(|_| !any_host) {
             let targets = uri.authority().map(|authority| authority.as_str().as_bytes());
@@ -86,7 +94,7 @@ impl Guard {
         let origin = header.to_str().ok().and_then(Origin::parse);
         let origin = origin.ok_or_else(|| forbidden_origin(header))?;
         let host = uri.authority().map(|target| target.as_str().as_bytes()).or(hosts().next());
-        if host.and_then(own_origin).is_some_and(|own| own == origin) {
+        if host.and_then(|host| own_origin(host, arrival)).is_some_and(|own| own == origin) {
             return Ok(Admitted::Plain);
         }
         match self.allowed.contains(&origin) || self.is_of_member(&origin) {
@@ -101,7 +109,7 @@ impl Guard {
         let status = node.status();
         let members = status.configuration.iter().flat_map(|cluster| cluster.members.values());
         members.filter(|member| member.is_claimed()).any(|member| {
-            let address = format!("http://{}", member.address);
+            let address = format!("{}{}", status.about.way.scheme(), member.address);
             member.client_urls.iter().chain([&address]).any(|url| origin.is_of(url))
         })
     }
@@ -139,8 +147,23 @@ fn is_own(host: &[u8], own_hosts: &[String]) -> bool {
 }
 
 /// The origin of pages that the member itself serves under this `Host`.
-fn own_origin(host: &[u8]) -> Option<Origin> {
-    Origin::parse(&format!("http://{}", str::from_utf8(host).ok()?))
+fn own_origin(host: &[u8], arrival: Arrival) -> Option<Origin> {
+    Origin::parse(&format!("{}{}", arrival.scheme(), str::from_utf8(host).ok()?))
+}
+
+/// Members among themselves come on connections of their own, where that can be told; what they
+/// ask for besides is the cluster's business, never a key.
+fn own_way(path: &str, arrival: Arrival) -> Result<(), Refusal> {
+    let is_peers = path.starts_with(PEER_PATHS);
+    if is_peers && !arrival.peer {
+        let message = "members only: it takes a certificate that the members' CA has signed";
+        return Err(Refusal::new(Code::PeersOnly, message));
+    }
+    if !is_peers && !arrival.client && !path.starts_with(CLUSTER_PATHS) {
+        let message = "clients do not come here: this way is for members among themselves";
+        return Err(Refusal::new(Code::PeersOnly, message));
+    }
+    Ok(())
 }
 
 fn forbidden_host(own_hosts: &[String]) -> Refusal {
@@ -157,4 +180,35 @@ fn forbidden_origin(origin: &HeaderValue) -> Refusal {
     let message = "pages of this origin may not use this port; a member is started with \
                    --allow-origin if they should";
     Refusal::new(Code::ForbiddenOrigin, message).with("origin", origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ways in, of `crate::tls`, and what each opens.
+    #[test]
+    fn each_way_in_leads_to_its_own_doors() {
+        let everybody = Arrival::default();
+        let client = Arrival { tls: true, peer: false, client: true };
+        let peer = Arrival { tls: true, peer: true, client: false };
+        let nobody = Arrival::NOBODY;
+        for (path, open_to) in [
+            ("/raft/append", [everybody, peer].as_slice()),
+            ("/raft/hello", &[everybody, peer]),
+            ("/raft/events", &[everybody, peer]),
+            ("/raft/vote", &[everybody, peer]),
+            ("/cluster/members", &[everybody, client, peer]),
+            ("/kv/a", &[everybody, client]),
+            ("/metrics", &[everybody, client]),
+            ("/etcdserverpb.KV/Range", &[everybody, client]),
+            ("/raft", &[everybody, client]),
+        ] {
+            for arrival in [everybody, client, peer] {
+                let open = own_way(path, arrival).is_ok();
+                assert_eq!(open, open_to.contains(&arrival), "{path} {arrival:?}");
+            }
+        }
+        assert!(own_way("/kv/a", nobody).is_err() && own_way("/raft/hello", nobody).is_err());
+    }
 }

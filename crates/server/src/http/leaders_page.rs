@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::error::Refusal;
-use crate::ask::{Question, ask};
+use crate::ask::{Asker, Question, ask};
 
 /// The leader says within this time how far the others are, or that stays unknown.
 const LEADER_PATIENCE: Duration = Duration::from_millis(500);
@@ -101,7 +101,7 @@ impl LeadersDesk {
     /// `overloaded`: too many wait already.
     pub(super) async fn page(
         &self,
-        asker: &str,
+        asker: &Asker,
         leader: MemberId,
         address: &str,
     ) -> Result<Option<Arc<LeadersPage>>, Refusal> {
@@ -115,13 +115,13 @@ impl LeadersDesk {
     }
 
     /// Where the answer to the question under way will be; there is one after this.
-    fn answer(&self, asker: &str, leader: MemberId, address: &str) -> watch::Receiver<Told> {
+    fn answer(&self, asker: &Asker, leader: MemberId, address: &str) -> watch::Receiver<Told> {
         let mut asked = self.asked.lock();
         if let Some(asked) = asked.as_ref().filter(|asked| asked.is_awaited(leader, address)) {
             return asked.answer.clone();
         }
         let (teller, answer) = watch::channel(Told::Nothing);
-        let (asker, address) = (asker.to_owned(), address.to_owned());
+        let (asker, address) = (asker.clone(), address.to_owned());
         *asked = Some(Asked { leader, address: address.clone(), answer: answer.clone() });
         // A task of its own: whoever asked first may be gone before the answer comes.
         tokio::spawn(async move {
@@ -145,7 +145,7 @@ impl Asked {
 }
 
 /// Its page, if it is one of a member that leads.
-async fn fetch(asker: &str, leader: MemberId, address: &str) -> Option<LeadersPage> {
+async fn fetch(asker: &Asker, leader: MemberId, address: &str) -> Option<LeadersPage> {
     let (status, body) = ask(asker, address, Question::get("/cluster/status")).await.ok()?;
     let page: LeadersPage = serde_json::from_slice(&body).ok()?;
     let is_leaders = page.id == leader.to_string() && page.role == RoleName::Leader.as_str();
@@ -202,7 +202,9 @@ mod tests {
             let mut asking = JoinSet::new();
             for _ in 0..50 {
                 let (desk, address) = (Arc::clone(&desk), address.clone());
-                asking.spawn(async move { desk.page("node-2", LEADER, &address).await.unwrap() });
+                asking.spawn(async move {
+                    desk.page(&Asker::default(), LEADER, &address).await.unwrap()
+                });
             }
             for page in asking.join_all().await {
                 assert_eq!(page.expect("it leads").agreement.split_at, Some(33));
@@ -213,10 +215,13 @@ mod tests {
 
     #[tokio::test]
     async fn another_leader_is_asked_for_itself() {
+        let nobody = Asker::default();
         let ((first, asked), (second, other), desk) =
             (leader().await, leader().await, LeadersDesk::default());
-        let (page, none) =
-            tokio::join!(desk.page("a", LEADER, &first), desk.page("a", MemberId(8), &second));
+        let (page, none) = tokio::join!(
+            desk.page(&nobody, LEADER, &first),
+            desk.page(&nobody, MemberId(8), &second)
+        );
         assert!(page.unwrap().is_some());
         assert!(none.unwrap().is_none(), "that page is of another member");
         assert_eq!((asked.load(Ordering::Relaxed), other.load(Ordering::Relaxed)), (1, 1));
@@ -226,11 +231,11 @@ mod tests {
     async fn those_who_wait_are_bounded() {
         let ((address, count), desk) = (leader().await, LeadersDesk::default());
         let waiting = desk.waiting.try_acquire_many(WAITING_MAX as u32).unwrap();
-        let refused = desk.page("node-2", LEADER, &address).await.unwrap_err();
+        let refused = desk.page(&Asker::default(), LEADER, &address).await.unwrap_err();
         assert_eq!(refused.into_response().status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(count.load(Ordering::Relaxed), 0);
         drop(waiting);
-        assert!(desk.page("node-2", LEADER, &address).await.unwrap().is_some());
+        assert!(desk.page(&Asker::default(), LEADER, &address).await.unwrap().is_some());
     }
 
     #[tokio::test]
@@ -238,6 +243,6 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let desk = LeadersDesk::default();
-        assert!(desk.page("node-2", LEADER, &address).await.unwrap().is_none());
+        assert!(desk.page(&Asker::default(), LEADER, &address).await.unwrap().is_none());
     }
 }

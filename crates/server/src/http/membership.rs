@@ -26,6 +26,7 @@ use crate::access::Visit;
 use crate::ask::{NoAnswer, Question, ask};
 use crate::config::{Address, is_valid_node_id, split_list};
 use crate::node::NodeStatus;
+use crate::tls::Arrival;
 
 /// The leader answers by the request's own deadline; the way there and back may take this long.
 const FORWARD_GRACE: Duration = Duration::from_secs(1);
@@ -70,10 +71,15 @@ pub(super) async fn add(
     visit: Visit,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
+    let arrival = request.extensions().get::<Arrival>().copied().unwrap_or(Arrival::NOBODY);
     let asked = Asked::read(&doors, visit, request).await?;
     let fields = asked.fields(&ADD_FIELDS)?;
     let address = address_of(&fields)?;
     let incarnation = fields.get("incarnation").map(read_incarnation).transpose()?;
+    if incarnation.is_some() && !arrival.peer {
+        let message = "a member claims its place itself, and shows its certificate";
+        return Err(Refusal::new(Code::PeersOnly, message));
+    }
     let id = match fields.get("id") {
         Some(written) => read_id(written)?,
         None if incarnation.is_some() => {
@@ -200,7 +206,9 @@ async fn hand_on(doors: &Doors, asked: Asked, leader: MemberId) -> Result<Respon
     let authorization = asked.visit.authorization().await;
     let Asked { method, body, .. } = asked;
     let question = Question { method, target, body, hand_on: false, authorization };
-    match timeout(asked.timeout + FORWARD_GRACE, ask(&status.about.name, address, question)).await {
+    match timeout(asked.timeout + FORWARD_GRACE, ask(&status.about.asker(), address, question))
+        .await
+    {
         Ok(Ok((status, answer))) => {
             let json = axum::http::HeaderValue::from_static("application/json");
             Ok(reply::with_type(status, json, answer))

@@ -17,8 +17,8 @@
 //! Who asks is found out before a handler runs (`visitor`), and what they may have is asked of the
 //! `Visit` that comes of it (`crate::access`).
 //!
-//! What this does not do: encrypt, compress, or keep any state of its own beyond
-//! its metrics.
+//! What this does not do: encrypt (`crate::tls` does, below), compress, or keep any state of its
+//! own beyond its metrics.
 
 mod alarms;
 mod body;
@@ -81,6 +81,7 @@ use crate::ask::Turns;
 use crate::config::Config;
 use crate::grpc;
 use crate::node::Node;
+use crate::tls::Arrival;
 pub(crate) use alarms::{Alarm, alarms, serves_nothing, shows_a_state};
 use error::{Code, Refusal};
 pub(crate) use escape::text_or_base64;
@@ -251,7 +252,9 @@ async fn front(
     let method = request.method().clone();
     let call = grpc::is_call(request.headers()).then(|| Call::at(request.uri().path()));
     let any_host = request.extensions().get::<AnyHost>().is_some();
-    let response = match doors.guard.admit(request.uri(), request.headers(), any_host) {
+    let arrival = request.extensions().get::<Arrival>().copied().unwrap_or(Arrival::NOBODY);
+    let admitted = doors.guard.admit(request.uri(), request.headers(), arrival, any_host);
+    let response = match admitted {
         Err(refusal) => refusal.into_response(),
         Ok(admitted) => {
             let mut response = match admitted.preflight(&method, request.headers()) {

@@ -16,10 +16,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt as _;
+use tracing::{debug, warn};
 
 use super::Site;
 use super::error::Refusal;
@@ -29,6 +30,7 @@ use super::untaken::{Pieces, Untaken};
 use super::wire::Wire;
 use crate::grpc;
 use crate::reading::{self, Reading};
+use crate::tls::{Arrival, Entrance, NoEntry, Stream};
 use crate::watch::ConnectionWatches;
 
 /// What a client may take. `Limits::default()` is the published contract.
@@ -109,7 +111,7 @@ const RESET_BY_MEMBER_MAX: usize = 1_024;
 const SEND_BYTES_MAX: usize = 400 << 10;
 
 /// The paths that members use among each other.
-const PEER_PATHS: &str = "/raft/";
+pub(super) const PEER_PATHS: &str = "/raft/";
 
 /// Serves `site` on `listeners` until `shutdown` is done; then lets running requests end.
 pub async fn serve(
@@ -124,8 +126,9 @@ pub async fn serve(
     let reading = Arc::new(Reading::new(limits.read_bytes_max));
     let site = site.into();
     let router = site.router.layer(Extension(Arc::clone(&reading)));
-    let service = Service { router, express: site.express, reading };
+    let served = Service { router, express: site.express, reading };
     let graceful = GracefulShutdown::new();
+    let (open, closed) = watch::channel(());
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -134,16 +137,26 @@ pub async fn serve(
             accepted = accept(&mut listeners, &permits) => accepted,
         };
         match accepted {
-            Ok((socket, permit)) => {
+            Ok((socket, entrance, permit)) => {
                 let crowded = permits.available_permits() < limits.connections_spare;
-                let pieces = Pieces::new(&untaken);
-                let connection = (socket, pieces, Crowded(crowded));
-                spawn_connection(connection, permit, &service, limits, &graceful);
+                let newcomer = Newcomer {
+                    socket,
+                    pieces: Pieces::new(&untaken),
+                    crowded: Crowded(crowded),
+                    permit,
+                    served: served.clone(),
+                    limits,
+                };
+                let watcher = graceful.watcher();
+                match entrance {
+                    Entrance::Plain(arrival) => newcomer.spawn_plain(arrival, watcher),
+                    Entrance::Tls(_) => newcomer.spawn_tls(entrance, watcher, closed.clone()),
+                }
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
-    drop(listeners);
+    drop((listeners, open));
     // Connections that are still busy after this are cut when the process ends.
     let _ = tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await;
 }
@@ -174,46 +187,100 @@ impl Seat {
 #[derive(Clone, Copy)]
 struct Crowded(bool);
 
+impl Crowded {
+    /// How long the client may keep the member waiting.
+    fn patience(self, limits: &Limits) -> Duration {
+        if self.0 { CROWDED_TIMEOUT } else { limits.header_timeout }
+    }
+}
+
 async fn accept(
     listeners: &mut Listeners,
     permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, Entrance, OwnedSemaphorePermit)> {
     let permit = Arc::clone(permits).acquire_owned().await.expect("it is never closed");
-    let socket = listeners.accept().await?;
+    let (socket, entrance) = listeners.accept().await?;
     socket.set_nodelay(true)?;
-    Ok((socket, permit))
+    Ok((socket, entrance, permit))
 }
 
-fn spawn_connection(
-    (socket, pieces, crowded): (TcpStream, Arc<Pieces>, Crowded),
+/// A connection that was accepted, and what it takes to serve it.
+struct Newcomer {
+    socket: TcpStream,
+    pieces: Arc<Pieces>,
+    crowded: Crowded,
     permit: OwnedSemaphorePermit,
-    service: &Service,
+    served: Service,
     limits: Limits,
-    graceful: &GracefulShutdown,
-) {
-    let patience = if crowded.0 { CROWDED_TIMEOUT } else { limits.header_timeout };
-    let (served, watches) = (service.clone(), ConnectionWatches::default());
-    let of_answers = Arc::clone(&pieces);
-    let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces), patience };
-    let of_requests = seat.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (served, pieces) = (served.clone(), Arc::clone(&of_answers));
-        let (watches, seat) = (watches.clone(), of_requests.clone());
-        async move {
-            // Boxed: they are large, and this is moved about before it runs.
-            if let Some((express, way)) = served.express(&request, crowded) {
-                let answer = express.answer(way, request, &served.reading, &pieces);
-                return Ok(Box::pin(answer).await);
+}
+
+impl Newcomer {
+    fn spawn_plain(self, arrival: Arrival, watcher: Watcher) {
+        let Newcomer { socket, pieces, crowded, permit, served, limits } = self;
+        let serving = Serving { pieces, crowded, permit, served, limits, arrival };
+        tokio::spawn(serving.run(Stream::Plain(socket), watcher));
+    }
+
+    /// The handshake takes the connection's place among all, but not the accepting loop's time.
+    fn spawn_tls(self, entrance: Entrance, watcher: Watcher, mut closed: watch::Receiver<()>) {
+        let Newcomer { socket, pieces, crowded, permit, served, limits } = self;
+        let patience = crowded.patience(&limits);
+        tokio::spawn(async move {
+            let admitted = tokio::select! {
+                admitted = entrance.admit(socket, patience) => admitted,
+                // Only its end is told.
+                _ = closed.changed() => return,
+            };
+            match admitted {
+                Ok((stream, arrival)) => {
+                    let serving = Serving { pieces, crowded, permit, served, limits, arrival };
+                    serving.run(stream, watcher).await;
+                }
+                Err(NoEntry::Handshake { peer: true, error }) => {
+                    warn!(%error, "refused a peer: its TLS handshake failed");
+                }
+                Err(why) => debug!(?why, "a TLS handshake came to nothing"),
             }
-            let general = Box::pin(general(served.router, request, crowded, watches, seat, pieces));
-            Ok::<_, Infallible>(general.await.map(Answer::Other))
-        }
-    });
-    let wire = TokioIo::new(Wire::new(socket, patience));
-    let connection =
-        builder(&limits, patience).serve_connection_with_upgrades(wire, service).into_owned();
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
+        });
+    }
+}
+
+/// A connection that has come in.
+struct Serving {
+    pieces: Arc<Pieces>,
+    crowded: Crowded,
+    permit: OwnedSemaphorePermit,
+    served: Service,
+    limits: Limits,
+    arrival: Arrival,
+}
+
+impl Serving {
+    async fn run(self, stream: Stream, watcher: Watcher) {
+        let Serving { pieces, crowded, permit, served, limits, arrival } = self;
+        let patience = crowded.patience(&limits);
+        let watches = ConnectionWatches::default();
+        let of_answers = Arc::clone(&pieces);
+        let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces), patience };
+        let of_requests = seat.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (served, pieces) = (served.clone(), Arc::clone(&of_answers));
+            let (watches, seat) = (watches.clone(), of_requests.clone());
+            async move {
+                // Boxed: they are large, and this is moved about before it runs.
+                if let Some((express, way)) = served.express(&request, crowded, arrival) {
+                    let answer = express.answer(way, request, &served.reading, &pieces);
+                    return Ok(Box::pin(answer).await);
+                }
+                let whence = Whence { crowded, arrival, watches, seat };
+                let general = Box::pin(general(served.router, request, whence, pieces));
+                Ok::<_, Infallible>(general.await.map(Answer::Other))
+            }
+        });
+        let wire = TokioIo::new(Wire::new(stream, patience));
+        let builder = builder(&limits, patience);
+        let connection = builder.serve_connection_with_upgrades(wire, service).into_owned();
+        let connection = watcher.watch(connection);
         // A connection that ends in an error is the client's affair, and it has been told.
         if crowded.0 {
             let _ = tokio::time::timeout(CROWDED_TIMEOUT, connection).await;
@@ -224,7 +291,7 @@ fn spawn_connection(
             }
         }
         drop(seat);
-    });
+    }
 }
 
 fn builder(limits: &Limits, patience: Duration) -> Builder<TokioExecutor> {
@@ -264,22 +331,31 @@ impl Service {
         &self,
         request: &Request<Incoming>,
         Crowded(crowded): Crowded,
+        arrival: Arrival,
     ) -> Option<(&Express, grpc::Way)> {
         let express = self.express.as_deref().filter(|_| !crowded)?;
-        Some((express, express.call(request)?))
+        Some((express, express.call(request, arrival)?))
     }
+}
+
+/// The connection that a request came by.
+struct Whence {
+    crowded: Crowded,
+    arrival: Arrival,
+    watches: ConnectionWatches,
+    seat: Seat,
 }
 
 async fn general(
     router: Router,
     mut request: Request<Incoming>,
-    Crowded(crowded): Crowded,
-    watches: ConnectionWatches,
-    seat: Seat,
+    whence: Whence,
     pieces: Arc<Pieces>,
 ) -> Response {
+    let Whence { crowded: Crowded(crowded), arrival, watches, seat } = whence;
     request.extensions_mut().insert(watches);
     request.extensions_mut().insert(seat);
+    request.extensions_mut().insert(arrival);
     if crowded && !request.uri().path().starts_with(PEER_PATHS) {
         let mut response = Refusal::overloaded().into_response();
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

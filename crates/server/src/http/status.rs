@@ -71,7 +71,7 @@ async fn look_for_source(
     let Some(member) = status.member(leader) else {
         return nobody("the leader's address is not known yet");
     };
-    Ok(match desk.page(&status.about.name, leader, &member.address).await? {
+    Ok(match desk.page(&status.about.asker(), leader, &member.address).await? {
         Some(page) => Source::Leader(leader, page),
         None => Source::Nobody(format!("the leader, {}, did not say in time", member.name)),
     })

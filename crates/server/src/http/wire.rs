@@ -168,10 +168,15 @@ const REFUSALS: [(&[u8], &str, &str); 3] = [
     ),
 ];
 
-/// The codes above with their statuses, as `docs/http.md` publishes them.
+/// The codes above with their statuses, and that of who speaks plain text to TLS (`crate::tls`), as
+/// `docs/http.md` publishes them.
 #[cfg(test)]
-pub(super) const REFUSALS_PUBLISHED: [(&str, u16); 3] =
-    [("malformed_request", 400), ("uri_too_long", 414), ("headers_too_large", 431)];
+pub(super) const REFUSALS_PUBLISHED: [(&str, u16); 4] = [
+    ("malformed_request", 400),
+    ("tls_required", 400),
+    ("uri_too_long", 414),
+    ("headers_too_large", 431),
+];
 
 /// If these bytes are a bare refusal, and all of it: the refusal with a body. No answer of ours
 /// has one of these statuses and an empty body.

@@ -9,6 +9,8 @@ use raft::MemberId;
 use replica::{Configuration, Member, Standing, Status};
 
 use super::durations::Durations;
+use crate::ask::Asker;
+use crate::tls::Way;
 
 /// Who this member is: fixed from the moment its data directory is open, but for an id that its
 /// cluster gives it.
@@ -26,8 +28,17 @@ pub struct About {
     pub incarnation: u128,
     /// The program's version.
     pub version: &'static str,
+    /// How it reaches others.
+    pub(crate) way: Way,
     /// Writes are acknowledged without a flush, because the operator said so.
     pub unsafe_no_fsync: bool,
+}
+
+impl About {
+    /// This member, as one who asks others.
+    pub(crate) fn asker(&self) -> Asker {
+        Asker { name: self.name.clone(), way: self.way.clone() }
+    }
 }
 
 /// Where a member is in its life.

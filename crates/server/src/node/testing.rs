@@ -15,6 +15,7 @@ use super::Node;
 use super::inbox::{Inbox, Input};
 use super::status::{About, NodeStatus, Phase, StatusBoard};
 use crate::events::{Recorder, Sight};
+use crate::tls::Way;
 use crate::watch::Watches;
 
 const ID: MemberId = MemberId(0x5157);
@@ -104,6 +105,7 @@ fn about() -> About {
         client_urls: Vec::new(),
         incarnation: 1,
         version: env!("CARGO_PKG_VERSION"),
+        way: Way::default(),
         unsafe_no_fsync: false,
     }
 }

@@ -20,6 +20,7 @@ use crate::events::{Reader, Recorder};
 use crate::node::inbox::REQUESTS_MAX;
 use crate::node::{About, Clock, LogQueue, Node, WriteOptions};
 use crate::peer::{Dialler, Hello, Inbound, Introduction, PeerDoor, Peers, Roster};
+use crate::tls::Way;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 pub(in crate::node) const ID: MemberId = MemberId(5);
@@ -37,6 +38,7 @@ fn about() -> About {
         client_urls: Vec::new(),
         incarnation: 1,
         version: "test",
+        way: Way::default(),
         unsafe_no_fsync: false,
     }
 }
@@ -97,6 +99,7 @@ pub(in crate::node) fn started(disk: SimDisk, members: &Configuration) -> (Node,
         me,
         inbox: Arc::clone(&inbox),
         status: Arc::clone(&status),
+        way: Way::default(),
         runtime: tokio::runtime::Handle::current(),
     });
     let room = Arc::default();

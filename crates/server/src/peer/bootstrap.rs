@@ -11,7 +11,9 @@ use tracing::info;
 
 use super::decide::{Answers, Decision, Refusal, decide};
 use super::hello::{Hello, fetch};
+use crate::ask::Asker;
 use crate::node::StatusBoard;
+use crate::tls::Way;
 
 /// From one round of questions to the next.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -31,10 +33,14 @@ pub(crate) enum Settled {
 }
 
 /// Asks until it is settled; what is missing is logged and shown on `status`.
-pub(crate) async fn settle(me: &Hello, status: &StatusBoard) -> Result<Settled, Refusal> {
+pub(crate) async fn settle(
+    me: &Hello,
+    way: &Way,
+    status: &StatusBoard,
+) -> Result<Settled, Refusal> {
     let mut said: Option<Instant> = None;
     loop {
-        match decide(me, &ask(me).await) {
+        match decide(me, &ask(me, way).await) {
             Decision::Found(members) => return Ok(Settled::Found(members)),
             Decision::Adopt(configuration) => return Ok(Settled::Adopt(configuration)),
             Decision::Join(configuration) => return Ok(Settled::Join(configuration)),
@@ -52,10 +58,10 @@ pub(crate) async fn settle(me: &Hello, status: &StatusBoard) -> Result<Settled, 
 }
 
 /// One question to each peer, all at once; each has its own deadline.
-async fn ask(me: &Hello) -> Answers {
+async fn ask(me: &Hello, way: &Way) -> Answers {
     let mut questions = JoinSet::new();
     for peer in me.peers.clone() {
-        let asker = me.name.clone();
+        let asker = Asker { name: me.name.clone(), way: way.clone() };
         questions.spawn(async move {
             let answer = fetch(&asker, &peer).await;
             (peer, answer)

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::HELLO_PATH;
 use super::handshake::PROTOCOL_VERSION;
-use crate::ask::{Question, ask};
+use crate::ask::{Asker, Question, ask};
 use crate::config::Address;
 
 /// A peer that does not answer in this time is missing, for now.
@@ -172,7 +172,7 @@ fn read_cluster(hex: &str) -> Result<Configuration, Silence> {
 }
 
 /// Asks the member at `address` in the name of the member `asker`.
-pub(crate) async fn fetch(asker: &str, address: &Address) -> Result<Hello, Silence> {
+pub(crate) async fn fetch(asker: &Asker, address: &Address) -> Result<Hello, Silence> {
     let address = address.to_string();
     match tokio::time::timeout(FETCH_TIMEOUT, fetch_page(asker, &address)).await {
         Ok(json) => Hello::from_json(&json?),
@@ -180,7 +180,7 @@ pub(crate) async fn fetch(asker: &str, address: &Address) -> Result<Hello, Silen
     }
 }
 
-async fn fetch_page(asker: &str, address: &str) -> Result<Bytes, Silence> {
+async fn fetch_page(asker: &Asker, address: &str) -> Result<Bytes, Silence> {
     let answer = ask(asker, address, Question::get(HELLO_PATH)).await;
     match answer.map_err(|why| Silence::Unreachable(why.to_string()))? {
         (StatusCode::OK, page) => Ok(page),

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use proto::peer::refusal::Reason;
 use raft::MemberId;
 use replica::PeerMessage;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
@@ -29,6 +29,7 @@ use super::outbox::Outbox;
 use super::{APPEND_PATH, UPGRADE_PROTOCOL};
 use crate::ask::{MEMBER_HEADER, member_header};
 use crate::node::{Counters, Greeting, Inbox, Input, StatusBoard};
+use crate::tls::{Stream, Way};
 
 /// A peer that does not answer a connection attempt for this long is tried again later.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -56,6 +57,8 @@ pub(crate) struct Outbound {
     pub(crate) address: String,
     /// What this member says of itself.
     pub(crate) me: Arc<Introduction>,
+    /// How the peer is reached.
+    pub(crate) way: Way,
     /// What is to be sent.
     pub(crate) outbox: Arc<Outbox>,
     /// Hears what the peer thinks of this member.
@@ -85,7 +88,7 @@ impl Outbound {
         let mut backoff = BACKOFF_MIN;
         let mut last_failure = String::new();
         while !self.outbox.is_retired() {
-            match dial(self.peer, &self.address, &self.me, APPEND_PATH).await {
+            match dial(self.peer, &self.address, (&self.me, &self.way), APPEND_PATH).await {
                 Ok(mut stream) => {
                     info!(peer = %self.peer, address = self.address, "opened the stream to a peer");
                     (backoff, last_failure) = (BACKOFF_MIN, String::new());
@@ -117,9 +120,18 @@ impl Outbound {
     }
 
     /// Sends until the stream ends.
-    async fn pump(&self, stream: &mut TcpStream) {
+    async fn pump(&self, stream: &mut Stream) {
         self.outbox.open();
-        let end = self.send(stream).await;
+        let end = match stream {
+            Stream::Plain(socket) => {
+                let (reader, writer) = socket.split();
+                self.send(reader, writer).await
+            }
+            Stream::Tls(stream) => {
+                let (reader, writer) = tokio::io::split(stream);
+                self.send(reader, writer).await
+            }
+        };
         let dropped = self.outbox.close();
         Counters::add(&self.status.counters().peer_messages_dropped, dropped as u64);
         match end {
@@ -132,8 +144,11 @@ impl Outbound {
     }
 
     /// Sends until the stream breaks, or the outbox is retired and empty.
-    async fn send(&self, stream: &mut TcpStream) -> Result<(), DialError> {
-        let (mut reader, mut writer) = stream.split();
+    async fn send(
+        &self,
+        mut reader: impl AsyncRead + Unpin,
+        mut writer: impl AsyncWrite + Unpin,
+    ) -> Result<(), DialError> {
         let mut batch = Vec::new();
         let mut buffer = BytesMut::new();
         let mut unexpected = [0; 1];
@@ -147,7 +162,7 @@ impl Outbound {
                 return Ok(());
             }
             self.encode(&mut batch, &mut buffer);
-            match timeout(WRITE_TIMEOUT, writer.write_all(&buffer)).await {
+            match timeout(WRITE_TIMEOUT, write(&mut writer, &buffer)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(DialError::Io(error)),
                 Err(_) => return Err(DialError::Timeout),
@@ -187,17 +202,27 @@ impl Outbound {
     }
 }
 
+/// Writes all of it, as far as the socket.
+pub(super) async fn write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    bytes: &[u8],
+) -> std::io::Result<()> {
+    writer.write_all(bytes).await?;
+    writer.flush().await
+}
+
 /// Opens a stream to a peer, at one of the peers' paths, and introduces this member.
 pub(super) async fn dial(
     peer: MemberId,
     address: &str,
-    me: &Introduction,
+    (me, way): (&Introduction, &Way),
     path: &'static str,
-) -> Result<TcpStream, DialError> {
-    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
-    let stream = stream.await.map_err(|_| DialError::Timeout)??;
-    set_options(&stream)?;
+) -> Result<Stream, DialError> {
+    let socket = timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
+    let socket = socket.await.map_err(|_| DialError::Timeout)??;
+    set_options(&socket)?;
     let introduced = async {
+        let stream = way.shake(socket, address).await?;
         let mut stream = upgrade(stream, &me.name, address, path).await?;
         let introduced = handshake::introduce(&mut stream, me, peer).await;
         let introduced = introduced.map_err(DialError::Handshake)?;
@@ -209,11 +234,11 @@ pub(super) async fn dial(
 
 /// Asks for the HTTP connection to become a peer stream, in the name of the member `asker`.
 pub(super) async fn upgrade(
-    stream: TcpStream,
+    stream: Stream,
     asker: &str,
     address: &str,
     path: &'static str,
-) -> Result<TcpStream, DialError> {
+) -> Result<Stream, DialError> {
     let mut request = Request::get(path)
         .header(HOST, address)
         .header(CONNECTION, "Upgrade")
@@ -233,7 +258,7 @@ pub(super) async fn upgrade(
         return Err(DialError::NotUpgraded(response.status()));
     }
     let upgraded = hyper::upgrade::on(response).await?;
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().expect("it was made of this type above");
+    let parts = upgraded.downcast::<TokioIo<Stream>>().expect("it was made of this type above");
     if !parts.read_buf.is_empty() {
         let early = "it spoke before it was spoken to";
         return Err(DialError::Io(std::io::Error::other(early)));

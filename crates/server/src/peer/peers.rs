@@ -22,6 +22,7 @@ use super::outbox::Outbox;
 use super::snapshot_lane::SnapshotLane;
 use crate::config::Address;
 use crate::node::{Counters, Inbox, StatusBoard};
+use crate::tls::Way;
 
 /// Peers outside the configuration that are answered at once; more are only listened to.
 pub(super) const GUESTS_MAX: usize = 32;
@@ -34,6 +35,8 @@ pub(crate) struct Dialler {
     pub(crate) inbox: Arc<Inbox>,
     /// Counts messages.
     pub(crate) status: Arc<StatusBoard>,
+    /// How peers are reached.
+    pub(crate) way: Way,
     /// Where the streams run.
     pub(crate) runtime: Handle,
 }
@@ -67,13 +70,14 @@ impl Dialler {
             peer,
             address: address.clone(),
             me: Arc::clone(&self.me),
+            way: self.way.clone(),
             outbox: Arc::clone(&outbox),
             inbox: Arc::clone(&self.inbox),
             status: Arc::clone(&self.status),
         };
         let stream = self.runtime.spawn(outbound.run()).abort_handle();
-        let (me, runtime) = (Arc::clone(&self.me), self.runtime.clone());
-        let snapshots = SnapshotLane::new(peer, address.clone(), me, runtime);
+        let caller = (Arc::clone(&self.me), self.way.clone());
+        let snapshots = SnapshotLane::new(peer, address.clone(), caller, self.runtime.clone());
         let (gathered, member, heard) = (Vec::new(), false, false);
         Peer { address, gathered, outbox, stream, snapshots, member, heard }
     }

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::node::About;
+use crate::tls::Way;
 
 const ME: MemberId = MemberId(1);
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -19,6 +20,7 @@ fn peers() -> Peers {
         client_urls: Vec::new(),
         incarnation: 1,
         version: "test",
+        way: Way::default(),
         unsafe_no_fsync: false,
     };
     let address = about.address.clone();
@@ -32,6 +34,7 @@ fn peers() -> Peers {
         }),
         inbox: Inbox::new(),
         status: Arc::new(StatusBoard::new(about)),
+        way: Way::default(),
         runtime: Handle::current(),
     })
 }

@@ -9,8 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use raft::MemberId;
 use replica::SnapshotMessage;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -18,8 +17,9 @@ use tracing::{debug, info};
 
 use super::SNAPSHOT_PATH;
 use super::membership::Introduction;
-use super::outbound::{WRITE_TIMEOUT, dial};
+use super::outbound::{WRITE_TIMEOUT, dial, write};
 use super::snapshot_codec::put_snapshot_message;
+use crate::tls::{Stream, Way};
 
 /// Messages that wait. The receiver asks for each piece, so hardly more than one ever does.
 const QUEUE_MAX: usize = 16;
@@ -32,6 +32,7 @@ pub(super) struct SnapshotLane {
     peer: MemberId,
     address: String,
     me: Arc<Introduction>,
+    way: Way,
     runtime: Handle,
     /// Of the stream that is up, or being opened.
     queue: Option<mpsc::Sender<SnapshotMessage>>,
@@ -41,10 +42,10 @@ impl SnapshotLane {
     pub(super) fn new(
         peer: MemberId,
         address: String,
-        me: Arc<Introduction>,
+        (me, way): (Arc<Introduction>, Way),
         runtime: Handle,
     ) -> SnapshotLane {
-        SnapshotLane { peer, address, me, runtime, queue: None }
+        SnapshotLane { peer, address, me, way, runtime, queue: None }
     }
 
     /// Sends a message, if there is room for it; opens the stream if there is none.
@@ -60,12 +61,16 @@ impl SnapshotLane {
 
     fn open(&self) -> mpsc::Sender<SnapshotMessage> {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        let (peer, address, me) = (self.peer, self.address.clone(), Arc::clone(&self.me));
+        let (peer, address) = (self.peer, self.address.clone());
+        let (me, way) = (Arc::clone(&self.me), self.way.clone());
         self.runtime.spawn(async move {
-            match dial(peer, &address, &me, SNAPSHOT_PATH).await {
-                Ok(mut stream) => {
+            match dial(peer, &address, (&me, &way), SNAPSHOT_PATH).await {
+                Ok(stream) => {
                     info!(%peer, "opened a snapshot stream to a peer");
-                    pump(&mut stream, receiver).await;
+                    match stream {
+                        Stream::Plain(mut socket) => pump(socket.split(), receiver).await,
+                        Stream::Tls(stream) => pump(tokio::io::split(stream), receiver).await,
+                    }
                     info!(%peer, "closed the snapshot stream to a peer");
                 }
                 Err(error) => debug!(%peer, %error, "can not open a snapshot stream"),
@@ -76,8 +81,10 @@ impl SnapshotLane {
 }
 
 /// Sends until the lane is gone, nothing is said any more, or the stream breaks.
-async fn pump(stream: &mut TcpStream, mut queue: mpsc::Receiver<SnapshotMessage>) {
-    let (mut reader, mut writer) = stream.split();
+async fn pump(
+    (mut reader, mut writer): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    mut queue: mpsc::Receiver<SnapshotMessage>,
+) {
     let mut unexpected = [0; 1];
     let mut buffer = BytesMut::new();
     loop {
@@ -89,7 +96,7 @@ async fn pump(stream: &mut TcpStream, mut queue: mpsc::Receiver<SnapshotMessage>
         let Ok(Some(message)) = message else { return };
         buffer.clear();
         put_snapshot_message(&mut buffer, message);
-        match timeout(WRITE_TIMEOUT, writer.write_all(&buffer)).await {
+        match timeout(WRITE_TIMEOUT, write(&mut writer, &buffer)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => return,
         }

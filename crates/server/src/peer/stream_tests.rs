@@ -20,8 +20,10 @@ use super::outbound::{Outbound, upgrade};
 use super::outbox::Outbox;
 use super::seats::STRANGERS_MAX;
 use super::{HelloBoard, Inbound, Introduction, PeerDoor};
+use crate::ask::Asker;
 use crate::http::{Limits, serve};
 use crate::node::{About, Inbox, Input, StatusBoard};
+use crate::tls::{Stream, Way};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const SERVED: MemberId = MemberId(1);
@@ -53,13 +55,13 @@ impl World {
         World { inbox, inbound, address, told: VecDeque::new() }
     }
 
-    async fn connect(&self) -> TcpStream {
+    async fn connect(&self) -> Stream {
         let stream = TcpStream::connect(&self.address).await.unwrap();
-        upgrade(stream, "node-2", &self.address, super::APPEND_PATH).await.unwrap()
+        upgrade(stream.into(), "node-2", &self.address, super::APPEND_PATH).await.unwrap()
     }
 
     /// A stream of the dialler, past its handshake.
-    async fn open(&mut self) -> TcpStream {
+    async fn open(&mut self) -> Stream {
         let mut stream = self.connect().await;
         introduce(&mut stream, &introduction(DIALLER), SERVED).await.unwrap();
         assert!(matches!(self.next(), Input::StreamOpened { peer: DIALLER, .. }));
@@ -130,14 +132,14 @@ fn vote(term: u64) -> PeerMessage {
     PeerMessage::Raft(Message { term: Term(term), body })
 }
 
-async fn send(stream: &mut TcpStream, messages: &[PeerMessage]) {
+async fn send(stream: &mut Stream, messages: &[PeerMessage]) {
     let mut buffer = BytesMut::new();
     put_messages(&mut buffer, messages);
     stream.write_all(&buffer).await.unwrap();
 }
 
 /// Waits until the other side has closed the stream.
-async fn assert_closed(stream: &mut TcpStream) {
+async fn assert_closed(stream: &mut Stream) {
     let mut rest = Vec::new();
     // A reset closes as well as a FIN.
     let _ = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut rest)).await.unwrap();
@@ -174,7 +176,7 @@ async fn a_closed_stream_is_reported_once_all_it_said_has_arrived() {
 async fn a_reset_is_the_end_of_a_process_too() {
     let mut world = World::new().await;
     let stream = world.open().await;
-    socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    socket2::SockRef::from(stream.socket()).set_linger(Some(Duration::ZERO)).unwrap();
     drop(stream);
     assert!(matches!(world.next(), Input::StreamClosed(DIALLER)));
 }
@@ -414,12 +416,14 @@ fn outbound(world: &World) -> (Arc<Outbox>, Outbound) {
         client_urls: Vec::new(),
         incarnation: 2,
         version: "test",
+        way: Way::default(),
         unsafe_no_fsync: false,
     };
     let outbound = Outbound {
         peer: SERVED,
         address: world.address.clone(),
         me: Arc::new(introduction(DIALLER)),
+        way: Way::default(),
         outbox: Arc::clone(&outbox),
         inbox: Inbox::new(),
         status: Arc::new(StatusBoard::new(about)),
@@ -469,7 +473,7 @@ async fn a_member_that_does_not_know_itself_yet_says_so() {
     let hello = Arc::clone(&door.hello);
     tokio::spawn(serve(listener, door.routes(), Limits::default(), std::future::pending()));
     assert_eq!(
-        super::hello::fetch("node-2", &address).await,
+        super::hello::fetch(&Asker::default(), &address).await,
         Err(super::hello::Silence::Refused(503))
     );
     let me = super::Hello {
@@ -484,5 +488,5 @@ async fn a_member_that_does_not_know_itself_yet_says_so() {
         changed: false,
     };
     hello.say(me.clone());
-    assert_eq!(super::hello::fetch("node-2", &address).await, Ok(me));
+    assert_eq!(super::hello::fetch(&Asker::default(), &address).await, Ok(me));
 }

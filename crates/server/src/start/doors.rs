@@ -1,6 +1,7 @@
 //! The sockets of a member, and what answers at them.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -9,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::StartError;
 use crate::config::Config;
 use crate::http::{self, Limits, Listeners, Site};
+use crate::tls::{Arrival, Entrance, Keeper};
 
 /// Connections that those may have who only look after the member, where they have addresses of
 /// their own.
@@ -23,13 +25,21 @@ pub(super) struct Sockets {
 impl Sockets {
     /// Binds every address; answers the configuration with the port that the system chose, if it
     /// was to choose.
-    pub(super) async fn bind(config: Config) -> Result<(Sockets, Config), StartError> {
+    pub(super) async fn bind(
+        config: Config,
+        keeper: Option<&Arc<Keeper>>,
+    ) -> Result<(Sockets, Config), StartError> {
         let first = bind(config.listen).await?;
         let bound = first.local_addr();
         let bound = bound.map_err(|error| StartError::of_bind(config.listen, error))?;
-        let mut all = vec![first];
-        all.extend(bind_each(&config.etcd.listen_also).await?);
-        let probes = bind_each(&config.etcd.listen_metrics).await?;
+        let mut all = vec![(first, entrance(&config, config.listen, keeper))];
+        for &address in &config.etcd.listen_also {
+            all.push((bind(address).await?, entrance(&config, address, keeper)));
+        }
+        let mut probes = Vec::new();
+        for &address in &config.etcd.listen_metrics {
+            probes.push((bind(address).await?, entrance_of_probes(&config, address, keeper)));
+        }
         let probes = (!probes.is_empty()).then(|| Listeners::new(probes));
         Ok((Sockets { all: Listeners::new(all), probes }, config.bound_to(bound)))
     }
@@ -44,12 +54,29 @@ impl Sockets {
     }
 }
 
-async fn bind_each(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
-    let mut bound = Vec::with_capacity(addresses.len());
-    for &address in addresses {
-        bound.push(bind(address).await?);
+/// What has to be passed at an address. Where one side speaks TLS, plain text is the other's alone.
+fn entrance(config: &Config, address: SocketAddr, keeper: Option<&Arc<Keeper>>) -> Entrance {
+    match keeper {
+        None => Entrance::default(),
+        Some(_) if config.etcd.listen_plain.contains(&address) => Entrance::Plain(Arrival {
+            tls: false,
+            peer: config.tls.peers.is_none(),
+            client: config.etcd.plain_clients,
+        }),
+        Some(keeper) => Entrance::Tls(Arc::clone(keeper)),
     }
-    Ok(bound)
+}
+
+/// The same where there are probes alone: whoever is told of an address for them may come.
+fn entrance_of_probes(
+    config: &Config,
+    address: SocketAddr,
+    keeper: Option<&Arc<Keeper>>,
+) -> Entrance {
+    match entrance(config, address, keeper) {
+        Entrance::Plain(arrival) => Entrance::Plain(Arrival { client: true, ..arrival }),
+        tls => tls,
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -10,6 +10,7 @@ use replica::{DirectoryError, LogError};
 
 use crate::node::{Expelled, Failed};
 use crate::peer::Refusal;
+use crate::tls::TlsError;
 
 /// Why a member does not run.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub enum StartError {
         /// The directory.
         path: PathBuf,
     },
+    /// A certificate, a key or a CA can not be used.
+    Tls(TlsError),
     /// Somebody else listens at the address.
     PortTaken {
         /// The address.
@@ -101,6 +104,7 @@ impl fmt::Display for StartError {
                  `raftkv recover` was cut short in it, run that again",
                 path.display()
             ),
+            StartError::Tls(error) => write!(f, "{error}; put that right and start it again"),
             StartError::PortTaken { listen } => write!(
                 f,
                 "port {} is taken: stop whatever listens at {listen}, or choose another --port",
@@ -157,6 +161,7 @@ impl std::error::Error for StartError {
         match self {
             StartError::Directory(error) => Some(error),
             StartError::Log(error) => Some(error),
+            StartError::Tls(error) => Some(error),
             StartError::Listen { error, .. } | StartError::System(error) => Some(error),
             _ => None,
         }
@@ -178,6 +183,12 @@ impl From<Failed> for StartError {
             Failed::Stopped(reason) => StartError::Stopped(reason),
             Failed::Expelled(expelled) => StartError::Expelled(expelled),
         }
+    }
+}
+
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> StartError {
+        StartError::Tls(error)
     }
 }
 

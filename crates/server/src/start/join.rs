@@ -204,7 +204,7 @@ impl Member {
         }
         self.door.hello.say(me.clone());
         let (configuration, seeds) =
-            match settle(&me, &self.status).await.map_err(StartError::Refused)? {
+            match settle(&me, &self.way, &self.status).await.map_err(StartError::Refused)? {
                 Settled::Found(members) => {
                     (Configuration::founding(self.draw_cluster_id()?, members), true)
                 }

@@ -215,7 +215,8 @@ impl Member {
 
     /// Puts a request to a member, once.
     pub(super) async fn put(&self, address: &str, question: Question) -> Asked {
-        let asked = ask(&self.config.name, address, question);
+        let asker = self.asker();
+        let asked = ask(&asker, address, question);
         let (status, answer) = match timeout(ANSWER_TIMEOUT, asked).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(NoAnswer::NotSent(why) | NoAnswer::Broken(why))) => return Asked::NotYet(why),

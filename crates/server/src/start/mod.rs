@@ -1,7 +1,7 @@
 //! A member's life: from its data directory to its last answer.
 //!
-//! 1. Claim descriptors, lock the data directory, bind the port. Everything an operator can have
-//!    got wrong on this machine shows here, before anybody is told anything.
+//! 1. Claim descriptors, lock the data directory, read the certificates, bind the port. Everything
+//!    an operator can have got wrong on this machine shows here, before anybody is told anything.
 //! 2. Answer HTTP: probes and status work from now on; reads and writes are refused.
 //! 3. Recover the log. A log with a cluster in it says all that matters; flags that differ from it
 //!    are warned about (rule 3.2).
@@ -27,7 +27,7 @@ mod settings;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +38,7 @@ use store::Store;
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
+use crate::ask::Asker;
 use crate::config::{Config, MEMORY_LIMIT_PERCENT_DEFAULT};
 use crate::events::{self, Recorder};
 use crate::grpc;
@@ -47,6 +48,7 @@ use crate::node::{
     Threads, available_bytes, start,
 };
 use crate::peer::{Dialler, Hello, HelloBoard, Inbound, Introduction, PeerDoor, Peers, Roster};
+use crate::tls::{self, Keeper, Way};
 use descriptors::Waiting;
 use disk::{MemberDisk, Storage};
 use doors::{Doors, Sockets};
@@ -74,6 +76,8 @@ pub struct Server {
     directory: DataDirectory<Storage>,
     disk: Storage,
     waiting: Arc<Waiting>,
+    /// Of certificates; none of a member that speaks plain text.
+    keeper: Option<Arc<Keeper>>,
     /// Connections that clients may have.
     for_clients: usize,
 }
@@ -89,9 +93,11 @@ impl Server {
         let disk = Storage::new(disk, Arc::clone(&waiting) as Arc<dyn Patience>);
         let fresh = || (member_id, incarnation);
         let directory = DataDirectory::open(disk.clone(), &config.data_dir, &config.name, fresh)?;
-        let (sockets, config) = Sockets::bind(config).await?;
+        tls::make_unless_good(&config)?;
+        let keeper = Keeper::open(&config.tls)?;
+        let (sockets, config) = Sockets::bind(config, keeper.as_ref()).await?;
         let for_clients = sockets.affordable(for_clients);
-        Ok(Server { config, sockets, directory, disk, waiting, for_clients })
+        Ok(Server { config, sockets, directory, disk, waiting, keeper, for_clients })
     }
 
     /// Where it listens: the port is the one the system chose, if it was to choose.
@@ -101,9 +107,31 @@ impl Server {
 
     /// Runs until `shutdown` is done or the member can not go on.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-        let mut shutdown = pin!(shutdown);
-        let Server { config, sockets, directory, disk, waiting, for_clients } = self;
-        let mut member = Member::new(config, directory, disk);
+        let shutdown = pin!(shutdown);
+        let Server { config, sockets, directory, disk, waiting, keeper, for_clients } = self;
+        let way = match &keeper {
+            Some(keeper) if config.tls.peers.is_some() => Way::Tls(Arc::clone(keeper)),
+            _ => Way::Plain,
+        };
+        // Until the process ends: new certificates are taken at every age of a member.
+        let keeping = keeper.map(|keeper| tokio::spawn(keeper.keep()));
+        let ended =
+            Server::live(config, way, (sockets, for_clients), (directory, disk, waiting), shutdown);
+        let ended = ended.await;
+        if let Some(keeping) = keeping {
+            keeping.abort();
+        }
+        ended
+    }
+
+    async fn live(
+        config: Config,
+        way: Way,
+        (sockets, for_clients): (Sockets, usize),
+        (directory, disk, waiting): (DataDirectory<Storage>, Storage, Arc<Waiting>),
+        mut shutdown: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(), StartError> {
+        let mut member = Member::new(config, way, directory, disk);
         member.announce();
         let doors = member.open_doors(sockets, Limits::affording(for_clients));
         let joined = tokio::select! {
@@ -157,6 +185,8 @@ struct Member {
     config: Config,
     directory: DataDirectory<Storage>,
     disk: Storage,
+    /// How it reaches others.
+    way: Way,
     status: Arc<StatusBoard>,
     inbox: Arc<Inbox>,
     node: Node,
@@ -173,7 +203,7 @@ struct Running {
 }
 
 impl Member {
-    fn new(config: Config, directory: DataDirectory<Storage>, disk: Storage) -> Member {
+    fn new(config: Config, way: Way, directory: DataDirectory<Storage>, disk: Storage) -> Member {
         let identity = directory.identity();
         let status = Arc::new(StatusBoard::new(About {
             id: MemberId(identity.member_id),
@@ -182,6 +212,7 @@ impl Member {
             client_urls: config.client_urls.clone(),
             incarnation: identity.incarnation,
             version: env!("CARGO_PKG_VERSION"),
+            way: way.clone(),
             unsafe_no_fsync: config.unsafe_no_fsync,
         }));
         let inbox = Inbox::new();
@@ -190,7 +221,7 @@ impl Member {
         let inbound = Inbound::new(Arc::clone(&inbox));
         let door = PeerDoor { inbound, hello: Arc::new(HelloBoard::default()) };
         let (store, snapshots) = (Some(store), None);
-        Member { config, directory, disk, status, inbox, node, store, snapshots, door }
+        Member { config, directory, disk, way, status, inbox, node, store, snapshots, door }
     }
 
     fn announce(&self) {
@@ -208,6 +239,11 @@ impl Member {
         let others = OtherDoors { peers, grpc: grpc::routes(self.node.clone()) };
         let site = http::site(self.node.clone(), &self.config, limits, others);
         Doors::open(sockets, site, limits)
+    }
+
+    /// This member, as one who asks others.
+    fn asker(&self) -> Asker {
+        Asker { name: self.config.name.clone(), way: self.way.clone() }
     }
 
     /// What this member says of itself to peers that look for a cluster.
@@ -305,6 +341,7 @@ impl Member {
             me: Arc::clone(me),
             inbox: Arc::clone(&self.inbox),
             status: Arc::clone(&self.status),
+            way: self.way.clone(),
             runtime: Handle::current(),
         }
     }

@@ -63,7 +63,7 @@ impl Member {
     }
 
     fn how_to_reserve(&self) -> String {
-        let url = format!("http://{}", self.config.advertise);
+        let url = format!("{}{}", self.config.peer_scheme(), self.config.advertise);
         let name = &self.config.name;
         format!("waiting for a place in the cluster: `etcdctl member add {name} --peer-urls={url}`")
     }
@@ -77,7 +77,8 @@ impl Member {
 
     async fn look_for_the_place(&self, by: &Address) -> Result<Found, String> {
         let by = by.to_string();
-        let asked = ask(&self.config.name, &by, Question::get("/cluster/members"));
+        let asker = self.asker();
+        let asked = ask(&asker, &by, Question::get("/cluster/members"));
         let answered = timeout(ANSWER_TIMEOUT, asked).await;
         let answered = answered.map_err(|_| "no answer in time".to_owned())?;
         let (status, page) = answered.map_err(|why| why.to_string())?;
