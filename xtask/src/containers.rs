@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,8 +24,14 @@ pub(crate) const TOOLS: [&Tool; 2] = [&tools::DOCKER, &tools::COMPOSE];
 const PACKAGES: [&str; 7] =
     ["coreutils", "dash", "sed", "gcc", "libc6-dev", "binutils", "base-files"];
 
+/// Links that no package owns.
+const LINKS: [&str; 3] = ["usr/bin/sh", "usr/bin/cc", "etc/alternatives/cc"];
+
 /// Directories of old that are links today.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
+
+/// Marks a stand-in, and says what it was made of.
+const LABEL: &str = "raftkv.stand-in";
 
 /// What the toolchain has and a build does not need.
 const NOT_NEEDED: [&str; 2] = ["--exclude=*/share", "--exclude=*/etc"];
@@ -42,8 +49,12 @@ offline = true
 /// The tests on the image, which they build.
 pub(crate) fn lane() -> Result<Count> {
     let image = base_image()?;
-    if !is_here(&image)? && !run(Command::new("docker").args(["pull", "--quiet", &image]))? {
-        make_stand_in(&image)?;
+    let crates = crates()?;
+    match stands_in(&image)? {
+        Some(made_of) if made_of.is_empty() || made_of == crates => {}
+        Some(_) => make_stand_in(&image, &crates)?,
+        None if run(Command::new("docker").args(["pull", "--quiet", &image]))? => {}
+        None => make_stand_in(&image, &crates)?,
     }
     let arguments = ["test", "--release", "-p", "system-tests", "--test", "containers"];
     let mut command = cargo(&arguments);
@@ -59,14 +70,26 @@ fn base_image() -> Result<String> {
     image.ok_or_else(|| Failure::Unexpected("the Dockerfile begins with no image".into()))
 }
 
-fn is_here(image: &str) -> Result<bool> {
+/// What a stand-in was made of, if `image` is here; nothing if it is the true one.
+fn stands_in(image: &str) -> Result<Option<String>> {
+    let format = format!("{{{{index .Config.Labels {LABEL:?}}}}}");
     let mut command = Command::new("docker");
-    command.args(["image", "inspect", image]).stdout(Stdio::null()).stderr(Stdio::null());
-    Ok(command.status().doing("start docker")?.success())
+    command.args(["image", "inspect", "--format", &format, image]);
+    let output = command.stderr(Stdio::null()).output().doing("start docker")?;
+    let label = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Ok(output.status.success().then_some(label))
+}
+
+/// Names the crates that a build needs: a stand-in that was made of others is made anew.
+fn crates() -> Result<String> {
+    let lock = fs::read(root().join("Cargo.lock")).doing("read Cargo.lock")?;
+    let mut hasher = DefaultHasher::new();
+    lock.hash(&mut hasher);
+    Ok(format!("{:016x}", hasher.finish()))
 }
 
 /// Imports what this machine has under the name of `image`.
-fn make_stand_in(image: &str) -> Result<()> {
+fn make_stand_in(image: &str, crates: &str) -> Result<()> {
     let stage = target_directory()?.join("containers");
     if stage.exists() {
         fs::remove_dir_all(&stage).doing("clear the stand-in's directory")?;
@@ -88,6 +111,7 @@ fn make_stand_in(image: &str) -> Result<()> {
     let mut import = Command::new("docker");
     import.args(["import", "--change", "ENV CARGO_HOME=/usr/local/cargo"]);
     import.args(["--change", "ENV PATH=/usr/local/rust/bin:/usr/sbin:/usr/bin"]);
+    import.args(["--change", &format!("LABEL {LABEL}={crates}")]);
     done(import.arg(&archive).arg(image), "import the stand-in")?;
     fs::remove_file(&archive).doing("remove the archive")
 }
@@ -118,7 +142,7 @@ fn system_files() -> Result<Vec<String>> {
     let packages = closure.lines().filter(|line| !line.starts_with([' ', '<', '|']));
     let packages: BTreeSet<&str> = packages.collect();
     let listed = output_of(Command::new("dpkg-query").arg("--listfiles").args(packages))?;
-    let mut files = BTreeSet::from(["usr/bin/sh".to_owned()]);
+    let mut files: BTreeSet<String> = LINKS.iter().map(|link| (*link).to_owned()).collect();
     for line in listed.lines().filter(|line| line.starts_with('/') && !line.contains("/doc/")) {
         let path = Path::new(line);
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { continue };

@@ -1,5 +1,5 @@
-//! docs/migration-from-etcd.md, done with a real etcd: the mirror under writers, the change, the way
-//! back.
+//! docs/migration-from-etcd.md, done with a real etcd: the mirror under writers, the change, and the
+//! way back.
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 
