@@ -1,7 +1,7 @@
 //! The image and `compose.yaml`, with the Docker that is here: three members are healthy soon, go
 //! on without one of them, cut off or killed, and are equal afterwards; and what the containers may
-//! do is as little as the file says. `cargo xtask test containers` sees to it that there is an image
-//! to begin with.
+//! do is as little as the file says. `cargo xtask test containers` sees to it that there is an
+//! image to begin with.
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 

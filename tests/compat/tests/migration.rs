@@ -1,4 +1,4 @@
-//! docs/migration-from-etcd.md, done with a real etcd: the mirror under writers, the change, and the
+//! docs/migration-from-etcd.md, done with a real etcd: the mirror under writers, the change, the
 //! way back.
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
