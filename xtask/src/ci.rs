@@ -34,7 +34,7 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
     lanes.run("browser", || with_tools(&installer, &browser::TOOLS, browser::lane));
     lanes.run("python", || with_tools(&installer, &python::TOOLS, python::lane));
     lanes.run("deploy", || with_tools(&installer, &deploy::TOOLS, deploy::lane));
-    lanes.run("containers", || with_tools(&installer, &containers::TOOLS, containers::lane));
+    lanes.run("containers", || with_tools(&installer, &containers::tools(), containers::lane));
     lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
     lanes.run("bench-smoke", || with_tools(&installer, &bench::TOOLS, bench_smoke));
     println!("{}", lanes.report());
@@ -63,7 +63,7 @@ pub(crate) fn deploy_alone() -> Result<bool> {
 
 /// The lane of the image and of `compose.yaml`, alone.
 pub(crate) fn containers_alone() -> Result<bool> {
-    alone("containers", &containers::TOOLS, containers::lane)
+    alone("containers", &containers::tools(), containers::lane)
 }
 
 fn alone(name: &str, tools: &[&Tool], lane: impl FnOnce() -> Result<Count>) -> Result<bool> {

@@ -17,8 +17,15 @@ use crate::lanes::Count;
 use crate::shell::{cargo, done, listen, root, run, target_directory};
 use crate::tools::{self, Tool};
 
-/// What the lane needs beyond Rust.
-pub(crate) const TOOLS: [&Tool; 2] = [&tools::DOCKER, &tools::COMPOSE];
+/// What the lane needs beyond Rust: Docker, with compose as its plugin or as a program of its own.
+pub(crate) fn tools() -> Vec<&'static Tool> {
+    let mut plugin = Command::new("docker");
+    plugin.args(["compose", "version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    match plugin.status() {
+        Ok(status) if status.success() => vec![&tools::DOCKER],
+        _ => vec![&tools::DOCKER, &tools::COMPOSE],
+    }
+}
 
 /// Debian's packages of which the stand-in is made, with all that they need.
 const PACKAGES: [&str; 7] =
