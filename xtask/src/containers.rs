@@ -112,7 +112,10 @@ fn make_stand_in(image: &str, crates: &str) -> Result<()> {
         symlink(format!("usr/{name}"), stage.join(name)).doing("link the directories of old")?;
     }
     let list = target_directory()?.join("containers.files");
-    fs::write(&list, system_files()?.join("\n")).doing("list the system's files")?;
+    // An archive that has a path twice is refused.
+    let mut files = system_files()?;
+    files.retain(|file| stage.join(file).symlink_metadata().is_err());
+    fs::write(&list, files.join("\n")).doing("list the system's files")?;
     let archive = target_directory()?.join("containers.tar");
     archive_all(&archive, &stage, &list)?;
     let mut import = Command::new("docker");
