@@ -207,46 +207,61 @@ impl Cluster {
         self.http(number).get("/cluster/status").json()
     }
 
-    fn try_status(&self, number: usize) -> Option<Value> {
-        let answer = self.http(number).request("GET", "/cluster/status", "").ok()?;
-        (answer.status == 200).then(|| answer.json())
-    }
-
     /// Waits until all members have applied the same log, and checks that this made them equal.
     pub fn check_converged(&self) {
-        let statuses = wait::until("every member applies the same log", || {
-            let statuses: Vec<Value> =
-                self.numbers().map(|number| self.try_status(number)).collect::<Option<_>>()?;
-            let applied = |status: &Value| status["log"]["applied"].as_u64();
-            let first = applied(statuses.first()?)?;
-            let settled = |status: &Value| {
-                applied(status) == Some(first) && status["log"]["last_index"] == first
-            };
-            statuses.iter().all(settled).then_some(statuses)
-        });
-        for what in ["state_hash", "revision", "keys", "live_bytes", "cluster_id"] {
-            let told: Vec<&Value> = statuses.iter().map(|status| &status[what]).collect();
-            assert!(told.iter().all(|value| *value == told[0]), "{what} differs: {told:?}");
-            assert!(!told[0].is_null(), "the members tell no {what}");
-        }
+        check_converged(&self.live_ports());
+    }
+
+    /// The ports of those of whom something is expected.
+    pub fn live_ports(&self) -> Vec<u16> {
+        self.numbers().map(|number| self.members[number].port()).collect()
     }
 
     /// Everything in the store, by linearizable reads through one member; at `revision`, or now.
     pub fn contents(&self, number: usize, revision: Option<u64>) -> Contents {
-        let mut http = self.http(number);
-        let at = revision.map_or(String::new(), |revision| format!("&revision={revision}"));
-        let (mut keys, mut after) = (BTreeMap::new(), String::new());
-        loop {
-            let target = format!("/kv?limit={PAGE}{at}{after}");
-            let page = wait::until("a page is read", || {
-                let answer = http.request("GET", &target, "").ok()?;
-                (answer.status == 200).then(|| answer.json())
-            });
-            keys.extend(page["items"].as_array().unwrap().iter().map(kept));
-            match page["next"].as_str() {
-                Some(next) => after = format!("&after={next}"),
-                None => return Contents { revision: page["revision"].as_u64().unwrap(), keys },
-            }
+        contents(self.members[number].port(), revision)
+    }
+}
+
+fn try_status(port: u16) -> Option<Value> {
+    let answer = Http::new(port).request("GET", "/cluster/status", "").ok()?;
+    (answer.status == 200).then(|| answer.json())
+}
+
+/// Waits until the members at these ports have applied the same log, and checks that this made them
+/// equal.
+pub fn check_converged(ports: &[u16]) {
+    let statuses = wait::until("every member applies the same log", || {
+        let statuses: Vec<Value> =
+            ports.iter().map(|port| try_status(*port)).collect::<Option<_>>()?;
+        let applied = |status: &Value| status["log"]["applied"].as_u64();
+        let first = applied(statuses.first()?)?;
+        let settled =
+            |status: &Value| applied(status) == Some(first) && status["log"]["last_index"] == first;
+        statuses.iter().all(settled).then_some(statuses)
+    });
+    for what in ["state_hash", "revision", "keys", "live_bytes", "cluster_id"] {
+        let told: Vec<&Value> = statuses.iter().map(|status| &status[what]).collect();
+        assert!(told.iter().all(|value| *value == told[0]), "{what} differs: {told:?}");
+        assert!(!told[0].is_null(), "the members tell no {what}");
+    }
+}
+
+/// Everything in the store, by linearizable reads at one port; at `revision`, or now.
+pub fn contents(port: u16, revision: Option<u64>) -> Contents {
+    let mut http = Http::new(port);
+    let at = revision.map_or(String::new(), |revision| format!("&revision={revision}"));
+    let (mut keys, mut after) = (BTreeMap::new(), String::new());
+    loop {
+        let target = format!("/kv?limit={PAGE}{at}{after}");
+        let page = wait::until("a page is read", || {
+            let answer = http.request("GET", &target, "").ok()?;
+            (answer.status == 200).then(|| answer.json())
+        });
+        keys.extend(page["items"].as_array().unwrap().iter().map(kept));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => return Contents { revision: page["revision"].as_u64().unwrap(), keys },
         }
     }
 }

@@ -6,6 +6,8 @@
 //! | `program.rs` | the program under test, and what a run of it said |
 //! | `cluster.rs`, `member.rs` | members on ports of their own, their lives and deaths |
 //! | `dev.rs` | a cluster of `raftkv dev`, and what is done to it by hand |
+//! | `containers.rs` | members in containers, by `compose.yaml` |
+//! | `deployed.rs`, `promql.rs` | the files that run members elsewhere, and what they ask for |
 //! | `etcd.rs` | members that are started with etcd's own flags |
 //! | `ports.rs`, `scratch.rs` | what a test owns of the machine: ports, a directory |
 //! | `disk.rs` | small disks that a test can fill |
@@ -31,6 +33,8 @@
 pub mod attacked;
 pub mod bystander;
 pub mod cluster;
+pub mod containers;
+pub mod deployed;
 pub mod dev;
 pub mod disk;
 pub mod document;
@@ -44,6 +48,7 @@ pub mod member;
 pub mod peer;
 pub mod ports;
 pub mod program;
+pub mod promql;
 pub mod scratch;
 pub mod wait;
 pub mod watch;

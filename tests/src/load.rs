@@ -35,14 +35,20 @@ pub struct Load {
 impl Load {
     /// Starts them, and waits until they are under way.
     pub fn start(cluster: &Cluster) -> Load {
+        Load::on(cluster.ports())
+    }
+
+    /// The same on members at these ports, wherever they run.
+    pub fn on(ports: Vec<u16>) -> Load {
+        let members = ports.len();
         let shared = Arc::new(Shared {
-            ports: cluster.ports(),
+            ports,
             stop: AtomicBool::new(false),
             done: AtomicU64::new(0),
             newest: Mutex::new(None),
             read: AtomicU64::new(0),
         });
-        let writers = cluster.numbers().map(|number| {
+        let writers = (0..members).map(|number| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || write(&shared, number))
         });

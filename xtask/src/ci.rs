@@ -3,6 +3,8 @@
 
 use crate::bench;
 use crate::browser;
+use crate::containers;
+use crate::deploy;
 use crate::etcd;
 use crate::failure::Result;
 use crate::gate;
@@ -31,6 +33,8 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
     lanes.run("etcd", || with_tools(&installer, &etcd::TOOLS, etcd::lane));
     lanes.run("browser", || with_tools(&installer, &browser::TOOLS, browser::lane));
     lanes.run("python", || with_tools(&installer, &python::TOOLS, python::lane));
+    lanes.run("deploy", || with_tools(&installer, &deploy::TOOLS, deploy::lane));
+    lanes.run("containers", || with_tools(&installer, &containers::tools(), containers::lane));
     lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
     lanes.run("bench-smoke", || with_tools(&installer, &bench::TOOLS, bench_smoke));
     println!("{}", lanes.report());
@@ -50,6 +54,16 @@ pub(crate) fn browser_alone() -> Result<bool> {
 /// The lane of the client in Python, alone.
 pub(crate) fn python_alone() -> Result<bool> {
     alone("python", &python::TOOLS, python::lane)
+}
+
+/// The lane of what lies in `deploy/`, alone.
+pub(crate) fn deploy_alone() -> Result<bool> {
+    alone("deploy", &deploy::TOOLS, deploy::lane)
+}
+
+/// The lane of the image and of `compose.yaml`, alone.
+pub(crate) fn containers_alone() -> Result<bool> {
+    alone("containers", &containers::tools(), containers::lane)
 }
 
 fn alone(name: &str, tools: &[&Tool], lane: impl FnOnce() -> Result<Count>) -> Result<bool> {

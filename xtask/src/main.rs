@@ -5,6 +5,8 @@
 //! cargo xtask test etcd-diff    the etcd door beside a real etcd, and under its command line
 //! cargo xtask test browser      the dashboard, in Chromium
 //! cargo xtask test python       the client in Python: style, types, tests beside real members
+//! cargo xtask test deploy       what Prometheus, Kubernetes and systemd are given
+//! cargo xtask test containers   the image and three members of it, under the Docker that is here
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask tidy              our own style and layout rules, over the sources
 //! cargo xtask demo              docs/demo: scenes to play on the dashboard's files
@@ -18,6 +20,8 @@
 //! | `gate`, `ci` | which lanes there are |
 //! | `etcd` | a real etcd, and the tests beside it |
 //! | `browser` | the dashboard's tests: its modules under node, the page in Chromium |
+//! | `deploy` | the files of `deploy/`, and the tools of those who read them |
+//! | `containers` | the image, and what stands in for the one that its build begins with |
 //! | `python` | the client in Python, and what its tests need |
 //! | `tools` | tools beyond Rust: is it here, which line installs it |
 //! | `tidy` | the checks over our sources, each a pure function over text |
@@ -32,7 +36,9 @@
 mod bench;
 mod browser;
 mod ci;
+mod containers;
 mod demo;
+mod deploy;
 mod etcd;
 mod failure;
 mod gate;
@@ -53,6 +59,8 @@ usage: cargo xtask test
        cargo xtask test etcd-diff
        cargo xtask test browser
        cargo xtask test python
+       cargo xtask test deploy
+       cargo xtask test containers
        cargo xtask ci [--install]
        cargo xtask tidy
        cargo xtask demo
@@ -91,6 +99,8 @@ fn run(words: &[&str]) -> Result<bool> {
         ["test", "etcd" | "etcd-diff"] => ci::etcd_alone(),
         ["test", "browser"] => ci::browser_alone(),
         ["test", "python"] => ci::python_alone(),
+        ["test", "deploy"] => ci::deploy_alone(),
+        ["test", "containers"] => ci::containers_alone(),
         ["ci"] => ci::run(tools::Policy::Explain),
         ["ci", "--install"] => ci::run(tools::Policy::Install),
         ["tidy"] => tidy::run(),

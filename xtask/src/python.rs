@@ -7,9 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::lanes::Count;
-use crate::shell::{BINARY_VARIABLE, listen, release_binary, root, run, target_directory};
+use crate::shell::{BINARY_VARIABLE, done, listen, release_binary, root, run, target_directory};
 use crate::tools::{self, Tool};
 
 /// What the lane needs beyond Rust; the rest it fetches.
@@ -76,9 +76,4 @@ impl Environment {
         command.current_dir(root().join(Path::new(PACKAGE))).env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
-}
-
-/// Runs a command without which the lane can not be.
-fn done(command: &mut Command, what: &str) -> Result<()> {
-    if run(command)? { Ok(()) } else { Err(Failure::Unexpected(format!("could not {what}"))) }
 }

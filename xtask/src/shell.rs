@@ -67,6 +67,11 @@ pub(crate) fn run(command: &mut Command) -> Result<bool> {
     Ok(status.success())
 }
 
+/// Runs a command without which the caller can not go on; `what` says what could not be done.
+pub(crate) fn done(command: &mut Command, what: &str) -> Result<()> {
+    if run(command)? { Ok(()) } else { Err(Failure::Unexpected(format!("could not {what}"))) }
+}
+
 /// What a command printed, and whether it succeeded.
 pub(crate) struct Heard {
     pub(crate) text: String,

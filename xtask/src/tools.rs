@@ -56,6 +56,14 @@ pub(crate) const CHROMEDRIVER: Tool =
 pub(crate) const NODE: Tool = Tool { probe: ["node", "--version"], source: Source::Apt("nodejs") };
 pub(crate) const H2LOAD: Tool =
     Tool { probe: ["h2load", "--version"], source: Source::Apt("nghttp2-client") };
+pub(crate) const PROMTOOL: Tool =
+    Tool { probe: ["promtool", "--version"], source: Source::Apt("prometheus") };
+pub(crate) const SYSTEMD_ANALYZE: Tool =
+    Tool { probe: ["systemd-analyze", "--version"], source: Source::Apt("systemd") };
+pub(crate) const DOCKER: Tool =
+    Tool { probe: ["docker", "version"], source: Source::AptPart("docker.io") };
+pub(crate) const COMPOSE: Tool =
+    Tool { probe: ["docker-compose", "version"], source: Source::Apt("docker-compose") };
 pub(crate) const WRK: Tool = Tool { probe: ["wrk", "--version"], source: Source::Apt("wrk") };
 
 impl Tool {
