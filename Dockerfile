@@ -4,11 +4,14 @@
 #
 # No syntax of BuildKit's, so that every builder of the last years takes it.
 
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
 # With a target named, the flag is for what runs in the end, and not for the compiler's own plugins.
+# The allocator learns the size of pages when it is built; on arm64 kernels differ in it, and the
+# largest one serves for all.
 RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
+    && case "$target" in aarch64-*) export JEMALLOC_SYS_WITH_LG_PAGE=16 ;; esac \
     && RUSTFLAGS="-C target-feature=+crt-static" \
        cargo build --release --locked --package raftkv --target "$target" \
     && mkdir -p /image/usr/bin /image/var/lib/raftkv \

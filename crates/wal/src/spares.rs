@@ -13,7 +13,7 @@
 //!
 //! What the two share is [`Spares`]: a list behind a lock that nobody holds while a disk works. The
 //! files in it stay open, so that taking one needs no descriptor. They are few: those that were
-//! asked for, and one.
+//! asked for, and `RECYCLED_BEYOND`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,9 +27,9 @@ use crate::folder::spare_path;
 const PREPARE_STEP_BYTES: u64 = 1 << 20;
 
 /// So many more spares than [`SpareKeeper`] makes may come of segments that were given up. A log
-/// gives up at once what it has begun since the snapshot before: if all of that comes back to it,
-/// it has no zeros to write. They are a third of what a busy follower does.
-const RECYCLED_BEYOND: usize = 4;
+/// gives up at once what it has begun since the snapshot before: what of that comes back to it, it
+/// has no zeros to write for. They are a third of what a busy follower does.
+const RECYCLED_BEYOND: usize = 2;
 
 /// A file that waits to become a segment.
 #[derive(Debug)]

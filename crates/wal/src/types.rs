@@ -71,7 +71,7 @@ pub struct Options {
     /// [`SEGMENT_BYTES_MAX`]. It holds for segments begun from now on.
     pub segment_bytes: u64,
     /// Prepared files that are kept in reserve: [`crate::SpareKeeper`] makes them, and segments
-    /// that the log gives up become some, one more at most.
+    /// that the log gives up become some, a few more at most.
     pub spares: usize,
     /// A number that clients cannot know, so that no value they store can pass for a frame. Any
     /// random number will do, and another one each time.

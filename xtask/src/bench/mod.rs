@@ -30,14 +30,15 @@ use crate::shell::{cargo, run as succeeds};
 use crate::tools::{self, Tool};
 
 /// Every benchmark but the page's, which the lane of the browser runs.
-pub(crate) const NAMES: &[&str] = &["store", "failover", "http", "versus-etcd"];
+pub(crate) const NAMES: &[&str] = &["raft", "wal", "store", "failover", "http", "versus-etcd"];
 
 /// What they need beyond Rust.
 pub(crate) const TOOLS: [&Tool; 3] = [&tools::WRK, &tools::H2LOAD, &tools::PIP];
 
 pub(crate) fn run(name: &str, options: &[&str]) -> Result<bool> {
     match name {
-        "store" => store(options),
+        "raft" | "wal" => example(name, "bench", options),
+        "store" => Ok(example(name, "bench", options)? && example(name, "expiry", options)?),
         "failover" => failover::run(&failover::Options::parse(options)?).map(|()| true),
         "page" => browser::measure(page_seconds(options)?),
         "http" => http::run(smoke_alone(options)?).map(|()| true),
@@ -46,15 +47,10 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result<bool> {
     }
 }
 
-/// The store's own benchmarks take their own arguments.
-fn store(options: &[&str]) -> Result<bool> {
-    for example in ["bench", "expiry"] {
-        let mut command = cargo(&["run", "--release", "-p", "store", "--example", example, "--"]);
-        if !succeeds(command.args(options))? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// A crate's own benchmark, which takes its own arguments.
+fn example(package: &str, example: &str, options: &[&str]) -> Result<bool> {
+    let run = ["run", "--release", "-p", package, "--example", example, "--"];
+    succeeds(cargo(&run).args(options))
 }
 
 /// How long the page is looked at: a minute, unless another time is named.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
-use axum::http::{Method, Request, Response};
+use axum::http::{Method, Request, Response, Version};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use hyper::body::Incoming;
 use prost::Message;
@@ -86,7 +86,8 @@ impl Way {
         if path.starts_with(JSON_PATHS) {
             return Swift::ALL.into_iter().find(|call| call.json_path() == path).map(Way::Json);
         }
-        let is_plain = headers.get(CONTENT_TYPE).is_some_and(|it| it == "application/grpc")
+        let is_plain = request.version() == Version::HTTP_2
+            && headers.get(CONTENT_TYPE).is_some_and(|it| it == "application/grpc")
             && !headers.contains_key(ENCODING);
         let found = Swift::ALL.into_iter().find(|call| call.path() == path);
         found.filter(|_| is_plain).map(Way::Grpc)

@@ -72,8 +72,8 @@ use proto::etcd::v3electionpb::election_server::ElectionServer;
 use proto::etcd::v3lockpb::lock_server::LockServer;
 use proto::raftkv::kv_server::KvServer;
 use store::Limits;
-use tonic::Status;
 use tonic::service::Routes;
+use tonic::{Code, Status};
 
 use crate::node::Node;
 pub(crate) use body::only_message;
@@ -105,11 +105,11 @@ pub(crate) fn unknown_service(path: &str) -> Response<Body> {
 }
 
 /// What ends a call whose answer can not be given: it may have been done.
-pub(crate) fn unknown_outcome() -> HeaderMap {
-    let mut trailers = HeaderMap::new();
+pub(crate) fn unknown_outcome() -> (Code, HeaderMap) {
+    let (mut trailers, status) = (HeaderMap::new(), Status::from(Refusal::Timeout));
     // It fails only for a message that is no text.
-    let _written = Status::from(Refusal::Timeout).add_header(&mut trailers);
-    trailers
+    let _written = status.add_header(&mut trailers);
+    (status.code(), trailers)
 }
 
 /// The services of one member.

@@ -112,13 +112,11 @@ impl Express {
         counts.answered(arrived.elapsed());
         match served {
             Ok(message) => {
-                let (message, trailers) = match pieces.hold(message) {
-                    Ok(held) => (Some(held), done()),
-                    Err(_) => (None, grpc::unknown_outcome()),
+                let counts = Arc::clone(counts);
+                let answer = match pieces.hold(message) {
+                    Ok(held) => CallAnswer::done(held, counts),
+                    Err(_) => CallAnswer::without_room(counts),
                 };
-                let code = Status::from_header_map(&trailers).map_or(Code::Unknown, |it| it.code());
-                let (trailers, counts) = (Some(trailers), Arc::clone(counts));
-                let answer = CallAnswer { message, trailers, counts, code };
                 let mut response = Response::new(Answer::Call(answer));
                 response.headers_mut().insert(CONTENT_TYPE, GRPC);
                 response
@@ -161,15 +159,24 @@ impl HttpBody for Answer {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Answer::Call(call) => {
-                SizeHint::with_exact(call.message.as_ref().map_or(0, |it| it.len() as u64))
-            }
+            // One that is known would be told as the length of the content, which no call has.
+            Answer::Call(_) => SizeHint::default(),
             Answer::Other(body) => body.size_hint(),
         }
     }
 }
 
 impl CallAnswer {
+    fn done(message: Bytes, counts: Arc<CallCounts>) -> CallAnswer {
+        let (message, trailers) = (Some(message), Some(done()));
+        CallAnswer { message, trailers, counts, code: Code::Ok }
+    }
+
+    fn without_room(counts: Arc<CallCounts>) -> CallAnswer {
+        let (code, trailers) = grpc::unknown_outcome();
+        CallAnswer { message: None, trailers: Some(trailers), counts, code }
+    }
+
     fn next(&mut self) -> Option<Frame<Bytes>> {
         if let Some(message) = self.message.take() {
             return Some(Frame::data(message));

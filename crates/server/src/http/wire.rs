@@ -125,22 +125,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         self.socket.is_write_vectored()
     }
 
+    /// Of TLS, some of what was written waits until it is flushed.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        let Wire { socket, stalled, patience, .. } = &mut *self;
+        let flushed = Pin::new(socket).poll_flush(context);
+        in_time(stalled, *patience, context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        let Wire { socket, stalled, patience, .. } = &mut *self;
+        let shut = Pin::new(socket).poll_shutdown(context);
+        in_time(stalled, *patience, context, shut)
     }
 }
 
 /// What came of a write; a failure if nothing has come of it for too long.
-fn in_time(
+fn in_time<T>(
     stalled: &mut Option<Pin<Box<Sleep>>>,
     patience: Duration,
     context: &mut Context<'_>,
-    written: Poll<io::Result<usize>>,
-) -> Poll<io::Result<usize>> {
+    written: Poll<io::Result<T>>,
+) -> Poll<io::Result<T>> {
     if written.is_ready() {
         *stalled = None;
         return written;

@@ -84,8 +84,9 @@ impl OpenRound {
 
     fn settle(&self, result: RoundResult) {
         // What was told stays.
-        let _ = self.round.result.set(result);
-        self.round.told.notify_waiters();
+        if self.round.result.set(result).is_ok() {
+            self.round.told.notify_waiters();
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use tokio::runtime::Handle;
 use super::inbox::AnswerSender;
 use super::rounds::OpenRound;
 
-/// So many answers are told one by one. More are told by a task of the runtime, to which waking
-/// others costs next to nothing; from another thread each would have to be woken by the system.
+/// If no more than so many requests are answered, they are told at once. More are told by a task of
+/// the runtime, to which waking others costs next to nothing; from another thread each would have
+/// to be woken by the system.
 const TOLD_AT_ONCE: usize = 1;
 
 /// Who waits.

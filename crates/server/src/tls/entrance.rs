@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConnection;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -15,6 +16,10 @@ use super::{PEER_PROTOCOL, Stream};
 
 /// A handshake takes two rounds; it may take so long at most.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A session of TLS keeps so much that the socket does not take yet, and no more is written to it:
+/// what waits beyond is counted where it waits.
+const UNSENT_BYTES_MAX: usize = 16 << 10;
 
 /// Whoever speaks plain HTTP gets so long to take the answer.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -122,7 +127,8 @@ async fn shake(keeper: &Keeper, mut socket: TcpStream) -> Result<(Stream, Arriva
         (None, None) => unreachable!("a keeper has one of them"),
     };
     let failed = |error| NoEntry::Handshake { peer: says_peer, error };
-    let stream = begun.into_stream(Arc::clone(config)).await.map_err(failed)?;
+    let limit = |session: &mut ServerConnection| session.set_buffer_limit(Some(UNSENT_BYTES_MAX));
+    let stream = begun.into_stream_with(Arc::clone(config), limit).await.map_err(failed)?;
     Ok((Stream::Tls(Box::new(TlsStream::from(stream))), Arrival { tls: true, peer, client }))
 }
 

@@ -164,10 +164,15 @@ fn written_bytes(lines: &[Line]) -> Option<Single> {
     let most = |line: &&Line| line.figure == rows::Figure::PerSecond && line.goal != Goal::NONE;
     let middle = lines.iter().find(most)?.middle;
     let figures = Pair { etcd: middle.etcd.cost?, raftkv: middle.raftkv.cost? };
+    let figures = figures.map(|cost| cost.disk_bytes);
+    if figures.raftkv.is_nan() {
+        println!("the device does not tell how much it was given to write");
+        return None;
+    }
     Some(Single {
         what: "bytes written to a member's disk for each of key and value".to_owned(),
         unit: Unit::Times,
-        figures: figures.map(|cost| cost.disk_bytes),
+        figures,
         goal: Goal::share(1.0),
     })
 }

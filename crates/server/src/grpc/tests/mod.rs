@@ -2,6 +2,7 @@
 
 mod board;
 mod doors;
+mod express;
 mod refusals;
 mod roles;
 mod world;

@@ -1,5 +1,7 @@
 //! A member with its doors open.
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use tokio::net::TcpListener;
 use tonic::transport::{Channel, Endpoint};
@@ -11,11 +13,17 @@ use crate::node::Node;
 
 /// Serves `node` until the test ends, and connects to it.
 pub(super) async fn connected(node: Node) -> Channel {
+    let address = opened(node).await;
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+/// Serves `node` until the test ends; answers where.
+pub(super) async fn opened(node: Node) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let config = Raw { port: Some(0), ..Raw::default() }.resolve().unwrap().bound_to(address);
     let others = OtherDoors { peers: Router::new(), grpc: grpc::routes(node.clone()) };
     let site = site(node, &config, Limits::default(), others);
     tokio::spawn(serve(listener, site, Limits::default(), std::future::pending()));
-    Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+    address
 }

@@ -1,0 +1,141 @@
+//! The short way of most calls answers as the general one does.
+//!
+//! `application/grpc+proto` means the same as `application/grpc` and goes the general way: the same
+//! calls are made of two members that are alike, of each one way, and their answers compared.
+
+use std::net::SocketAddr;
+
+use axum::http::header::{CONTENT_TYPE, DATE};
+use axum::http::{HeaderMap, Method, Request, StatusCode, Version};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prost::Message;
+use proto::etcd::etcdserverpb::{
+    DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest, request_op,
+};
+use tokio::net::TcpStream;
+
+use super::super::express::{Swift, Way};
+use super::world::opened;
+use crate::node::testing;
+
+const SHORT: &str = "application/grpc";
+const GENERAL: &str = "application/grpc+proto";
+
+/// All that a client sees.
+#[derive(Debug, PartialEq)]
+struct Answered {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    trailers: Option<HeaderMap>,
+}
+
+struct Caller {
+    sender: SendRequest<Full<Bytes>>,
+    address: SocketAddr,
+    content_type: &'static str,
+}
+
+impl Caller {
+    /// Of a new member.
+    async fn new(content_type: &'static str) -> Caller {
+        let address = opened(testing::single()).await;
+        let socket = TcpStream::connect(address).await.unwrap();
+        let shaken = handshake(TokioExecutor::new(), TokioIo::new(socket)).await;
+        let (sender, connection) = shaken.unwrap();
+        tokio::spawn(connection);
+        Caller { sender, address, content_type }
+    }
+
+    async fn call(&mut self, path: &str, body: Bytes) -> Answered {
+        let request = Request::post(format!("http://{}{path}", self.address))
+            .version(Version::HTTP_2)
+            .header(CONTENT_TYPE, self.content_type)
+            .header("te", "trailers")
+            .body(Full::new(body));
+        let answer = self.sender.send_request(request.unwrap()).await.unwrap();
+        let (mut head, body) = answer.into_parts();
+        head.headers.remove(DATE);
+        let body = body.collect().await.unwrap();
+        let trailers = body.trailers().cloned();
+        Answered { status: head.status, headers: head.headers, body: body.to_bytes(), trailers }
+    }
+}
+
+fn framed(message: &impl Message) -> Bytes {
+    let mut bytes = BytesMut::new();
+    bytes.put_u8(0);
+    bytes.put_u32(u32::try_from(message.encoded_len()).unwrap());
+    message.encode(&mut bytes).unwrap();
+    bytes.freeze()
+}
+
+/// Calls in an order in which each has something to find, and what is no call.
+fn calls() -> Vec<(&'static str, Bytes)> {
+    let put = PutRequest { key: "k".into(), value: "v".into(), ..PutRequest::default() };
+    let range = RangeRequest { key: "k".into(), ..RangeRequest::default() };
+    let stale = RangeRequest { serializable: true, ..range.clone() };
+    let delete = DeleteRangeRequest { key: "k".into(), prev_kv: true, ..Default::default() };
+    let again = request_op::Request::RequestPut(put.clone());
+    let txn =
+        TxnRequest { success: vec![RequestOp { request: Some(again) }], ..TxnRequest::default() };
+    let nameless = PutRequest::default();
+    let leased = PutRequest { lease: 77, ..put.clone() };
+    let two = [&framed(&put)[..], &framed(&put)].concat();
+    vec![
+        (Swift::Put.path(), framed(&put)),
+        (Swift::Range.path(), framed(&range)),
+        (Swift::Range.path(), framed(&stale)),
+        (Swift::DeleteRange.path(), framed(&delete)),
+        (Swift::Range.path(), framed(&range)),
+        (Swift::Txn.path(), framed(&txn)),
+        (Swift::Txn.path(), framed(&TxnRequest::default())),
+        (Swift::Put.path(), framed(&nameless)),
+        (Swift::Put.path(), framed(&leased)),
+        (Swift::Put.path(), two.into()),
+        (Swift::Put.path(), Bytes::new()),
+        (Swift::Put.path(), Bytes::from_static(&[0, 0, 0])),
+        (Swift::Put.path(), Bytes::from_static(&[0, 0, 0, 0, 9, 1])),
+        (Swift::Put.path(), Bytes::from_static(&[0, 0, 0, 0, 2, 0xff, 0xff])),
+        (Swift::Put.path(), Bytes::from_static(&[1, 0, 0, 0, 1, 7])),
+        (Swift::Put.path(), Bytes::from_static(&[9, 0, 0, 0, 1, 7])),
+        (Swift::Put.path(), Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff, 7])),
+        (Swift::Range.path(), framed(&range)),
+    ]
+}
+
+#[tokio::test]
+async fn both_ways_answer_alike() {
+    let (mut short, mut general) = (Caller::new(SHORT).await, Caller::new(GENERAL).await);
+    for (path, body) in calls() {
+        let [by_short, by_general] =
+            [short.call(path, body.clone()).await, general.call(path, body.clone()).await];
+        assert_eq!(by_short, by_general, "{path} {body:02x?}");
+    }
+}
+
+#[test]
+fn only_what_is_usual_goes_the_short_way() {
+    let request = || Request::post(Swift::Put.path()).version(Version::HTTP_2);
+    let call = || request().header(CONTENT_TYPE, SHORT);
+    let way = |request: axum::http::request::Builder| Way::of(&request.body(()).unwrap());
+    assert_eq!(way(call()), Some(Way::Grpc(Swift::Put)));
+    assert_eq!(way(call().header("grpc-timeout", "1S")), Some(Way::Grpc(Swift::Put)));
+    for unusual in [
+        request(),
+        request().header(CONTENT_TYPE, GENERAL),
+        call().header("grpc-encoding", "gzip"),
+        call().version(Version::HTTP_11),
+        call().method(Method::PUT),
+        call().uri("/etcdserverpb.KV/Compact"),
+    ] {
+        assert_eq!(way(unusual), None);
+    }
+    assert_eq!(way(Request::post("/v3/kv/range")), Some(Way::Json(Swift::Range)));
+    assert_eq!(way(Request::get("/v3/kv/range")), None);
+    assert_eq!(way(Request::post("/v3/kv/compaction")), None);
+    assert_eq!(way(Request::post("/v3/watch")), None);
+}
