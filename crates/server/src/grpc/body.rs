@@ -48,8 +48,7 @@ where
     if bytes.is_empty() {
         return Err(Status::internal("Missing request message."));
     }
-    let unexpected_end = || Status::internal("Unexpected EOF decoding stream.");
-    let prefix = bytes.split_to_checked(PREFIX_BYTES).ok_or_else(unexpected_end)?;
+    let prefix = first(&mut bytes, PREFIX_BYTES)?;
     match prefix[0] {
         0 => {}
         1 => {
@@ -66,7 +65,15 @@ where
         }
     }
     let length = u32::from_be_bytes(prefix[1..].try_into().expect("it has five bytes"));
-    bytes.split_to_checked(usize::try_from(length).unwrap_or(usize::MAX)).ok_or_else(unexpected_end)
+    first(&mut bytes, usize::try_from(length).unwrap_or(usize::MAX))
+}
+
+/// Takes so many bytes off the front, if there are as many.
+fn first(bytes: &mut Bytes, count: usize) -> Result<Bytes, Status> {
+    if count > bytes.len() {
+        return Err(Status::internal("Unexpected EOF decoding stream."));
+    }
+    Ok(bytes.split_to(count))
 }
 
 /// All bytes of a body. Most come in one piece, which is not copied.
@@ -91,17 +98,6 @@ where
         all.extend_from_slice(&data);
     }
     Ok(if all.is_empty() { first } else { all.freeze() })
-}
-
-/// `Bytes::split_to` for those who do not know how many there are.
-trait SplitToChecked {
-    fn split_to_checked(&mut self, at: usize) -> Option<Bytes>;
-}
-
-impl SplitToChecked for Bytes {
-    fn split_to_checked(&mut self, at: usize) -> Option<Bytes> {
-        (at <= self.len()).then(|| self.split_to(at))
-    }
 }
 
 struct Bounded {

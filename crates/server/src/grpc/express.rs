@@ -33,7 +33,7 @@ const ENCODING: &str = "grpc-encoding";
 
 /// How a call is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Form {
     /// As gRPC has it.
     Grpc(Swift),
     /// As JSON, under `/v3/`.
@@ -76,21 +76,21 @@ impl Swift {
     }
 }
 
-impl Way {
+impl Form {
     /// The call that a request is, if nothing about it is unusual.
-    pub(crate) fn of<B>(request: &Request<B>) -> Option<Way> {
+    pub(crate) fn of<B>(request: &Request<B>) -> Option<Form> {
         if request.method() != Method::POST {
             return None;
         }
         let (path, headers) = (request.uri().path(), request.headers());
         if path.starts_with(JSON_PATHS) {
-            return Swift::ALL.into_iter().find(|call| call.json_path() == path).map(Way::Json);
+            return Swift::ALL.into_iter().find(|call| call.json_path() == path).map(Form::Json);
         }
         let is_plain = request.version() == Version::HTTP_2
             && headers.get(CONTENT_TYPE).is_some_and(|it| it == "application/grpc")
             && !headers.contains_key(ENCODING);
         let found = Swift::ALL.into_iter().find(|call| call.path() == path);
-        found.filter(|_| is_plain).map(Way::Grpc)
+        found.filter(|_| is_plain).map(Form::Grpc)
     }
 }
 

@@ -6,6 +6,9 @@
 //!                              words of the store   └ Refusal ─▶ code and text, as etcd has them
 //! ```
 //!
+//! Calls for keys come past the router and the generated service (`express.rs`), to the same
+//! handlers.
+//!
 //! A handler does three things: it turns a message into a checked command or read, hands it to the
 //! [`Gate`], and shows what came back. There is no second meaning of anything here: what a put, a
 //! transaction or a watch is, the store says. What is wrong becomes a `Refusal`, and `refusal.rs`
@@ -77,7 +80,7 @@ use tonic::{Code, Status};
 
 use crate::node::Node;
 pub(crate) use body::only_message;
-pub(crate) use express::{Express, Swift, Way};
+pub(crate) use express::{Express, Form, Swift};
 use gate::Gate;
 pub use maintenance::API_VERSION;
 pub(crate) use range::AT_ONCE_UNITS;

@@ -20,7 +20,7 @@ use super::guard::Admitted;
 use super::metrics::{Call, CallCounts};
 use super::untaken::Pieces;
 use super::{Doors, GRPC_ROUTE};
-use crate::grpc::{self, Swift, Way};
+use crate::grpc::{self, Form, Swift};
 use crate::reading::{Reading, Share};
 use crate::tls::Arrival;
 
@@ -61,23 +61,23 @@ impl Express {
     }
 
     /// The call that a request is, if it can go this way.
-    pub(super) fn call(&self, request: &Request<Incoming>, arrival: Arrival) -> Option<Way> {
-        let way = Way::of(request)?;
+    pub(super) fn call(&self, request: &Request<Incoming>, arrival: Arrival) -> Option<Form> {
+        let form = Form::of(request)?;
         let admitted = self.doors.guard.admit(request.uri(), request.headers(), arrival, false);
-        matches!(admitted, Ok(Admitted::Plain)).then_some(way)
+        matches!(admitted, Ok(Admitted::Plain)).then_some(form)
     }
 
     /// Answers it.
     pub(super) async fn answer(
         &self,
-        way: Way,
+        form: Form,
         request: Request<Incoming>,
         reading: &Arc<Reading>,
         pieces: &Arc<Pieces>,
     ) -> Response<Answer> {
-        match way {
-            Way::Grpc(call) => self.answer_call(call, request, reading, pieces).await,
-            Way::Json(call) => self.answer_json(call, request, reading, pieces).await,
+        match form {
+            Form::Grpc(call) => self.answer_call(call, request, reading, pieces).await,
+            Form::Json(call) => self.answer_json(call, request, reading, pieces).await,
         }
     }
 

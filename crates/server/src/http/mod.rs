@@ -6,6 +6,8 @@
 //!                                                        metrics      Refusal ─▶ {"error", …}
 //! ```
 //!
+//! Most calls of gRPC go past the router, by a way of their own (`express`) where the same holds.
+//!
 //! A handler does three things: it turns bytes into a checked command or read (`escape`, `query`,
 //! `body`, `cursor`), hands it to the [`Node`], and shows what came back (`reply`). Whatever is
 //! wrong becomes a `Refusal`, and `error` alone decides what the client reads then. A parameter,

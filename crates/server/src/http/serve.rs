@@ -139,19 +139,10 @@ pub async fn serve(
         match accepted {
             Ok((socket, entrance, permit)) => {
                 let crowded = permits.available_permits() < limits.connections_spare;
-                let newcomer = Newcomer {
-                    socket,
-                    pieces: Pieces::new(&untaken),
-                    crowded: Crowded(crowded),
-                    permit,
-                    served: served.clone(),
-                    limits,
-                };
-                let watcher = graceful.watcher();
-                match entrance {
-                    Entrance::Plain(arrival) => newcomer.spawn_plain(arrival, watcher),
-                    Entrance::Tls(_) => newcomer.spawn_tls(entrance, watcher, closed.clone()),
-                }
+                let pieces = Pieces::new(&untaken);
+                let (crowded, served) = (Crowded(crowded), served.clone());
+                let serving = Serving { pieces, crowded, permit, served, limits };
+                serving.spawn(socket, entrance, graceful.watcher(), closed.clone());
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
@@ -205,8 +196,7 @@ async fn accept(
 }
 
 /// A connection that was accepted, and what it takes to serve it.
-struct Newcomer {
-    socket: TcpStream,
+struct Serving {
     pieces: Arc<Pieces>,
     crowded: Crowded,
     permit: OwnedSemaphorePermit,
@@ -214,28 +204,28 @@ struct Newcomer {
     limits: Limits,
 }
 
-impl Newcomer {
-    fn spawn_plain(self, arrival: Arrival, watcher: Watcher) {
-        let Newcomer { socket, pieces, crowded, permit, served, limits } = self;
-        let serving = Serving { pieces, crowded, permit, served, limits, arrival };
-        tokio::spawn(serving.run(Stream::Plain(socket), watcher));
-    }
-
-    /// The handshake takes the connection's place among all, but not the accepting loop's time.
-    fn spawn_tls(self, entrance: Entrance, watcher: Watcher, mut closed: watch::Receiver<()>) {
-        let Newcomer { socket, pieces, crowded, permit, served, limits } = self;
-        let patience = crowded.patience(&limits);
+impl Serving {
+    /// A handshake of TLS takes the connection's place among all, but not the accepting loop's
+    /// time.
+    fn spawn(
+        self,
+        socket: TcpStream,
+        entrance: Entrance,
+        watcher: Watcher,
+        mut closed: watch::Receiver<()>,
+    ) {
+        if let Entrance::Plain(arrival) = entrance {
+            tokio::spawn(self.run(Stream::Plain(socket), arrival, watcher));
+            return;
+        }
         tokio::spawn(async move {
             let admitted = tokio::select! {
-                admitted = entrance.admit(socket, patience) => admitted,
+                admitted = entrance.admit(socket, self.crowded.patience(&self.limits)) => admitted,
                 // Only its end is told.
                 _ = closed.changed() => return,
             };
             match admitted {
-                Ok((stream, arrival)) => {
-                    let serving = Serving { pieces, crowded, permit, served, limits, arrival };
-                    serving.run(stream, watcher).await;
-                }
+                Ok((stream, arrival)) => self.run(stream, arrival, watcher).await,
                 Err(NoEntry::Handshake { peer: true, error }) => {
                     warn!(%error, "refused a peer: its TLS handshake failed");
                 }
@@ -243,39 +233,17 @@ impl Newcomer {
             }
         });
     }
-}
 
-/// A connection that has come in.
-struct Serving {
-    pieces: Arc<Pieces>,
-    crowded: Crowded,
-    permit: OwnedSemaphorePermit,
-    served: Service,
-    limits: Limits,
-    arrival: Arrival,
-}
-
-impl Serving {
-    async fn run(self, stream: Stream, watcher: Watcher) {
-        let Serving { pieces, crowded, permit, served, limits, arrival } = self;
+    async fn run(self, stream: Stream, arrival: Arrival, watcher: Watcher) {
+        let Serving { pieces, crowded, permit, served, limits } = self;
         let patience = crowded.patience(&limits);
         let watches = ConnectionWatches::default();
-        let of_answers = Arc::clone(&pieces);
         let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces), patience };
-        let of_requests = seat.clone();
+        let shared = Connection { served, crowded, arrival, watches, seat };
+        let shared = Arc::new(shared);
         let service = service_fn(move |request: Request<Incoming>| {
-            let (served, pieces) = (served.clone(), Arc::clone(&of_answers));
-            let (watches, seat) = (watches.clone(), of_requests.clone());
-            async move {
-                // Boxed: they are large, and this is moved about before it runs.
-                if let Some((express, way)) = served.express(&request, crowded, arrival) {
-                    let answer = express.answer(way, request, &served.reading, &pieces);
-                    return Ok(Box::pin(answer).await);
-                }
-                let whence = Whence { crowded, arrival, watches, seat };
-                let general = Box::pin(general(served.router, request, whence, pieces));
-                Ok::<_, Infallible>(general.await.map(Answer::Other))
-            }
+            let shared = Arc::clone(&shared);
+            async move { Ok::<_, Infallible>(shared.answer(request).await) }
         });
         let wire = TokioIo::new(Wire::new(stream, patience));
         let builder = builder(&limits, patience);
@@ -290,7 +258,6 @@ impl Serving {
                 () = pieces.overstay(patience) => {}
             }
         }
-        drop(seat);
     }
 }
 
@@ -325,47 +292,43 @@ struct Service {
     reading: Arc<Reading>,
 }
 
-impl Service {
-    /// The short way of a request, if it can go it.
-    fn express(
-        &self,
-        request: &Request<Incoming>,
-        Crowded(crowded): Crowded,
-        arrival: Arrival,
-    ) -> Option<(&Express, grpc::Way)> {
-        let express = self.express.as_deref().filter(|_| !crowded)?;
-        Some((express, express.call(request, arrival)?))
-    }
-}
-
-/// The connection that a request came by.
-struct Whence {
+/// What the requests of one connection have in common.
+struct Connection {
+    served: Service,
     crowded: Crowded,
     arrival: Arrival,
     watches: ConnectionWatches,
     seat: Seat,
 }
 
-async fn general(
-    router: Router,
-    mut request: Request<Incoming>,
-    whence: Whence,
-    pieces: Arc<Pieces>,
-) -> Response {
-    let Whence { crowded: Crowded(crowded), arrival, watches, seat } = whence;
-    request.extensions_mut().insert(watches);
-    request.extensions_mut().insert(seat);
-    request.extensions_mut().insert(arrival);
-    if crowded && !request.uri().path().starts_with(PEER_PATHS) {
-        let mut response = Refusal::overloaded().into_response();
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        return response;
+impl Connection {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
+        let express = self.served.express.as_deref().filter(|_| !self.crowded.0);
+        let call = express.and_then(|it| Some((it, it.call(&request, self.arrival)?)));
+        // Boxed: they are large, and this is moved about before it runs.
+        if let Some((express, form)) = call {
+            let (reading, pieces) = (&self.served.reading, &self.seat.pieces);
+            return Box::pin(express.answer(form, request, reading, pieces)).await;
+        }
+        Box::pin(self.general(request)).await.map(Answer::Other)
     }
-    let (is_call, is_get) = (grpc::is_call(request.headers()), request.method() == Method::GET);
-    let Ok(response) = router.oneshot(request.map(Body::new)).await;
-    // What was asked has been done, but for a `GET` that is nothing.
-    if is_get && !pieces.have_room_for(&response) {
-        return Refusal::overloaded().into_response();
+
+    async fn general(&self, mut request: Request<Incoming>) -> Response {
+        request.extensions_mut().insert(self.watches.clone());
+        request.extensions_mut().insert(self.seat.clone());
+        request.extensions_mut().insert(self.arrival);
+        if self.crowded.0 && !request.uri().path().starts_with(PEER_PATHS) {
+            let mut response = Refusal::overloaded().into_response();
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
+        let (is_call, is_get) = (grpc::is_call(request.headers()), request.method() == Method::GET);
+        let Ok(response) = self.served.router.clone().oneshot(request.map(Body::new)).await;
+        let pieces = &self.seat.pieces;
+        // What was asked has been done, but for a `GET` that is nothing.
+        if is_get && !pieces.have_room_for(&response) {
+            return Refusal::overloaded().into_response();
+        }
+        response.map(|body| pieces.count(body, is_call))
     }
-    response.map(|body| pieces.count(body, is_call))
 }

@@ -4,8 +4,8 @@
 //! A client that asks for much and takes nothing has its answers kept in memory. Of HTTP/1.1 the
 //! socket below has a deadline for that (`wire.rs`). Of HTTP/2 it has none: each request has a
 //! window of its own, and who leaves it shut may answer pings for ever. So what waits is counted,
-//! piece by piece, from when an answer makes it until the socket has it, or TLS
-//! above it, which keeps little.
+//! piece by piece, from when an answer makes it until the socket has it, or TLS above it, which
+//! keeps little.
 //!
 //! - Past the bound an answer is not given: a `GET` is refused as `overloaded`, a gRPC call ends as
 //!   one whose outcome is not known, anything else breaks off.

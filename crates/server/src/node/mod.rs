@@ -8,6 +8,8 @@
 //!
 //! - **The inbox** (`inbox.rs`) is the only way in. The replica thread takes everything that has
 //!   gathered with one lock: a batch is whatever came in while it was busy with the one before.
+//! - **Reads wait in rounds** (`rounds.rs`): all who ask before the question is taken have one
+//!   answer.
 //! - **The replica thread** (`driver.rs`) is the only one that touches the replica. It never
 //!   waits for a disk, a socket or a door.
 //! - **Its reception** (`reception.rs`): whether the other members still take it for one of theirs.

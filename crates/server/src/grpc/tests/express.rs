@@ -17,7 +17,7 @@ use proto::etcd::etcdserverpb::{
 };
 use tokio::net::TcpStream;
 
-use super::super::express::{Swift, Way};
+use super::super::express::{Form, Swift};
 use super::world::opened;
 use crate::node::testing;
 
@@ -118,12 +118,12 @@ async fn both_ways_answer_alike() {
 }
 
 #[test]
-fn only_what_is_usual_goes_the_short_way() {
+fn only_what_is_usual_goes_the_short_form() {
     let request = || Request::post(Swift::Put.path()).version(Version::HTTP_2);
     let call = || request().header(CONTENT_TYPE, SHORT);
-    let way = |request: axum::http::request::Builder| Way::of(&request.body(()).unwrap());
-    assert_eq!(way(call()), Some(Way::Grpc(Swift::Put)));
-    assert_eq!(way(call().header("grpc-timeout", "1S")), Some(Way::Grpc(Swift::Put)));
+    let form = |request: axum::http::request::Builder| Form::of(&request.body(()).unwrap());
+    assert_eq!(form(call()), Some(Form::Grpc(Swift::Put)));
+    assert_eq!(form(call().header("grpc-timeout", "1S")), Some(Form::Grpc(Swift::Put)));
     for unusual in [
         request(),
         request().header(CONTENT_TYPE, GENERAL),
@@ -132,10 +132,10 @@ fn only_what_is_usual_goes_the_short_way() {
         call().method(Method::PUT),
         call().uri("/etcdserverpb.KV/Compact"),
     ] {
-        assert_eq!(way(unusual), None);
+        assert_eq!(form(unusual), None);
     }
-    assert_eq!(way(Request::post("/v3/kv/range")), Some(Way::Json(Swift::Range)));
-    assert_eq!(way(Request::get("/v3/kv/range")), None);
-    assert_eq!(way(Request::post("/v3/kv/compaction")), None);
-    assert_eq!(way(Request::post("/v3/watch")), None);
+    assert_eq!(form(Request::post("/v3/kv/range")), Some(Form::Json(Swift::Range)));
+    assert_eq!(form(Request::get("/v3/kv/range")), None);
+    assert_eq!(form(Request::post("/v3/kv/compaction")), None);
+    assert_eq!(form(Request::post("/v3/watch")), None);
 }
