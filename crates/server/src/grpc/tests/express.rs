@@ -18,8 +18,9 @@ use proto::etcd::etcdserverpb::{
 use tokio::net::TcpStream;
 
 use super::super::express::{Form, Swift};
-use super::world::opened;
+use super::world::{opened, opened_to};
 use crate::node::testing;
+use crate::tls::Arrival;
 
 const SHORT: &str = "application/grpc";
 const GENERAL: &str = "application/grpc+proto";
@@ -42,7 +43,10 @@ struct Caller {
 impl Caller {
     /// Of a new member.
     async fn new(content_type: &'static str) -> Caller {
-        let address = opened(testing::single()).await;
+        Caller::at(opened(testing::single()).await, content_type).await
+    }
+
+    async fn at(address: SocketAddr, content_type: &'static str) -> Caller {
         let socket = TcpStream::connect(address).await.unwrap();
         let shaken = handshake(TokioExecutor::new(), TokioIo::new(socket)).await;
         let (sender, connection) = shaken.unwrap();
@@ -114,6 +118,22 @@ async fn both_ways_answer_alike() {
         let [by_short, by_general] =
             [short.call(path, body.clone()).await, general.call(path, body.clone()).await];
         assert_eq!(by_short, by_general, "{path} {body:02x?}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_come_comes_no_shorter_way() {
+    let of_members_alone = Arrival { tls: true, peer: true, client: false };
+    let address = opened_to(of_members_alone, testing::single()).await;
+    let range = framed(&RangeRequest { key: "k".into(), ..RangeRequest::default() });
+    for content_type in [SHORT, GENERAL] {
+        let mut caller = Caller::at(address, content_type).await;
+        for path in [Swift::Range.path(), "/v3/kv/range"] {
+            let refused = caller.call(path, range.clone()).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{content_type} {path}");
+            let said = String::from_utf8_lossy(&refused.body);
+            assert!(said.contains("peers_only"), "{content_type} {path}: {said}");
+        }
     }
 }
 

@@ -8,8 +8,9 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::config::Raw;
 use crate::grpc;
-use crate::http::{Limits, OtherDoors, serve, site};
+use crate::http::{Limits, Listeners, OtherDoors, serve, site};
 use crate::node::Node;
+use crate::tls::{Arrival, Entrance};
 
 /// Serves `node` until the test ends, and connects to it.
 pub(super) async fn connected(node: Node) -> Channel {
@@ -19,11 +20,17 @@ pub(super) async fn connected(node: Node) -> Channel {
 
 /// Serves `node` until the test ends; answers where.
 pub(super) async fn opened(node: Node) -> SocketAddr {
+    opened_to(Arrival::default(), node).await
+}
+
+/// The same, where whoever comes has come so.
+pub(super) async fn opened_to(arrival: Arrival, node: Node) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let config = Raw { port: Some(0), ..Raw::default() }.resolve().unwrap().bound_to(address);
     let others = OtherDoors { peers: Router::new(), grpc: grpc::routes(node.clone()) };
     let site = site(node, &config, Limits::default(), others);
-    tokio::spawn(serve(listener, site, Limits::default(), std::future::pending()));
+    let listeners = Listeners::new(vec![(listener, Entrance::Plain(arrival))]);
+    tokio::spawn(serve(listeners, site, Limits::default(), std::future::pending()));
     address
 }
