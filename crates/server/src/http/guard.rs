@@ -5,8 +5,8 @@
 //!
 //! - **Origin.** If the request names one, it is the member's own (`http://` or, behind TLS,
 //!   `https://`, and what `Host` says), one of `--allow-origin`, or that of another member of the
-//!   cluster (docs/decisions/010-a-members-page-speaks-to-the-others.md). Form posts and WebSockets need no
-//!   preflight, so this can not be left to CORS.
+//!   cluster (docs/decisions/010-a-members-page-speaks-to-the-others.md). Form posts and WebSockets
+//!   need no preflight, so this can not be left to CORS.
 //! - **Host.** A member that listens on loopback is reached by a loopback name or the name it
 //!   advertises. Any other name is a page that had its own name resolve to 127.0.0.1.
 //!

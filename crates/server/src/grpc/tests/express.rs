@@ -138,7 +138,7 @@ async fn who_may_not_come_comes_no_shorter_way() {
 }
 
 #[test]
-fn only_what_is_usual_goes_the_short_form() {
+fn only_what_is_usual_goes_the_short_way() {
     let request = || Request::post(Swift::Put.path()).version(Version::HTTP_2);
     let call = || request().header(CONTENT_TYPE, SHORT);
     let form = |request: axum::http::request::Builder| Form::of(&request.body(()).unwrap());
