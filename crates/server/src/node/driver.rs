@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use super::by_hand::{HandDesk, HandMade, HandSender};
 use super::inbox::{Inbox, Input};
 use super::log_thread::LogQueue;
+use super::notices::Notices;
 use super::reception::{Expelled, Reception};
 use super::snapshot_thread::SnapshotQueue;
 use super::spare_thread::RoomBoard;
@@ -114,6 +115,7 @@ struct Turn {
     waiters: Waiters,
     reception: Reception,
     hands: HandDesk,
+    notices: Notices,
     /// Requests answered since the inbox was told.
     answered: usize,
     tick_due: Instant,
@@ -125,6 +127,13 @@ struct Turn {
     /// The same of memory.
     lacks_memory: bool,
     ended: Option<Ended>,
+}
+
+impl Turn {
+    /// When the next turn begins, if nothing comes before that.
+    fn due(&self) -> Instant {
+        self.notices.due().map_or(self.tick_due, |due| due.min(self.tick_due))
+    }
 }
 
 impl Driver {
@@ -140,6 +149,7 @@ impl Driver {
             waiters: Waiters::default(),
             reception: Reception::default(),
             hands: HandDesk::default(),
+            notices: Notices::default(),
             answered: 0,
             tick_due: now,
             status_due: now,
@@ -151,7 +161,7 @@ impl Driver {
         let mut batch = Vec::new();
         let mut applying = true;
         loop {
-            let wait_until = if applying { Instant::now() } else { turn.tick_due };
+            let wait_until = if applying { Instant::now() } else { turn.due() };
             self.inbox.take(&mut batch, wait_until, std::mem::take(&mut turn.answered));
             self.feed(&mut batch, &mut turn);
             self.hand_out(&mut turn);
@@ -297,6 +307,7 @@ impl Driver {
     fn hand_out(&mut self, turn: &mut Turn) {
         let mut effects = self.replica.take_effects();
         turn.hands.take_answers(&mut effects);
+        turn.notices.pass(&mut effects.send, Instant::now());
         let peers = &self.peers;
         self.recorder.hand_out(&self.replica, &effects, |peer| peers.is_open(peer));
         // Before anybody is answered: an answer is no newer than that.

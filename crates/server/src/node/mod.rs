@@ -12,6 +12,8 @@
 //!   answer.
 //! - **The replica thread** (`driver.rs`) is the only one that touches the replica. It never
 //!   waits for a disk, a socket or a door.
+//! - **Notices** (`notices.rs`): that more is committed waits a moment for the next entries, which
+//!   tell it too.
 //! - **Its reception** (`reception.rs`): whether the other members still take it for one of theirs.
 //! - **Messages made by hand** (`by_hand.rs`): who waits for their answers.
 //! - **The log thread** (`log_thread.rs`) makes everything queued durable with one flush, and
@@ -33,6 +35,7 @@ mod handle;
 mod inbox;
 mod log_thread;
 mod memory;
+mod notices;
 mod reception;
 mod rounds;
 mod snapshot_thread;

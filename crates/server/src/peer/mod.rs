@@ -11,7 +11,8 @@
 //! - `handshake`, `membership`: who speaks to whom, and who may (rule 4.3).
 //! - `seats`: how many may speak of whom this member has not heard.
 //! - `outbox`, `outbound`, `inbound`: one ordered stream a direction. The end of an inbound stream
-//!   tells the replica that the peer's process is gone (rule 5.2).
+//!   tells the replica that the peer's process is gone (rule 5.2). `pen`: while the stream's task
+//!   has nothing to write, the replica thread writes itself, without waiting.
 //! - `peers`: which members there are streams to; follows the configuration. `roster` tells the
 //!   doors of it.
 //! - `hello`, `decide`, `bootstrap`: before there is a cluster.
@@ -35,6 +36,7 @@ mod membership;
 mod outbound;
 mod outbox;
 mod peers;
+mod pen;
 mod roster;
 mod seats;
 mod snapshot_codec;

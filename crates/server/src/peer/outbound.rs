@@ -8,24 +8,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::header::{CONNECTION, HOST, UPGRADE};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use proto::peer::refusal::Reason;
 use raft::MemberId;
-use replica::PeerMessage;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use super::codec::put_messages;
-use super::frame::put_frame;
 use super::handshake::{self, HANDSHAKE_TIMEOUT, HandshakeError};
 use super::membership::Introduction;
 use super::outbox::Outbox;
+use super::pen::{Pen, Tip};
 use super::{APPEND_PATH, UPGRADE_PROTOCOL};
 use crate::ask::{MEMBER_HEADER, member_header};
 use crate::node::{Counters, Greeting, Inbox, Input, StatusBoard};
@@ -45,9 +43,6 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// The kernel asks a silent peer for a sign of life after this long.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(5);
-
-/// A buffer that a burst has grown beyond this is given back.
-const BUFFER_BYTES_KEPT: usize = 1 << 20;
 
 /// What it takes to keep a stream to one peer.
 pub(crate) struct Outbound {
@@ -89,11 +84,11 @@ impl Outbound {
         let mut last_failure = String::new();
         while !self.outbox.is_retired() {
             match dial(self.peer, &self.address, (&self.me, &self.way), APPEND_PATH).await {
-                Ok(mut stream) => {
+                Ok(stream) => {
                     info!(peer = %self.peer, address = self.address, "opened the stream to a peer");
                     (backoff, last_failure) = (BACKOFF_MIN, String::new());
                     self.greeted(Greeting::Welcome);
-                    self.pump(&mut stream).await;
+                    self.pump(stream).await;
                 }
                 Err(error) => {
                     self.log_failure(&error, &mut last_failure);
@@ -120,16 +115,16 @@ impl Outbound {
     }
 
     /// Sends until the stream ends.
-    async fn pump(&self, stream: &mut Stream) {
+    async fn pump(&self, stream: Stream) {
         self.outbox.open();
         let end = match stream {
             Stream::Plain(socket) => {
-                let (reader, writer) = socket.split();
-                self.send(reader, writer).await
+                let (reader, writer) = socket.into_split();
+                self.send(reader, Tip::Plain(writer)).await
             }
             Stream::Tls(stream) => {
                 let (reader, writer) = tokio::io::split(stream);
-                self.send(reader, writer).await
+                self.send(reader, Tip::Tls(writer)).await
             }
         };
         let dropped = self.outbox.close();
@@ -144,44 +139,31 @@ impl Outbound {
     }
 
     /// Sends until the stream breaks, or the outbox is retired and empty.
-    async fn send(
-        &self,
-        mut reader: impl AsyncRead + Unpin,
-        mut writer: impl AsyncWrite + Unpin,
-    ) -> Result<(), DialError> {
+    async fn send(&self, mut reader: impl AsyncRead + Unpin, tip: Tip) -> Result<(), DialError> {
+        let mut idle = Some(Pen::new(tip));
         let mut batch = Vec::new();
-        let mut buffer = BytesMut::new();
         let mut unexpected = [0; 1];
         loop {
             tokio::select! {
-                _ = timeout(KEEP_ALIVE, self.outbox.take(&mut batch)) => {}
+                _ = timeout(KEEP_ALIVE, self.outbox.filled(&mut idle)) => {}
                 // Nothing comes back on this stream but its end.
                 ended = reader.read(&mut unexpected) => return Err(DialError::of_end(ended)),
             }
-            if batch.is_empty() && self.outbox.is_retired() {
+            let pen = self.outbox.take(&mut batch);
+            let mut pen = pen.expect("it was put there above");
+            if batch.is_empty() && !pen.is_stuck() && self.outbox.is_retired() {
                 return Ok(());
             }
-            self.encode(&mut batch, &mut buffer);
-            match timeout(WRITE_TIMEOUT, write(&mut writer, &buffer)).await {
+            pen.encode(&batch);
+            Counters::add(&self.status.counters().peer_messages_sent, batch.len() as u64);
+            batch.clear();
+            match timeout(WRITE_TIMEOUT, pen.flush()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(DialError::Io(error)),
                 Err(_) => return Err(DialError::Timeout),
             }
+            idle = Some(pen);
         }
-    }
-
-    /// Turns the batch into frames; nothing to say is a keep-alive.
-    fn encode(&self, batch: &mut Vec<PeerMessage>, buffer: &mut BytesMut) {
-        if buffer.capacity() > BUFFER_BYTES_KEPT {
-            *buffer = BytesMut::new();
-        }
-        buffer.clear();
-        if batch.is_empty() {
-            put_frame(buffer, |_| {});
-        }
-        put_messages(buffer, batch);
-        Counters::add(&self.status.counters().peer_messages_sent, batch.len() as u64);
-        batch.clear();
     }
 
     /// One line for each new reason, not one for each attempt.

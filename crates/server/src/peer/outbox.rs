@@ -11,11 +11,16 @@ use raft::{Body, Message};
 use replica::PeerMessage;
 use tokio::sync::Notify;
 
+use super::pen::Pen;
+
 /// Bytes that wait for one peer; a little more than raft lets be in flight.
 pub(crate) const OUTBOX_BYTES_MAX: usize = 16 << 20;
 
 /// Messages that wait for one peer.
 pub(crate) const OUTBOX_MESSAGES_MAX: usize = 65_536;
+
+/// Bytes that the replica thread writes itself, at most: what is more is encoded by the task.
+const WRITTEN_AT_ONCE_MAX: usize = 256 << 10;
 
 /// The queue of one peer.
 #[derive(Debug, Default)]
@@ -32,6 +37,9 @@ struct Queue {
     bytes: usize,
     /// A stream is up and takes messages.
     open: bool,
+    /// What writes to it, while its task has nothing to write: then the replica thread does, and
+    /// nobody has to be woken.
+    pen: Option<Pen>,
     /// The peer is none any more: what waits is the last.
     retired: bool,
     /// Forwarded writes that never left. Each is a request that the replica waits for, and it
@@ -40,10 +48,18 @@ struct Queue {
 }
 
 impl Outbox {
-    /// Takes everything out of `messages`, in order; answers how many were dropped.
-    pub(crate) fn put(&self, messages: &mut Vec<PeerMessage>) -> usize {
+    /// Takes everything out of `messages`, in order; answers what became of them.
+    pub(crate) fn put(&self, messages: &mut Vec<PeerMessage>) -> Put {
         let mut dropped = 0;
         let mut queue = self.queue.lock();
+        if queue.writes(messages) {
+            let written = messages.len();
+            messages.clear();
+            if queue.is_stuck() {
+                self.filled.notify_one();
+            }
+            return Put { written, dropped };
+        }
         for message in messages.drain(..) {
             if queue.has_room() {
                 queue.bytes += size_bytes(&message);
@@ -55,7 +71,7 @@ impl Outbox {
         }
         drop(queue);
         self.filled.notify_one();
-        dropped
+        Put { written: 0, dropped }
     }
 
     /// A stream is up: from here on messages are kept.
@@ -73,6 +89,7 @@ impl Outbox {
     pub(crate) fn close(&self) -> usize {
         let mut queue = self.queue.lock();
         queue.open = false;
+        queue.pen = None;
         queue.bytes = 0;
         let messages = std::mem::take(&mut queue.messages);
         let dropped = messages.len();
@@ -112,23 +129,40 @@ impl Outbox {
         std::mem::take(&mut self.queue.lock().unsent)
     }
 
-    /// Swaps what waits into the empty `batch`, waiting until there is something; nothing comes
-    /// of a retired outbox that is empty.
-    pub(crate) async fn take(&self, batch: &mut Vec<PeerMessage>) {
-        assert!(batch.is_empty(), "a batch is sent before the next is taken");
+    /// Waits until there is something to write, or the outbox is retired. Meanwhile whoever puts
+    /// something may write it with `pen`.
+    pub(crate) async fn filled(&self, pen: &mut Option<Pen>) {
         loop {
-            let retired = {
+            {
                 let mut queue = self.queue.lock();
-                queue.bytes = 0;
-                std::mem::swap(&mut queue.messages, batch);
-                queue.retired
-            };
-            if retired || !batch.is_empty() {
-                return;
+                if let Some(pen) = pen.take() {
+                    queue.pen = Some(pen);
+                }
+                if !queue.messages.is_empty() || queue.retired || queue.is_stuck() {
+                    return;
+                }
             }
             self.filled.notified().await;
         }
     }
+
+    /// Swaps what waits into the empty `batch`; from here on only the caller writes.
+    pub(crate) fn take(&self, batch: &mut Vec<PeerMessage>) -> Option<Pen> {
+        assert!(batch.is_empty(), "a batch is sent before the next is taken");
+        let mut queue = self.queue.lock();
+        queue.bytes = 0;
+        std::mem::swap(&mut queue.messages, batch);
+        queue.pen.take()
+    }
+}
+
+/// What became of messages that were put. The others wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Put {
+    /// How many went to the socket.
+    pub(crate) written: usize,
+    /// How many were dropped.
+    pub(crate) dropped: usize,
 }
 
 impl Queue {
@@ -137,6 +171,21 @@ impl Queue {
             && !self.retired
             && self.bytes < OUTBOX_BYTES_MAX
             && self.messages.len() < OUTBOX_MESSAGES_MAX
+    }
+
+    /// Whether all of `messages` went to the socket. What is before them goes first.
+    fn writes(&mut self, messages: &[PeerMessage]) -> bool {
+        let free = self.open && !self.retired && self.messages.is_empty();
+        let bytes = || messages.iter().map(size_bytes).sum::<usize>();
+        match &mut self.pen {
+            Some(pen) if free && bytes() <= WRITTEN_AT_ONCE_MAX => pen.write(messages),
+            _ => false,
+        }
+    }
+
+    /// The socket took only a part of what was written last.
+    fn is_stuck(&self) -> bool {
+        self.pen.as_ref().is_some_and(Pen::is_stuck)
     }
 
     fn give_back(&mut self, message: PeerMessage) {
@@ -180,14 +229,19 @@ mod tests {
         (0..count).map(forward).collect()
     }
 
+    fn dropped(dropped: usize) -> Put {
+        Put { written: 0, dropped }
+    }
+
     #[tokio::test]
     async fn messages_come_out_in_order_and_at_once() {
         let outbox = Outbox::default();
         outbox.open();
-        assert_eq!(outbox.put(&mut forwards(2, 1)), 0);
-        assert_eq!(outbox.put(&mut forwards(1, 1)), 0);
+        assert_eq!(outbox.put(&mut forwards(2, 1)), Put::default());
+        assert_eq!(outbox.put(&mut forwards(1, 1)), Put::default());
         let mut batch = Vec::new();
-        outbox.take(&mut batch).await;
+        outbox.filled(&mut None).await;
+        outbox.take(&mut batch);
         let expected: Vec<_> = forwards(2, 1).into_iter().chain(forwards(1, 1)).collect();
         assert_eq!(batch, expected);
     }
@@ -195,11 +249,11 @@ mod tests {
     #[test]
     fn without_a_stream_everything_is_dropped_and_counted() {
         let outbox = Outbox::default();
-        assert_eq!(outbox.put(&mut forwards(3, 1)), 3);
+        assert_eq!(outbox.put(&mut forwards(3, 1)), dropped(3));
         outbox.open();
-        assert_eq!(outbox.put(&mut forwards(3, 1)), 0);
+        assert_eq!(outbox.put(&mut forwards(3, 1)), Put::default());
         assert_eq!(outbox.close(), 3);
-        assert_eq!(outbox.put(&mut forwards(1, 1)), 1);
+        assert_eq!(outbox.put(&mut forwards(1, 1)), dropped(1));
     }
 
     #[test]
@@ -225,11 +279,15 @@ mod tests {
         let outbox = Outbox::default();
         outbox.open();
         let fit = (OUTBOX_BYTES_MAX >> 20) as u64;
-        assert_eq!(outbox.put(&mut forwards(fit + 3, 1 << 20)), 3, "the limit is in bytes");
+        assert_eq!(
+            outbox.put(&mut forwards(fit + 3, 1 << 20)),
+            dropped(3),
+            "the limit is in bytes"
+        );
         outbox.close();
         outbox.open();
         let many = OUTBOX_MESSAGES_MAX as u64 + 5;
-        assert_eq!(outbox.put(&mut forwards(many, 0)), 5, "and in messages");
+        assert_eq!(outbox.put(&mut forwards(many, 0)), dropped(5), "and in messages");
     }
 
     #[tokio::test]
@@ -238,12 +296,14 @@ mod tests {
         outbox.open();
         outbox.put(&mut forwards(1, 1));
         outbox.retire();
-        assert_eq!(outbox.put(&mut forwards(1, 1)), 1);
+        assert_eq!(outbox.put(&mut forwards(1, 1)), dropped(1));
         let mut batch = Vec::new();
-        outbox.take(&mut batch).await;
+        outbox.filled(&mut None).await;
+        outbox.take(&mut batch);
         assert_eq!(batch, forwards(1, 1));
         batch.clear();
-        outbox.take(&mut batch).await;
+        outbox.filled(&mut None).await;
+        outbox.take(&mut batch);
         assert!(batch.is_empty() && outbox.is_retired());
     }
 

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use super::membership::Introduction;
 use super::outbound::Outbound;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Put};
 use super::snapshot_lane::SnapshotLane;
 use crate::config::Address;
 use crate::node::{Counters, Inbox, StatusBoard};
@@ -163,23 +163,25 @@ impl Peers {
 
     /// Hands every message to its peer's stream, or drops it and counts that.
     pub(crate) fn send(&mut self, messages: Vec<(MemberId, PeerMessage)>) {
-        let mut dropped = 0;
+        let mut put = Put::default();
         for (to, message) in messages {
             match self.peers.get_mut(&to) {
                 Some(peer) => peer.gathered.push(message),
                 None => {
-                    dropped += 1;
+                    put.dropped += 1;
                     self.give_back(message);
                 }
             }
         }
         for peer in self.peers.values_mut() {
             if !peer.gathered.is_empty() {
-                dropped += peer.outbox.put(&mut peer.gathered);
+                let Put { written, dropped } = peer.outbox.put(&mut peer.gathered);
+                (put.written, put.dropped) = (put.written + written, put.dropped + dropped);
             }
         }
         let counters = self.dialler.status.counters();
-        Counters::add(&counters.peer_messages_dropped, dropped as u64);
+        Counters::add(&counters.peer_messages_dropped, put.dropped as u64);
+        Counters::add(&counters.peer_messages_sent, put.written as u64);
     }
 
     /// Whether what is sent to a peer goes to a stream.

@@ -444,12 +444,44 @@ async fn the_outbox_is_sent_in_order_and_large_messages_whole() {
     };
     let sent = [vote(1), forward(1), forward(2), vote(2)];
     // The stream's task opens the outbox right after its handshake: until then it drops.
-    while outbox.put(&mut sent.to_vec()) > 0 {
+    while outbox.put(&mut sent.to_vec()).dropped > 0 {
         tokio::task::yield_now().await;
     }
     for message in sent {
         assert_eq!(world.next_message(), message);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_writes_messages_arrive_in_order() {
+    let mut world = World::new().await;
+    let (outbox, outbound) = outbound(&world);
+    tokio::spawn(outbound.run());
+    assert!(matches!(world.next(), Input::StreamOpened { peer: DIALLER, .. }));
+    while outbox.put(&mut vec![vote(1)]).dropped > 0 {
+        tokio::task::yield_now().await;
+    }
+    let command = Bytes::from(vec![7; 1_000]);
+    let forward = |number| {
+        let (term, life, command) = (Term(1), 1, command.clone());
+        PeerMessage::Forward { term, life, number, command }
+    };
+    // More than a socket holds, so that one that is full is met too; and some at a time, so that
+    // the task has nothing to do in between.
+    for number in 1..=10_000 {
+        assert_eq!(outbox.put(&mut vec![forward(number)]).dropped, 0);
+    }
+    assert_eq!(world.next_message(), vote(1));
+    for number in 1..=10_000 {
+        assert_eq!(world.next_message(), forward(number));
+    }
+    // The task has nothing to write any more, so the next is written without it.
+    let without_the_task = async {
+        while outbox.put(&mut vec![vote(2)]).written == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), without_the_task).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
