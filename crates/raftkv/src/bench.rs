@@ -25,6 +25,7 @@ mod pace;
 mod plan;
 mod report;
 mod tally;
+mod windows;
 mod work;
 
 use std::io::Write;

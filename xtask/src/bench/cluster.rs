@@ -1,5 +1,6 @@
-//! Three real members, as a user would start them: child processes of a program, on ports that the
-//! system chose, with their data in a temporary directory.
+//! Real members, three unless another number is asked for, as a user would start them: child
+//! processes of a program, on ports that the system chose, with their data in a temporary
+//! directory.
 //!
 //! Members are ended by their process ids, also when a run fails. The directory goes when the run
 //! was good; after a failure it stays, with each member's log, and its path is printed.
@@ -19,7 +20,7 @@ use super::client::Client;
 use super::program::{Place, Program, View, view};
 use crate::failure::{Doing, Failure, Result};
 
-/// How many members a cluster has.
+/// How many members a cluster has, unless another number is asked for.
 const MEMBERS: usize = 3;
 
 /// How long a cluster may take to have a leader that all members name.
@@ -51,21 +52,26 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a fresh cluster and waits until it has settled.
+    /// Starts a fresh cluster of three and waits until it has settled.
     pub(super) fn start(program: Program) -> Result<Cluster> {
+        Cluster::of(program, MEMBERS)
+    }
+
+    /// Starts a fresh cluster of so many members.
+    pub(super) fn of(program: Program, members: usize) -> Result<Cluster> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let directory = format!("raftkv-bench-{}-{number}-{}", process::id(), program.name());
         let directory = std::env::temp_dir().join(directory);
         fs::create_dir_all(&directory).doing(format!("create {}", directory.display()))?;
-        let ports = free_ports(2 * MEMBERS)?;
+        let ports = free_ports(2 * members)?;
         let place = |(pair, n): (&[u16], usize)| Place {
             name: format!("node-{n}"),
             port: pair[0],
             peer_port: pair[1],
         };
         let places = ports.chunks(2).zip(1..).map(place).collect();
-        let processes = (0..MEMBERS).map(|_| None).collect();
+        let processes = (0..members).map(|_| None).collect();
         let mut cluster = Cluster { program, directory, places, processes };
         cluster.launch_all()?;
         cluster.settled()?;
@@ -74,7 +80,7 @@ impl Cluster {
 
     /// Starts all members again, which were killed, on their old data.
     pub(super) fn launch_all(&mut self) -> Result<()> {
-        (0..MEMBERS).try_for_each(|member| self.launch(member))
+        self.members().try_for_each(|member| self.launch(member))
     }
 
     /// `kill -9` to all, and waits until they are gone.

@@ -3,14 +3,17 @@
 //! | name | what it measures |
 //! |---|---|
 //! | `store` | the state machine alone, by its own examples |
+//! | `raft`, `wal`, `codec` | consensus, the log, members' messages, each by itself |
 //! | `failover` | how long writes stop when the leader dies, leaves or falls silent |
 //! | `http` | puts and gets a second over HTTP with `wrk`, and one client's latency |
+//! | `scale` | how figures grow with keys, members, clients and watchers |
+//! | `steady` | ten minutes at seven tenths of what is possible: does anything ever stall? |
 //! | `page` | how much the dashboard works when 20,000 writes a second are told to it |
 //! | `versus-etcd` | the same loads on us and on a real etcd, in turns |
 //!
-//! All but `store` and `page` start three members of the release binary on free loopback ports,
-//! with their data in a temporary directory, and end them by their process ids. `--smoke` makes a
-//! run too short for a figure but long enough to fail if it has rotted.
+//! From `failover` on, but for `page`, they start members of the release binary on free loopback
+//! ports, with their data in a temporary directory, and end them by their process ids. `--smoke`
+//! makes a run too short for a figure but long enough to fail if it has rotted.
 //!
 //! What this does *not* do: judge. A figure past its goal is printed beside the goal; only a write
 //! that is refused for good, or a member that does not come back, fails a run.
@@ -22,6 +25,8 @@ mod figures;
 mod http;
 mod json;
 mod program;
+mod scale;
+mod steady;
 mod versus;
 
 use crate::browser;
@@ -30,7 +35,8 @@ use crate::shell::{cargo, run as succeeds};
 use crate::tools::{self, Tool};
 
 /// Every benchmark but the page's, which the lane of the browser runs.
-pub(crate) const NAMES: &[&str] = &["raft", "wal", "store", "failover", "http", "versus-etcd"];
+pub(crate) const NAMES: &[&str] =
+    &["raft", "wal", "store", "failover", "http", "scale", "steady", "versus-etcd"];
 
 /// What they need beyond Rust.
 pub(crate) const TOOLS: [&Tool; 3] = [&tools::WRK, &tools::H2LOAD, &tools::PIP];
@@ -39,9 +45,12 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result<bool> {
     match name {
         "raft" | "wal" => example(name, "bench", options),
         "store" => Ok(example(name, "bench", options)? && example(name, "expiry", options)?),
+        "codec" => example("server", "codec", options),
         "failover" => failover::run(&failover::Options::parse(options)?).map(|()| true),
         "page" => browser::measure(page_seconds(options)?),
         "http" => http::run(smoke_alone(options)?).map(|()| true),
+        "scale" => scale::run(smoke_alone(options)?).map(|()| true),
+        "steady" => steady::run(smoke_alone(options)?).map(|()| true),
         "versus-etcd" => versus::run(&versus::Options::parse(options)?).map(|()| true),
         _ => Err(Failure::Usage(format!("no such benchmark: {name}"))),
     }

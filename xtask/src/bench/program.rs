@@ -80,7 +80,9 @@ fn raftkv(command: &mut Command, member: usize, places: &[Place]) {
     let others = places.iter().filter(|other| *other != place);
     let peers: Vec<String> = others.map(|other| format!("localhost:{}", other.port)).collect();
     command.args(["start", "--node-id", &place.name, "--port", &place.port.to_string()]);
-    command.args(["--peers", &peers.join(",")]);
+    if !peers.is_empty() {
+        command.args(["--peers", &peers.join(",")]);
+    }
 }
 
 fn etcd(command: &mut Command, member: usize, places: &[Place]) {

@@ -96,7 +96,7 @@ impl Fanout {
         let lost = expected.saturating_sub(self.seen.load(Ordering::Relaxed));
         let message = format!("no event within {:?} of the last put", plan.timeout());
         tally.failed_times(Failed { kind: "event_lost".to_owned(), message }, lost);
-        outcome(&pace, tally)
+        outcome(&pace, tally, self.tallies.quietest())
     }
 
     async fn client(

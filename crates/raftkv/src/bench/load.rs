@@ -11,6 +11,7 @@ use super::keys::Chooser;
 use super::line::{Line, Lines};
 use super::pace::{Pace, Turn};
 use super::tally::{Done, Failed, Tally};
+use super::windows::Windows;
 use super::work::Work;
 use crate::progress::Progress;
 
@@ -30,6 +31,9 @@ pub(super) struct Outcome {
     pub(super) tally: Tally,
     /// How long what was measured took.
     pub(super) elapsed: Duration,
+    /// How many were done in the quietest [`WINDOW`](super::windows::WINDOW), if there was a whole
+    /// one.
+    pub(super) quietest: Option<u64>,
 }
 
 /// What all clients share.
@@ -56,7 +60,7 @@ impl Load {
         // A client can not fail; it tells what did.
         while running.join_next().await.is_some() {}
         shown.abort();
-        outcome(&load.pace, load.tallies.sum())
+        outcome(&load.pace, load.tallies.sum(), load.tallies.quietest())
     }
 
     async fn client(self: Arc<Load>, mut line: Line, client: usize) {
@@ -76,13 +80,15 @@ impl Load {
 #[derive(Debug)]
 pub(super) struct Tallies {
     shards: Vec<Mutex<Tally>>,
+    windows: Mutex<Windows>,
     ended: Arc<AtomicU64>,
 }
 
 impl Default for Tallies {
     fn default() -> Tallies {
         let shards = (0..TALLIES).map(|_| Mutex::default()).collect();
-        Tallies { shards, ended: Arc::default() }
+        let windows = Mutex::new(Windows::from(Instant::now()));
+        Tallies { shards, windows, ended: Arc::default() }
     }
 }
 
@@ -93,7 +99,11 @@ impl Tallies {
             return;
         }
         self.ended.fetch_add(1, Ordering::Relaxed);
-        let latency = turn.due.elapsed();
+        let now = Instant::now();
+        let latency = now.saturating_duration_since(turn.due);
+        if ended.is_ok() {
+            self.windows.lock().done(now);
+        }
         let mut tally = self.shards[client % TALLIES].lock();
         match ended {
             Ok(done) => tally.done(done, latency),
@@ -106,6 +116,11 @@ impl Tallies {
         Arc::clone(&self.ended)
     }
 
+    /// How many were done in the quietest window.
+    pub(super) fn quietest(&self) -> Option<u64> {
+        self.windows.lock().quietest()
+    }
+
     /// All of them together; they begin anew.
     pub(super) fn sum(&self) -> Tally {
         let mut sum = Tally::default();
@@ -115,11 +130,12 @@ impl Tallies {
 }
 
 /// What became of it, with what was due and never began.
-pub(super) fn outcome(pace: &Pace, mut tally: Tally) -> Outcome {
+pub(super) fn outcome(pace: &Pace, mut tally: Tally, quietest: Option<u64>) -> Outcome {
     let message = "it was due, and all clients were busy until it was given up".to_owned();
     tally.failed_times(Failed { kind: "not_begun".to_owned(), message }, pace.not_begun());
     let ended_at = tally.last_done_at().max(pace.planned_end()).unwrap_or_else(Instant::now);
-    Outcome { tally, elapsed: ended_at.saturating_duration_since(pace.measured_from()) }
+    let elapsed = ended_at.saturating_duration_since(pace.measured_from());
+    Outcome { tally, elapsed, quietest }
 }
 
 /// Shows how far it is until it is aborted.

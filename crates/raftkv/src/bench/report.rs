@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::load::Outcome;
 use super::plan::{Kind, Plan};
 use super::tally::Part;
+use super::windows::WINDOW;
 use crate::args::Format;
 use crate::render::{json_line, table};
 
@@ -59,6 +60,7 @@ impl Report<'_> {
             "seconds": self.outcome.elapsed.as_secs_f64(),
             "total": self.figures(&self.total),
             "by_operation": parts,
+            "quietest_100ms": self.outcome.quietest,
             "errors_total": self.errors_count(),
             "errors": errors,
         });
@@ -124,6 +126,10 @@ impl Report<'_> {
             shown.add_row(self.row("all", &self.total));
         }
         writeln!(out, "{shown}")?;
+        if let Some(count) = self.outcome.quietest {
+            let ms = WINDOW.as_millis();
+            writeln!(out, "the fewest that were done within {ms} ms: {count}")?;
+        }
         self.write_errors(out)
     }
 
@@ -181,7 +187,12 @@ mod tests {
         done.iter().for_each(|done| tally.done(*done, Duration::from_micros(500)));
         tally.failed(Failed { kind: "timeout".to_owned(), message: "no answer".to_owned() });
         let mut out = Vec::new();
-        show(&plan, &Outcome { tally, elapsed: Duration::from_secs(2) }, &mut out).unwrap();
+        show(
+            &plan,
+            &Outcome { tally, elapsed: Duration::from_secs(2), quietest: Some(1) },
+            &mut out,
+        )
+        .unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -196,6 +207,7 @@ mod tests {
         assert_eq!(total["latency_us"]["p999"], json!(500));
         assert_eq!((&total["bytes_read"], &total["bytes_written"]), (&json!(600), &json!(300)));
         assert_eq!(body["errors"], json!({"timeout": 1}));
+        assert_eq!(body["quietest_100ms"], json!(1));
         assert_eq!((&body["errors_total"], &body["rate"]), (&json!(1), &Value::Null));
     }
 

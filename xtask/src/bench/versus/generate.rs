@@ -12,7 +12,7 @@ use super::super::program::Program;
 use crate::failure::{Doing, Failure, Result};
 
 /// What every key begins with.
-pub(super) const PREFIX: &str = "bench/";
+pub(in crate::bench) const PREFIX: &str = "bench/";
 
 /// Connections of `h2load`, and requests at once on each.
 const CONNECTIONS: &str = "32";
@@ -32,21 +32,21 @@ const OVERRIDES: [&str; 3] = ["RAFTKV_ENDPOINTS", "RAFTKV_USER", "RAFTKV_TIMEOUT
 
 /// To whom the load goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum At {
+pub(in crate::bench) enum At {
     Leader,
     Followers,
 }
 
 /// What `h2load` calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+pub(in crate::bench) enum Call {
     Put,
     Range,
 }
 
 /// A load.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Load {
+pub(in crate::bench) enum Load {
     Bench {
         kind: &'static str,
         words: &'static [&'static str],
@@ -59,28 +59,43 @@ pub(super) enum Load {
 
 /// How large and how long.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Size {
-    pub(super) keys: u64,
-    pub(super) value_bytes: usize,
-    pub(super) seconds: u64,
-    pub(super) warm_up: u64,
+pub(in crate::bench) struct Size {
+    pub(in crate::bench) keys: u64,
+    pub(in crate::bench) value_bytes: usize,
+    pub(in crate::bench) seconds: u64,
+    pub(in crate::bench) warm_up: u64,
 }
 
 /// What a generator found. Latencies in µs; not every generator tells them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Figures {
-    pub(super) per_second: f64,
-    pub(super) p50: Option<f64>,
-    pub(super) p99: Option<f64>,
-    pub(super) p999: Option<f64>,
+pub(in crate::bench) struct Figures {
+    pub(in crate::bench) per_second: f64,
+    pub(in crate::bench) p50: Option<f64>,
+    pub(in crate::bench) p99: Option<f64>,
+    pub(in crate::bench) p999: Option<f64>,
+    pub(in crate::bench) max: Option<f64>,
+    /// How many were done in the 100 ms in which the fewest were.
+    pub(in crate::bench) quietest: Option<f64>,
+}
+
+impl Figures {
+    /// Nothing is known but how many there were.
+    pub(in crate::bench) fn of(per_second: f64) -> Figures {
+        Figures { per_second, p50: None, p99: None, p999: None, max: None, quietest: None }
+    }
 }
 
 /// Our own binary, as a load generator.
 #[derive(Debug, Clone)]
-pub(super) struct Generator(pub(super) PathBuf);
+pub(in crate::bench) struct Generator(pub(in crate::bench) PathBuf);
 
 impl Generator {
-    pub(super) fn run(&self, load: Load, cluster: &mut Cluster, size: &Size) -> Result<Figures> {
+    pub(in crate::bench) fn run(
+        &self,
+        load: Load,
+        cluster: &mut Cluster,
+        size: &Size,
+    ) -> Result<Figures> {
         let leader = cluster.settled()?;
         match load {
             Load::Bench { kind, words, at } => {
@@ -99,8 +114,22 @@ impl Generator {
         }
     }
 
+    /// A load of our own generator on the leader.
+    pub(in crate::bench) fn at_leader(
+        &self,
+        kind: &str,
+        cluster: &mut Cluster,
+        size: &Size,
+        words: &[&str],
+    ) -> Result<Figures> {
+        let port = cluster.settled().map(|leader| cluster.port(leader))?;
+        let [seconds, warm_up] = [size.seconds, size.warm_up].map(|seconds| seconds.to_string());
+        let times = ["--seconds", &seconds, "--warm-up", &warm_up];
+        self.bench(kind, &[port], size, &[&times, words].concat())
+    }
+
     /// Puts of so many clients.
-    pub(super) fn clients(
+    pub(in crate::bench) fn clients(
         &self,
         cluster: &mut Cluster,
         size: &Size,
@@ -115,7 +144,7 @@ impl Generator {
     }
 
     /// So many puts, of each key in its turn or of any.
-    pub(super) fn puts(
+    pub(in crate::bench) fn puts(
         &self,
         cluster: &mut Cluster,
         size: &Size,
@@ -158,6 +187,8 @@ fn of_bench(json: &str) -> Option<Figures> {
         p50: Some(latency("p50")?),
         p99: Some(latency("p99")?),
         p999: Some(latency("p999")?),
+        max: Some(latency("max")?),
+        quietest: number(json, &["quietest_100ms"]),
     })
 }
 
@@ -189,7 +220,7 @@ fn h2load(call: Call, cluster: &Cluster, leader: usize, size: &Size) -> Result<F
     let least = if call == Call::Range { size.value_bytes } else { 0 };
     let per_second = of_h2load(&report, least as f64);
     let odd = || Failure::Unexpected(format!("h2load met errors: {report}"));
-    Ok(Figures { per_second: per_second.ok_or_else(odd)?, p50: None, p99: None, p999: None })
+    Ok(Figures::of(per_second.ok_or_else(odd)?))
 }
 
 /// Requests a second, if all succeeded with so many bytes of answer each at least: an error of gRPC
@@ -250,7 +281,7 @@ fn wrk(cluster: &Cluster, leader: usize, size: &Size) -> Result<Figures> {
     let odd = || Failure::Unexpected(format!("wrk met errors: {report}"));
     let row = http::parse(&report).ok_or_else(odd)?;
     let (p50, p99) = (micros(&row.p50), micros(&row.p99));
-    Ok(Figures { per_second: row.per_second, p50, p99, p999: None })
+    Ok(Figures { p50, p99, ..Figures::of(row.per_second) })
 }
 
 /// Sixteen digits are base64 of twelve bytes, whatever the digits: so the script need not encode.
@@ -288,11 +319,14 @@ mod tests {
         let json = |errors: u32| {
             format!(
                 r#"{{"errors":{{}},"errors_total":{errors},"total":{{"latency_us":{{"max":9,
-                "p50":1,"p90":2,"p99":3,"p999":4}},"operations":5,"operations_per_second":2.5}}}}"#
+                "p50":1,"p90":2,"p99":3,"p999":4}},"operations":5,"operations_per_second":2.5}},
+                "quietest_100ms":6}}"#
             )
         };
         let (p50, p99, p999) = (Some(1.0), Some(3.0), Some(4.0));
-        assert_eq!(of_bench(&json(0)), Some(Figures { per_second: 2.5, p50, p99, p999 }));
+        let (max, quietest) = (Some(9.0), Some(6.0));
+        let figures = Figures { per_second: 2.5, p50, p99, p999, max, quietest };
+        assert_eq!(of_bench(&json(0)), Some(figures));
         assert_eq!(of_bench(&json(1)), None);
     }
 

@@ -141,6 +141,8 @@ fn middle(rounds: &[Measured]) -> Measured {
             p50: of(&|measured| measured.figures.p50),
             p99: of(&|measured| measured.figures.p99),
             p999: of(&|measured| measured.figures.p999),
+            max: of(&|measured| measured.figures.max),
+            quietest: of(&|measured| measured.figures.quietest),
         },
         cost,
     }
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
 
     fn measured(per_second: f64, cpu_seconds: f64) -> Measured {
-        let figures = Figures { per_second, p50: Some(per_second), p99: None, p999: None };
+        let figures = Figures { p50: Some(per_second), ..Figures::of(per_second) };
         Measured { figures, cost: Some(Cost { cpu_seconds, flushes: 1.0, disk_bytes: 2.0 }) }
     }
 

@@ -17,7 +17,7 @@
 //!
 //! What this does *not* do: drop or delay packets, or run on more than one machine.
 
-mod generate;
+pub(super) mod generate;
 mod goal;
 mod loads;
 mod options;
@@ -25,10 +25,10 @@ mod pair;
 mod plot;
 mod publish;
 mod rows;
-mod sheet;
+pub(super) mod sheet;
 mod state;
 mod strikes;
-mod usage;
+pub(super) mod usage;
 
 use std::path::Path;
 use std::thread;
@@ -198,7 +198,7 @@ fn programs(options: &Options) -> Result<Pair<Program>> {
 }
 
 /// What lies in memory is flushed in no time: no figure comes of it.
-fn keeps_what_is_flushed(directory: &Path) -> Result<()> {
+pub(super) fn keeps_what_is_flushed(directory: &Path) -> Result<()> {
     let found = rustix::fs::statfs(directory).map_err(std::io::Error::from);
     let found = found.doing(format!("look at {}", directory.display()))?;
     if found.f_type != TMPFS_MAGIC {

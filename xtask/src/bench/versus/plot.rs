@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     fn figures(per_second: f64, p50: f64) -> Figures {
-        Figures { per_second, p50: Some(p50), p99: Some(p50 * 3.0), p999: None }
+        Figures { p50: Some(p50), p99: Some(p50 * 3.0), ..Figures::of(per_second) }
     }
 
     fn points() -> Vec<Point> {
