@@ -20,8 +20,8 @@ const NAMESPACES: [&str; 6] =
     ["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"];
 
 /// What every run in namespaces needs, tried in them before anything begins.
-const TRIAL: &str = "mount -t tmpfs run /run && ip link add a type veth peer name b && \
-                     ip netns add m && iptables -S && tc qdisc show dev a";
+const TRIAL: &str = "mount -t tmpfs run /run && ip link add veth-a type veth peer name veth-b && \
+                     ip netns add m && iptables -S && tc qdisc show dev veth-a";
 
 /// Where the members of this run are to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

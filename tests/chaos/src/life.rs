@@ -2,6 +2,7 @@
 //! must be well again, and then everything that anybody was told is judged.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use client::{Client, Error, ListOptions, Moment, Revision};
@@ -13,7 +14,7 @@ use crate::judge::{Check, judge};
 use crate::lanes::supervised;
 use crate::load::{Load, seen, told_of};
 use crate::report::{LifeReport, Operations};
-use crate::stage::{Stage, endpoint, endpoints};
+use crate::stage::{INTERRUPTED, Stage, endpoint, endpoints};
 use crate::world::World;
 use crate::world::net::Net;
 
@@ -49,6 +50,9 @@ pub(crate) fn live(
         act(&stage);
     } else {
         stage.broken("a fresh cluster finds no leader".to_owned());
+    }
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        return LifeReport::default();
     }
     stage.say(&format!("it is left alone, after {} writes", load.done()));
     stage.world().heal();

@@ -34,7 +34,7 @@ impl Tally {
 }
 
 /// What one life came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct LifeReport {
     /// How it is run again.
     pub(crate) name: String,
@@ -142,10 +142,10 @@ impl Report {
     /// The tables, and the line `N passed, M failed`.
     pub(crate) fn print(&self) {
         println!("\n{} lives", self.lives);
-        println!("{:<28}{:>10}{:>12}", "injected", "times", "not possible");
+        println!("{:<28}{:>10}{:>14}", "injected", "times", "not possible");
         for fault in FAULTS {
             let (struck, skipped) = self.tally.counts.get(&fault).copied().unwrap_or_default();
-            println!("{fault:<28}{struck:>10}{skipped:>12}");
+            println!("{fault:<28}{struck:>10}{skipped:>14}");
         }
         println!("\n{:<28}{:>10}{:>10}{:>10}", "requests", "done", "not done", "unknown");
         for (kind, [done, refused, unknown]) in &self.operations.counts {

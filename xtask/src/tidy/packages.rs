@@ -24,7 +24,11 @@ const ROOMS: &[Room] = &[
     Room { name: "replica", uses: &["raft", "wal", "store", "disk"], tests_use: &["disk"] },
     // It shares nothing with what it judges.
     Room { name: "judge", uses: &[], tests_use: &[] },
-    Room { name: "sim", uses: &["judge", "replica", "raft", "wal", "store", "disk"], tests_use: &[] },
+    Room {
+        name: "sim",
+        uses: &["judge", "replica", "raft", "wal", "store", "disk"],
+        tests_use: &[],
+    },
     Room { name: "proto", uses: &[], tests_use: &[] },
     Room {
         name: "server",

@@ -31,17 +31,22 @@ fn full(stage: &Stage, step: &Step, random: &mut Rng) {
         drop(world);
         return stage.skipped(FullDisk, "nobody has a small disk");
     }
-    for seat in &small[..count] {
+    let small = &small[..count];
+    let might_end: Vec<bool> = small.iter().map(|seat| world.seats[*seat].may_end).collect();
+    for seat in small {
         world.seats[*seat].may_end = true;
         world.disk_of(*seat).expect("they were chosen for it").fill();
     }
     drop(world);
-    let names: Vec<String> = small[..count].iter().map(|seat| stage.name(*seat)).collect();
+    let names: Vec<String> = small.iter().map(|seat| stage.name(*seat)).collect();
     stage.struck(FullDisk, &names.join(", "));
     stage.rest(step.lasts);
-    let world = stage.world();
-    for seat in &small[..count] {
+    // Whoever was told of the end by then has ended.
+    stage.supervise();
+    let mut world = stage.world();
+    for (seat, might_end) in small.iter().zip(might_end) {
         world.disk_of(*seat).expect("they were chosen for it").empty();
+        world.seats[*seat].may_end = might_end;
     }
 }
 
@@ -62,6 +67,8 @@ fn errors(stage: &Stage, step: &Step, random: &mut Rng) {
         ended.is_some()
     });
     failing(false);
+    let failed = stage.world().dials_of(victim).failed();
+    stage.say(&format!("{failed} writes and flushes have failed on its machine so far"));
     stage.world().seats[victim].may_end = true;
     if let Some(status) = ended {
         stage.judge_end(victim, status);

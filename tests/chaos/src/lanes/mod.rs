@@ -12,7 +12,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::plan::{Lane, Plan, Step};
-use crate::stage::Stage;
+use crate::stage::{INTERRUPTED, Stage};
 use crate::world::State;
 
 pub(crate) use operators::restart_in_good_order;
@@ -57,7 +57,7 @@ impl Drop for SetWhenDropped<'_> {
 
 fn strike_once(stage: &Stage, lane: Lane, step: &Step) {
     stage.until(step.at);
-    if stage.left() < step.lasts {
+    if stage.left() < step.lasts || INTERRUPTED.load(Ordering::Relaxed) {
         // An operator took longer than was planned.
         return;
     }

@@ -28,7 +28,7 @@ pub(crate) fn strike(stage: &Stage, step: &Step, random: &mut Rng) {
             let seats = anybody(stage, random);
             seats.into_iter().for_each(|seat| restart_in_good_order(stage, seat));
         }
-        Add => add(stage, random),
+        Add => add(stage),
         Remove => remove(stage, random),
         Replace => {
             let Some(victim) = stage.hold(anybody(stage, random)) else {
@@ -104,17 +104,12 @@ fn flip(stage: &Stage, random: &mut Rng) {
 
 /// Somebody new takes the place of a member that was ended; waits until it votes.
 fn replace(stage: &Stage, old: usize) {
-    let new = {
-        let mut world = stage.world();
-        let by = world.present().into_iter().find(|seat| *seat != old);
-        world.replace(old, by.expect("a cluster has other members"))
-    };
+    let new = stage.world().replace(old);
     join(stage, new);
 }
 
-fn add(stage: &Stage, random: &mut Rng) {
-    let by = anybody(stage, random)[0];
-    let joined = stage.world().join(by);
+fn add(stage: &Stage) {
+    let joined = stage.world().join();
     let Some(new) = joined else { return stage.skipped(Add, "no machine is free") };
     stage.struck(Add, &stage.name(new));
     join(stage, new);

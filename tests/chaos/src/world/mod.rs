@@ -36,10 +36,10 @@ const PORT: u16 = 8001;
 pub(crate) const SPARE_MACHINES: usize = 1;
 
 /// A disk in memory has so many MiB: room for the log, its spares and two snapshots of a life.
-const DISK_MIB: u64 = 192;
+const DISK_MIB: u64 = 96;
 
 /// Settings of every member: small files, so that a life sees many segments and snapshots.
-const SETTINGS: [&str; 4] = ["--wal-segment-bytes", "4194304", "--snapshot-bytes", "1MiB"];
+const SETTINGS: [&str; 4] = ["--wal-segment-bytes", "4194304", "--snapshot-bytes", "256KiB"];
 
 /// What became of a member's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,27 +163,30 @@ impl World {
     }
 
     /// A member that joins on a machine that nobody is on; `None` if there is no such machine.
-    pub(crate) fn join(&mut self, by: usize) -> Option<usize> {
+    pub(crate) fn join(&mut self) -> Option<usize> {
         let taken = |machine: usize| {
             self.seats.iter().any(|seat| seat.machine == machine && seat.state != State::Gone)
         };
         let machine = (0..self.machines.len()).find(|machine| !taken(*machine))?;
-        let join = self.url_of(by);
+        let join = self.urls_without(None);
         let name = format!("later-{}", self.seats.len() + 1);
         Some(self.seat(machine, &name, &["--join", &join]))
     }
 
     /// Somebody new in the place of a member that was ended, whose directory is gone with it.
-    pub(crate) fn replace(&mut self, old: usize, by: usize) -> usize {
+    pub(crate) fn replace(&mut self, old: usize) -> usize {
         let (machine, name) = (self.seats[old].machine, self.seats[old].member.name().to_owned());
-        let join = self.url_of(by);
+        let join = self.urls_without(Some(old));
         fs::remove_dir_all(self.seats[old].member.data()).ok();
         self.seats[old].state = State::Gone;
         self.seat(machine, &name, &["--join", &join, "--replace", &name])
     }
 
-    fn url_of(&self, seat: usize) -> String {
-        format!("http://{}", self.address_of(seat))
+    /// By whom somebody may join: by anybody but this one.
+    fn urls_without(&self, but: Option<usize>) -> String {
+        let others = self.present().into_iter().filter(|seat| Some(*seat) != but);
+        let urls = others.map(|seat| format!("http://{}", self.address_of(seat)));
+        urls.collect::<Vec<_>>().join(",")
     }
 
     /// `host:port` of a member.
@@ -203,8 +206,9 @@ impl World {
     }
 
     pub(crate) fn start(&mut self, seat: usize) {
-        self.seats[seat].member.start();
-        self.seats[seat].state = State::Up;
+        let seat = &mut self.seats[seat];
+        seat.member.start();
+        (seat.state, seat.may_end) = (State::Up, false);
     }
 
     /// `kill -9` to all of these at once.

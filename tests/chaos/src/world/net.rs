@@ -57,7 +57,10 @@ impl Net {
 
     /// The first so many of the machines that were built, all of them well.
     pub(crate) fn of(machines: usize) -> Net {
-        Net { machines, cuts: BTreeSet::new(), loss_per_mille: 0 }
+        let net = Net { machines, cuts: BTreeSet::new(), loss_per_mille: 0 };
+        net.apply();
+        (0..machines).for_each(|machine| Net::slow(machine, false));
+        net
     }
 
     /// The words that start a program on a machine.
