@@ -1,5 +1,6 @@
 //! The second judge: is there an order in which the answers about one key make sense? Nothing else
-//! is asked for: no revisions, no log, no model of the store. It shares no code with the simulator's oracle.
+//! is asked for: no revisions, no log, no model of the store. It shares no code with the
+//! simulator's oracle.
 //!
 //! In general such an order is hard to find. Here a value is written once at most, which makes it
 //! easy, in the manner of Gibbons and Korach. Whoever wrote a value, all who found it, and whoever

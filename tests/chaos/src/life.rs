@@ -57,6 +57,10 @@ pub(crate) fn live(
     stage.say(&format!("it is left alone, after {} writes", load.done()));
     stage.world().heal();
     let well = supervised(&stage, || recover(&stage, &load));
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        return LifeReport::default();
+    }
+    stage.say("the clients stop, and what everybody was told is judged");
     let ops = setting.runtime.block_on(load.stop());
     let equal = well.violations.is_empty().then(|| converge(&stage));
     let history = gather(&stage, &mut load, History { ops, ..History::default() });
@@ -148,7 +152,7 @@ async fn contents(client: &Client, revision: u64) -> Result<BTreeMap<String, See
     let mut keys = BTreeMap::new();
     while let Some(page) = pages.next_page().await? {
         for item in page.items {
-            keys.insert(String::from_utf8_lossy(&item.key).into_owned(), seen(item));
+            keys.insert(String::from_utf8_lossy(&item.key).into_owned(), seen(&item));
         }
     }
     Ok(keys)

@@ -57,7 +57,8 @@ impl Options {
     pub(crate) fn lives(&self) -> Vec<(u64, u16)> {
         let whole = Duration::from_secs(60 * self.minutes);
         let count = whole.as_secs().div_ceil(LIFE.as_secs());
-        let size = |number: u64| self.members.unwrap_or(if number % 2 == 0 { 3 } else { 5 });
+        let size =
+            |number: u64| self.members.unwrap_or(if number.is_multiple_of(2) { 3 } else { 5 });
         (0..count).map(|number| (self.seed.wrapping_add(number), size(number))).collect()
     }
 }

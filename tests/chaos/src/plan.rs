@@ -24,9 +24,11 @@ pub(crate) enum Lane {
     Operators,
 }
 
-/// Which lanes there are, what each does and how often, how long it lasts, and how long the lane
-/// rests before (in ms).
-const LANES: [(Lane, &[(Fault, u32)], [u64; 2], [u64; 2]); 5] = [
+/// A lane, what it does and how often, how long that lasts, and how long it rests before (in ms).
+type Habits = (Lane, &'static [(Fault, u32)], [u64; 2], [u64; 2]);
+
+/// The lanes that there are.
+const LANES: [Habits; 5] = [
     (
         Lane::Partitions,
         &[(Minority, 3), (LeaderAlone, 3), (Ring, 2), (OneWay, 3), (Shattered, 1)],

@@ -2,11 +2,11 @@
 //!
 //! | check | file | it demands |
 //! |---|---|---|
-//! | writes | `writes.rs` | what was acknowledged is in the log at its revision, once; what was refused is not; what is unknown is at most once; nothing is there that nobody wrote; no revision is missing |
-//! | linearizable | `registers.rs` | for each key there is an order in which all answers make sense (`judge::search`) |
-//! | fresh | `registers.rs` | each read shows a state of the log, none older than what was acknowledged before it was asked for |
-//! | counters | `counters.rs` | a counter is as high as its log says, each increment was counted once |
-//! | watches | `watches.rs` | each watcher was told each revision once, in order, and nothing else |
+//! | writes | `writes.rs` | done as acknowledged, once; refused ones not, unknown ones at most once |
+//! | linearizable | `registers.rs` | an order of all answers about a key (`judge::search`) |
+//! | fresh | `registers.rs` | each read shows a state of the log, and none that is too old |
+//! | counters | `counters.rs` | each increment was counted once |
+//! | watches | `watches.rs` | each watcher was told each revision once, in order, no other |
 //! | equal | `watches.rs` | all members tell one log, and hold what it leaves |
 //!
 //! The *log* is what the members tell of the past at the end, to one who watches from the first

@@ -199,14 +199,14 @@ fn of_write(answer: Result<Written, Error>) -> Outcome {
 fn of_error(error: Error) -> Outcome {
     match error {
         Error::ConditionFailed { current, .. } => {
-            Outcome::Conflict(current.map(|item| seen(*item)))
+            Outcome::Conflict(current.map(|item| seen(&item)))
         }
         Error::Unknown { .. } => Outcome::Unknown,
         _ => Outcome::Refused,
     }
 }
 
-pub(crate) fn seen(item: KeyValue) -> Seen {
+pub(crate) fn seen(item: &KeyValue) -> Seen {
     let value = String::from_utf8_lossy(&item.value).into_owned();
     Seen { value, version: item.version, revision: item.mod_revision.0 }
 }

@@ -41,7 +41,7 @@ fn some_key(hand: &mut Hand) -> String {
 async fn read(hand: &mut Hand) -> Op {
     let (key, door, called) = (some_key(hand), hand.door(), hand.now());
     let outcome = match door.get(&key).await {
-        Ok(found) => Outcome::Found(found.map(seen)),
+        Ok(found) => Outcome::Found(found.as_ref().map(seen)),
         Err(_) => Outcome::Refused,
     };
     Op { key, called, returned: hand.now(), what: What::Read, outcome }

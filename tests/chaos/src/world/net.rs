@@ -68,7 +68,7 @@ impl Net {
         vec!["nsenter".into(), format!("--net=/run/netns/{}", name(machine)).into()]
     }
 
-    /// What is sent from one of these to the other does not arrive from now on; nothing else is cut.
+    /// What is sent from the first of a pair does not arrive at the second; nothing else is cut.
     pub(crate) fn cut(&mut self, cuts: BTreeSet<(usize, usize)>) {
         self.cuts = cuts;
         self.apply();
@@ -112,10 +112,8 @@ impl Net {
         }
         if self.loss_per_mille > 0 {
             // Machines alone: they have the lower half of the addresses.
-            let chance = format!("0.{:03}", self.loss_per_mille);
-            rules += &format!(
-                "-A INPUT -s {PREFIX}0/25 -m statistic --mode random --probability {chance} -j DROP\n"
-            );
+            let chance = format!("--mode random --probability 0.{:03}", self.loss_per_mille);
+            rules += &format!("-A INPUT -s {PREFIX}0/25 -m statistic {chance} -j DROP\n");
         }
         rules + "COMMIT\n"
     }
