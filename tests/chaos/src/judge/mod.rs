@@ -2,7 +2,7 @@
 //!
 //! | check | file | it demands |
 //! |---|---|---|
-//! | writes | `writes.rs` | done as acknowledged, once; refused ones not, unknown ones at most once |
+//! | writes | `writes.rs` | acknowledged: once, where told; refused: never; unknown: at most once |
 //! | linearizable | `registers.rs` | an order of all answers about a key (`judge::search`) |
 //! | fresh | `registers.rs` | each read shows a state of the log, and none that is too old |
 //! | counters | `counters.rs` | each increment was counted once |
