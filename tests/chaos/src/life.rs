@@ -46,10 +46,10 @@ pub(crate) fn live(
     let began = stage.poll(PATIENCE, || stage.leader().is_some());
     stage.begin();
     let mut load = Load::start(&setting.runtime, endpoints(&stage.world()), seed);
-    if began {
+    if began && stage.poll(PATIENCE, || load.done() > WRITES_ENOUGH) {
         act(&stage);
     } else {
-        stage.broken("a fresh cluster finds no leader".to_owned());
+        stage.broken("a fresh cluster takes no writes".to_owned());
     }
     if INTERRUPTED.load(Ordering::Relaxed) {
         return LifeReport::default();

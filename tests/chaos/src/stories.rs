@@ -177,7 +177,8 @@ fn two_deploys_at_once(stage: &Stage) {
                 seats.rotate_left(operator);
                 stage.struck(RollingRestart, "all");
                 scope.spawn(move || {
-                    seats.into_iter().for_each(|seat| restart_in_good_order(stage, seat));
+                    let rounds = seats.iter().cycle().take(TIMES * seats.len());
+                    rounds.for_each(|seat| restart_in_good_order(stage, *seat));
                 });
             }
         });

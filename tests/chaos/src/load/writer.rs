@@ -8,7 +8,7 @@ use crate::judge::COUNTER_PREFIX;
 const CLIENTS_PER_COUNTER: u64 = 2;
 
 /// So many bytes an entry of the ledger has, at most.
-const ENTRY_BYTES_MAX: usize = 2_000;
+const ENTRY_BYTES_MAX: usize = 8_000;
 
 /// Counts a counter up: its version is the count.
 pub(super) async fn count(hand: Hand, number: u64) -> Vec<Op> {
