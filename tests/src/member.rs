@@ -25,6 +25,8 @@ pub struct Member {
     etcd: bool,
     /// It may have so many files and connections open, if not as many as these tests.
     files_max: Option<u64>,
+    /// Words before the program's own, which start it somewhere else.
+    launcher: Vec<OsString>,
     process: Option<Child>,
 }
 
@@ -33,7 +35,8 @@ impl Member {
     pub fn new(name: String, port: u16, directory: &Path, arguments: &[&str]) -> Member {
         let arguments = arguments.iter().map(OsString::from).collect();
         let (directory, etcd, files_max, process) = (directory.to_owned(), false, None, None);
-        Member { name, port, directory, arguments, etcd, files_max, process }
+        let launcher = Vec::new();
+        Member { name, port, directory, arguments, etcd, files_max, launcher, process }
     }
 
     /// A member that is started with these flags of etcd's, and none but them.
@@ -52,6 +55,11 @@ impl Member {
     /// It will not have more files and connections open than so many, once it is started.
     pub fn limit_files(&mut self, files_max: u64) {
         self.files_max = Some(files_max);
+    }
+
+    /// It will be started by another program, whose words these are.
+    pub fn launch_through(&mut self, launcher: Vec<OsString>) {
+        self.launcher = launcher;
     }
 
     /// What people call it.
@@ -105,7 +113,8 @@ impl Member {
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let (directory, line) = (&self.directory, self.command_line());
         let mut command = match self.files_max {
-            None => program::command(directory, &line),
+            None if self.launcher.is_empty() => program::command(directory, &line),
+            None => program::command_through(&self.launcher, directory, &line),
             Some(files_max) => program::command_with_files(files_max, directory, &line),
         };
         if !self.etcd {
@@ -159,6 +168,21 @@ impl Member {
     pub fn ended(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("it was started");
         wait::until(&format!("{} ends", self.name), || process.try_wait().unwrap())
+    }
+
+    /// How it has ended, if it has, by whatever it was told or by itself.
+    pub fn try_ended(&mut self) -> Option<ExitStatus> {
+        let status = self.process.as_mut()?.try_wait().unwrap()?;
+        self.process = None;
+        Some(status)
+    }
+
+    /// Whether its process has ended, by whatever it was told or by itself. It may be asked again.
+    pub fn has_ended(&self) -> bool {
+        use rustix::process::WaitIdOptions as Options;
+        let Some(process) = &self.process else { return true };
+        let options = Options::EXITED | Options::NOHANG | Options::NOWAIT;
+        waitid(WaitId::Pid(Pid::from_child(process)), options).is_ok_and(|found| found.is_some())
     }
 
     /// Makes it fall silent in the middle of whatever it does; its connections stay open.

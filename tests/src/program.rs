@@ -45,6 +45,18 @@ pub fn command_with_files<S: AsRef<OsStr>>(
     prepared(shell, directory, arguments)
 }
 
+/// The same, started by another program: its words come first, and it runs what comes after them.
+pub fn command_through<L: AsRef<OsStr>, S: AsRef<OsStr>>(
+    launcher: &[L],
+    directory: &Path,
+    arguments: &[S],
+) -> Command {
+    let (first, rest) = launcher.split_first().expect("a launcher has a name");
+    let mut command = Command::new(first);
+    command.args(rest).arg(path());
+    prepared(command, directory, arguments)
+}
+
 fn prepared<S: AsRef<OsStr>>(mut command: Command, directory: &Path, arguments: &[S]) -> Command {
     command.args(arguments).current_dir(directory).stdin(Stdio::null());
     for (variable, _) in env::vars_os() {

@@ -3,6 +3,7 @@
 
 use crate::bench;
 use crate::browser;
+use crate::chaos;
 use crate::containers;
 use crate::deploy;
 use crate::etcd;
@@ -29,6 +30,7 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
         lanes.skip(&[GATE], "it failed outside of its lanes: see its output");
     }
     lanes.run("sim-fresh", || with_tools(&installer, &[&tools::GIT], fresh_seeds));
+    lanes.run("chaos", || with_tools(&installer, &chaos::TOOLS, chaos::lane));
     lanes.run("mutants", || with_tools(&installer, &[&tools::GIT], rotated_mutants));
     lanes.run("etcd", || with_tools(&installer, &etcd::TOOLS, etcd::lane));
     lanes.run("browser", || with_tools(&installer, &browser::TOOLS, browser::lane));

@@ -8,6 +8,7 @@
 //! cargo xtask test deploy       what Prometheus, Kubernetes and systemd are given
 //! cargo xtask test containers   the image and three members of it, under the Docker that is here
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
+//! cargo xtask chaos             failures on real processes, under load, judged
 //! cargo xtask tidy              our own style and layout rules, over the sources
 //! cargo xtask demo              docs/demo: scenes to play on the dashboard's files
 //! cargo xtask bench NAME        figures: `store`, `failover`, `http`, `page`, `versus-etcd`
@@ -20,6 +21,7 @@
 //! | `gate`, `ci` | which lanes there are |
 //! | `etcd` | a real etcd, and the tests beside it |
 //! | `browser` | the dashboard's tests: its modules under node, the page in Chromium |
+//! | `chaos` | failures on real processes |
 //! | `deploy` | the files of `deploy/`, and the tools of those who read them |
 //! | `containers` | the image, and what stands in for the one that its build begins with |
 //! | `python` | the client in Python, and what its tests need |
@@ -35,6 +37,7 @@
 
 mod bench;
 mod browser;
+mod chaos;
 mod ci;
 mod containers;
 mod demo;
@@ -62,6 +65,8 @@ usage: cargo xtask test
        cargo xtask test deploy
        cargo xtask test containers
        cargo xtask ci [--install]
+       cargo xtask chaos --minutes N [--seed S] [--members 3|5]
+       cargo xtask chaos --story NAME|all
        cargo xtask tidy
        cargo xtask demo
        cargo xtask bench store [ARGUMENT...]
@@ -103,6 +108,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["test", "containers"] => ci::containers_alone(),
         ["ci"] => ci::run(tools::Policy::Explain),
         ["ci", "--install"] => ci::run(tools::Policy::Install),
+        ["chaos", arguments @ ..] => chaos::run(arguments),
         ["tidy"] => tidy::run(),
         ["demo"] => demo::run(),
         ["bench", name, options @ ..] => bench::run(name, options),

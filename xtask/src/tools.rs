@@ -64,6 +64,9 @@ pub(crate) const DOCKER: Tool =
     Tool { probe: ["docker", "version"], source: Source::AptPart("docker.io") };
 pub(crate) const COMPOSE: Tool =
     Tool { probe: ["docker-compose", "version"], source: Source::Apt("docker-compose") };
+pub(crate) const IP: Tool = Tool { probe: ["ip", "-V"], source: Source::Apt("iproute2") };
+pub(crate) const IPTABLES: Tool =
+    Tool { probe: ["iptables", "-V"], source: Source::Apt("iptables") };
 pub(crate) const WRK: Tool = Tool { probe: ["wrk", "--version"], source: Source::Apt("wrk") };
 
 impl Tool {

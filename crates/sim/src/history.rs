@@ -1,6 +1,6 @@
-//! What clients asked and were answered, kept for the second judge (`search.rs`): when, which value
-//! was found, which one was left. Where in the log something stands, and at which revision, is no
-//! part of it.
+//! What clients asked and were answered, kept for the second judge (`judge::search`): when, which
+//! value was found, which one was left. Where in the log something stands, and at which revision,
+//! is no part of it.
 //!
 //! A change of several keys counts for each of them alone (`effects.rs`). Copies of one change are
 //! one operation: it begins with the first call, and was done by the first answer that says so.
@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use judge::{Operation, Verdict, search};
 use replica::{Done, Failure, Ticket};
 use store::{Command, KeyRange, KeyValue, Outcome, RangeResponse, TxnResponse, TxnResult};
 
 use crate::effects::{self, Effect, Keys};
 use crate::oracle::Asked;
-use crate::search::{Operation, Verdict, search};
 
 #[derive(Debug, Default)]
 pub(crate) struct History {

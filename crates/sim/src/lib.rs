@@ -30,8 +30,8 @@
 //! After each step of a member: its own invariants, and the properties between members, one file
 //! each in `safety/`. At each answer: strict serializability by revision, and the three outcomes
 //! (`oracle.rs`). At the end, for each key: is there an order in which all answers make sense
-//! (`search.rs`, which shares nothing with the oracle)? Members of one cluster never refuse each
-//! other's messages. A broken promise is a panic whose message names the promise's name;
+//! (`judge::search`, which shares nothing with the oracle)? Members of one cluster never refuse
+//! each other's messages. A broken promise is a panic whose message names the promise's name;
 //! [`try_live`] catches it.
 //!
 //! # What this does not do
@@ -67,7 +67,6 @@ mod retention;
 mod rot;
 mod safety;
 mod scenes;
-mod search;
 mod sessions;
 mod snapshot_thread;
 mod spare_thread;

@@ -22,7 +22,13 @@ const ROOMS: &[Room] = &[
     Room { name: "wal", uses: &["disk"], tests_use: &["disk"] },
     Room { name: "store", uses: &[], tests_use: &[] },
     Room { name: "replica", uses: &["raft", "wal", "store", "disk"], tests_use: &["disk"] },
-    Room { name: "sim", uses: &["replica", "raft", "wal", "store", "disk"], tests_use: &[] },
+    // It shares nothing with what it judges.
+    Room { name: "judge", uses: &[], tests_use: &[] },
+    Room {
+        name: "sim",
+        uses: &["judge", "replica", "raft", "wal", "store", "disk"],
+        tests_use: &[],
+    },
     Room { name: "proto", uses: &[], tests_use: &[] },
     Room {
         name: "server",
@@ -46,6 +52,7 @@ const ROOMS: &[Room] = &[
     Room { name: "system-tests", uses: &[], tests_use: &[] },
     Room { name: "browser-tests", uses: &["system-tests"], tests_use: &[] },
     Room { name: "compat", uses: &["proto", "system-tests"], tests_use: &[] },
+    Room { name: "chaos", uses: &["client", "judge", "system-tests"], tests_use: &[] },
     Room { name: "xtask", uses: &[], tests_use: &[] },
 ];
 

@@ -1,5 +1,6 @@
 //! The second judge: is there an order in which the answers about one key make sense? Nothing else
-//! is asked for: no revisions, no log, no model of the store. It shares no code with `oracle.rs`.
+//! is asked for: no revisions, no log, no model of the store. It shares no code with the
+//! simulator's oracle.
 //!
 //! In general such an order is hard to find. Here a value is written once at most, which makes it
 //! easy, in the manner of Gibbons and Korach. Whoever wrote a value, all who found it, and whoever
@@ -32,24 +33,24 @@ use std::collections::{BTreeMap, BTreeSet};
 mod tests;
 
 /// What is there: the number of a value, or nothing.
-pub(crate) type Value = Option<u64>;
+pub type Value = Option<u64>;
 
 /// Something that a client did with the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Operation {
+pub struct Operation {
     /// When it was asked for.
-    pub(crate) called: u64,
+    pub called: u64,
     /// When it was answered; if never, it may take effect at any time, or not at all.
-    pub(crate) returned: Option<u64>,
+    pub returned: Option<u64>,
     /// What it found, if it says so. Only answers do.
-    pub(crate) saw: Option<Value>,
+    pub saw: Option<Value>,
     /// What it left, if it changed anything.
-    pub(crate) left: Option<Value>,
+    pub left: Option<Value>,
 }
 
 /// What came of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// There is an order.
     Ordered,
     /// There is none.
@@ -59,7 +60,7 @@ pub(crate) enum Verdict {
 }
 
 /// Looks for an order of these operations, in which the key is absent at first.
-pub(crate) fn search(operations: &[Operation]) -> Verdict {
+pub fn search(operations: &[Operation]) -> Verdict {
     match blocks(operations) {
         Err(verdict) => verdict,
         Ok(blocks) if Rest::of(&blocks).has_an_order() => Verdict::Ordered,

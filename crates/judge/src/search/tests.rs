@@ -1,5 +1,6 @@
+use fastrand::Rng;
+
 use super::*;
-use crate::random::Random;
 
 fn put(called: u64, returned: u64, value: u64) -> Operation {
     let (returned, left) = (Some(returned), Some(Some(value)));
@@ -137,15 +138,15 @@ fn any_order(operations: &[Operation], done: u32, value: Value) -> bool {
 }
 
 /// What clients could have been told; half of the time one of them was told something else.
-fn some_history(random: &mut Random) -> Vec<Operation> {
+fn some_history(random: &mut Rng) -> Vec<Operation> {
     let (mut operations, mut value, mut values) = (Vec::new(), None, 0);
-    let (count, longest) = (random.between(1, 7), random.between(1, 60));
+    let (count, longest) = (random.u64(1..=7), random.u64(1..=60));
     for at in (1..=count).map(|number| 10 * number) {
-        let called = at - random.below(longest.min(at));
-        let returned = (!random.chance(150)).then_some(at + 1 + random.below(longest));
-        let tells = returned.is_some() && random.coin();
+        let called = at - random.u64(..longest.min(at));
+        let returned = (random.u64(..1_000) >= 150).then_some(at + 1 + random.u64(..longest));
+        let tells = returned.is_some() && random.bool();
         let mut operation = Operation { called, returned, saw: tells.then_some(value), left: None };
-        match random.below(6) {
+        match random.u64(..6) {
             0..2 if tells => {}
             0..4 => {
                 operation.left = Some(Some(values));
@@ -153,15 +154,15 @@ fn some_history(random: &mut Random) -> Vec<Operation> {
             }
             _ => operation.left = Some(None),
         }
-        if returned.is_some() || random.coin() {
+        if returned.is_some() || random.bool() {
             value = operation.left.unwrap_or(value);
         }
         operations.push(operation);
     }
-    if random.coin() {
+    if random.bool() {
         let all: Vec<Value> = (0..values).map(Some).chain([None]).collect();
-        let one = random.below(count) as usize;
-        let saw = operations[one].saw.map(|_| random.pick(&all));
+        let one = random.u64(..count) as usize;
+        let saw = operations[one].saw.map(|_| all[random.usize(..all.len())]);
         operations[one].saw = saw;
     }
     operations
@@ -169,7 +170,7 @@ fn some_history(random: &mut Random) -> Vec<Operation> {
 
 #[test]
 fn the_verdict_is_that_of_a_trial_of_all_orders() {
-    let (mut random, mut ordered, mut impossible) = (Random::new(1), 0, 0);
+    let (mut random, mut ordered, mut impossible) = (Rng::with_seed(1), 0, 0);
     for _ in 0..20_000 {
         let history = some_history(&mut random);
         let expected = any_order(&history, 0, None);
