@@ -47,9 +47,9 @@ fn unacceptable(
         return Some(format!("`{name}` {version} names no licence"));
     };
     let accepts = |licence: &str| {
-        let here = |row: &&Row<'_>| row.subject == *name && row.allows == licence;
+        let here = |row: &Row<'_>| row.subject == *name && row.allows == licence;
         let everywhere = policy.licences.iter().any(|row| row.subject == licence);
-        everywhere || policy.licence_exceptions.iter().find(here).is_some()
+        everywhere || policy.licence_exceptions.iter().any(here)
     };
     match spdx::satisfied(licence, &accepts) {
         Some(true) => None,
