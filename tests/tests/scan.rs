@@ -1,6 +1,7 @@
 //! Every door of a member, tried by strangers: whatever they ask for, in whatever way, they are
 //! told nothing that was planted in keys, values, users, roles and leases, nothing is done for
-//! them, and nothing has changed when they go. What is open to them stands in [`OPEN`], with its reason.
+//! them, and nothing has changed when they go. What is open to them stands in [`OPEN`], with its
+//! reason.
 //!
 //! The routes, the paths of `/v3/` and the calls of gRPC are read out of the sources: a new one is
 //! tried, or the test says that it does not know what to send there.
