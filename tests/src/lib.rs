@@ -21,6 +21,7 @@
 //! | `document.rs` | documents whose commands are run |
 //! | `events.rs` | one who looks at what happens inside |
 //! | `watch.rs` | one who watches, and goes on at another member |
+//! | `stranger.rs` | one who has nothing to show, by plain text or TLS |
 //! | `wait.rs` | waiting for a condition: the one place that polls |
 //!
 //! Each test has its own cluster, so tests run side by side. Nothing here asserts how long a thing
@@ -50,5 +51,6 @@ pub mod ports;
 pub mod program;
 pub mod promql;
 pub mod scratch;
+pub mod stranger;
 pub mod wait;
 pub mod watch;

@@ -16,6 +16,8 @@
 //!   and can be given on.
 //! - `snapshot_file`: snapshot files, damaged, forged, or received in pieces from a peer that lies.
 //!   Those that are damaged are skipped and no others; what is believed can be read to its end.
+//! - `http_door`, `json_gateway`, `grpc_door`, `websocket`: what clients send to a member's port.
+//!   What they must not do, and what comes of it must not be, is told in `doors`.
 //!
 //! Three runners use them: cargo-fuzz (`fuzz/fuzz_targets`, with coverage, on a nightly toolchain),
 //! the plain tests of this crate (every finding there ever was, and some thousand inputs drawn from
@@ -26,12 +28,17 @@
 //! nothing that needs time. The simulator is for these.
 
 mod command_decode;
+mod doors;
+mod grpc_door;
+mod http_door;
 mod input;
+mod json_gateway;
 mod peer_frame;
 mod random;
 mod snapshot_decode;
 mod snapshot_file;
 mod wal_recovery;
+mod websocket;
 
 use random::Random;
 
@@ -62,10 +69,14 @@ pub struct Target {
 /// Every target, by name.
 pub const TARGETS: &[Target] = &[
     Target { name: "command_decode", run: command_decode::run, seeds: command_decode::seeds },
+    Target { name: "grpc_door", run: grpc_door::run, seeds: grpc_door::seeds },
+    Target { name: "http_door", run: http_door::run, seeds: http_door::seeds },
+    Target { name: "json_gateway", run: json_gateway::run, seeds: json_gateway::seeds },
     Target { name: "peer_frame", run: peer_frame::run, seeds: peer_frame::seeds },
     Target { name: "snapshot_decode", run: snapshot_decode::run, seeds: snapshot_decode::seeds },
     Target { name: "snapshot_file", run: snapshot_file::run, seeds: snapshot_file::seeds },
     Target { name: "wal_recovery", run: wal_recovery::run, seeds: wal_recovery::seeds },
+    Target { name: "websocket", run: websocket::run, seeds: websocket::seeds },
 ];
 
 /// Runs one input through the target of that name.

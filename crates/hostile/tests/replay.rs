@@ -11,8 +11,9 @@ use std::path::Path;
 
 use hostile::{TARGETS, Target, Verdict};
 
-/// Inputs that are drawn for each target.
+/// Inputs that are drawn for each target; fewer of those that go through sockets.
 const DRAWN: u64 = 4_000;
+const DRAWN_AT_DOORS: u64 = 250;
 
 /// Runs an input and says which one broke the promise, if it does.
 fn verdict(target: &Target, what: &str, bytes: &[u8]) -> Verdict {
@@ -47,20 +48,24 @@ fn every_folder_of_findings_has_its_target() {
 
 /// Both ways must be taken often, or the inputs test one side only.
 fn drawn_inputs_go_both_ways(name: &str) {
+    so_many_go_both_ways(name, DRAWN);
+}
+
+fn so_many_go_both_ways(name: &str, drawn: u64) {
     let target = Target::named(name).unwrap();
     let mut verdicts: BTreeMap<Verdict, u64> = BTreeMap::new();
     for (number, bytes) in (target.seeds)().iter().enumerate() {
         *verdicts.entry(verdict(target, &format!("seed {number}"), bytes)).or_default() += 1;
     }
     let input = target.inputs();
-    for number in 0..DRAWN {
+    for number in 0..drawn {
         let verdict = verdict(target, &format!("input {number}"), &input(number));
         *verdicts.entry(verdict).or_default() += 1;
     }
     println!("{name}: {verdicts:?}");
     for way in [Verdict::Refused, Verdict::Accepted] {
         let count = verdicts.get(&way).copied().unwrap_or_default();
-        assert!(count >= DRAWN / 20, "{name}: {way:?} {count} times of {DRAWN}");
+        assert!(count >= drawn / 20, "{name}: {way:?} {count} times of {drawn}");
     }
 }
 
@@ -87,6 +92,26 @@ fn snapshot_files_are_skipped_or_read() {
 #[test]
 fn log_files_are_refused_or_understood() {
     drawn_inputs_go_both_ways("wal_recovery");
+}
+
+#[test]
+fn requests_of_http_are_refused_or_served() {
+    so_many_go_both_ways("http_door", DRAWN_AT_DOORS);
+}
+
+#[test]
+fn json_of_the_gateway_is_refused_or_served() {
+    so_many_go_both_ways("json_gateway", DRAWN_AT_DOORS);
+}
+
+#[test]
+fn calls_of_grpc_are_refused_or_served() {
+    so_many_go_both_ways("grpc_door", DRAWN_AT_DOORS);
+}
+
+#[test]
+fn frames_of_websockets_are_refused_or_heard() {
+    so_many_go_both_ways("websocket", DRAWN_AT_DOORS);
 }
 
 #[test]

@@ -14,30 +14,7 @@ pub(crate) struct Exception {
 /// Where this list lies, for its own violations.
 const HERE: &str = "xtask/src/tidy/exceptions.rs";
 
-/// A crate in two versions.
-const fn twice(subject: &'static str, why: &'static str) -> Exception {
-    Exception { rule: "duplicate", subject, why }
-}
-
-const OLD_LOCKS: &str = "prometheus-client is still on parking_lot 0.12";
-const BUILD_TIME: &str = "only macros and build scripts use it, none of it ships";
-const NOT_BUILT: &str = "for other operating systems, never built for ours";
-const OLD_GRAPH: &str = "petgraph, of prost-build, which runs at build time alone";
-
 pub(crate) const EXCEPTIONS: &[Exception] = &[
-    twice("bit-vec", "an option of yasna's, of rcgen, that is off: it is not built"),
-    twice("foldhash", OLD_GRAPH),
-    twice("getrandom", "ring is on 0.2, whose one function it calls"),
-    twice("hashbrown", OLD_GRAPH),
-    twice("lock_api", OLD_LOCKS),
-    twice("nom", "x509-parser is on 7; 8 is goldenscript's, for tests alone"),
-    twice("parking_lot", OLD_LOCKS),
-    twice("parking_lot_core", OLD_LOCKS),
-    twice("rand_core", "imbl's is a version behind that of proptest, which is for tests alone"),
-    twice("redox_syscall", NOT_BUILT),
-    twice("syn", BUILD_TIME),
-    twice("unicode-width", "miette, of protox, which runs at build time alone"),
-    twice("windows-sys", NOT_BUILT),
     Exception {
         rule: "banned-call",
         subject: "tests/src/wait.rs::thread::sleep",

@@ -46,6 +46,22 @@ const SHARED: &str = "workspace.dependencies";
 /// The lock file.
 pub(crate) const LOCK: &str = "Cargo.lock";
 
+/// The lock files of both workspaces.
+pub(crate) const LOCKS: &[&str] = &[LOCK, "fuzz/Cargo.lock"];
+
+/// One package of a lock file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Locked<'a> {
+    /// The line of its version.
+    pub(crate) line: usize,
+    pub(crate) name: &'a str,
+    pub(crate) version: &'a str,
+    /// Where it comes from; what has none lies in a directory.
+    pub(crate) source: Option<&'a str>,
+    /// Whether its content is pinned.
+    pub(crate) has_checksum: bool,
+}
+
 /// Every package of ours, in order of path.
 pub(crate) fn packages(tree: &Tree) -> Vec<Package<'_>> {
     let manifests = tree.texts_ending("/Cargo.toml");
@@ -110,18 +126,25 @@ fn entries(text: &str) -> impl Iterator<Item = (&str, usize, &str, &str, &str)> 
     })
 }
 
-/// Every package of the lock file: the line, the name, the version.
-pub(crate) fn locked(text: &str) -> Vec<(usize, &str, &str)> {
-    let mut locked = Vec::new();
+/// Every package of a lock file.
+pub(crate) fn locked(text: &str) -> Vec<Locked<'_>> {
+    let mut packages: Vec<Locked<'_>> = Vec::new();
     let mut name = "";
-    for (section, line, key, value, _) in entries(text) {
-        match (section, key) {
-            ("package", "name") => name = value.trim_matches('"'),
-            ("package", "version") => locked.push((line, name, value.trim_matches('"'))),
+    let entries = entries(text).filter(|(section, ..)| *section == "package");
+    for (_, line, key, value, _) in entries {
+        let value = value.trim_matches('"');
+        match (key, packages.last_mut()) {
+            ("name", _) => name = value,
+            ("version", _) => {
+                let (version, source, has_checksum) = (value, None, false);
+                packages.push(Locked { line, name, version, source, has_checksum });
+            }
+            ("source", Some(package)) => package.source = Some(value),
+            ("checksum", Some(package)) => package.has_checksum = true,
             _ => {}
         }
     }
-    locked
+    packages
 }
 
 #[cfg(test)]
@@ -175,8 +198,19 @@ goldenscript.workspace = true
     }
 
     #[test]
-    fn the_lock_file_gives_names_and_versions() {
-        let text = "[[package]]\nname = \"a\"\nversion = \"1.2.3\"\n[[package]]\nname = \"b\"\n";
-        assert_eq!(locked(text), [(3, "a", "1.2.3")]);
+    fn the_lock_file_gives_versions_and_where_they_come_from() {
+        let text = "version = 4\n\
+            [[package]]\nname = \"a\"\nversion = \"1.2.3\"\nsource = \"s\"\nchecksum = \"c\"\n\
+            [[package]]\nname = \"b\"\nversion = \"2.0.0\"\ndependencies = [\n \"a\",\n]\n";
+        let package = |line, name, version, source, has_checksum| Locked {
+            line,
+            name,
+            version,
+            source,
+            has_checksum,
+        };
+        let read =
+            [package(4, "a", "1.2.3", Some("s"), true), package(9, "b", "2.0.0", None, false)];
+        assert_eq!(locked(text), read);
     }
 }

@@ -9,7 +9,8 @@
 //! | `style` | line and file length, function length, essays, stray marks, machine paths |
 //! | `calls` | what a room may never call |
 //! | `hooks` | that nothing in the server can be made to lose anything |
-//! | `manifests`, `packages` | edges between our rooms, third parties, their reasons, duplicates |
+//! | `manifests`, `packages` | edges between our rooms, third parties, their reasons |
+//! | `outsiders`, `policy`, `spdx` | licences, sources and duplicates, as `deny.toml` allows them |
 //! | `documents` | links, named paths, the map of the rooms, golden scripts, Figure 2 |
 //! | `demo` | the scenes of docs/demo |
 //! | `exceptions` | what may break a rule, and why; a row that excuses nothing fails |
@@ -22,8 +23,11 @@ mod documents;
 mod exceptions;
 mod hooks;
 mod manifests;
+mod outsiders;
 mod packages;
+mod policy;
 mod source;
+mod spdx;
 mod style;
 mod tree;
 
@@ -83,7 +87,9 @@ const CHECKS: &[(&str, Check)] = &[
     ("inherited", packages::inherited),
     ("reason", packages::reasons),
     ("unused", packages::unused),
-    ("duplicate", packages::duplicates),
+    ("duplicate", outsiders::duplicates),
+    ("licence", outsiders::licences),
+    ("source", outsiders::sources),
     ("link", documents::links),
     ("named-path", documents::named_paths),
     ("map", documents::map),

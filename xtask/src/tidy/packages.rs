@@ -1,9 +1,10 @@
 //! The walls between our rooms, and the third parties that may come in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Violation;
-use super::manifests::{Dependency, Kind, LOCK, Package, WORKSPACES, locked, packages, shared};
+use super::manifests::{Dependency, Kind, Package, WORKSPACES, packages, shared};
+use super::outsiders::silent_rows;
 use super::tree::Tree;
 
 /// What a room of ours may depend on.
@@ -66,7 +67,7 @@ const CORE_THIRD_PARTIES: &[(&str, &[&str])] = &[
 ];
 
 /// A reason is more than a mark: this many characters at least.
-const REASON_CHARS_MIN: usize = 8;
+pub(crate) const REASON_CHARS_MIN: usize = 8;
 
 fn is_ours(name: &str) -> bool {
     ROOMS.iter().any(|room| room.name == name)
@@ -143,6 +144,7 @@ pub(crate) fn reasons(tree: &Tree) -> Vec<Violation> {
             let message = format!("say in a comment behind it why `{name}` is here");
             Violation::new("reason", manifest, line, message).about(name)
         })
+        .chain(silent_rows(tree))
         .collect()
 }
 
@@ -157,30 +159,6 @@ pub(crate) fn unused(tree: &Tree) -> Vec<Violation> {
             Violation::new("unused", manifest, line, message).about(name)
         })
         .collect()
-}
-
-/// Two incompatible versions of one crate are two crates, in the binary and in the head.
-pub(crate) fn duplicates(tree: &Tree) -> Vec<Violation> {
-    let mut majors: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
-    for (line, name, version) in locked(tree.text(LOCK).unwrap_or_default()) {
-        majors.entry(name).or_default().insert(major(version), line);
-    }
-    let several = majors.into_iter().filter(|(_, versions)| versions.len() > 1);
-    several
-        .map(|(name, versions)| {
-            let line = versions.values().copied().max().unwrap_or_default();
-            let versions: Vec<String> = versions.into_keys().collect();
-            let message = format!("`{name}` in versions {}", versions.join(" and "));
-            Violation::new("duplicate", LOCK, line, message).about(name)
-        })
-        .collect()
-}
-
-/// The part of a version that cargo takes for compatible: up to the first number that is not 0.
-fn major(version: &str) -> String {
-    let numbers: Vec<&str> = version.split('.').collect();
-    let zeros = numbers.iter().take_while(|number| **number == "0").count();
-    numbers[..numbers.len().min(zeros + 1)].join(".")
 }
 
 #[cfg(test)]
@@ -245,19 +223,5 @@ mod tests {
     #[test]
     fn a_third_party_that_nobody_uses_is_found() {
         assert_eq!(unused(&root("a = \"1\" # checksums of log frames\n")).len(), 1);
-    }
-
-    #[test]
-    fn two_majors_of_one_crate_are_found() {
-        let lock = |a: &str, b: &str| {
-            let package = |version| format!("[[package]]\nname = \"x\"\nversion = \"{version}\"\n");
-            duplicates(&Tree::of(&[(LOCK, &(package(a) + &package(b)))]))
-        };
-        for (a, b) in [("1.0.0", "2.0.0"), ("0.1.0", "0.2.0"), ("0.0.1", "0.0.2")] {
-            assert_eq!(lock(a, b).len(), 1, "{a} {b}");
-        }
-        for (a, b) in [("1.0.0", "1.2.0"), ("0.1.0", "0.1.9")] {
-            assert_eq!(lock(a, b), [], "{a} {b}");
-        }
     }
 }

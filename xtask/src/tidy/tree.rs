@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::source::Source;
-use crate::failure::{Doing, Result};
+use crate::failure::{Doing, Failure, Result};
+use crate::shell::cargo;
 
 /// Directories that hold nothing we wrote. The last three are a fuzzer's.
 const SKIPPED: &[&str] =
@@ -13,6 +16,10 @@ const SKIPPED: &[&str] =
 
 /// Dotted directories that are ours; all others belong to somebody's tools.
 const DOTTED: &[&str] = &[".ci", ".cargo", ".github"];
+
+/// The licences of all that is locked, one package a line: name, version and licence, with tabs
+/// between. No file: cargo tells them when the tree is read, for the manifests of others hold them.
+pub(crate) const LICENCES: &str = "(cargo metadata)";
 
 /// Every file by its path from the root, with `/` between the names.
 pub(crate) struct Tree {
@@ -25,6 +32,7 @@ impl Tree {
     pub(crate) fn read(root: &Path) -> Result<Tree> {
         let mut files = BTreeMap::new();
         read_directory(root, "", &mut files)?;
+        files.insert(LICENCES.into(), licences()?);
         Ok(Tree::new(files))
     }
 
@@ -106,6 +114,24 @@ fn read_directory(root: &Path, prefix: &str, files: &mut BTreeMap<String, String
         }
     }
     Ok(())
+}
+
+/// Asks cargo, which fetches what is locked and not yet here.
+fn licences() -> Result<String> {
+    let mut command = cargo(&["metadata", "--locked", "--all-features", "--format-version", "1"]);
+    let output = command.output().doing("start cargo metadata")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Failure::Unexpected(format!("cargo metadata: {}", said.trim())));
+    }
+    let metadata: Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| Failure::Unexpected(format!("cargo metadata: {error}")))?;
+    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let line = |package: &Value| {
+        let field = |name: &str| package[name].as_str().unwrap_or_default();
+        format!("{}\t{}\t{}\n", field("name"), field("version"), field("license"))
+    };
+    Ok(packages.iter().map(line).collect())
 }
 
 fn is_ours(directory: &str) -> bool {

@@ -37,18 +37,42 @@ pub(super) async fn bounded(request: Request<Body>) -> Request<Body> {
     })
 }
 
-/// The message of a call that has but one, of a body within the same bounds; refused as tonic
-/// refuses it. What comes behind it is nothing that anybody asked for.
-pub(crate) async fn only_message<B>(body: B, share: Share) -> Result<Bytes, Status>
-where
-    B: hyper::body::Body<Data = Bytes, Error = hyper::Error> + Unpin,
-{
-    let whole = timeout(BODY_TIMEOUT, gather(body, share)).await;
-    let mut bytes = whole.unwrap_or_else(|_| Err(Status::from_error(Box::new(TooSlow))))?;
-    if bytes.is_empty() {
-        return Err(Status::internal("Missing request message."));
+/// The body of a call that has one message, within the same bounds; what is wrong with it is
+/// refused as tonic refuses it.
+pub(crate) struct OnlyMessage(Bytes);
+
+impl OnlyMessage {
+    /// All of a body, which may still hold anything.
+    pub(crate) async fn of<B>(body: B, share: Share) -> Result<OnlyMessage, Status>
+    where
+        B: hyper::body::Body<Data = Bytes, Error = hyper::Error> + Unpin,
+    {
+        let whole = timeout(BODY_TIMEOUT, gather(body, share)).await;
+        let bytes = whole.unwrap_or_else(|_| Err(Status::from_error(Box::new(TooSlow))))?;
+        Ok(OnlyMessage(bytes))
     }
-    let prefix = first(&mut bytes, PREFIX_BYTES)?;
+
+    /// The message. What comes behind it is nothing that anybody asked for, and must be sound.
+    pub(super) fn read<M: prost::Message + Default>(self) -> Result<M, Status> {
+        let OnlyMessage(mut bytes) = self;
+        // In tonic's words.
+        let read =
+            |message| M::decode(message).map_err(|error| Status::internal(error.to_string()));
+        let first = next(&mut bytes)?;
+        let asked = read(first.ok_or_else(|| Status::internal("Missing request message."))?)?;
+        while let Some(behind) = next(&mut bytes)? {
+            let _nobodys: M = read(behind)?;
+        }
+        Ok(asked)
+    }
+}
+
+/// Takes a message off the front, if there is one. A prefix with nothing behind it is none.
+fn next(bytes: &mut Bytes) -> Result<Option<Bytes>, Status> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let prefix = take(bytes, PREFIX_BYTES)?;
     match prefix[0] {
         0 => {}
         1 => {
@@ -65,11 +89,14 @@ where
         }
     }
     let length = u32::from_be_bytes(prefix[1..].try_into().expect("it has five bytes"));
-    first(&mut bytes, usize::try_from(length).unwrap_or(usize::MAX))
+    if length > 0 && bytes.is_empty() {
+        return Ok(None);
+    }
+    take(bytes, usize::try_from(length).unwrap_or(usize::MAX)).map(Some)
 }
 
 /// Takes so many bytes off the front, if there are as many.
-fn first(bytes: &mut Bytes, count: usize) -> Result<Bytes, Status> {
+fn take(bytes: &mut Bytes, count: usize) -> Result<Bytes, Status> {
     if count > bytes.len() {
         return Err(Status::internal("Unexpected EOF decoding stream."));
     }
@@ -212,7 +239,7 @@ impl hyper::body::Body for Bounded {
 mod tests {
     use std::sync::Arc;
 
-    use proto::etcd::etcdserverpb::{lease_server, watch_server};
+    use proto::etcd::etcdserverpb::{PutRequest, lease_server, watch_server};
     use tokio::time::{Instant, timeout};
     use tokio_stream::StreamExt as _;
 
@@ -292,30 +319,47 @@ mod tests {
         assert_eq!(refused(body).await, (101, "etcdserver: too many requests".into()));
     }
 
-    /// What a call with one message makes of a body in these pieces.
+    /// The key that a put with such a body, in these pieces, is about.
     async fn only(pieces: &[&[u8]], bytes_max: usize) -> Result<Bytes, Status> {
         let pieces: Vec<Result<Frame<Bytes>, hyper::Error>> =
             pieces.iter().map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece)))).collect();
         let body = http_body_util::StreamBody::new(tokio_stream::iter(pieces));
-        only_message(body, Share::among(&Arc::new(Reading::new(bytes_max)))).await
+        let share = Share::among(&Arc::new(Reading::new(bytes_max)));
+        OnlyMessage::of(body, share).await?.read::<PutRequest>().map(|put| put.key)
     }
 
     #[tokio::test]
     async fn the_only_message_is_found_however_it_is_cut() {
-        let bytes = [&[0, 0, 0, 0, 3][..], b"abc"].concat();
+        let bytes = [&[0, 0, 0, 0, 5][..], b"\x0a\x03abc"].concat();
         for piece_bytes in 1..=bytes.len() {
             let pieces: Vec<&[u8]> = bytes.chunks(piece_bytes).collect();
             assert_eq!(&only(&pieces, 100).await.unwrap()[..], b"abc", "pieces of {piece_bytes}");
         }
         assert_eq!(&only(&[&[0; 5]], 100).await.unwrap()[..], b"", "an empty one is one too");
-        let two = [&bytes[..], &[0, 0, 0, 0, 1, 7]].concat();
+        let two = [&bytes[..], &[0; 5]].concat();
         assert_eq!(&only(&[&two], 100).await.unwrap()[..], b"abc", "the second is nobody's");
+    }
+
+    #[tokio::test]
+    async fn what_comes_behind_the_only_message_must_be_one() {
+        let bytes = [&[0, 0, 0, 0, 5][..], b"\x0a\x03abc"].concat();
+        for (broken, told) in [
+            (&[0, 0, 0][..], "Unexpected EOF"),
+            (&[0, 0, 0, 0, 3, 7], "Unexpected EOF"),
+            (&[0, 0, 0, 0, 1, 7], "decode"),
+            (&[2, 0, 0, 0, 0], "compression flag"),
+        ] {
+            let refused = only(&[&bytes, broken], 100).await.unwrap_err();
+            assert!(refused.message().contains(told), "{broken:?}: {refused}");
+        }
     }
 
     #[tokio::test]
     async fn what_is_no_message_is_refused_in_tonics_words() {
         let refused = async |bytes: &[u8]| only(&[bytes], 100).await.unwrap_err();
-        assert_eq!(refused(b"").await.message(), "Missing request message.");
+        for nothing in [&b""[..], &[0, 0, 0, 0, 3]] {
+            assert_eq!(refused(nothing).await.message(), "Missing request message.");
+        }
         for cut in [&[0, 0, 0][..], &[0, 0, 0, 0, 3, 7, 7]] {
             assert_eq!(refused(cut).await.message(), "Unexpected EOF decoding stream.");
         }

@@ -18,7 +18,7 @@ use prost::Message;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
-use super::body::PREFIX_BYTES;
+use super::body::{OnlyMessage, PREFIX_BYTES};
 use super::gate::Gate;
 use super::gateway;
 use super::kv::Kv;
@@ -110,16 +110,16 @@ impl Express {
         &self,
         call: Swift,
         headers: HeaderMap,
-        message: Bytes,
+        message: OnlyMessage,
     ) -> Result<Bytes, Status> {
         let metadata = MetadataMap::from_headers(headers);
         match call {
-            Swift::Range => answer(&self.kv.range_for(&metadata, asked(message)?).await?),
-            Swift::Put => answer(&self.kv.put_for(&metadata, asked(message)?).await?),
+            Swift::Range => answer(&self.kv.range_for(&metadata, message.read()?).await?),
+            Swift::Put => answer(&self.kv.put_for(&metadata, message.read()?).await?),
             Swift::DeleteRange => {
-                answer(&self.kv.delete_range_for(&metadata, asked(message)?).await?)
+                answer(&self.kv.delete_range_for(&metadata, message.read()?).await?)
             }
-            Swift::Txn => answer(&self.kv.txn_for(&metadata, asked(message)?).await?),
+            Swift::Txn => answer(&self.kv.txn_for(&metadata, message.read()?).await?),
         }
     }
 }
@@ -148,11 +148,6 @@ impl Express {
             Swift::Txn => by_json!(self, request, share, txn_for),
         }
     }
-}
-
-fn asked<M: Message + Default>(message: Bytes) -> Result<M, Status> {
-    // In tonic's words.
-    M::decode(message).map_err(|error| Status::internal(error.to_string()))
 }
 
 fn answer(answer: &impl Message) -> Result<Bytes, Status> {

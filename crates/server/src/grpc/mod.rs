@@ -79,7 +79,7 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 
 use crate::node::Node;
-pub(crate) use body::only_message;
+pub(crate) use body::OnlyMessage;
 pub(crate) use express::{Express, Form, Swift};
 use gate::Gate;
 pub use maintenance::API_VERSION;

@@ -105,7 +105,7 @@ impl Express {
         let arrived = Instant::now();
         let counts = &self.counts[call as usize];
         let (head, body) = request.into_parts();
-        let served = match grpc::only_message(body, Share::among(reading)).await {
+        let served = match grpc::OnlyMessage::of(body, Share::among(reading)).await {
             Ok(message) => self.calls.serve(call, head.headers, message).await,
             Err(status) => Err(status),
         };

@@ -94,6 +94,7 @@ use leaders_page::LeadersDesk;
 pub use listeners::Listeners;
 use metrics::{Call, Metrics};
 use probes_only::{AnyHost, probes_only};
+use serve::PEER_PATHS;
 pub(crate) use serve::Seat;
 pub use serve::{Limits, serve};
 
@@ -170,7 +171,7 @@ pub fn site(node: Node, config: &Config, limits: Limits, others: OtherDoors) -> 
     });
     let front = |route| from_fn_with_state((Arc::clone(&doors), route), front);
     let OtherDoors { peers, grpc } = others;
-    let peers = peers.layer(front(UNKNOWN_ROUTE));
+    let peers = peers.layer(front(PEER_PATHS));
     let grpc = grpc.layer(front(GRPC_ROUTE));
     let unknown = axum::routing::any(unknown_path).layer(front(UNKNOWN_ROUTE));
     let router =

@@ -22,19 +22,26 @@ use super::world::{opened, opened_to};
 use crate::node::testing;
 use crate::tls::Arrival;
 
-const SHORT: &str = "application/grpc";
-const GENERAL: &str = "application/grpc+proto";
+pub(super) const SHORT: &str = "application/grpc";
+pub(super) const GENERAL: &str = "application/grpc+proto";
 
 /// All that a client sees.
 #[derive(Debug, PartialEq)]
-struct Answered {
+pub(super) struct Answered {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
     trailers: Option<HeaderMap>,
 }
 
-struct Caller {
+impl Answered {
+    /// Whether it was a call, and was done.
+    pub(super) fn is_done(&self) -> bool {
+        self.trailers.as_ref().is_some_and(|trailers| trailers["grpc-status"] == "0")
+    }
+}
+
+pub(super) struct Caller {
     sender: SendRequest<Full<Bytes>>,
     address: SocketAddr,
     content_type: &'static str,
@@ -42,12 +49,13 @@ struct Caller {
 
 impl Caller {
     /// Of a new member.
-    async fn new(content_type: &'static str) -> Caller {
+    pub(super) async fn new(content_type: &'static str) -> Caller {
         Caller::at(opened(testing::single()).await, content_type).await
     }
 
     async fn at(address: SocketAddr, content_type: &'static str) -> Caller {
         let socket = TcpStream::connect(address).await.unwrap();
+        socket.set_nodelay(true).unwrap();
         let shaken = handshake(TokioExecutor::new(), TokioIo::new(socket)).await;
         let (sender, connection) = shaken.unwrap();
         tokio::spawn(connection);
@@ -55,12 +63,22 @@ impl Caller {
     }
 
     async fn call(&mut self, path: &str, body: Bytes) -> Answered {
+        self.call_with(path, &[("te", "trailers")], body).await
+    }
+
+    pub(super) async fn call_with(
+        &mut self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Answered {
         let request = Request::post(format!("http://{}{path}", self.address))
             .version(Version::HTTP_2)
-            .header(CONTENT_TYPE, self.content_type)
-            .header("te", "trailers")
-            .body(Full::new(body));
-        let answer = self.sender.send_request(request.unwrap()).await.unwrap();
+            .header(CONTENT_TYPE, self.content_type);
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Full::new(body)).unwrap();
+        let answer = self.sender.send_request(request).await.unwrap();
         let (mut head, body) = answer.into_parts();
         head.headers.remove(DATE);
         let body = body.collect().await.unwrap();
@@ -69,7 +87,7 @@ impl Caller {
     }
 }
 
-fn framed(message: &impl Message) -> Bytes {
+pub(super) fn framed(message: &impl Message) -> Bytes {
     let mut bytes = BytesMut::new();
     bytes.put_u8(0);
     bytes.put_u32(u32::try_from(message.encoded_len()).unwrap());

@@ -3,6 +3,7 @@
 mod board;
 mod doors;
 mod express;
+mod express_random;
 mod refusals;
 mod roles;
 mod world;

@@ -63,6 +63,18 @@ async fn calls_are_counted_by_what_they_came_to() {
 }
 
 #[tokio::test]
+async fn members_are_counted_by_a_name_of_their_own() {
+    let world = World::new().await;
+    assert_eq!(world.ask("GET", "/raft/hello").await.status, 200);
+    assert_eq!(world.ask("GET", "/nowhere").await.status, 404);
+    let requests = |route: &str, code: u16| {
+        format!("raftkv_http_requests_total{{route=\"{route}\",method=\"GET\",code=\"{code}\"}} 1")
+    };
+    shows(&world, &requests("/raft/", 200)).await;
+    shows(&world, &requests("unknown", 404)).await;
+}
+
+#[tokio::test]
 async fn no_client_gives_names_to_calls() {
     let world = World::new().await;
     let headers = ["Content-Type: application/grpc", "Host: evil.example"];
