@@ -5,6 +5,7 @@
 //! | `store` | the state machine alone, by its own examples |
 //! | `failover` | how long writes stop when the leader dies, leaves or falls silent |
 //! | `http` | puts and gets a second over HTTP with `wrk`, and one client's latency |
+//! | `overload` | what is still done in time at twice and three times the load that can be borne |
 //! | `page` | how much the dashboard works when 20,000 writes a second are told to it |
 //! | `versus-etcd` | the same loads on us and on a real etcd, in turns |
 //!
@@ -19,8 +20,10 @@ mod client;
 mod cluster;
 mod failover;
 mod figures;
+mod flood;
 mod http;
 mod json;
+mod overload;
 mod program;
 mod versus;
 
@@ -30,7 +33,8 @@ use crate::shell::{cargo, run as succeeds};
 use crate::tools::{self, Tool};
 
 /// Every benchmark but the page's, which the lane of the browser runs.
-pub(crate) const NAMES: &[&str] = &["raft", "wal", "store", "failover", "http", "versus-etcd"];
+pub(crate) const NAMES: &[&str] =
+    &["raft", "wal", "store", "failover", "overload", "http", "versus-etcd"];
 
 /// What they need beyond Rust.
 pub(crate) const TOOLS: [&Tool; 3] = [&tools::WRK, &tools::H2LOAD, &tools::PIP];
@@ -42,6 +46,7 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result<bool> {
         "failover" => failover::run(&failover::Options::parse(options)?).map(|()| true),
         "page" => browser::measure(page_seconds(options)?),
         "http" => http::run(smoke_alone(options)?).map(|()| true),
+        "overload" => overload::run(smoke_alone(options)?).map(|()| true),
         "versus-etcd" => versus::run(&versus::Options::parse(options)?).map(|()| true),
         _ => Err(Failure::Usage(format!("no such benchmark: {name}"))),
     }

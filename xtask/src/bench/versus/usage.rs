@@ -84,7 +84,7 @@ fn metric(metrics: &str, name: &str) -> Option<f64> {
 }
 
 /// The largest member's resident memory, in bytes.
-pub(super) fn resident(cluster: &Cluster) -> Result<f64> {
+pub(in crate::bench) fn resident(cluster: &Cluster) -> Result<f64> {
     let members = cluster.members();
     let sizes = members.map(|member| counted(process(cluster, member), "status", "VmRSS:"));
     let sizes: Vec<f64> = sizes.collect::<Result<_>>()?;
