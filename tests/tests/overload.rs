@@ -58,7 +58,8 @@ fn who_asks_for_too_much_is_refused_and_who_asks_for_little_is_served() {
     others.iter().for_each(|other| cluster.member(*other).pause());
     let mut greedy: Vec<H2> = (0..CONNECTIONS).map(|_| many_puts(port)).collect();
     let refused = "raftkv_requests_refused_total{reason=\"busy\"}";
-    let beyond = (CONNECTIONS * STREAMS - WAITING_MIN) as u64;
+    // A few are refused for their client's share, which is all of it.
+    let beyond = (CONNECTIONS * STREAMS - WAITING_MIN) as u64 / 2;
     wait::until_true("what is too much is refused", || metric(&cluster, leader, refused) >= beyond);
     let pending = || metric(&cluster, leader, "raftkv_requests_pending ");
     wait::until_true("the rest waits", || pending() >= WAITING_MIN as u64);
@@ -99,9 +100,8 @@ fn a_client_that_asks_too_often_is_refused_and_members_and_probes_never() {
     wait::until_true("a client is refused", || {
         let answer = http.request("PUT", "/kv/k", "{\"value\":\"v\"}").unwrap();
         if answer.status == 429 {
-            assert_eq!((answer.code().as_str(), answer.header("retry-after")), {
-                ("too_many_requests", Some("1"))
-            });
+            assert_eq!(answer.code(), "too_many_requests");
+            assert_eq!(answer.header("retry-after"), Some("1"));
             refused += 1;
         } else {
             assert_eq!(answer.status, 200, "{answer:?}");

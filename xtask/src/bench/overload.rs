@@ -44,7 +44,7 @@ struct Times {
     warm_up: Duration,
 }
 
-const TIMES: Times = Times { measured: Duration::from_secs(6), warm_up: Duration::from_secs(2) };
+const TIMES: Times = Times { measured: Duration::from_secs(4), warm_up: Duration::from_secs(1) };
 const TIMES_SMOKE: Times =
     Times { measured: Duration::from_millis(500), warm_up: Duration::from_millis(500) };
 
@@ -67,7 +67,7 @@ pub(super) fn run(smoke: bool) -> Result<()> {
     flood::fill(port)?;
     let mut table = String::from(
         "| load | asked for | in time, a second | of the peak | p50 | p99 | refused | late | not \
-         sent | memory |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+         sent | lost | memory |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for (name, gets_percent) in LOADS {
         let Times { measured, warm_up } = times;
@@ -77,7 +77,7 @@ pub(super) fn run(smoke: bool) -> Result<()> {
         if peak < 1.0 {
             return Err(Failure::Unexpected("nothing was done at all".to_owned()));
         }
-        let _ = writeln!(table, "| {name} | the peak | {peak:.0} | 100 % | | | | | | |");
+        let _ = writeln!(table, "| {name} | the peak | {peak:.0} | 100 % | | | | | | | |");
         for multiple in MULTIPLES {
             let plan = Plan { pace: Pace::Open(peak as u64 * multiple), ..plan };
             let found = flood::run(&plan)?;
@@ -99,8 +99,8 @@ fn per_second(found: &Outcome, plan: &Plan) -> f64 {
 
 /// Latencies of what was done, and shares of what was not.
 fn rest(found: Outcome) -> String {
-    let Outcome { done, refused, late, not_sent } = found;
-    let all = done.len() as u64 + refused + late + not_sent;
+    let Outcome { done, refused, late, not_sent, lost, .. } = found;
+    let all = done.len() as u64 + refused + late + not_sent + lost;
     let percent = |part: u64| format!("{:.0} %", part as f64 / all.max(1) as f64 * 100.0);
     let (p50, p99) = match done.is_empty() {
         true => ("–".to_owned(), "–".to_owned()),
@@ -109,7 +109,8 @@ fn rest(found: Outcome) -> String {
             (ms(sorted.median()), ms(sorted.percentile(99)))
         }
     };
-    format!(" | {p50} | {p99} | {} | {} | {}", percent(refused), percent(late), percent(not_sent))
+    let parts = [refused, late, not_sent, lost].map(percent);
+    format!(" | {p50} | {p99} | {}", parts.join(" | "))
 }
 
 impl Halves {
@@ -141,8 +142,12 @@ mod tests {
     #[test]
     fn what_was_not_done_is_told_as_a_share_of_all() {
         let done = vec![Duration::from_millis(3); 50];
-        let found = Outcome { done, refused: 30, late: 15, not_sent: 5 };
-        assert_eq!(rest(found), " | 3.000 ms | 3.000 ms | 30 % | 15 % | 5 %");
-        assert_eq!(rest(Outcome { late: 1, ..Outcome::default() }), " | – | – | 0 % | 100 % | 0 %");
+        let parts = Outcome { refused: 30, late: 14, not_sent: 4, lost: 2, ..Outcome::default() };
+        assert_eq!(
+            rest(Outcome { done, ..parts }),
+            " | 3.000 ms | 3.000 ms | 30 % | 14 % | 4 % | 2 %"
+        );
+        let none = Outcome { late: 1, ..Outcome::default() };
+        assert_eq!(rest(none), " | – | – | 0 % | 100 % | 0 % | 0 %");
     }
 }

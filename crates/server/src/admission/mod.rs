@@ -193,6 +193,12 @@ impl Admission {
         }
     }
 
+    /// Whether so many requests wait that clients are held to their shares.
+    pub(crate) fn is_busy(&self) -> bool {
+        let Load { waiting, limit } = self.node.load();
+        waiting >= limit / 2
+    }
+
     /// How many were refused, by reason.
     pub(crate) fn refusals(&self) -> Family<Reason, Counter> {
         self.refusals.0.clone()
@@ -295,10 +301,24 @@ impl Drop for UnderWay<'_> {
 }
 
 /// Refusals by reason.
-#[derive(Default)]
 struct Refusals(Family<Reason, Counter>);
 
-/// Why: `busy`, `share` or `rate`.
+/// Each is shown from the start, so that its first is seen to be one more.
+impl Default for Refusals {
+    fn default() -> Refusals {
+        let counts = Family::<Reason, Counter>::default();
+        for reason in [BUSY, SHARE, RATE] {
+            drop(counts.get_or_create(&reason));
+        }
+        Refusals(counts)
+    }
+}
+
+const BUSY: Reason = Reason { reason: "busy" };
+const SHARE: Reason = Reason { reason: "share" };
+const RATE: Reason = Reason { reason: "rate" };
+
+/// Why, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Reason {
     reason: &'static str,
@@ -307,11 +327,11 @@ pub(crate) struct Reason {
 impl Refusals {
     fn count(&self, refused: Refused) {
         let reason = match refused {
-            Refused::Busy => "busy",
-            Refused::Share => "share",
-            Refused::Rate(_) => "rate",
+            Refused::Busy => BUSY,
+            Refused::Share => SHARE,
+            Refused::Rate(_) => RATE,
         };
-        self.0.get_or_create(&Reason { reason }).inc();
+        self.0.get_or_create(&reason).inc();
     }
 }
 

@@ -49,6 +49,8 @@ pub(super) enum Fate {
     Refused,
     Late,
     NotSent,
+    /// The connection ended before it was answered.
+    Lost,
 }
 
 /// A call that is over.
@@ -68,6 +70,7 @@ struct Sent {
 
 /// A connection.
 pub(super) struct Line {
+    port: u16,
     socket: TcpStream,
     out: Vec<u8>,
     read: Vec<u8>,
@@ -92,6 +95,7 @@ impl Line {
         push_frame(&mut out, SETTINGS, 0, 0, &[]);
         push_frame(&mut out, WINDOW_UPDATE, 0, 0, &WINDOW_BYTES.to_be_bytes());
         Ok(Line {
+            port,
             socket,
             out,
             read: Vec::new(),
@@ -160,8 +164,8 @@ impl Line {
 
     /// Sends and reads what can be without waiting; the calls that are over.
     pub(super) fn turn(&mut self) -> Result<Vec<Ended>> {
-        self.flush()?;
-        self.fill()?;
+        // A member that ends a connection has said why before.
+        let filled = self.fill();
         let mut at = 0;
         while let Some(length) = frame_bytes(&self.read[at..]) {
             let frame = at..at + length;
@@ -169,7 +173,19 @@ impl Line {
             self.take(&self.read[frame].to_vec())?;
         }
         self.read.drain(..at);
+        filled?;
+        self.flush()?;
         Ok(std::mem::take(&mut self.ended))
+    }
+
+    /// A new connection to the same member, with what waits on this one; what was sent on it and is
+    /// not over is lost.
+    pub(super) fn renewed(&mut self) -> Result<(Line, Vec<Ended>)> {
+        let at = Instant::now();
+        let open = self.sent.drain(..).filter(|call| !call.is_over);
+        let lost = open.map(|call| Ended { due: call.due, at, fate: Fate::Lost }).collect();
+        let line = Line { waiting: std::mem::take(&mut self.waiting), ..Line::connect(self.port)? };
+        Ok((line, lost))
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -201,7 +217,10 @@ impl Line {
             SETTINGS if flags & ACK == 0 => push_frame(&mut self.out, SETTINGS, ACK, 0, &[]),
             PING if flags & ACK == 0 => push_frame(&mut self.out, PING, ACK, 0, payload),
             WINDOW_UPDATE if stream == 0 => self.window_bytes += i64::from(number(payload)),
-            GO_AWAY => return Err(Error::other("the member ends the connection")),
+            GO_AWAY => {
+                let code = payload.get(4..8).map_or(0, number);
+                return Err(Error::other(format!("the member ends the connection, code {code}")));
+            }
             DATA | HEADERS => self.heard(stream, kind == DATA, flags & END_STREAM != 0),
             RESET => self.over(stream, Instant::now(), Fate::Refused),
             _ => {}

@@ -67,6 +67,10 @@ pub(super) struct Outcome {
     pub(super) late: u64,
     /// Not sent in time: the member let no more come.
     pub(super) not_sent: u64,
+    /// Sent, and not answered when the member ended the connection.
+    pub(super) lost: u64,
+    /// How many connections the member has ended.
+    pub(super) connections_ended: u64,
 }
 
 /// Writes every key once, as fast as answers come.
@@ -152,7 +156,18 @@ impl Load<'_> {
                 let Some(due) = line.next() else { break };
                 line.begin(&self.calls.any(), due);
             }
-            ended.extend(line.turn()?);
+            match line.turn() {
+                Ok(more) => ended.extend(more),
+                Err(error) => {
+                    if self.outcome.connections_ended == 0 {
+                        eprintln!("a connection is begun anew: {error}");
+                    }
+                    self.outcome.connections_ended += 1;
+                    let (new, lost) = line.renewed()?;
+                    ended.extend(lost);
+                    *line = new;
+                }
+            }
             ended.into_iter().for_each(|ended| self.note(ended));
         }
         Ok(())
@@ -168,6 +183,7 @@ impl Load<'_> {
             line::Fate::Refused => self.outcome.refused += 1,
             line::Fate::Late => self.outcome.late += 1,
             line::Fate::NotSent => self.outcome.not_sent += 1,
+            line::Fate::Lost => self.outcome.lost += 1,
         }
     }
 
