@@ -4,9 +4,10 @@
 //! What this does *not* do: redirect, retry, pipeline.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
+use rustix::net::{self, AddressFamily, SocketType};
 use serde_json::Value;
 
 /// How long to wait for bytes. Members answer every request within 5 s unless they are told
@@ -53,6 +54,7 @@ pub enum Lost {
 /// A client of one port on loopback.
 #[derive(Debug)]
 pub struct Http {
+    from: Ipv4Addr,
     port: u16,
     connection: Option<BufReader<TcpStream>>,
 }
@@ -60,7 +62,12 @@ pub struct Http {
 impl Http {
     /// Connects when there is something to send.
     pub fn new(port: u16) -> Http {
-        Http { port, connection: None }
+        Http::from(Ipv4Addr::LOCALHOST, port)
+    }
+
+    /// The same of somebody at another address of this machine's loopback.
+    pub fn from(from: Ipv4Addr, port: u16) -> Http {
+        Http { from, port, connection: None }
     }
 
     /// Reads a page; panics without an answer.
@@ -84,7 +91,7 @@ impl Http {
     pub fn send(&mut self, request: &[u8]) -> std::result::Result<Answer, Lost> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => BufReader::new(connect(self.port).map_err(Lost::Unsent)?),
+            None => BufReader::new(connect_from(self.from, self.port).map_err(Lost::Unsent)?),
         };
         // A member that refuses a request may close before it has all of it; the answer counts.
         let written = connection.get_mut().write_all(request);
@@ -101,7 +108,18 @@ impl Http {
 /// A connection with deadlines on it.
 pub fn connect(port: u16) -> Result<TcpStream> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    with_deadlines(TcpStream::connect_timeout(&address, PATIENCE)?)
+}
+
+/// The same from another address on loopback.
+pub fn connect_from(from: Ipv4Addr, port: u16) -> Result<TcpStream> {
+    let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    net::bind(&socket, &SocketAddrV4::new(from, 0))?;
+    net::connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    with_deadlines(TcpStream::from(socket))
+}
+
+fn with_deadlines(stream: TcpStream) -> Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;

@@ -11,7 +11,7 @@
 //! cargo xtask chaos             failures on real processes, under load, judged
 //! cargo xtask tidy              our own style and layout rules, over the sources
 //! cargo xtask demo              docs/demo: scenes to play on the dashboard's files
-//! cargo xtask bench NAME        figures: `store`, `failover`, `http`, `page`, `versus-etcd`
+//! cargo xtask bench NAME        figures: `failover`, `http`, `overload` and others
 //! cargo xtask mutants           planted bugs: does the simulator find each?
 //! ```
 //!
@@ -71,6 +71,7 @@ usage: cargo xtask test
        cargo xtask demo
        cargo xtask bench store [ARGUMENT...]
        cargo xtask bench failover [--runs N] [--kind kill|term|stop|all] [--smoke]
+       cargo xtask bench overload [--smoke]
        cargo xtask bench http [--smoke]
        cargo xtask bench page [--minutes N]
        cargo xtask bench versus-etcd [--quick | --smoke] [--etcd-bin DIR]

@@ -30,6 +30,7 @@ def word(verdict: Verdict) -> str:
         (refusal(503, "not_ready"), "again", "again"),
         (refusal(503, "unavailable"), "again", "again"),
         (refusal(503, "overloaded"), "again", "again"),
+        (refusal(429, "too_many_requests"), "again", "again"),
         (refusal(503, "superseded"), "again", "again"),
         (refusal(503, "stopped"), "again", "again"),
         (refusal(503, "table_full"), "again", "again"),

@@ -25,12 +25,13 @@ use crate::types::EncodedConflict;
 use crate::{Endpoint, Error};
 
 /// Codes of a member that certainly did nothing, and another member or another time may serve.
-const NOT_NOW: [&str; 8] = [
+const NOT_NOW: [&str; 9] = [
     "not_leader",
     "no_leader",
     "not_ready",
     "unavailable",
     "overloaded",
+    "too_many_requests",
     "superseded",
     "stopped",
     "table_full",

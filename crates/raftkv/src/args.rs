@@ -522,6 +522,9 @@ pub(crate) struct StartArgs {
     /// [default: 60 % of the machine's, or of what its control group allows]
     #[arg(long, value_name = "BYTES", value_parser = parse_byte_size)]
     pub(crate) memory_limit: Option<u64>,
+    /// How often one client may ask, a second; 0 is as often as it likes [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_requests_per_second: Option<u64>,
     /// text or json [default: text]
     #[arg(long, value_name = "FORMAT", value_parser = LogFormat::from_str)]
     pub(crate) log_format: Option<LogFormat>,

@@ -57,7 +57,7 @@ async fn measured(plan: &Plan, lines: &Lines, out: &mut impl Write) -> Result<()
         _ => {
             let pace =
                 Pace::start(plan.until, plan.rate, plan.warm_up, plan.clients, plan.timeout());
-            Load::new(Work::of(plan), pace).run(lines, plan.clients).await
+            Load::new(Work::of(plan), pace).within(plan.within).run(lines, plan.clients).await
         }
     };
     if outcome.tally.is_empty() {

@@ -78,6 +78,7 @@ fn raw(args: StartArgs) -> Raw {
         history_age: args.history_age,
         history_bytes: args.history_bytes,
         memory_limit: args.memory_limit,
+        max_requests_per_second: args.max_requests_per_second,
         log_format: args.log_format,
         allow_origin: args.allow_origin,
         cert_file: args.cert_file,
@@ -114,7 +115,7 @@ fn describe(config: &Config) -> String {
          peers = {peers}\ndata_dir = {}\n\
          heartbeat_ms = {}\nelection_timeout_ms = {}\nwal_segment_bytes = {}\n\
          snapshot_bytes = {}\nhistory_age_ms = {}\nhistory_bytes = {}\nmemory_limit = {}\n\
-         unsafe_no_fsync = {}\ntls = {}",
+         max_requests_per_second = {}\nunsafe_no_fsync = {}\ntls = {}",
         config.name,
         config.listen,
         config.advertise,
@@ -126,6 +127,7 @@ fn describe(config: &Config) -> String {
         config.seed.history_age_ms.map_or("as the cluster has it".to_owned(), |ms| ms.to_string()),
         config.seed.history_bytes.map_or("as the cluster has it".to_owned(), |n| n.to_string()),
         config.memory_limit_bytes.map_or("60 % of what there is".to_owned(), |n| n.to_string()),
+        config.requests_per_second_max.map_or("without a limit".to_owned(), |n| n.to_string()),
         config.unsafe_no_fsync,
         describe_tls(&config.tls),
     )

@@ -1,6 +1,7 @@
 //! The shell around a replica: doors, peers, configuration.
 
 mod access;
+mod admission;
 mod ask;
 pub mod config;
 pub mod dashboard;

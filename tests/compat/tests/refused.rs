@@ -187,7 +187,7 @@ async fn what_is_held_by_others_is_refused_and_so_is_what_is_no_call() {
             Err(status) => break format!("{:?}: {}", status.code(), status.message()),
         }
     };
-    assert_eq!(error, "Unknown: etcdserver: too many requests");
+    assert_eq!(error, "ResourceExhausted: etcdserver: too many requests");
     let mut odd = Request::new(a_put("k", "v"));
     odd.metadata_mut().insert("client-api-version", MetadataValue::try_from(&[0xff][..]).unwrap());
     let answer = KvClient::new(channel).put(odd).await.unwrap_err();

@@ -8,6 +8,7 @@
 //! | `http` | puts and gets a second over HTTP with `wrk`, and one client's latency |
 //! | `scale` | how figures grow with keys, members, clients and watchers |
 //! | `steady` | ten minutes at seven tenths of what is possible: does anything ever stall? |
+//! | `overload` | what is still done in time at twice and three times the load that can be borne |
 //! | `page` | how much the dashboard works when 20,000 writes a second are told to it |
 //! | `versus-etcd` | the same loads on us and on a real etcd, in turns |
 //!
@@ -22,8 +23,10 @@ mod client;
 mod cluster;
 mod failover;
 mod figures;
+mod flood;
 mod http;
 mod json;
+mod overload;
 mod program;
 mod scale;
 mod steady;
@@ -35,8 +38,18 @@ use crate::shell::{cargo, run as succeeds};
 use crate::tools::{self, Tool};
 
 /// Every benchmark but the page's, which the lane of the browser runs.
-pub(crate) const NAMES: &[&str] =
-    &["raft", "wal", "store", "failover", "http", "scale", "steady", "versus-etcd"];
+pub(crate) const NAMES: &[&str] = &[
+    "raft",
+    "wal",
+    "store",
+    "codec",
+    "failover",
+    "overload",
+    "http",
+    "scale",
+    "steady",
+    "versus-etcd",
+];
 
 /// What they need beyond Rust.
 pub(crate) const TOOLS: [&Tool; 3] = [&tools::WRK, &tools::H2LOAD, &tools::PIP];
@@ -51,6 +64,7 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result<bool> {
         "http" => http::run(smoke_alone(options)?).map(|()| true),
         "scale" => scale::run(smoke_alone(options)?).map(|()| true),
         "steady" => steady::run(smoke_alone(options)?).map(|()| true),
+        "overload" => overload::run(smoke_alone(options)?).map(|()| true),
         "versus-etcd" => versus::run(&versus::Options::parse(options)?).map(|()| true),
         _ => Err(Failure::Usage(format!("no such benchmark: {name}"))),
     }

@@ -42,6 +42,7 @@ NOT_NOW = frozenset(
         "not_ready",
         "unavailable",
         "overloaded",
+        "too_many_requests",
         "superseded",
         "stopped",
         "table_full",

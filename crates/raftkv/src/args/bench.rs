@@ -73,6 +73,9 @@ const CLIENTS_MAX: u64 = 100_000;
 const CONNECTIONS_MAX: u64 = 10_000;
 const WATCHERS_MAX: u64 = 1_000_000;
 
+/// An hour.
+const WITHIN_MS_MAX: u64 = 3_600_000;
+
 /// A day.
 const SECONDS_MAX: u64 = 86_400;
 
@@ -115,6 +118,15 @@ pub(crate) struct LoadArgs {
         value_parser = clap::value_parser!(u64).range(1..=10_000_000)
     )]
     pub(crate) rate: Option<u64>,
+    /// An operation is done only if its answer is there within this time of when it was due; it is
+    /// given up then
+    #[arg(
+        long,
+        value_name = "MS",
+        requires = "rate",
+        value_parser = clap::value_parser!(u64).range(1..=WITHIN_MS_MAX)
+    )]
+    pub(crate) within: Option<u64>,
     /// The same load before that, unmeasured; 0 is none
     #[arg(
         long,

@@ -41,12 +41,19 @@ pub(super) struct Outcome {
 pub(super) struct Load {
     work: Work,
     pace: Arc<Pace>,
+    /// How long after it was due an operation may be answered.
+    within: Option<Duration>,
     tallies: Tallies,
 }
 
 impl Load {
     pub(super) fn new(work: Work, pace: Arc<Pace>) -> Load {
-        Load { work, pace, tallies: Tallies::default() }
+        Load { work, pace, within: None, tallies: Tallies::default() }
+    }
+
+    /// The same, of which each operation has so much time.
+    pub(super) fn within(self, within: Option<Duration>) -> Load {
+        Load { within, ..self }
     }
 
     /// Runs so many clients to their end.
@@ -63,10 +70,30 @@ impl Load {
         outcome(&load.pace, load.tallies.sum(), load.tallies.quietest())
     }
 
+    /// One operation, which is given up when its time is over.
+    async fn in_time(
+        &self,
+        line: &mut Line,
+        turn: Turn,
+        chooser: &mut Chooser,
+        within: Duration,
+    ) -> Result<Done, Failed> {
+        let deadline = turn.due + within;
+        if Instant::now() >= deadline {
+            return Err(not_sent(within));
+        }
+        let once = self.work.once(line, turn.number, chooser);
+        let ended = tokio::time::timeout_at(deadline.into(), once).await;
+        ended.unwrap_or_else(|_| Err(late(within)))
+    }
+
     async fn client(self: Arc<Load>, mut line: Line, client: usize) {
         let mut chooser = Chooser::new(client);
         while let Some(turn) = self.pace.next().await {
-            let ended = self.work.once(&mut line, turn.number, &mut chooser).await;
+            let ended = match self.within {
+                Some(within) => self.in_time(&mut line, turn, &mut chooser, within).await,
+                None => self.work.once(&mut line, turn.number, &mut chooser).await,
+            };
             let failed = ended.is_err();
             self.tallies.take(client, turn, ended);
             if failed && self.pace.is_closed() {
@@ -74,6 +101,17 @@ impl Load {
             }
         }
     }
+}
+
+/// It was not answered in time.
+fn late(within: Duration) -> Failed {
+    Failed { kind: "late".to_owned(), message: format!("no answer {within:?} after it was due") }
+}
+
+/// It was due so long ago that nothing was sent.
+fn not_sent(within: Duration) -> Failed {
+    let message = format!("no client was free {within:?} after it was due");
+    Failed { kind: "not_sent".to_owned(), message }
 }
 
 /// The tallies of many clients.

@@ -59,6 +59,8 @@ pub(super) struct Plan {
     pub(super) until: Until,
     /// In operations a second; as fast as answers come without one.
     pub(super) rate: Option<u64>,
+    /// How long after it was due an operation may be answered.
+    pub(super) within: Option<Duration>,
     pub(super) warm_up: Duration,
     pub(super) filled: bool,
     pub(super) clean: bool,
@@ -90,6 +92,7 @@ impl Plan {
                 None => Until::Elapsed(Duration::from_secs(load.seconds)),
             },
             rate: load.rate.or(watch.then_some(RATE_OF_WATCH_DEFAULT)),
+            within: load.within.map(Duration::from_millis),
             warm_up: Duration::from_secs(load.warm_up),
             filled: load.filled,
             clean: load.clean,
@@ -123,6 +126,9 @@ fn check(kind: Kind, load: &LoadArgs) -> Result<(), Failure> {
     }
     if !matches!(kind, Kind::Watch { .. }) {
         return Ok(());
+    }
+    if load.within.is_some() {
+        return Err(usage("`watch` waits for every event: leave out --within"));
     }
     if load.keys.is_some_and(|keys| keys != 1) {
         return Err(usage("`watch` is about one key: leave out --keys"));
@@ -176,6 +182,13 @@ mod tests {
         let plan = plan("mixed --count 7 --reads-percent 0 --warm-up 0 --rate 5").unwrap();
         assert_eq!((plan.kind, plan.until), (Kind::Mixed { reads_percent: 0 }, Until::Count(7)));
         assert_eq!((plan.rate, plan.warm_up), (Some(5), Duration::ZERO));
+        assert_eq!(plan.within, None);
+    }
+
+    #[test]
+    fn an_answer_may_be_due_within_a_time() {
+        let plan = plan("put --rate 5 --within 250").unwrap();
+        assert_eq!((plan.rate, plan.within), (Some(5), Some(Duration::from_millis(250))));
     }
 
     #[test]
@@ -193,6 +206,7 @@ mod tests {
             ("range --limit 11 --keys 10", "--limit"),
             ("watch --keys 2", "--keys"),
             ("watch --value-bytes 15", "--value-bytes"),
+            ("watch --rate 5 --within 100", "--within"),
         ] {
             let Err(Failure::Usage(message)) = plan(line) else { panic!("accepted: {line}") };
             assert!(message.contains(said), "{line}: {message}");
@@ -212,6 +226,8 @@ mod tests {
             "put --count 0",
             "put --count 5 --seconds 5",
             "put --rate 0",
+            "put --within 100",
+            "put --rate 5 --within 0",
             "put --stale",
             "range --limit 0",
             "mixed --reads-percent 101",

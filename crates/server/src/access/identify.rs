@@ -51,6 +51,22 @@ impl Access {
         }
     }
 
+    /// Whose this is, as far as it can be told at once: for those who count, not for those who let
+    /// in.
+    pub(crate) fn known(&self, node: &Node, shown: &Shown) -> Option<Arc<str>> {
+        let auth = node.store().auth();
+        let principal = match shown {
+            Shown::Nothing => return None,
+            Shown::Token(token) => self.tokens.holder(token, &auth, node.age_ms())?,
+            Shown::Password { user, password } => {
+                let credentials = auth.user(user)?.credentials;
+                let principal = Principal { user: user.as_str().into(), credentials };
+                self.basics.knows(&principal, password).then_some(principal)?
+            }
+        };
+        Some(principal.user)
+    }
+
     /// The user, if this is the password.
     pub(crate) async fn verified(
         &self,

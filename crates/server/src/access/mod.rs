@@ -29,7 +29,7 @@ pub(crate) use identify::Unknown;
 pub(crate) use login::{NotLoggedIn, log_in};
 pub(crate) use passwords::can_be_set;
 pub(crate) use seen::Seen;
-pub(crate) use shown::Shown;
+pub(crate) use shown::{Shown, TOKEN as TOKEN_HEADER};
 pub(crate) use tokens::Token;
 pub(crate) use visit::{NotDone, Visit};
 

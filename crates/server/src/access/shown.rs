@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 /// etcd's clients send their token under this name.
-const TOKEN: &str = "token";
+pub(crate) const TOKEN: &str = "token";
 
 /// What somebody shows.
 #[derive(Clone, PartialEq, Eq)]

@@ -125,6 +125,8 @@ pub struct Config {
     pub seed: SettingsChange,
     /// How many bytes the state may take in memory; none: [`MEMORY_LIMIT_PERCENT_DEFAULT`].
     pub memory_limit_bytes: Option<u64>,
+    /// How often one client may ask, a second; none: as often as it likes.
+    pub requests_per_second_max: Option<u64>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Web origins, other than the member's own, whose pages may use it.

@@ -60,6 +60,8 @@ pub struct Raw {
     /// How many bytes the state may take in memory.
     #[serde(deserialize_with = "byte_size")]
     pub memory_limit: Option<u64>,
+    /// How often one client may ask, a second; 0 is as often as it likes.
+    pub max_requests_per_second: Option<u64>,
     /// How log lines look.
     pub log_format: Option<LogFormat>,
     /// Web origins, other than the member's own, whose pages may use it.
@@ -143,6 +145,7 @@ impl Raw {
             history_age: self.history_age.or(next.history_age),
             history_bytes: self.history_bytes.or(next.history_bytes),
             memory_limit: self.memory_limit.or(next.memory_limit),
+            max_requests_per_second: self.max_requests_per_second.or(next.max_requests_per_second),
             log_format: self.log_format.or(next.log_format),
             allow_origin: self.allow_origin.or(next.allow_origin),
             cert_file: self.cert_file.or(next.cert_file),
@@ -182,6 +185,9 @@ impl Raw {
             "HISTORY_AGE" => self.history_age = Some(parse_age(value)?),
             "HISTORY_BYTES" => self.history_bytes = Some(parse_byte_size(value)?),
             "MEMORY_LIMIT" => self.memory_limit = Some(parse_byte_size(value)?),
+            "MAX_REQUESTS_PER_SECOND" => {
+                self.max_requests_per_second = Some(parse(value, REQUESTS_EXPECTED)?);
+            }
             "LOG_FORMAT" => self.log_format = Some(value.parse()?),
             "ALLOW_ORIGIN" => self.allow_origin = Some(split_list(value)),
             "CERT_FILE" => self.cert_file = Some(value.into()),
@@ -205,6 +211,7 @@ impl Raw {
 const PORT_EXPECTED: &str = "a number from 0 to 65535 (Kubernetes sets this variable to an \
      address for a service named raftkv: use enableServiceLinks: false)";
 const MS_EXPECTED: &str = "a number of milliseconds";
+const REQUESTS_EXPECTED: &str = "a number of requests; 0 is without a limit";
 const BOOL_EXPECTED: &str = "true or false";
 const BYTES_EXPECTED: &str = "a number of bytes, such as 67108864, 64MiB or 1GiB";
 
@@ -298,6 +305,7 @@ mod tests {
             history_age = "30m"
             history_bytes = "64MiB"
             memory_limit = "2GiB"
+            max_requests_per_second = 500
             join = "http://localhost:8001"
             join_user = "root:secret"
             replace = "node-9"
@@ -337,6 +345,7 @@ mod tests {
             history_age: Some(1_800_000),
             history_bytes: Some(64 << 20),
             memory_limit: Some(2 << 30),
+            max_requests_per_second: Some(500),
             join: Some(vec!["http://localhost:8001".into()]),
             join_user: "root:secret".parse().ok(),
             replace: Some("node-9".into()),
@@ -399,6 +408,8 @@ mod tests {
         assert_eq!(raw("RAFTKV_HISTORY_AGE", "2h").history_age, Some(7_200_000));
         assert_eq!(raw("RAFTKV_HISTORY_BYTES", "1MiB").history_bytes, Some(1 << 20));
         assert_eq!(raw("RAFTKV_MEMORY_LIMIT", "1GiB").memory_limit, Some(1 << 30));
+        let rate = raw("RAFTKV_MAX_REQUESTS_PER_SECOND", "500").max_requests_per_second;
+        assert_eq!(rate, Some(500));
         assert_eq!(raw("RAFTKV_LOG_FORMAT", "json").log_format, Some(LogFormat::Json));
         assert_eq!(raw("RAFTKV_INSECURE", "true").insecure, Some(true));
         assert_eq!(raw("RAFTKV_CERT_FILE", "a.crt").cert_file, Some("a.crt".into()));
@@ -421,6 +432,7 @@ mod tests {
             ("RAFTKV_HEARTBEAT_MS", "0.1s"),
             ("RAFTKV_WAL_SEGMENT_BYTES", "99999999999GiB"),
             ("RAFTKV_HISTORY_AGE", "3600"),
+            ("RAFTKV_MAX_REQUESTS_PER_SECOND", "-1"),
             ("RAFTKV_LOG_FORMAT", "xml"),
             ("RAFTKV_INSECURE", "yes"),
         ] {

@@ -59,6 +59,7 @@ impl Raw {
             snapshot_bytes: resolve_snapshot_bytes(self.snapshot_bytes)?,
             seed: resolve_seed(self.history_age, self.history_bytes)?,
             memory_limit_bytes: resolve_memory_limit(self.memory_limit)?,
+            requests_per_second_max: self.max_requests_per_second.filter(|rate| *rate > 0),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             allow_origin: parse_origins(&self.allow_origin.unwrap_or_default())?,
             raft_http: self.raft_http.unwrap_or(false),

@@ -36,6 +36,7 @@ fn nothing_written_is_a_cluster_of_one_on_loopback() {
         wal_segment_bytes: 64 << 20,
         seed: SettingsChange { seed: true, ..SettingsChange::default() },
         memory_limit_bytes: None,
+        requests_per_second_max: None,
         log_format: LogFormat::Text,
         allow_origin: Vec::new(),
         raft_http: false,
@@ -228,7 +229,7 @@ fn the_published_page_has_every_setting_and_its_example_holds() {
     let page = include_str!("../../../../docs/configuration.md");
     let unknown = toml::from_str::<Raw>("x = 1").unwrap_err().to_string();
     let settings = unknown.split('`').skip(3).step_by(2);
-    assert_eq!(settings.clone().count(), 32, "{unknown}");
+    assert_eq!(settings.clone().count(), 33, "{unknown}");
     for setting in settings {
         assert!(page.contains(&format!("| `{setting}` | ")), "{setting}");
     }

@@ -328,6 +328,17 @@ mod tests {
         OnlyMessage::of(body, share).await?.read::<PutRequest>().map(|put| put.key)
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn the_only_message_is_waited_for_no_longer_either() {
+        let begun = Ok::<_, hyper::Error>(Frame::data(Bytes::from_static(&[0, 0, 0])));
+        let frames = tokio_stream::once(begun).chain(tokio_stream::pending());
+        let (began, body) = (Instant::now(), http_body_util::StreamBody::new(frames));
+        let share = Share::among(&Arc::new(Reading::new(100)));
+        let refused = only_message(body, share).await.unwrap_err();
+        assert!(refused.message().contains("not whole"), "{refused}");
+        assert_eq!(began.elapsed(), BODY_TIMEOUT);
+    }
+
     #[tokio::test]
     async fn the_only_message_is_found_however_it_is_cut() {
         let bytes = [&[0, 0, 0, 0, 5][..], b"\x0a\x03abc"].concat();

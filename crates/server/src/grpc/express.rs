@@ -26,7 +26,7 @@ use crate::node::Node;
 use crate::reading::Share;
 
 /// What all paths of JSON begin with.
-const JSON_PATHS: &str = "/v3/";
+pub(super) const JSON_PATHS: &str = "/v3/";
 
 /// Names how messages are compressed.
 const ENCODING: &str = "grpc-encoding";

@@ -288,7 +288,7 @@ fn told<A: Serialize>(
     with_type(StatusCode::OK, Body::from_stream(lines))
 }
 
-fn refused(status: &Status) -> Response<Body> {
+pub(super) fn refused(status: &Status) -> Response<Body> {
     json_body(http_status(status.code()), &error_of(status))
 }
 

@@ -107,6 +107,21 @@ pub(crate) fn unknown_service(path: &str) -> Response<Body> {
     Status::unimplemented(format!("unknown service {service}")).into_http()
 }
 
+/// Whether the path is one of the services in JSON.
+pub(crate) fn is_json(path: &str) -> bool {
+    path.starts_with(express::JSON_PATHS)
+}
+
+/// The answer to a call that is not let in; it is not done.
+pub(crate) fn too_many_requests() -> Response<Body> {
+    Status::from(Refusal::TooManyRequests).into_http()
+}
+
+/// The same in JSON.
+pub(crate) fn too_many_requests_in_json() -> Response<Body> {
+    gateway::refused(&Refusal::TooManyRequests.into())
+}
+
 /// What ends a call whose answer can not be given: it may have been done.
 pub(crate) fn unknown_outcome() -> (Code, HeaderMap) {
     let (mut trailers, status) = (HeaderMap::new(), Status::from(Refusal::Timeout));

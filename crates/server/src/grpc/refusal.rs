@@ -83,7 +83,7 @@ refusals! {
     InvalidToken Unauthenticated "etcdserver: invalid auth token",
     InvalidManagement InvalidArgument "etcdserver: invalid auth management",
     NoSpace ResourceExhausted "etcdserver: mvcc: database space exceeded",
-    TooManyRequests Unknown "etcdserver: too many requests",
+    TooManyRequests ResourceExhausted "etcdserver: too many requests",
     NoLeader Unavailable "etcdserver: no leader",
     LeaderChanged Unavailable "etcdserver: leader changed",
     Stopped Unavailable "etcdserver: server stopped",

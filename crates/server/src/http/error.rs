@@ -124,6 +124,7 @@ codes! {
     TooManyWatches "too_many_watches" SERVICE_UNAVAILABLE,
     TooManyMembers "too_many_members" CONFLICT,
     TooManyOperations "too_many_operations" BAD_REQUEST,
+    TooManyRequests "too_many_requests" TOO_MANY_REQUESTS,
     TransferFailed "transfer_failed" GATEWAY_TIMEOUT,
     Unauthenticated "unauthenticated" UNAUTHORIZED,
     Unavailable "unavailable" SERVICE_UNAVAILABLE,
@@ -167,6 +168,20 @@ impl Refusal {
     pub(super) fn overloaded() -> Refusal {
         let message = "too many requests are waiting; it was not done. Try again after a moment";
         Refusal::new(Code::Overloaded, message).with_header(RETRY_AFTER, RETRY_AFTER_S)
+    }
+
+    /// The same for a client that asks for more than the others.
+    pub(super) fn over_its_share() -> Refusal {
+        let message = "many requests are waiting, and of this client more than of others; it was \
+                       not done. Try again after a moment, or have fewer under way";
+        Refusal::new(Code::Overloaded, message)
+    }
+
+    /// The client has asked more often than it may.
+    pub(super) fn too_often() -> Refusal {
+        let message = "this client asks more often than --max-requests-per-second lets it; it was \
+                       not done. Retry-After says when to come again";
+        Refusal::new(Code::TooManyRequests, message)
     }
 
     /// As many look at the events as may.

@@ -1,9 +1,9 @@
 //! The HTTP/JSON door.
 //!
 //! ```text
-//! socket ─ serve (limits, deadlines) ─ guard (Origin, Host) ─ router ─ handler ─▶ Node
-//!                                                              │           │
-//!                                                        metrics      Refusal ─▶ {"error", …}
+//! socket ─ serve (limits, deadlines) ─ admission ─ guard (Origin, Host) ─ router ─ handler ─▶ Node
+//!                                                                           │        │
+//!                                             metrics ──────────────────────┘     Refusal
 //! ```
 //!
 //! Most calls of gRPC go past the router, by a way of their own (`express`) where the same holds.
@@ -50,6 +50,7 @@ mod probes;
 mod probes_only;
 mod query;
 mod record;
+mod refused;
 mod reply;
 mod selection;
 mod serve;
@@ -79,6 +80,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
 use tokio::sync::Semaphore;
 
+use crate::admission::Admission;
 use crate::ask::Turns;
 use crate::config::Config;
 use crate::grpc;
@@ -126,17 +128,18 @@ struct Doors {
     hands: Semaphore,
 }
 
-/// All that a member serves: its routes, and the way past them.
+/// All that a member serves: its routes, the way past them, and how much of it there is for whom.
 #[derive(Clone)]
 pub struct Site {
     router: Router,
     express: Option<Arc<Express>>,
+    admission: Option<Arc<Admission>>,
 }
 
 /// Routes alone.
 impl From<Router> for Site {
     fn from(router: Router) -> Site {
-        Site { router, express: None }
+        Site { router, express: None, admission: None }
     }
 }
 
@@ -144,7 +147,7 @@ impl Site {
     /// Puts layers around the routes.
     #[cfg(test)]
     fn map(self, layers: impl FnOnce(Router) -> Router) -> Site {
-        Site { router: layers(self.router), express: self.express }
+        Site { router: layers(self.router), ..self }
     }
 
     /// Of this, probes and metrics alone.
@@ -155,7 +158,8 @@ impl Site {
 
 /// What one member serves.
 pub fn site(node: Node, config: &Config, limits: Limits, others: OtherDoors) -> Site {
-    let metrics = Metrics::new(node.clone());
+    let admission = Arc::new(Admission::new(node.clone(), config.requests_per_second_max));
+    let metrics = Metrics::new(node.clone(), &admission);
     let doors = Arc::new(Doors {
         guard: Guard::new(config, node.clone()),
         node,
@@ -176,7 +180,8 @@ pub fn site(node: Node, config: &Config, limits: Limits, others: OtherDoors) -> 
     let unknown = axum::routing::any(unknown_path).layer(front(UNKNOWN_ROUTE));
     let router =
         router.with_state(Arc::clone(&doors)).merge(peers).merge(grpc).fallback_service(unknown);
-    Site { router, express: Some(Arc::new(Express::new(doors))) }
+    let express = Some(Arc::new(Express::new(doors)));
+    Site { router, express, admission: Some(admission) }
 }
 
 /// The paths, and what is behind them.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +27,10 @@ use super::Site;
 use super::error::Refusal;
 use super::express::{Answer, Express};
 use super::listeners::Listeners;
+use super::refused;
 use super::untaken::{Pieces, Untaken};
 use super::wire::Wire;
+use crate::admission::{Admission, Refused, UnderWay, Visitor};
 use crate::grpc;
 use crate::reading::{self, Reading};
 use crate::tls::{Arrival, Entrance, NoEntry, Stream};
@@ -85,6 +88,15 @@ impl Limits {
         let connections_max = limits.connections_max.min(connections - connections_spare);
         Limits { connections_max, connections_spare, ..limits }
     }
+
+    /// Whether there is no place for a connection that has come in, while there would be so many
+    /// more. Where others have filled the house, who has few may have half of the spare places.
+    fn are_used_up(&self, places: usize, visitor: Option<&Visitor>) -> bool {
+        let few = self.connections_max / FEW_SHARE;
+        let has_few = visitor.is_some_and(|visitor| visitor.connections() <= few);
+        let spare = self.connections_spare;
+        places < spare && !(has_few && places >= spare / 2)
+    }
 }
 
 /// After a failed `accept` (too many open files, usually) the next one waits this long: at once
@@ -110,6 +122,12 @@ const RESET_BY_MEMBER_MAX: usize = 1_024;
 /// What one request's answer may have handed to HTTP/2 before it waits for the client.
 const SEND_BYTES_MAX: usize = 400 << 10;
 
+/// Who has no more than this part of all connections has few of them.
+const FEW_SHARE: usize = 64;
+
+/// Where a connection comes from of which the system does not know it any more.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// The paths that members use among each other.
 pub(super) const PEER_PATHS: &str = "/raft/";
 
@@ -125,8 +143,9 @@ pub async fn serve(
     let untaken = Untaken::new(limits.untaken_bytes_max);
     let reading = Arc::new(Reading::new(limits.read_bytes_max));
     let site = site.into();
-    let router = site.router.layer(Extension(Arc::clone(&reading)));
-    let served = Service { router, express: site.express, reading };
+    let router = site.router.clone().layer(Extension(Arc::clone(&reading)));
+    let Site { express, admission, .. } = site;
+    let served = Service { router, express, admission, reading };
     let graceful = GracefulShutdown::new();
     let (open, closed) = watch::channel(());
     let mut shutdown = std::pin::pin!(shutdown);
@@ -138,10 +157,11 @@ pub async fn serve(
         };
         match accepted {
             Ok((socket, entrance, permit)) => {
-                let crowded = permits.available_permits() < limits.connections_spare;
+                let visitor = served.admission.as_ref().map(|it| it.visitor(address_of(&socket)));
+                let crowded = limits.are_used_up(permits.available_permits(), visitor.as_ref());
                 let pieces = Pieces::new(&untaken);
                 let (crowded, served) = (Crowded(crowded), served.clone());
-                let serving = Serving { pieces, crowded, permit, served, limits };
+                let serving = Serving { visitor, pieces, crowded, permit, served, limits };
                 serving.spawn(socket, entrance, graceful.watcher(), closed.clone());
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -174,6 +194,11 @@ impl Seat {
     }
 }
 
+/// Where a connection comes from.
+fn address_of(socket: &TcpStream) -> IpAddr {
+    socket.peer_addr().map_or(NOWHERE, |address| address.ip())
+}
+
 /// Whether a connection came in beyond the limit.
 #[derive(Clone, Copy)]
 struct Crowded(bool);
@@ -197,6 +222,7 @@ async fn accept(
 
 /// A connection that was accepted, and what it takes to serve it.
 struct Serving {
+    visitor: Option<Visitor>,
     pieces: Arc<Pieces>,
     crowded: Crowded,
     permit: OwnedSemaphorePermit,
@@ -235,11 +261,11 @@ impl Serving {
     }
 
     async fn run(self, stream: Stream, arrival: Arrival, watcher: Watcher) {
-        let Serving { pieces, crowded, permit, served, limits } = self;
+        let Serving { visitor, pieces, crowded, permit, served, limits } = self;
         let patience = crowded.patience(&limits);
         let watches = ConnectionWatches::default();
         let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces), patience };
-        let shared = Connection { served, crowded, arrival, watches, seat };
+        let shared = Connection { served, crowded, arrival, visitor, watches, seat };
         let shared = Arc::new(shared);
         let service = service_fn(move |request: Request<Incoming>| {
             let shared = Arc::clone(&shared);
@@ -289,6 +315,7 @@ fn builder(limits: &Limits, patience: Duration) -> Builder<TokioExecutor> {
 struct Service {
     router: Router,
     express: Option<Arc<Express>>,
+    admission: Option<Arc<Admission>>,
     reading: Arc<Reading>,
 }
 
@@ -297,12 +324,18 @@ struct Connection {
     served: Service,
     crowded: Crowded,
     arrival: Arrival,
+    /// Who is there; none where everybody may ask for anything.
+    visitor: Option<Visitor>,
     watches: ConnectionWatches,
     seat: Seat,
 }
 
 impl Connection {
     async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
+        let _under_way = match self.admit(&request) {
+            Ok(under_way) => under_way,
+            Err(refused) => return refused::answer(refused, &request).map(Answer::Other),
+        };
         let express = self.served.express.as_deref().filter(|_| !self.crowded.0);
         let call = express.and_then(|it| Some((it, it.call(&request, self.arrival)?)));
         // Boxed: they are large, and this is moved about before it runs.
@@ -311,6 +344,13 @@ impl Connection {
             return Box::pin(express.answer(form, request, reading, pieces)).await;
         }
         Box::pin(self.general(request)).await.map(Answer::Other)
+    }
+
+    /// Before anything else, so that a refusal costs next to nothing.
+    fn admit(&self, request: &Request<Incoming>) -> Result<Option<UnderWay<'_>>, Refused> {
+        let rules = self.served.admission.as_deref().zip(self.visitor.as_ref());
+        let Some((admission, visitor)) = rules else { return Ok(None) };
+        admission.enter(visitor, request.uri().path(), request.headers()).map(Some)
     }
 
     async fn general(&self, mut request: Request<Incoming>) -> Response {

@@ -224,6 +224,11 @@ impl Driver {
 
     fn feed_one(&mut self, now: Now, input: Input, turn: &mut Turn) {
         match input {
+            Input::Submit { answer, .. } if answer.is_closed() => {
+                // Whoever asked has gone: it has not begun, and never will.
+                Counters::add(&self.status.counters().abandoned, 1);
+                turn.answered += 1;
+            }
             Input::Submit { request, timeout, answer } => {
                 Counters::add(&self.status.counters().requests, 1);
                 let ticket = turn.waiters.admit(Waiting::One(answer));

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::answered::Answered;
 use super::backups::{BackupPermit, Backups};
 use super::by_hand::{HandAnswer, HandMade, NotTaken};
-use super::inbox::{Inbox, Input};
+use super::inbox::{Inbox, Input, Load};
 use super::status::{Counters, NodeStatus, Phase, StatusBoard};
 use crate::access::Access;
 use crate::events::Feed;
@@ -211,6 +211,11 @@ impl Node {
     /// since it started how far the cluster is, or never had as much.
     pub fn store_age(&self) -> Option<Duration> {
         self.shared.status.as_of().map(|as_of| as_of.elapsed())
+    }
+
+    /// How much the replica has to do for its clients.
+    pub(crate) fn load(&self) -> Load {
+        self.shared.inbox.load()
     }
 
     /// What it has answered.

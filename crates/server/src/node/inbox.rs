@@ -11,6 +11,7 @@
 //! | backups, messages made by hand | those that the door lets in at once | refused there |
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ use tokio::sync::{Notify, oneshot};
 use super::by_hand::{HandMade, HandSender};
 use super::reception::Greeting;
 use super::rounds::{OpenRound, Round};
+use super::throughput::{Throughput, WAITING_MIN};
 use crate::config::Address;
 
 /// Requests a member holds at once, waiting to be taken or answered.
@@ -88,10 +90,23 @@ pub(crate) enum Input {
     Stop,
 }
 
+/// How much the replica has to do for its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Requests that wait to be taken or answered.
+    pub(crate) waiting: usize,
+    /// How many should at the most.
+    pub(crate) limit: usize,
+}
+
 /// The queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Inbox {
     queue: Mutex<Queue>,
+    /// The count in `queue`, for those who only want to know: they need no lock.
+    waiting: AtomicUsize,
+    /// How many should wait at the most.
+    limit: AtomicUsize,
     /// The replica thread waits here.
     arrived: Condvar,
     /// Streams that found no room for their messages wait here.
@@ -113,12 +128,26 @@ struct Queue {
     asleep: bool,
     /// The replica thread has ended: nothing is taken any more.
     closed: bool,
+    throughput: Throughput,
 }
 
 impl Inbox {
     /// An empty one.
     pub(crate) fn new() -> Arc<Inbox> {
-        Arc::new(Inbox::default())
+        Arc::new(Inbox {
+            queue: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            limit: AtomicUsize::new(WAITING_MIN),
+            arrived: Condvar::new(),
+            room: Notify::new(),
+        })
+    }
+
+    /// For doors, which refuse what would wait too long. Nothing here depends on it: whoever comes
+    /// in all the same meets the bounds above.
+    pub(crate) fn load(&self) -> Load {
+        let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        Load { waiting: of(&self.waiting), limit: of(&self.limit) }
     }
 
     /// Brings a client's request, or refuses it at once.
@@ -136,7 +165,7 @@ impl Inbox {
         if queue.requests >= REQUESTS_MAX || queue.request_bytes + bytes > REQUEST_BYTES_MAX {
             return Err(Failure::Overloaded);
         }
-        queue.requests += 1;
+        self.count(&mut queue, 1);
         queue.request_bytes += bytes;
         self.push(queue, Input::Submit { request, timeout, answer });
         Ok(())
@@ -151,7 +180,7 @@ impl Inbox {
         if queue.requests >= REQUESTS_MAX {
             return Err(Failure::Overloaded);
         }
-        queue.requests += 1;
+        self.count(&mut queue, 1);
         if let Some(joined) = queue.gathering().and_then(|round| round.join(timeout)) {
             return Ok(joined);
         }
@@ -214,6 +243,10 @@ impl Inbox {
         let mut queue = self.queue.lock();
         assert!(queue.requests >= answered, "more requests were answered than were taken");
         queue.requests -= answered;
+        self.waiting.store(queue.requests, Ordering::Relaxed);
+        if let Some(limit) = queue.throughput.answered(answered, Instant::now()) {
+            self.limit.store(limit, Ordering::Relaxed);
+        }
         if queue.inputs.is_empty() && Instant::now() < deadline {
             // Whoever is about to bring something and waits for a processor may have this one: a
             // batch the more, and nobody has to be put to sleep and woken.
@@ -250,6 +283,12 @@ impl Inbox {
                 let _ = answer.send(Err(Failure::Unavailable));
             }
         }
+    }
+
+    /// So many requests more are held.
+    fn count(&self, queue: &mut Queue, requests: usize) {
+        queue.requests += requests;
+        self.waiting.store(queue.requests, Ordering::Relaxed);
     }
 
     fn push(&self, mut queue: parking_lot::MutexGuard<'_, Queue>, input: Input) {

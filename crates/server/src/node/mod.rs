@@ -8,6 +8,7 @@
 //!
 //! - **The inbox** (`inbox.rs`) is the only way in. The replica thread takes everything that has
 //!   gathered with one lock: a batch is whatever came in while it was busy with the one before.
+//! - **How many may wait** there (`throughput.rs`) follows from how many are answered.
 //! - **Reads wait in rounds** (`rounds.rs`): all who ask before the question is taken have one
 //!   answer.
 //! - **The replica thread** (`driver.rs`) is the only one that touches the replica. It never
@@ -44,6 +45,7 @@ mod status;
 #[doc(hidden)]
 pub mod testing;
 mod threads;
+mod throughput;
 mod waiters;
 
 #[cfg(test)]
@@ -53,7 +55,7 @@ pub(crate) use backups::{BACKUPS_MAX, Piece, pieces};
 pub(crate) use by_hand::{HAND_MADE_MAX, HandAnswer, HandEntry, HandMade, NotTaken, Says};
 pub(crate) use driver::{Clock, Driver};
 pub use handle::{Node, WriteOptions, Written};
-pub(crate) use inbox::{Inbox, Input};
+pub(crate) use inbox::{Inbox, Input, Load};
 pub(crate) use log_thread::LogQueue;
 pub(crate) use memory::available_bytes;
 pub use reception::Expelled;
@@ -63,3 +65,5 @@ pub(crate) use spare_thread::RoomBoard;
 pub(crate) use status::StatusBoard;
 pub use status::{About, Counters, NodeStatus, Phase};
 pub(crate) use threads::{Failed, Hung, Threads, start};
+#[cfg(test)]
+pub(crate) use throughput::{WAIT_MAX, WAITING_MIN};

@@ -100,6 +100,8 @@ pub struct Counters {
     pub requests: AtomicU64,
     /// Requests refused at once because a queue was full.
     pub overloaded: AtomicU64,
+    /// Requests that were not begun because nobody waited for them any more.
+    pub abandoned: AtomicU64,
     /// Batches the replica thread took from its inbox.
     pub batches: AtomicU64,
     /// Messages that came from peers.

@@ -35,6 +35,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(super) use self::options::Options;
+pub(super) use self::usage::resident;
 
 use self::generate::{Generator, Size};
 use self::goal::Goal;

@@ -7,12 +7,8 @@ use tonic::Code;
 use crate::grpc::refusal::Refusal;
 
 /// Those that etcd sends without a code of their own, and the one that none of its tables has.
-const WITHOUT_A_CODE: [Refusal; 4] = [
-    Refusal::NotEnoughStarted,
-    Refusal::PasswordOfNobody,
-    Refusal::TooManyRequests,
-    Refusal::TransferTimeout,
-];
+const WITHOUT_A_CODE: [Refusal; 3] =
+    [Refusal::NotEnoughStarted, Refusal::PasswordOfNobody, Refusal::TransferTimeout];
 
 #[test]
 fn every_refusal_has_a_text_of_its_own_that_says_whose_it_is() {

@@ -24,6 +24,7 @@ use etcd::UnderEtcdsNames;
 pub(in crate::http) use grpc::Call;
 use grpc::Calls;
 
+use crate::admission::Admission;
 use crate::http::alarms::{NAMES as ALARMS, alarms};
 use crate::http::kv::wall_ms;
 use crate::http::status::name_of;
@@ -61,7 +62,7 @@ struct RouteLabels {
 
 impl Metrics {
     /// The metrics of the member behind `node`.
-    pub(in crate::http) fn new(node: Node) -> Metrics {
+    pub(in crate::http) fn new(node: Node, admission: &Admission) -> Metrics {
         let mut registry = Registry::with_prefix("raftkv");
         let requests = Family::default();
         let latency = Family::new_with_constructor(latency_histogram as fn() -> Histogram);
@@ -74,6 +75,12 @@ impl Metrics {
             "http_request_duration_seconds",
             "Time from an HTTP request's headers to its answer's",
             latency.clone(),
+        );
+        registry.register(
+            "requests_refused",
+            "Requests that were not let in: busy, too many waited; share, many waited and of this \
+             client more than of others; rate, it asked more often than it may",
+            admission.refusals(),
         );
         registry.register_collector(Box::new(Member(node.clone())));
         let mut under_etcds_names = Registry::default();
@@ -181,8 +188,12 @@ impl Collector for Member {
         let watches = self.0.watches().counts();
         let feed = self.0.feed();
         let readers = feed.audience().readers as u64;
+        let limit = self.0.load().limit as u64;
+        let help = "Requests that may wait for an answer before more are refused";
+        let of_load = ("requests_limit", help, limit);
         let of_feed = ("events_readers", "Who look at the events of this member", readers);
-        let all = gauges(&status).into_iter().chain(watch_gauges(&watches)).chain([of_feed]);
+        let all =
+            gauges(&status).into_iter().chain(watch_gauges(&watches)).chain([of_load, of_feed]);
         for (name, help, value) in all {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(
@@ -402,7 +413,7 @@ fn role_number(role: RoleName) -> u64 {
     }
 }
 
-fn counters(counters: &Counters) -> [Row<&AtomicU64>; 7] {
+fn counters(counters: &Counters) -> [Row<&AtomicU64>; 8] {
     [
         (
             "requests",
@@ -410,6 +421,11 @@ fn counters(counters: &Counters) -> [Row<&AtomicU64>; 7] {
             &counters.requests,
         ),
         ("requests_overloaded", "Requests refused because a queue was full", &counters.overloaded),
+        (
+            "requests_abandoned",
+            "Requests that were not begun because their clients had given them up",
+            &counters.abandoned,
+        ),
         ("replica_batches", "Batches of inputs that the replica worked off", &counters.batches),
         ("log_flushes", "Groups of writes made durable by one flush", &counters.log_groups),
         (

@@ -76,6 +76,38 @@ async fn a_client_that_stalls_is_let_go() {
     }
 }
 
+/// The byte at a time of a slow loris: each comes long before the time for the whole is over.
+#[tokio::test]
+async fn a_client_that_trickles_is_let_go() {
+    let world = World::limited(impatient()).await;
+    let head = "GET /kv/k HTTP/1.1\r\nHost: localhost\r\nX-Long: ";
+    for start in ["", head] {
+        let mut client = world.connect().await;
+        client.send(start.as_bytes()).await;
+        assert_eq!(client.closed_while_sending(b"x").await, b"", "{start:?}");
+    }
+    let head = "PUT /kv/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n";
+    let mut client = world.connect().await;
+    client.send(head.as_bytes()).await;
+    let answer = String::from_utf8(client.closed_while_sending(b" ").await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+/// Of HTTP/2 a connection may be idle for as long as it answers pings; one that does not is gone,
+/// and with it what it has begun and not ended.
+#[tokio::test]
+async fn a_client_of_http2_that_falls_silent_is_let_go() {
+    let world = World::limited(impatient()).await;
+    let begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    // Headers that go on, of stream 1: END_HEADERS is not set.
+    let half_headers = [0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
+    for said in [&b""[..], &half_headers] {
+        let mut client = world.connect().await;
+        client.send(&[begin, said].concat()).await;
+        client.closed().await;
+    }
+}
+
 #[tokio::test]
 async fn an_idle_connection_is_let_go() {
     let world = World::limited(impatient()).await;

@@ -15,6 +15,7 @@ mod list;
 mod members;
 mod metrics;
 mod once;
+mod overload;
 mod past;
 mod probes;
 mod published;

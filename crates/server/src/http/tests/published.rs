@@ -1,9 +1,11 @@
 //! What `docs/http.md` promises is what the code does.
 
+use crate::admission::CLIENTS_MAX;
 use crate::http::error::Code;
 use crate::http::leaders_page::WAITING_MAX;
 use crate::http::serve::{RESET_UNSEEN_MAX, WINDOW_BYTES};
 use crate::http::{Limits, body, list, query, wire};
+use crate::node::{WAIT_MAX, WAITING_MIN};
 
 const PAGE: &str = include_str!("../../../../../docs/http.md");
 
@@ -40,6 +42,8 @@ fn every_limit_is_published() {
         ("requests for `/cluster/status` that wait for the leader's word", WAITING_MAX),
         ("watches of a member", replica::WATCHERS_MAX),
         ("watches of a connection", crate::watch::WATCHERS_PER_CONNECTION_MAX),
+        ("requests that wait for a member's answer", WAITING_MIN),
+        ("clients that are told apart", CLIENTS_MAX),
         ("page", list::LIMIT_MAX as usize),
     ] {
         let shown = with_commas(limit);
@@ -47,6 +51,7 @@ fn every_limit_is_published() {
     }
     assert_eq!(limits.body_timeout.as_secs(), 10);
     assert_eq!(limits.header_timeout.as_secs(), 60);
+    assert_eq!(WAIT_MAX.as_millis(), 500);
     assert_eq!((limits.headers_max, list::PAGE_BYTES_MAX), (100, 4 << 20));
     assert_eq!((query::TIMEOUT_MS_DEFAULT, query::TIMEOUT_MS_MAX), (5_000, 60_000));
     assert_eq!(list::LIMIT_DEFAULT, 100);

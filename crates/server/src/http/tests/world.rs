@@ -197,6 +197,25 @@ impl Client {
         self.read
     }
 
+    /// The same while it is sent these bytes again and again, slowly.
+    pub(super) async fn closed_while_sending(mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut turns = tokio::time::interval(Duration::from_millis(10));
+        let began = tokio::time::Instant::now();
+        loop {
+            turns.tick().await;
+            assert!(began.elapsed() < DEADLINE, "it goes on listening");
+            let mut buffer = [0; 4 << 10];
+            let sent = self.socket.write_all(bytes).await;
+            match self.socket.try_read(&mut buffer) {
+                Ok(0) => return self.read,
+                Ok(count) => self.read.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && sent.is_ok() => {}
+                // A reset is a close, too.
+                Err(_) => return self.read,
+            }
+        }
+    }
+
     async fn fill(&mut self) -> usize {
         let mut buffer = [0; 16 << 10];
         let read = timeout(DEADLINE, self.socket.read(&mut buffer)).await.expect("read in time");

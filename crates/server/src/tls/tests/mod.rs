@@ -4,13 +4,14 @@ mod world;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
-use super::{Keeper, make_unless_good};
+use super::{Entrance, Keeper, NoEntry, make_unless_good};
 use crate::config::{ClientTls, Config, PeerTrust, Raw, TlsWays};
-use world::{Certs, call, dial, keeper, served, shown};
+use world::{Certs, DEADLINE, call, dial, keeper, served, shown};
 
 const LOCAL: &[&str] = &["localhost"];
 
@@ -33,6 +34,29 @@ async fn members_meet_as_peers_and_clients_as_clients() {
     assert_eq!(call(&certs, ("ca", None), address, false).await, Ok('C'));
     let shown = call(&certs, ("ca", Some("two")), address, false).await;
     assert_eq!(shown, Ok('C'), "whoever does not come as a peer is none, whatever it shows");
+}
+
+/// A socket that sends so much of a handshake, and what becomes of it in so little time.
+async fn slow(first: &[u8]) -> Result<(), NoEntry> {
+    let certs = certs();
+    let entrance = Entrance::Tls(keeper(&certs.ways("one", "ca", &[])));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    client.write_all(first).await.unwrap();
+    let (socket, _) = listener.accept().await.unwrap();
+    let admitted = entrance.admit(socket, Duration::from_millis(100)).await;
+    // It was there to the end.
+    drop(client);
+    admitted.map(drop)
+}
+
+#[tokio::test]
+async fn a_handshake_has_so_much_time_and_no_more() {
+    let half_a_record = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
+    for first in [&b""[..], &half_a_record[..1], &half_a_record] {
+        let admitted = tokio::time::timeout(DEADLINE, slow(first)).await.expect("it is given up");
+        assert!(matches!(admitted, Err(NoEntry::Slow)), "{first:?}: {admitted:?}");
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use super::super::issue::{Authority, Made, Wanted};
 use super::super::{Arrival, Entrance, Keeper, NoEntry, PEER_PROTOCOL, Stream, Way};
 use crate::config::{ClientTls, PairFiles, PeerTls, PeerTrust, TlsWays};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Certificates in a directory that goes with it.
 pub(super) struct Certs {

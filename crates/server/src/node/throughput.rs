@@ -1,0 +1,114 @@
+//! How many requests may wait for the replica: as many as it answers in [`WAIT_MAX`], by what it
+//! has answered lately.
+//!
+//! Whoever comes to a queue of `n` requests waits for `n` to be answered, so the length of a queue
+//! is a time (Little's law), and a bound on the time is one on the length that follows the pace of
+//! the member. Past it a request is better refused at once: its client would have given up by the
+//! time it was answered, and the work would be lost.
+//!
+//! ```text
+//!   limit = the best pace of the last WINDOWS windows × WAIT_MAX, at least WAITING_MIN
+//! ```
+//!
+//! The best, not the last: after a pause (an election, a disk that hung) nothing has been answered
+//! for a while, and what waited is done soon all the same.
+
+use std::time::{Duration, Instant};
+
+use super::inbox::REQUESTS_MAX;
+
+/// Nobody should wait longer for those before: half of the second that impatient clients have.
+pub(crate) const WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// So many may wait in any case: a thousand clients that begin at once are no overload.
+pub(crate) const WAITING_MIN: usize = 2_048;
+
+/// For so long the answers are counted together: longer than what one flush of the log holds up.
+const WINDOW: Duration = Duration::from_millis(250);
+
+/// So many of these are remembered: five seconds.
+const WINDOWS: usize = 20;
+
+/// The pace of the last seconds.
+#[derive(Debug)]
+pub(super) struct Throughput {
+    /// Since when `answered` counts.
+    since: Option<Instant>,
+    answered: usize,
+    /// Answers in each of the last windows.
+    recent: [usize; WINDOWS],
+    next: usize,
+}
+
+impl Default for Throughput {
+    fn default() -> Throughput {
+        Throughput { since: None, answered: 0, recent: [0; WINDOWS], next: 0 }
+    }
+}
+
+impl Throughput {
+    /// So many more were answered; how many may wait, if there is something new to say of it.
+    pub(super) fn answered(&mut self, answered: usize, now: Instant) -> Option<usize> {
+        self.answered += answered;
+        let since = *self.since.get_or_insert(now);
+        let elapsed = now.saturating_duration_since(since);
+        if elapsed < WINDOW {
+            return None;
+        }
+        let share = WINDOW.as_secs_f64() / elapsed.as_secs_f64();
+        self.recent[self.next] = (self.answered as f64 * share) as usize;
+        self.next = (self.next + 1) % WINDOWS;
+        (self.since, self.answered) = (Some(now), 0);
+        Some(self.limit())
+    }
+
+    fn limit(&self) -> usize {
+        let best = self.recent.iter().copied().max().unwrap_or_default();
+        let windows = WAIT_MAX.as_secs_f64() / WINDOW.as_secs_f64();
+        ((best as f64 * windows) as usize).clamp(WAITING_MIN, REQUESTS_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The limit after so many answers in each of as many windows.
+    fn after(answers: &[usize]) -> usize {
+        let (mut throughput, mut now) = (Throughput::default(), Instant::now());
+        throughput.answered(0, now);
+        let mut limit = WAITING_MIN;
+        for answered in answers {
+            now += WINDOW;
+            limit = throughput.answered(*answered, now).expect("a window is over");
+        }
+        limit
+    }
+
+    #[test]
+    fn as_many_may_wait_as_are_answered_in_the_time_that_they_have() {
+        let windows = (WAIT_MAX.as_millis() / WINDOW.as_millis()) as usize;
+        assert_eq!(after(&[5_000]), 5_000 * windows);
+        assert_eq!(after(&[5_000, 4_000]), 5_000 * windows, "the best pace counts");
+        assert_eq!(after(&[10]), WAITING_MIN);
+        assert_eq!(after(&[usize::MAX >> 12]), REQUESTS_MAX);
+    }
+
+    #[test]
+    fn a_pause_is_forgiven_and_a_pace_that_is_gone_forgotten() {
+        let mut answers = vec![5_000];
+        answers.resize(WINDOWS, 0);
+        assert_eq!(after(&answers), after(&[5_000]));
+        answers.push(0);
+        assert_eq!(after(&answers), WAITING_MIN);
+    }
+
+    #[test]
+    fn a_window_that_was_looked_at_late_counts_for_its_length() {
+        let (mut throughput, begin) = (Throughput::default(), Instant::now());
+        assert_eq!(throughput.answered(3_000, begin), None);
+        assert_eq!(throughput.answered(3_000, begin + WINDOW / 2), None);
+        let limit = throughput.answered(6_000, begin + 2 * WINDOW).expect("two windows are over");
+        assert_eq!(limit, after(&[6_000]));
+    }
+}
