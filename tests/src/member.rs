@@ -25,6 +25,8 @@ pub struct Member {
     etcd: bool,
     /// It may have so many files and connections open, if not as many as these tests.
     files_max: Option<u64>,
+    /// Another program than the one under test.
+    program: Option<PathBuf>,
     process: Option<Child>,
 }
 
@@ -32,8 +34,9 @@ impl Member {
     /// A member with its data and its log below `directory`; it does not run yet.
     pub fn new(name: String, port: u16, directory: &Path, arguments: &[&str]) -> Member {
         let arguments = arguments.iter().map(OsString::from).collect();
-        let (directory, etcd, files_max, process) = (directory.to_owned(), false, None, None);
-        Member { name, port, directory, arguments, etcd, files_max, process }
+        let (directory, etcd, files_max) = (directory.to_owned(), false, None);
+        let (program, process) = (None, None);
+        Member { name, port, directory, arguments, etcd, files_max, program, process }
     }
 
     /// A member that is started with these flags of etcd's, and none but them.
@@ -52,6 +55,12 @@ impl Member {
     /// It will not have more files and connections open than so many, once it is started.
     pub fn limit_files(&mut self, files_max: u64) {
         self.files_max = Some(files_max);
+    }
+
+    /// It will be run by this program, once it is started again.
+    pub fn run_by(&mut self, program: &Path) {
+        assert!(self.process.is_none(), "{} runs", self.name);
+        self.program = Some(program.to_owned());
     }
 
     /// What people call it.
@@ -105,7 +114,10 @@ impl Member {
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let (directory, line) = (&self.directory, self.command_line());
         let mut command = match self.files_max {
-            None => program::command(directory, &line),
+            None => {
+                let own = self.program.clone().unwrap_or_else(program::path);
+                program::command_of(&own, directory, &line)
+            }
             Some(files_max) => program::command_with_files(files_max, directory, &line),
         };
         if !self.etcd {
