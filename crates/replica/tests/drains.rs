@@ -7,8 +7,8 @@ mod cluster;
 use cluster::{Cluster, put};
 use raft::{EntryKind, MemberId};
 use replica::{
-    Change, ChangeRefusal, DRAIN_PERIOD_MS, Done, FEATURE_LEVEL, Failure, PeerMessage, Process,
-    Request, Stop,
+    Change, ChangeRefusal, DRAIN_PERIOD_MS, Done, FEATURE_LEVEL, FIRST_LEVEL, Failure, MemoryUse,
+    PeerMessage, Process, Request, Stop,
 };
 
 const PATIENT_MS: u64 = 5_000;
@@ -48,27 +48,13 @@ fn level(cluster: &Cluster, by: u64) -> u32 {
     cluster.replica(by).configuration().feature_level
 }
 
-/// The member's reports on the wire, and all after them, say that an older program speaks for it.
+/// The member tells the leader, 1, that a program of the first level speaks for it.
 fn tell_older(cluster: &mut Cluster, id: u64) {
-    for (from, _, message) in cluster.wire() {
-        if let PeerMessage::Report { process, .. } = message
-            && *from == id
-        {
-            *process = Process { life: 0, level: 1 };
-        }
-    }
-}
-
-/// The same for so long.
-fn pass_with_older(cluster: &mut Cluster, id: u64, ms: u64) {
-    for _ in 0..ms / 10 {
-        cluster.tick();
-        for member in 1..=3 {
-            cluster.emit(member);
-        }
-        tell_older(cluster, id);
-        cluster.settle();
-    }
+    let memory = MemoryUse { used_bytes: 0, limit_bytes: 0, lacks: false };
+    let process = Process { life: 0, level: FIRST_LEVEL };
+    let report = PeerMessage::Report { samples: Vec::new(), lacks_room: false, memory, process };
+    let now = cluster.now();
+    cluster.running(1).replica.receive(now, MemberId(id), report);
 }
 
 #[test]
@@ -88,7 +74,8 @@ fn the_level_is_raised_for_everyone_when_somebody_says_so() {
 #[test]
 fn the_level_waits_for_the_lowest_member() {
     let mut cluster = Cluster::led();
-    pass_with_older(&mut cluster, 3, TOLD_MS);
+    cluster.pass(TOLD_MS);
+    tell_older(&mut cluster, 3);
     let held = ChangeRefusal::LevelHeld { by: MemberId(3), level: 1 };
     assert_eq!(asked(&mut cluster, Request::RaiseLevel), refused(held));
     assert_eq!(level(&cluster, 1), 1);

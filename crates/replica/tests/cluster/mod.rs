@@ -172,17 +172,12 @@ impl Cluster {
     /// Lets `ms` pass, with ticks, and everything that can move moving.
     pub(crate) fn pass(&mut self, ms: u64) {
         for _ in 0..ms.div_ceil(10) {
-            self.tick();
+            self.now.monotonic_ms += 10;
+            self.now.wall_ms += 10;
+            for running in self.members.values_mut() {
+                running.replica.tick(self.now);
+            }
             self.settle();
-        }
-    }
-
-    /// One tick of everybody's, and nothing moves yet.
-    pub(crate) fn tick(&mut self) {
-        self.now.monotonic_ms += 10;
-        self.now.wall_ms += 10;
-        for running in self.members.values_mut() {
-            running.replica.tick(self.now);
         }
     }
 

@@ -265,6 +265,7 @@ impl Single {
             published: self.store.reader().published(),
             age_ms: self.index,
             peers: Vec::new(),
+            levels: [(ID, FEATURE_LEVEL)].into(),
             pending: 0,
             snapshots: replica::SnapshotStatus::default(),
             room: replica::RoomStatus::default(),
