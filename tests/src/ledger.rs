@@ -92,6 +92,12 @@ impl Ledger {
         assert!(matches!(outcome, Outcome::Done(_)), "{key}: {outcome:?}");
     }
 
+    /// Notes a write that was sent otherwise, and was done at this revision.
+    pub fn note(&mut self, key: &str, value: &str, revision: u64) {
+        let write = Write { value: value.to_owned(), outcome: Outcome::Done(revision) };
+        assert!(self.writes.insert(key.to_owned(), write).is_none(), "{key} was used before");
+    }
+
     /// Takes over the writes of another client.
     pub fn append(&mut self, other: Ledger) {
         for (key, write) in other.writes {

@@ -27,6 +27,8 @@ pub struct Member {
     files_max: Option<u64>,
     /// Words before the program's own, which start it somewhere else.
     launcher: Vec<OsString>,
+    /// Another program than the one under test.
+    program: Option<PathBuf>,
     process: Option<Child>,
 }
 
@@ -34,9 +36,9 @@ impl Member {
     /// A member with its data and its log below `directory`; it does not run yet.
     pub fn new(name: String, port: u16, directory: &Path, arguments: &[&str]) -> Member {
         let arguments = arguments.iter().map(OsString::from).collect();
-        let (directory, etcd, files_max, process) = (directory.to_owned(), false, None, None);
-        let launcher = Vec::new();
-        Member { name, port, directory, arguments, etcd, files_max, launcher, process }
+        let (directory, etcd, files_max) = (directory.to_owned(), false, None);
+        let (launcher, program, process) = (Vec::new(), None, None);
+        Member { name, port, directory, arguments, etcd, files_max, launcher, program, process }
     }
 
     /// A member that is started with these flags of etcd's, and none but them.
@@ -60,6 +62,12 @@ impl Member {
     /// It will be started by another program, whose words these are.
     pub fn launch_through(&mut self, launcher: Vec<OsString>) {
         self.launcher = launcher;
+    }
+
+    /// It will be run by this program, once it is started again.
+    pub fn run_by(&mut self, program: &Path) {
+        assert!(self.process.is_none(), "{} runs", self.name);
+        self.program = Some(program.to_owned());
     }
 
     /// What people call it.
@@ -113,7 +121,10 @@ impl Member {
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let (directory, line) = (&self.directory, self.command_line());
         let mut command = match self.files_max {
-            None if self.launcher.is_empty() => program::command(directory, &line),
+            None if self.launcher.is_empty() => {
+                let own = self.program.clone().unwrap_or_else(program::path);
+                program::command_of(&own, directory, &line)
+            }
             None => program::command_through(&self.launcher, directory, &line),
             Some(files_max) => program::command_with_files(files_max, directory, &line),
         };

@@ -11,6 +11,8 @@ use crate::http;
 pub struct Hello {
     /// Of the peer protocol.
     pub protocol_version: u8,
+    /// What the dialler's program knows.
+    pub feature_level: u8,
     /// The dialler's cluster.
     pub cluster_id: u128,
     /// The dialler.
@@ -49,6 +51,8 @@ pub const OTHER_INCARNATION: u8 = 5;
 pub const MALFORMED: u8 = 7;
 /// Too many streams are open whom no configuration names.
 pub const TOO_MANY_STRANGERS: u8 = 9;
+/// The dialler's program does not know what the cluster uses.
+pub const FEATURE_LEVEL: u8 = 10;
 
 /// Streams of strangers that a member lets in at once.
 pub const STRANGERS_MAX: u64 = 64;
@@ -107,7 +111,7 @@ impl Hello {
     /// A protobuf `Handshake` of one `Hello`: fields 1 and 2 are varints, 3 and 5 bytes, 4 and 6
     /// fixed64.
     fn encode(&self) -> Vec<u8> {
-        let mut hello = vec![0x08, self.protocol_version, 0x10, 1];
+        let mut hello = vec![0x08, self.protocol_version, 0x10, self.feature_level];
         hello.extend([0x1a, 16]);
         hello.extend(self.cluster_id.to_be_bytes());
         hello.push(0x21);

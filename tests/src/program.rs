@@ -29,6 +29,20 @@ pub fn path() -> PathBuf {
     built
 }
 
+/// Names the program of an earlier version.
+const OLD_BINARY_VARIABLE: &str = "RAFTKV_OLD_BIN";
+
+/// Where the program of an earlier version lies, to be tested beside the one under test.
+pub fn old_path() -> PathBuf {
+    let named = env::var_os(OLD_BINARY_VARIABLE);
+    named.expect("`cargo xtask test upgrade` builds it, and names it in RAFTKV_OLD_BIN").into()
+}
+
+/// A program, without the settings that the environment of the tests may hold.
+pub fn command_of<S: AsRef<OsStr>>(program: &Path, directory: &Path, arguments: &[S]) -> Command {
+    prepared(Command::new(program), directory, arguments)
+}
+
 /// The program, without the settings that the environment of the tests may hold.
 pub fn command<S: AsRef<OsStr>>(directory: &Path, arguments: &[S]) -> Command {
     prepared(Command::new(path()), directory, arguments)

@@ -204,6 +204,34 @@ fn what_kubernetes_is_told_agrees_with_itself() {
 }
 
 #[test]
+fn the_hook_before_a_pod_is_stopped_drains_its_member_in_time() {
+    let (set, container) = stateful_set();
+    let command = container["lifecycle"]["preStop"]["exec"]["command"].as_array().unwrap();
+    let command: Vec<&str> = command.iter().map(word).collect();
+    assert_eq!(command[..3], ["raftkv", "member", "drain"]);
+    let seconds = |word: &str| word.strip_prefix("--wait=")?.parse::<u64>().ok();
+    let wait = command.iter().find_map(|word| seconds(word)).unwrap();
+    let grace = set["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
+    assert!(wait + 20 <= grace, "it has time to stop in good order after that");
+
+    let own = format!("http://localhost:{}", kubernetes_environment(&container, "")["RAFTKV_PORT"]);
+
+    // The program takes the line: nobody is there, which is another thing than wrong usage.
+    let line = command[1..].iter().map(|word| match *word {
+        word if word == own => "http://localhost:1",
+        word if seconds(word).is_some() => "--wait=0",
+        word => word,
+    });
+    let line: Vec<&str> = line.collect();
+    assert!(line.contains(&"http://localhost:1"), "it asks its own member");
+    let scratch = Scratch::new();
+    let mut program = program::command(scratch.path(), &line);
+    program.envs(kubernetes_environment(&container, "raftkv-0")).env("RAFTKV_TIMEOUT", "200ms");
+    let output = program.output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+}
+
+#[test]
 fn a_member_without_a_majority_lives_and_is_not_ready() {
     let (_, container) = stateful_set();
     let path = |probe: &str| word(&container[probe]["httpGet"]["path"]).to_owned();

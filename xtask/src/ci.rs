@@ -14,6 +14,7 @@ use crate::mutants;
 use crate::python;
 use crate::shell::{cargo, commit, listen, run as succeeds};
 use crate::tools::{self, Installer, Policy, Tool};
+use crate::upgrade;
 
 /// The task that the README names, and that this one begins with.
 const GATE: &str = "test";
@@ -37,6 +38,7 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
     lanes.run("python", || with_tools(&installer, &python::TOOLS, python::lane));
     lanes.run("deploy", || with_tools(&installer, &deploy::TOOLS, deploy::lane));
     lanes.run("containers", || with_tools(&installer, &containers::tools(), containers::lane));
+    lanes.run("upgrade", || with_tools(&installer, &upgrade::TOOLS, upgrade::lane));
     lanes.run("readme", || with_tools(&installer, &[&tools::CURL], readme));
     lanes.run("bench-smoke", || with_tools(&installer, &bench::TOOLS, bench_smoke));
     println!("{}", lanes.report());
@@ -66,6 +68,11 @@ pub(crate) fn deploy_alone() -> Result<bool> {
 /// The lane of the image and of `compose.yaml`, alone.
 pub(crate) fn containers_alone() -> Result<bool> {
     alone("containers", &containers::tools(), containers::lane)
+}
+
+/// The lane of this version and the one before, alone.
+pub(crate) fn upgrade_alone() -> Result<bool> {
+    alone("upgrade", &upgrade::TOOLS, upgrade::lane)
 }
 
 fn alone(name: &str, tools: &[&Tool], lane: impl FnOnce() -> Result<Count>) -> Result<bool> {

@@ -59,7 +59,8 @@ fn clippy() -> Result<Count> {
         return Ok(Count::failed(missing));
     }
     // With the features that only add tests, or those would never be looked at.
-    let features = "browser-tests/browser,compat/etcd,system-tests/containers,system-tests/readme";
+    let features = "browser-tests/browser,compat/etcd,system-tests/containers,\
+                    system-tests/readme,system-tests/upgrade";
     let mut command = cargo(&["clippy", "--workspace", "--all-targets"]);
     command.args(["--features", features]).args(["--", "-D", "warnings"]);
     succeeds(&mut command).map(Count::one)

@@ -6,6 +6,7 @@
 //! cargo xtask test browser      the dashboard, in Chromium
 //! cargo xtask test python       the client in Python: style, types, tests beside real members
 //! cargo xtask test deploy       what Prometheus, Kubernetes and systemd are given
+//! cargo xtask test upgrade      this version and the one before, in one cluster
 //! cargo xtask test containers   the image and three members of it, under the Docker that is here
 //! cargo xtask ci [--install]    `test`, then the lanes that need more tools than Rust
 //! cargo xtask chaos             failures on real processes, under load, judged
@@ -24,6 +25,7 @@
 //! | `chaos` | failures on real processes |
 //! | `deploy` | the files of `deploy/`, and the tools of those who read them |
 //! | `containers` | the image, and what stands in for the one that its build begins with |
+//! | `upgrade` | the version before, built from its own sources |
 //! | `python` | the client in Python, and what its tests need |
 //! | `tools` | tools beyond Rust: is it here, which line installs it |
 //! | `tidy` | the checks over our sources, each a pure function over text |
@@ -51,6 +53,7 @@ mod python;
 mod shell;
 mod tidy;
 mod tools;
+mod upgrade;
 
 use std::env;
 use std::process::ExitCode;
@@ -64,6 +67,7 @@ usage: cargo xtask test
        cargo xtask test python
        cargo xtask test deploy
        cargo xtask test containers
+       cargo xtask test upgrade
        cargo xtask ci [--install]
        cargo xtask chaos --minutes N [--seed S] [--members 3|5]
        cargo xtask chaos --story NAME|all
@@ -107,6 +111,7 @@ fn run(words: &[&str]) -> Result<bool> {
         ["test", "python"] => ci::python_alone(),
         ["test", "deploy"] => ci::deploy_alone(),
         ["test", "containers"] => ci::containers_alone(),
+        ["test", "upgrade"] => ci::upgrade_alone(),
         ["ci"] => ci::run(tools::Policy::Explain),
         ["ci", "--install"] => ci::run(tools::Policy::Install),
         ["chaos", arguments @ ..] => chaos::run(arguments),

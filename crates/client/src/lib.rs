@@ -133,7 +133,7 @@ pub use history::{History, HistoryOptions, HistoryPage, PastVersion};
 pub use lease::{Granted, LeaseId, LeaseItem, LeaseStanding, Revoked};
 pub use listing::{ListOptions, Listing, Page};
 pub use lock::{Lock, LockError, LockOptions};
-pub use membership::{Changed, Cluster, ClusterMember};
+pub use membership::{Changed, Cluster, ClusterMember, Drained};
 pub use options::{
     Condition, Consistency, ExactlyOnce, GetOptions, Lifetime, Moment, Options, WriteOptions,
 };

@@ -16,8 +16,16 @@ pub struct Cluster {
     /// A change of the voters is under way.
     #[serde(default)]
     pub joint: bool,
+    /// What the members may use of what their programs know.
+    #[serde(default = "first_level")]
+    pub feature_level: u32,
     /// All of them, by id.
     pub members: Vec<ClusterMember>,
+}
+
+/// Members that do not say have that one.
+fn first_level() -> u32 {
+    1
 }
 
 /// One of them.
@@ -36,6 +44,9 @@ pub struct ClusterMember {
     pub standing: String,
     /// Of its data directory, in hex; none of a place that is only reserved.
     pub incarnation: Option<String>,
+    /// It is about to be restarted, and no other may be meanwhile.
+    #[serde(default)]
+    pub draining: bool,
 }
 
 /// A cluster after a change, and the member that was meant.
@@ -46,6 +57,20 @@ pub struct Changed {
     pub cluster: Cluster,
     /// The id of the member that was added, promoted or moved, or that took another's place.
     pub member: Option<String>,
+}
+
+/// A cluster of which one member is about to be restarted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drained {
+    /// The members as they are now.
+    #[serde(flatten)]
+    pub cluster: Cluster,
+    /// The id of the one that is meant.
+    pub member: String,
+    /// Its process may end now; otherwise it still leads, and is handing over: ask again.
+    pub safe_to_stop: bool,
+    /// Writes go on without it: the others are a majority.
+    pub writes_go_on: bool,
 }
 
 /// Members are named by id (in hex) or by name. Every change is answered once it is committed to
@@ -91,6 +116,25 @@ impl Client {
         self.change(Method::PATCH, path_of(member, ""), Some(body)).await
     }
 
+    /// Prepares `member` for a restart: it leads no more, and no other member is drained before it
+    /// is back. Refused while another voter is down, behind, or drained itself. To ask again is to
+    /// ask whether that still stands.
+    pub async fn drain_member(&self, member: &str) -> Result<Drained, Error> {
+        let asked = write(Method::POST, path_of(member, "/drain"), None);
+        understand_write(&self.call(asked).await?)
+    }
+
+    /// `member` is not restarted after all.
+    pub async fn undo_drain(&self, member: &str) -> Result<Changed, Error> {
+        self.change(Method::DELETE, path_of(member, "/drain"), None).await
+    }
+
+    /// Raises the cluster's feature level as far as all members know. It never goes back, and
+    /// neither do the members to versions that do not know it.
+    pub async fn raise_level(&self) -> Result<Changed, Error> {
+        self.change(Method::POST, LEVEL.to_owned(), None).await
+    }
+
     async fn change(
         &self,
         method: Method,
@@ -103,6 +147,7 @@ impl Client {
 }
 
 const MEMBERS: &str = "/cluster/members";
+const LEVEL: &str = "/cluster/level";
 
 /// A name could hold anything, so it is escaped; slashes too.
 fn path_of(member: &str, rest: &str) -> String {

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use raft::MemberId;
-use replica::{Configuration, Member, Standing};
+use replica::{Configuration, Draining, FEATURE_LEVEL, Member, Standing};
 use store::{
     Access, Apply, AuthChange, Budget, Command, CompactionCause, Compare, Condition, DueKey,
     Filter, Grant, KeyRange, LeaseId, Limits, LogEntry, Operand, Origin, Outcome, Permission,
@@ -224,9 +224,11 @@ fn configuration_sample() -> Configuration {
             standing,
             client_urls: (1..id).map(|number| format!("http://10.0.0.{number}:2379")).collect(),
             stays_learner: standing == Standing::Learner,
+            draining: (id == 1).then_some(Draining { life: 1 << 60, until_age_ms: 600_000 }),
         };
         (MemberId(id), member)
     };
     let members = (1..).zip(standings).map(member).collect();
-    Configuration { cluster_id: 0xfeed << 100, members, removed: vec![MemberId(9), MemberId(8)] }
+    let (cluster_id, removed) = (0xfeed << 100, vec![MemberId(9), MemberId(8)]);
+    Configuration { cluster_id, members, removed, feature_level: FEATURE_LEVEL }
 }

@@ -444,6 +444,32 @@ pub(crate) enum MemberCommand {
         #[command(flatten)]
         connect: ConnectArgs,
     },
+    /// Prepare a member for a restart: it hands over, and no other is restarted meanwhile
+    ///
+    /// Refused while another voter is down, behind, or being restarted. The member counts as being
+    /// restarted until its next process has caught up, or for ten minutes.
+    Drain {
+        /// Which member
+        #[arg(env = "RAFTKV_NODE_ID")]
+        member: String,
+        /// Wait until the member may be stopped, for so many seconds at most [default: 60]
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
+              default_missing_value = "60", conflicts_with = "undo")]
+        wait: Option<u64>,
+        /// The member is not restarted after all
+        #[arg(long)]
+        undo: bool,
+        #[command(flatten)]
+        connect: ConnectArgs,
+    },
+    /// Print the cluster's feature level, or raise it
+    Level {
+        /// Raise it as far as all members know: they can not go back to older versions afterwards
+        #[arg(long)]
+        raise: bool,
+        #[command(flatten)]
+        connect: ConnectArgs,
+    },
     /// Tell the cluster that a member is reached elsewhere from now on
     Address {
         /// Which member

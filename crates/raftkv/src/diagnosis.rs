@@ -66,6 +66,8 @@ pub(crate) fn diagnose(members: &[Seen]) -> Diagnosis {
     sentences.extend(leader.into_iter().flat_map(|leader| behind(leader, &parts)));
     sentences.extend(answering.iter().filter_map(|status| unsafe_disk(status)));
     sentences.extend(mixed_versions(&answering));
+    sentences.extend(leading(&answering).into_iter().flat_map(draining));
+    sentences.extend(leading(&answering).and_then(level_to_raise));
     let health = match (serves && takes_writes, sentences.len()) {
         (false, _) => Health::Down,
         (true, 1) => Health::Healthy,
@@ -209,6 +211,33 @@ fn unsafe_disk(status: &Status) -> Option<String> {
         format!(
             "{} runs with --unsafe-no-fsync: a power cut loses acknowledged writes",
             status.name
+        )
+    })
+}
+
+/// What the leader says.
+fn leading<'a>(answering: &[&'a Status]) -> Option<&'a Status> {
+    let parts = answering.iter().filter_map(|status| Some((*status, status.part.as_ref()?)));
+    let leaders = parts.filter(|(_, part)| part.role == "leader");
+    leaders.max_by_key(|(_, part)| part.term).map(|(status, _)| status)
+}
+
+fn draining(leader: &Status) -> impl Iterator<Item = String> {
+    let marked = leader.members.iter();
+    let marked = marked.filter(|member| member.more.get("draining") == Some(&Value::Bool(true)));
+    marked.map(|member| format!("{} is being restarted: no other may be meanwhile", member.name))
+}
+
+/// All members know more than the cluster uses, and somebody is to decide whether they may go back.
+fn level_to_raise(leader: &Status) -> Option<String> {
+    let level_of = |more: &BTreeMap<String, Value>| more.get("feature_level")?.as_u64();
+    let level = level_of(&leader.more)?;
+    let known = leader.members.iter().map(|member| level_of(&member.more));
+    let lowest = known.collect::<Option<Vec<u64>>>()?.into_iter().min()?;
+    (lowest > level).then(|| {
+        format!(
+            "the cluster has feature level {level}, and all members know {lowest}: once none is to \
+             go back to the version before, `raftkv member level --raise`"
         )
     })
 }

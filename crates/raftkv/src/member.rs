@@ -1,6 +1,7 @@
 //! `raftkv member`: who is in the cluster, and changes of that.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use client::{Changed, Client, Cluster, ClusterMember};
 
@@ -9,12 +10,24 @@ use crate::failure::Failure;
 use crate::kv::{connect, nobody};
 use crate::render::{json_line, table};
 
+mod drain;
+
 const COLUMNS: [&str; 5] = ["MEMBER", "ADDRESS", "STANDING", "ID", "CLIENTS"];
 
 pub(crate) async fn run(command: MemberCommand, out: &mut impl Write) -> Result<(), Failure> {
-    if let MemberCommand::List(args) = command {
-        let cluster = nobody(&args.connect)?.cluster().await?;
-        return Ok(list(&cluster, args.connect.output, out)?);
+    match &command {
+        MemberCommand::List(args) => {
+            let cluster = nobody(&args.connect)?.cluster().await?;
+            return Ok(list(&cluster, args.connect.output, out)?);
+        }
+        MemberCommand::Drain { member, wait, undo: false, connect } => {
+            return drain::run(member, wait.map(Duration::from_secs), connect, out).await;
+        }
+        MemberCommand::Level { raise: false, connect } => {
+            let level = nobody(connect)?.cluster().await?.feature_level;
+            return Ok(writeln!(out, "{level}")?);
+        }
+        _ => {}
     }
     let client = connect(connect_of(&command))?;
     let output = connect_of(&command).output;
@@ -35,6 +48,8 @@ fn connect_of(command: &MemberCommand) -> &ConnectArgs {
         | MemberCommand::Promote { connect, .. }
         | MemberCommand::Remove { connect, .. }
         | MemberCommand::Replace { connect, .. }
+        | MemberCommand::Drain { connect, .. }
+        | MemberCommand::Level { connect, .. }
         | MemberCommand::Address { connect, .. } => connect,
     }
 }
@@ -49,6 +64,8 @@ async fn change(client: &Client, command: &MemberCommand) -> Result<Changed, cli
         MemberCommand::Remove { member, .. } => client.remove_member(member).await,
         MemberCommand::Replace { old, new, .. } => client.replace_member(old, new).await,
         MemberCommand::Address { member, address, .. } => client.move_member(member, address).await,
+        MemberCommand::Drain { member, .. } => client.undo_drain(member).await,
+        MemberCommand::Level { .. } => client.raise_level().await,
     }
 }
 
@@ -67,6 +84,10 @@ fn in_words(command: &MemberCommand, changed: &Changed) -> String {
         }
         MemberCommand::Replace { old, new, .. } => {
             format!("{new} votes in the place of {old}; {voters} voters")
+        }
+        MemberCommand::Drain { member, .. } => format!("{member} is not restarted"),
+        MemberCommand::Level { .. } => {
+            format!("the cluster has feature level {} now", changed.cluster.feature_level)
         }
         MemberCommand::Address { member, address, .. } => {
             format!("{member} is reached at {address}")
@@ -96,6 +117,7 @@ fn list(cluster: &Cluster, output: Option<Format>, out: &mut impl Write) -> io::
 /// Clients come to the address, unless the member tells them otherwise.
 fn row(member: &ClusterMember) -> [String; 5] {
     let standing = match member.incarnation {
+        Some(_) if member.draining => format!("{}, draining", member.standing),
         Some(_) => member.standing.clone(),
         None => "reserved".to_owned(),
     };
@@ -122,12 +144,14 @@ mod tests {
             },
             standing: standing.to_owned(),
             incarnation: incarnation.map(str::to_owned),
+            draining: number == 1,
         }
     }
 
     fn shown(output: Option<Format>) -> String {
         let members = vec![member(1, "voter", Some("7")), member(2, "learner", None)];
-        let cluster = Cluster { cluster_id: "c".to_owned(), joint: false, members };
+        let cluster =
+            Cluster { cluster_id: "c".to_owned(), joint: false, feature_level: 2, members };
         let mut out = Vec::new();
         list(&cluster, output, &mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -135,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_members_for_people_and_for_scripts() {
-        let plain = "node-1\tlocalhost:18001\tvoter\ta1\thttp://localhost:8001\n\
+        let plain = "node-1\tlocalhost:18001\tvoter, draining\ta1\thttp://localhost:8001\n\
                      node-2\tlocalhost:18002\treserved\ta2\thttp://localhost:18002\n";
         assert_eq!(shown(Some(Format::Plain)), plain);
         let table = shown(None);

@@ -236,11 +236,13 @@ fn configuration_alone(
 ) -> Result<Configuration, AloneError> {
     let was = check_member(was, id)?;
     let FreshIdentity { cluster_id, incarnation, .. } = fresh;
-    let member = Member { incarnation, standing: Standing::Voter, ..was.members[&id].clone() };
+    let (standing, draining) = (Standing::Voter, None);
+    let member = Member { incarnation, standing, draining, ..was.members[&id].clone() };
     let others = was.members.keys().copied().filter(|other| *other != id);
     let mut removed: Vec<MemberId> = was.removed.iter().copied().chain(others).collect();
     removed.drain(..removed.len().saturating_sub(REMOVED_MAX));
-    Ok(Configuration { cluster_id, members: [(id, member)].into(), removed })
+    let members = [(id, member)].into();
+    Ok(Configuration { cluster_id, members, removed, feature_level: was.feature_level })
 }
 
 /// Applies all that the log holds, committed or not: it counts from now on.

@@ -1,5 +1,6 @@
 //! What the shell asks of a replica and what it gets back: plain values, no channels.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use raft::{Event, FollowerStatus, Index, LogId, MemberId, Refusal, RoleName, Ter
 use store::{ApplyError, LeaseId, Outcome, Published, Revision};
 
 use crate::{
-    Agreement, Change, ChangeRefusal, Configuration, LogRequest, MemoryUse, RoomStatus, Sample,
-    SnapshotMessage, SnapshotRequest, SnapshotStatus,
+    Agreement, Change, ChangeRefusal, Configuration, ConfigurationError, LogRequest, MemoryUse,
+    Process, RoomStatus, Sample, SnapshotMessage, SnapshotRequest, SnapshotStatus,
 };
 
 /// The shell's name for one request, below 2⁶³. The replica gives it back with the answer, exactly
@@ -47,6 +48,14 @@ pub enum Request {
     /// Change who is in the cluster; answered once the final configuration is committed, or
     /// refused. Only the leader does it: others answer `Failure::NotLeader`.
     Change(Change),
+    /// Mark a member that is to be restarted, if no other is down or being restarted; as a change
+    /// of members is. Answered with `Done::Changed`.
+    Drain {
+        /// Which.
+        id: MemberId,
+    },
+    /// Raise the cluster's feature level as far as all members know; as a change of members is.
+    RaiseLevel,
 }
 
 /// What can be asked of a lease.
@@ -224,6 +233,8 @@ pub enum PeerMessage {
         lacks_room: bool,
         /// What it uses of its memory.
         memory: MemoryUse,
+        /// Who speaks for it.
+        process: Process,
     },
     /// The leader tells what state hash a majority has: a member that has told that it has the
     /// same, or one that has another.
@@ -268,12 +279,15 @@ pub enum Stop {
     Apply(ApplyError),
     /// The member was removed from the cluster, for good.
     Removed,
+    /// The cluster uses more than this program knows.
+    Newer(ConfigurationError),
 }
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stop::Log(reason) => write!(f, "the log failed: {reason}"),
+            Stop::Newer(reason) => write!(f, "{reason}"),
             Stop::Removed => write!(
                 f,
                 "this member was removed from its cluster; to take part again it needs a new data \
@@ -323,6 +337,9 @@ pub struct Status {
     pub pending: usize,
     /// Its snapshots.
     pub snapshots: SnapshotStatus,
+    /// The feature levels that members' programs know: on the leader all that it was told, on a
+    /// follower its own.
+    pub levels: BTreeMap<MemberId, u32>,
 }
 
 /// Everything a replica wants done after its inputs; the order of use is told in `order.rs`.

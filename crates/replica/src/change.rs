@@ -10,8 +10,9 @@ use std::fmt;
 use raft::{Index, MemberId};
 
 use crate::configuration::{
-    Configuration, MEMBERS_MAX, Member, REMOVED_MAX, Standing, UNCLAIMED, are_valid_urls,
+    Configuration, Draining, MEMBERS_MAX, Member, REMOVED_MAX, Standing, UNCLAIMED, are_valid_urls,
 };
+use crate::level::DRAIN_LEVEL;
 
 /// A learner has caught up when it is at most so many entries behind.
 pub const CAUGHT_UP_ENTRIES: u64 = 5_000;
@@ -71,6 +72,23 @@ pub enum Change {
         /// URLs; none if it is at its address.
         urls: Vec<String>,
     },
+    /// A member is about to be restarted, and no other may be until it is back.
+    Drain {
+        /// Which member.
+        id: MemberId,
+        /// What becomes of the mark.
+        mark: Draining,
+    },
+    /// That is over, or was not meant.
+    EndDrain {
+        /// Which member.
+        id: MemberId,
+    },
+    /// The members may use what their programs know up to this level; it never goes back.
+    RaiseLevel {
+        /// The level.
+        to: u32,
+    },
 }
 
 /// Why a change was not made. It certainly was not.
@@ -120,6 +138,33 @@ pub enum ChangeRefusal {
     },
     /// It is the only voter.
     LastVoter,
+    /// The cluster's feature level does not have it yet.
+    BelowLevel {
+        /// The level that has it.
+        needed: u32,
+        /// The cluster's.
+        level: u32,
+    },
+    /// A member's program does not know more than the cluster uses already.
+    LevelHeld {
+        /// Which member.
+        by: MemberId,
+        /// What its program knows.
+        level: u32,
+    },
+    /// That member is about to be restarted, or has not come back from it.
+    Draining(MemberId),
+    /// That member was not heard lately.
+    MemberDown(MemberId),
+    /// That member's log is behind.
+    MemberBehind {
+        /// Which member.
+        member: MemberId,
+        /// Its log equals the leader's up to here.
+        matched: Index,
+        /// The leader's last index.
+        last: Index,
+    },
 }
 
 impl fmt::Display for ChangeRefusal {
@@ -147,6 +192,21 @@ impl fmt::Display for ChangeRefusal {
                 "{healthy} of the voters that would be left are well, and {needed} are needed"
             ),
             ChangeRefusal::LastVoter => write!(f, "it is the only voter"),
+            ChangeRefusal::BelowLevel { needed, level } => {
+                write!(f, "it needs feature level {needed}, and the cluster's is {level}")
+            }
+            ChangeRefusal::LevelHeld { by, level } => {
+                write!(f, "the version of member {by} knows feature levels up to {level} only")
+            }
+            ChangeRefusal::Draining(id) => {
+                write!(f, "member {id} is being restarted, and only one may be at a time")
+            }
+            ChangeRefusal::MemberDown(id) => {
+                write!(f, "member {id} is down, or was not heard lately")
+            }
+            ChangeRefusal::MemberBehind { member, matched, last } => {
+                write!(f, "member {member} is behind: it has {matched} of {last} entries")
+            }
         }
     }
 }
@@ -172,6 +232,9 @@ impl Configuration {
             Change::Replace { old, new } => self.replace(*old, *new),
             Change::Address { id, address } => self.move_to(*id, address),
             Change::ClientUrls { id, urls } => self.tell_clients(*id, urls),
+            Change::Drain { id, mark } => self.drain(*id, *mark),
+            Change::EndDrain { id } => self.end_drain(*id),
+            Change::RaiseLevel { to } => Ok(self.raised_to(*to)),
         }
     }
 
@@ -321,6 +384,33 @@ impl Configuration {
         let mut next = self.clone();
         next.at_mut(id).client_urls = urls.to_vec();
         Ok(next)
+    }
+
+    fn drain(&self, id: MemberId, mark: Draining) -> Result<Configuration, ChangeRefusal> {
+        let (needed, level) = (DRAIN_LEVEL, self.feature_level);
+        if level < needed {
+            return Err(ChangeRefusal::BelowLevel { needed, level });
+        }
+        if !self.member(id)?.is_claimed() {
+            return Err(ChangeRefusal::NotJoined(id));
+        }
+        if let Some((other, _)) = self.draining().filter(|(other, _)| *other != id) {
+            return Err(ChangeRefusal::Draining(other));
+        }
+        let mut next = self.clone();
+        next.at_mut(id).draining = Some(mark);
+        Ok(next)
+    }
+
+    fn end_drain(&self, id: MemberId) -> Result<Configuration, ChangeRefusal> {
+        self.member(id)?;
+        let mut next = self.clone();
+        next.at_mut(id).draining = None;
+        Ok(next)
+    }
+
+    fn raised_to(&self, level: u32) -> Configuration {
+        Configuration { feature_level: self.feature_level.max(level), ..self.clone() }
     }
 
     /// Takes a member out. A reserved place was nobody; everybody else is remembered.

@@ -16,6 +16,8 @@ use bytes::Bytes;
 use prost::Message as _;
 use raft::{ConfigurationCodec, MemberId, Membership};
 
+use crate::level::{FEATURE_LEVEL, FIRST_LEVEL};
+
 /// At most this many members are in a cluster, learners and reserved places included.
 pub const MEMBERS_MAX: usize = 64;
 
@@ -50,6 +52,8 @@ pub struct Configuration {
     pub members: BTreeMap<MemberId, Member>,
     /// Who was removed, oldest first, at most [`REMOVED_MAX`]; an id never comes back.
     pub removed: Vec<MemberId>,
+    /// What its members may use of what their programs know (`level.rs`); at least 1.
+    pub feature_level: u32,
 }
 
 /// One member of the cluster.
@@ -68,6 +72,17 @@ pub struct Member {
     pub client_urls: Vec<String>,
     /// A learner that does not ask for its vote: somebody else will, or nobody.
     pub stays_learner: bool,
+    /// It is about to be restarted, and no other may be meanwhile (`drain.rs`).
+    pub draining: Option<Draining>,
+}
+
+/// The mark of a member that is about to be restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draining {
+    /// The process that is to end: the mark goes when another one speaks for the member.
+    pub life: u64,
+    /// Or when the cluster is so old, in ms (rule 8.1).
+    pub until_age_ms: u64,
 }
 
 /// What a member counts for.
@@ -91,6 +106,11 @@ pub enum ConfigurationError {
     /// No voters, a member id of 0, the same id twice, ids of the wrong length, or too much of
     /// something.
     Inconsistent(&'static str),
+    /// Of a cluster that uses what this program does not know (rule 4.5).
+    Newer {
+        /// The cluster's feature level.
+        level: u32,
+    },
 }
 
 impl std::fmt::Display for ConfigurationError {
@@ -98,6 +118,11 @@ impl std::fmt::Display for ConfigurationError {
         match self {
             ConfigurationError::Malformed => write!(f, "not an encoded configuration"),
             ConfigurationError::Inconsistent(what) => write!(f, "configuration: {what}"),
+            ConfigurationError::Newer { level } => write!(
+                f,
+                "the cluster has feature level {level}, and this version knows levels up to \
+                 {FEATURE_LEVEL}: start a newer version of raftkv here, one that knows it"
+            ),
         }
     }
 }
@@ -112,6 +137,8 @@ struct EncodedConfiguration {
     members: Vec<EncodedMember>,
     #[prost(fixed64, repeated, tag = "3")]
     removed: Vec<u64>,
+    #[prost(uint32, tag = "4")]
+    feature_level: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -130,6 +157,16 @@ struct EncodedMember {
     client_urls: Vec<String>,
     #[prost(bool, tag = "7")]
     stays_learner: bool,
+    #[prost(message, tag = "8")]
+    draining: Option<EncodedDraining>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct EncodedDraining {
+    #[prost(fixed64, tag = "1")]
+    life: u64,
+    #[prost(uint64, tag = "2")]
+    until_age_ms: u64,
 }
 
 impl Standing {
@@ -172,7 +209,8 @@ impl Member {
     /// A voter.
     pub fn voter(incarnation: u128, name: String, address: String) -> Member {
         let (standing, client_urls, stays_learner) = (Standing::Voter, Vec::new(), false);
-        Member { incarnation, name, address, standing, client_urls, stays_learner }
+        let draining = None;
+        Member { incarnation, name, address, standing, client_urls, stays_learner, draining }
     }
 
     /// Where clients reach it, as `host:port`: the first URL of plain HTTP that it tells them, else
@@ -197,9 +235,14 @@ impl Member {
 }
 
 impl Configuration {
-    /// Of a cluster that is founded: nobody was removed yet.
+    /// Of a cluster that is founded: nobody was removed yet, and every version can take part.
     pub fn founding(cluster_id: u128, members: BTreeMap<MemberId, Member>) -> Configuration {
-        Configuration { cluster_id, members, removed: Vec::new() }
+        Configuration { cluster_id, members, removed: Vec::new(), feature_level: FIRST_LEVEL }
+    }
+
+    /// The member that is about to be restarted, if one is: no two are at once.
+    pub fn draining(&self) -> Option<(MemberId, Draining)> {
+        self.members.iter().find_map(|(&id, member)| Some((id, member.draining?)))
     }
 
     /// Whether it is a joint one.
@@ -259,11 +302,17 @@ impl Configuration {
             standing: member.standing.encode(),
             client_urls: member.client_urls.clone(),
             stays_learner: member.stays_learner,
+            draining: member
+                .draining
+                .map(|Draining { life, until_age_ms }| EncodedDraining { life, until_age_ms }),
         });
+        // The first level is left out: what it writes, every version reads.
+        let feature_level = if self.feature_level > FIRST_LEVEL { self.feature_level } else { 0 };
         let encoded = EncodedConfiguration {
             cluster_id: encode_u128(self.cluster_id),
             members: members.collect(),
             removed: self.removed.iter().map(|id| id.0).collect(),
+            feature_level,
         };
         Bytes::from(encoded.encode_to_vec())
     }
@@ -272,6 +321,10 @@ impl Configuration {
     pub fn decode(bytes: Bytes) -> Result<Configuration, ConfigurationError> {
         use ConfigurationError::{Inconsistent, Malformed};
         let encoded = EncodedConfiguration::decode(bytes).map_err(|_| Malformed)?;
+        let feature_level = encoded.feature_level.max(FIRST_LEVEL);
+        if feature_level > FEATURE_LEVEL {
+            return Err(ConfigurationError::Newer { level: feature_level });
+        }
         let cluster_id = decode_u128(&encoded.cluster_id)?;
         if encoded.members.len() > MEMBERS_MAX || encoded.removed.len() > REMOVED_MAX {
             return Err(Inconsistent("there are too many members"));
@@ -287,7 +340,7 @@ impl Configuration {
         if removed.iter().any(|id| members.contains_key(id)) {
             return Err(Inconsistent("a removed member is there"));
         }
-        let configuration = Configuration { cluster_id, members, removed };
+        let configuration = Configuration { cluster_id, members, removed, feature_level };
         configuration.check_voters()?;
         Ok(configuration)
     }
@@ -320,8 +373,10 @@ fn decode_member(encoded: EncodedMember) -> Result<Member, ConfigurationError> {
     if !are_valid_urls(&encoded.client_urls) {
         return Err(Inconsistent("a member has too many URLs, or one that is too long"));
     }
-    let EncodedMember { name, address, client_urls, stays_learner, .. } = encoded;
-    Ok(Member { incarnation, name, address, standing, client_urls, stays_learner })
+    let EncodedMember { name, address, client_urls, stays_learner, draining, .. } = encoded;
+    let draining =
+        draining.map(|EncodedDraining { life, until_age_ms }| Draining { life, until_age_ms });
+    Ok(Member { incarnation, name, address, standing, client_urls, stays_learner, draining })
 }
 
 /// Whether a member may tell clients of these.

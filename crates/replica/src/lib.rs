@@ -37,6 +37,8 @@
 //! | `restore.rs` | a new cluster begins with the state of a backup |
 //! | `configuration.rs`, `change.rs` | who is in the cluster, and how that changes |
 //! | `members.rs` | when the leader makes such a change |
+//! | `level.rs` | what the cluster uses of what its programs know |
+//! | `drain.rs` | one member at a time is restarted |
 //!
 //! What it does not do: it reads no clock and draws no random number, starts no thread, opens no
 //! socket, and holds no channel. It does not encode messages, and it does not decide who founds a
@@ -47,10 +49,12 @@ mod api;
 mod applier;
 mod change;
 mod configuration;
+mod drain;
 mod entry;
 mod forwards;
 mod freshness;
 mod lease;
+mod level;
 mod log_worker;
 mod members;
 mod memory;
@@ -73,9 +77,11 @@ pub use api::{
 };
 pub use change::{CAUGHT_UP_ENTRIES, Change, ChangeRefusal};
 pub use configuration::{
-    CLIENT_URLS_MAX, CODEC, Configuration, ConfigurationError, MEMBERS_MAX, Member, REMOVED_MAX,
-    Standing, UNCLAIMED, URL_BYTES_MAX, are_valid_urls,
+    CLIENT_URLS_MAX, CODEC, Configuration, ConfigurationError, Draining, MEMBERS_MAX, Member,
+    REMOVED_MAX, Standing, UNCLAIMED, URL_BYTES_MAX, are_valid_urls,
 };
+pub use drain::DRAIN_PERIOD_MS;
+pub use level::{FEATURE_LEVEL, FIRST_LEVEL, Process};
 pub use log_worker::{LogError, LogReply, LogRequest, LogWorker, Purpose, Recovered, open_log};
 pub use memory::MemoryUse;
 pub use offline::{Explained, explain};

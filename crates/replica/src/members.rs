@@ -18,7 +18,7 @@ impl Replica {
         }
     }
 
-    fn try_change(&mut self, change: &Change) -> Result<raft::LogId, Failure> {
+    pub(crate) fn try_change(&mut self, change: &Change) -> Result<raft::LogId, Failure> {
         let not_leader = Failure::NotLeader { leader: self.raft.leader() };
         if !self.raft.is_leader() {
             return Err(not_leader);
@@ -41,6 +41,11 @@ impl Replica {
         let next = present.apply(change)?;
         if let Change::Promote { id } | Change::Replace { new: id, .. } = change {
             self.check_caught_up(*id)?;
+        }
+        match change {
+            Change::Drain { id, .. } => self.check_drain(&next, *id)?,
+            Change::RaiseLevel { .. } => self.check_all_know(&next)?,
+            _ => {}
         }
         let moves_voters = !next.voters().eq(present.voters());
         if moves_voters {

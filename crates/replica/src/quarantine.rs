@@ -160,7 +160,9 @@ impl Replica {
         if leader == self.raft.id() {
             self.told_samples(leader, samples);
         } else {
-            self.effects.send.push((leader, PeerMessage::Report { samples, lacks_room, memory }));
+            let process = self.own_process();
+            let report = PeerMessage::Report { samples, lacks_room, memory, process };
+            self.effects.send.push((leader, report));
         }
         self.reported_to(leader);
     }

@@ -15,6 +15,7 @@ use crate::entry::detach;
 use crate::forwards::Forwards;
 use crate::freshness::Freshness;
 use crate::lease::{Leasing, Question};
+use crate::level::Processes;
 use crate::memory::Memories;
 use crate::order::Gate;
 use crate::pending::{HeldWrite, Patience, Pending};
@@ -63,6 +64,7 @@ pub struct Replica {
     leaderless: bool,
     pub(crate) freshness: Freshness,
     pub(crate) leasing: Leasing,
+    pub(crate) processes: Processes,
     configuration: Arc<Configuration>,
     /// The newest configuration in the log is not committed.
     pub(crate) configuration_unsettled: bool,
@@ -95,6 +97,7 @@ impl Replica {
             leaderless: false,
             freshness: Freshness::default(),
             leasing: Leasing::default(),
+            processes: Processes::default(),
             forwards: Forwards::new(recovered.restored.hard_state.term),
             life: config.seed,
             forward_number: 0,
@@ -132,6 +135,7 @@ impl Replica {
             self.tick_leases();
             self.tick_memory();
             self.tick_retention();
+            self.tick_drains();
             self.lift_pins();
             self.watch_leader();
         }
@@ -147,13 +151,15 @@ impl Replica {
         }
         self.now = now;
         match message {
+            PeerMessage::Raft(message) if self.stops_before(&message) => {}
             PeerMessage::Raft(mut message) => {
                 detach_entries(&mut message);
                 if let Err(refusal) = self.raft.step(now, from, message) {
                     self.effects.refused.push((from, refusal));
                 }
             }
-            PeerMessage::Report { samples, lacks_room, memory } => {
+            PeerMessage::Report { samples, lacks_room, memory, process } => {
+                self.told_process(from, process);
                 self.told_room(from, lacks_room);
                 self.told_memory(from, memory);
                 self.told_samples(from, samples);
@@ -234,6 +240,8 @@ impl Replica {
             }
             Request::Transfer { to } => self.transfer(ticket, to, patience),
             Request::Change(change) => self.change(ticket, &change, patience),
+            Request::Drain { id } => self.drain(ticket, id, patience),
+            Request::RaiseLevel => self.raise_level(ticket, patience),
         }
     }
 
@@ -249,6 +257,7 @@ impl Replica {
         self.now = now;
         self.raft.stream_closed(peer);
         self.pending.leader_died(peer);
+        self.forget_process(peer);
         self.lease_stream_broke(peer);
     }
 
@@ -258,6 +267,7 @@ impl Replica {
     pub fn stream_broke(&mut self, now: Now, peer: MemberId) {
         self.now = now;
         self.pending.stream_broke(peer);
+        self.forget_process(peer);
         self.lease_stream_broke(peer);
     }
 
@@ -282,6 +292,12 @@ impl Replica {
             && let Some(short) = self.short_for(&write.command)
         {
             self.pending.refuse(&write, short.failure());
+            return;
+        }
+        if self.raft.is_leader()
+            && let Some(refusal) = self.beyond_level(&write.command)
+        {
+            self.pending.refuse(&write, Failure::Refused(refusal));
             return;
         }
         match self.raft.propose(self.now, EntryKind::Command, write.command.clone()) {
@@ -314,7 +330,9 @@ impl Replica {
         // The gateway that took it may be of a faulty member: what stands in the log is applied by
         // all of them, at each start.
         let valid = |command: Command| command.validate(&Limits::default()).is_ok();
-        if !Command::decode(command.clone()).is_ok_and(valid) {
+        if !Command::decode(command.clone()).is_ok_and(valid)
+            || self.beyond_level(&command).is_some()
+        {
             return Err(ForwardRefusal::UnknownCommand);
         }
         if self.raft.is_leader()
@@ -482,6 +500,7 @@ impl Replica {
             agreement: self.watch.agreement(),
             room: self.rooms.status(),
             memory: self.memories.own(),
+            levels: self.levels(),
         }
     }
 

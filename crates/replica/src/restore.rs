@@ -25,7 +25,8 @@ use wal::snapshot::{SnapshotError, SnapshotMeta, SnapshotReader};
 use wal::{DataDirectory, DirectoryError};
 
 use crate::applier::to_store;
-use crate::configuration::{Configuration, Member};
+use crate::configuration::{Configuration, ConfigurationError, Member};
+use crate::level::FIRST_LEVEL;
 use crate::log_worker::{LogError, LogReply, LogRequest, open_log};
 use crate::snapshot::{LoadError, load_from, open_snapshots};
 
@@ -70,6 +71,8 @@ pub enum RestoreError {
     File(SnapshotError),
     /// The file is whole, and the state in it is none.
     State(String),
+    /// It is of a cluster that uses more than this program knows.
+    Newer(ConfigurationError),
     /// The state can not take the new configuration.
     Apply(store::ApplyError),
     /// The directory's identity can not be written.
@@ -91,6 +94,7 @@ impl fmt::Display for RestoreError {
             RestoreError::State(reason) => {
                 write!(f, "the file is whole, but the state in it is none: {reason}")
             }
+            RestoreError::Newer(error) => error.fmt(f),
             RestoreError::Apply(error) => error.fmt(f),
             RestoreError::Directory(error) => error.fmt(f),
             RestoreError::Open(error) => error.fmt(f),
@@ -106,6 +110,7 @@ impl From<LoadError> for RestoreError {
     fn from(error: LoadError) -> RestoreError {
         match error {
             LoadError::File(error) => RestoreError::File(error),
+            LoadError::Newer(error) => RestoreError::Newer(error),
             other => RestoreError::State(other.to_string()),
         }
     }
@@ -162,7 +167,11 @@ fn read<D: Disk>(
 /// The new cluster's first entry, behind all that the backup stands for.
 fn first_entry(backup: &SnapshotMeta, plan: &RestorePlan) -> Entry {
     let (cluster_id, members) = (plan.cluster_id, plan.members.clone());
-    let configuration = Configuration { cluster_id, members, removed: Vec::new() };
+    // Every member restores for itself, whatever its version: so by what the backup says alone.
+    let was = Configuration::decode(backup.configuration.clone());
+    let feature_level = was.map_or(FIRST_LEVEL, |was| was.feature_level);
+    let configuration =
+        Configuration { feature_level, ..Configuration::founding(cluster_id, members) };
     let (term, index) = backup.last;
     Entry {
         id: LogId::new(Term(term + 1), Index(index).next()),

@@ -28,6 +28,9 @@ pub use limits::{CommandError, EXPIRED_MAX, Limits, ONCE_KEY_BYTES_MAX};
 pub use put::{Put, PutLifetime, TTL_MS_MAX};
 pub use txn::{Compare, Operand, Relation, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn, TxnOp};
 
+/// No command needs a higher feature level of the cluster: [`Command::feature_level`].
+pub const COMMAND_LEVEL_MAX: u32 = 1;
+
 /// A change to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -203,6 +206,28 @@ impl Command {
             | Command::ChangeSettings(_)
             | Command::Auth(_)
             | Command::Check => false,
+        }
+    }
+
+    /// The cluster's feature level (docs/decisions/012-feature-levels.md) from which on it may be
+    /// proposed. A new kind, or a new field of a kind that is known, gets the level of the version
+    /// that has it first.
+    pub fn feature_level(&self) -> u32 {
+        match self {
+            Command::Once { command, .. } | Command::As { command, .. } => command.feature_level(),
+            Command::Put { .. }
+            | Command::Delete { .. }
+            | Command::DeleteRecord { .. }
+            | Command::Txn(_)
+            | Command::Compact { .. }
+            | Command::LeaseGrant { .. }
+            | Command::LeaseRevoke { .. }
+            | Command::Expire { .. }
+            | Command::OpenSession
+            | Command::CloseSession { .. }
+            | Command::ChangeSettings(_)
+            | Command::Auth(_)
+            | Command::Check => 1,
         }
     }
 

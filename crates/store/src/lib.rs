@@ -133,9 +133,9 @@ pub use auth::{
 };
 pub use budget::{Budget, VERSION_COST_UNITS};
 pub use command::{
-    Command, CommandError, CompactionCause, Compare, Condition, DecodeError, EXPIRED_MAX, Limits,
-    ONCE_KEY_BYTES_MAX, Operand, Origin, Put, PutLifetime, Relation, TTL_MS_MAX, TXN_DEPTH_MAX,
-    TXN_OPERATIONS_MAX, Txn, TxnOp,
+    COMMAND_LEVEL_MAX, Command, CommandError, CompactionCause, Compare, Condition, DecodeError,
+    EXPIRED_MAX, Limits, ONCE_KEY_BYTES_MAX, Operand, Origin, Put, PutLifetime, Relation,
+    TTL_MS_MAX, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn, TxnOp,
 };
 pub use deadlines::DueKey;
 pub use hash::STATE_HASH_VERSION;

@@ -276,3 +276,16 @@ fn a_replaced_store_goes_on_with_the_next_entry() {
     }
     assert_equal(&mut ahead, &mut behind);
 }
+
+#[test]
+fn a_format_of_a_later_version_is_refused_by_name() {
+    let mut store = Store::new();
+    apply(&mut store, &put(1, "k", "v"));
+    let mut stream = chunks(store.capture(), 1 << 20).concat();
+    // The first record: four bytes of length, the head's tag and length, then its first field.
+    assert_eq!(stream[6..8], [1 << 3, 1], "format 1");
+    stream[7] = 99;
+    let Err(refused) = restore(&[stream.into()]) else { panic!("it is taken") };
+    assert_eq!(refused, SnapshotError::UnknownFormat(99));
+    assert!(refused.to_string().contains("newer version"), "{refused}");
+}

@@ -11,7 +11,7 @@ use wal::snapshot::{
 };
 
 use super::{KeptSnapshot, PIECE_BYTES, SnapshotId, SnapshotReply, SnapshotRequest};
-use crate::Recovered;
+use crate::{Configuration, ConfigurationError, Recovered};
 
 /// Owns the snapshot files and does what is asked.
 pub struct SnapshotWorker<D: Disk> {
@@ -28,6 +28,9 @@ pub struct FoundSnapshots {
     pub kept: Vec<KeptSnapshot>,
     /// Files that were passed over, and why.
     pub skipped: Vec<(PathBuf, String)>,
+    /// One of them is of a cluster that uses more than this program knows: it must not go on as if
+    /// there were none.
+    pub newer: Option<ConfigurationError>,
 }
 
 /// Opens the snapshots in `directory` of the member whose log was `recovered`, and completes what
@@ -52,6 +55,7 @@ pub fn open_snapshots<D: Disk>(
         configuration: (Index(0), Bytes::new()),
         kept: Vec::new(),
         skipped: damaged.collect(),
+        newer: None,
     };
     for info in files.good() {
         if let Err(reason) = found.consider(&files, info, recovered)? {
@@ -77,6 +81,11 @@ impl FoundSnapshots {
             match load(files, info) {
                 Ok(store) => self.store = Some(store),
                 Err(LoadError::File(SnapshotError::Disk(error))) => return Err(error),
+                Err(LoadError::Newer(error)) => {
+                    let reason = error.to_string();
+                    self.newer = Some(error);
+                    return Ok(Err(reason));
+                }
                 Err(error) => return Ok(Err(error.to_string())),
             }
             self.configuration = point.configuration.clone();
@@ -93,6 +102,8 @@ impl FoundSnapshots {
 pub(crate) enum LoadError {
     File(SnapshotError),
     State(store::SnapshotError),
+    /// It is of a cluster that uses more than this program knows.
+    Newer(ConfigurationError),
     /// The file and the state in it name different entries.
     OtherEntry,
 }
@@ -114,6 +125,7 @@ impl std::fmt::Display for LoadError {
         match self {
             LoadError::File(error) => error.fmt(f),
             LoadError::State(error) => error.fmt(f),
+            LoadError::Newer(error) => error.fmt(f),
             LoadError::OtherEntry => write!(f, "its state is that of another entry than it says"),
         }
     }
@@ -125,6 +137,10 @@ fn load<D: Disk>(files: &Snapshots<D>, info: &SnapshotInfo) -> Result<Store, Loa
 
 /// Reads a whole snapshot into a store.
 pub(crate) fn load_from<F: File>(reader: &mut SnapshotReader<F>) -> Result<Store, LoadError> {
+    let configuration = Configuration::decode(reader.meta().configuration.clone());
+    if let Err(error @ ConfigurationError::Newer { .. }) = configuration {
+        return Err(LoadError::Newer(error));
+    }
     let mut restore = Restore::new();
     while let Some(chunk) = reader.next_chunk()? {
         restore.chunk(&chunk)?;

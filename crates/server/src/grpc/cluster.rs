@@ -15,7 +15,7 @@ use proto::etcd::etcdserverpb::{
     MemberUpdateRequest, MemberUpdateResponse, ResponseHeader, cluster_server,
 };
 use raft::MemberId;
-use replica::{Change, Configuration, Failure, Standing};
+use replica::{Change, Configuration, Failure, Request as Ask, Standing};
 use serde_json::{Value, json};
 use store::{Need, Revision};
 use tonic::{Request, Response, Status};
@@ -43,7 +43,7 @@ impl Cluster {
 
     /// Has the change made, here or by the leader; answers who is in the cluster then.
     async fn change(&self, guest: &Guest, change: Change) -> Result<Vec<Member>, Refusal> {
-        match self.gate.node().change(change.clone(), REQUEST_TIMEOUT).await {
+        match self.gate.node().change(Ask::Change(change.clone()), REQUEST_TIMEOUT).await {
             Ok(configuration) => Ok(members_of(&configuration, self.scheme())),
             Err(Failure::NotLeader { leader: Some(leader) }) => {
                 self.ask_leader(guest, leader, &change).await
@@ -228,6 +228,10 @@ fn question_of(change: &Change, authorization: Option<HeaderValue>) -> Question 
         Change::Replace { old, new } => {
             (Method::POST, path(old, "/replace"), json!({ "with": new.to_string() }))
         }
+        Change::EndDrain { id } => (Method::DELETE, path(id, "/drain"), nothing),
+        Change::Drain { .. } | Change::RaiseLevel { .. } => {
+            unreachable!("no call of etcd's API asks for it, and a leader decides on both itself")
+        }
     };
     Question { method, hand_on: false, authorization, ..Question::post(target, &body) }
 }
@@ -247,7 +251,8 @@ fn refusal_of(body: &[u8]) -> Refusal {
         "unauthenticated" => Refusal::InvalidToken,
         "permission_denied" => Refusal::PermissionDenied,
         "outcome_unknown" => Refusal::Timeout,
-        "change_in_progress" | "not_ready" => Refusal::Unhealthy,
+        "change_in_progress" | "not_ready" | "member_draining" | "member_down"
+        | "member_behind" | "feature_level" => Refusal::Unhealthy,
         "superseded" => Refusal::LeaderChanged,
         _ => Refusal::NoLeader,
     }

@@ -171,7 +171,13 @@ impl From<NotLoggedIn> for Refusal {
 impl From<ChangeRefusal> for Refusal {
     fn from(refusal: ChangeRefusal) -> Refusal {
         match refusal {
-            ChangeRefusal::InProgress | ChangeRefusal::NotReady => Refusal::Unhealthy,
+            ChangeRefusal::InProgress
+            | ChangeRefusal::NotReady
+            | ChangeRefusal::BelowLevel { .. }
+            | ChangeRefusal::LevelHeld { .. }
+            | ChangeRefusal::Draining(_)
+            | ChangeRefusal::MemberDown(_)
+            | ChangeRefusal::MemberBehind { .. } => Refusal::Unhealthy,
             ChangeRefusal::UnknownMember(_) | ChangeRefusal::Removed(_) => Refusal::MemberNotFound,
             ChangeRefusal::IdTaken(_) | ChangeRefusal::NameTaken(_) => Refusal::MemberExists,
             ChangeRefusal::Invalid => Refusal::BadMemberUrls,

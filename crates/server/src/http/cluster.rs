@@ -67,12 +67,14 @@ pub(super) fn configuration_json(configuration: &Configuration) -> Value {
                 "standing": member.standing.as_str(),
                 "stays_learner": member.stays_learner,
                 "incarnation": member.is_claimed().then_some(incarnation),
+                "draining": member.draining.is_some(),
             })
         })
         .collect();
     json!({
         "cluster_id": format!("{:032x}", configuration.cluster_id),
         "joint": configuration.is_joint(),
+        "feature_level": configuration.feature_level,
         "members": members,
     })
 }

@@ -56,6 +56,9 @@ pub(super) struct Progress {
     pub(super) progress: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) snapshot_sent: Option<SentBytes>,
+    /// What its program knows; absent while it has not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) feature_level: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,7 +12,8 @@ use axum::http::{Request, Response, StatusCode, Uri};
 use bytes::Bytes;
 use hyper::Method;
 use raft::MemberId;
-use replica::{Change, Configuration, Failure};
+use replica::{Change, Configuration, Failure, Request as Ask};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use store::Need;
@@ -172,6 +173,49 @@ pub(super) async fn readdress(
     make(&doors, asked, change, Some(id)).await
 }
 
+/// `POST /cluster/members/{member}/drain`.
+pub(super) async fn drain(
+    State(doors): State<Arc<Doors>>,
+    visit: Visit,
+    Path(member): Path<String>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let asked = Asked::read(&doors, visit, request).await?;
+    asked.no_fields()?;
+    let id = find(&member, &doors.node.status())?;
+    match doors.node.change(Ask::Drain { id }, asked.timeout).await {
+        Ok(configuration) => Ok(drained(&configuration, id, doors.node.status().about.id)),
+        Err(failure) => not_made(&doors, asked, failure).await,
+    }
+}
+
+/// `DELETE /cluster/members/{member}/drain`.
+pub(super) async fn end_drain(
+    State(doors): State<Arc<Doors>>,
+    visit: Visit,
+    Path(member): Path<String>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let asked = Asked::read(&doors, visit, request).await?;
+    asked.no_fields()?;
+    let id = find(&member, &doors.node.status())?;
+    make(&doors, asked, Change::EndDrain { id }, Some(id)).await
+}
+
+/// `POST /cluster/level`.
+pub(super) async fn raise_level(
+    State(doors): State<Arc<Doors>>,
+    visit: Visit,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let asked = Asked::read(&doors, visit, request).await?;
+    asked.no_fields()?;
+    match doors.node.change(Ask::RaiseLevel, asked.timeout).await {
+        Ok(configuration) => Ok(changed(&configuration, None)),
+        Err(failure) => not_made(&doors, asked, failure).await,
+    }
+}
+
 /// Has the change made, here or by the leader.
 async fn make(
     doors: &Doors,
@@ -179,14 +223,38 @@ async fn make(
     change: Change,
     member: Option<MemberId>,
 ) -> Result<Response<Body>, Refusal> {
-    match doors.node.change(change, asked.timeout).await {
+    match doors.node.change(Ask::Change(change), asked.timeout).await {
         Ok(configuration) => Ok(changed(&configuration, member)),
-        Err(Failure::NotLeader { leader: Some(leader) }) if asked.forward => {
+        Err(failure) => not_made(doors, asked, failure).await,
+    }
+}
+
+/// This member did not do it: perhaps the leader does.
+async fn not_made(
+    doors: &Doors,
+    asked: Asked,
+    failure: Failure,
+) -> Result<Response<Body>, Refusal> {
+    match failure {
+        Failure::NotLeader { leader: Some(leader) } if asked.forward => {
             hand_on(doors, asked, leader).await
         }
-        Err(Failure::NotLeader { .. }) if asked.forward => Err(unavailable(&doors.node.status())),
-        Err(failure) => Err(Refusal::of_failure(failure, &doors.node.status())),
+        Failure::NotLeader { .. } if asked.forward => Err(unavailable(&doors.node.status())),
+        failure => Err(Refusal::of_failure(failure, &doors.node.status())),
     }
+}
+
+/// The member is marked, and `leader` found that it may be restarted.
+fn drained(configuration: &Configuration, id: MemberId, leader: MemberId) -> Response<Body> {
+    let others = configuration.voters().filter(|voter| *voter != id).count();
+    let voters = configuration.voters().count();
+    let mut body = configuration_json(configuration);
+    body["status"] = "drained".into();
+    body["member"] = id.to_string().into();
+    // A leader hands over first; the only voter has nobody to hand over to.
+    body["safe_to_stop"] = (id != leader || others == 0).into();
+    body["writes_go_on"] = (others > voters / 2).into();
+    reply::json(StatusCode::OK, &body)
 }
 
 fn changed(configuration: &Configuration, member: Option<MemberId>) -> Response<Body> {
@@ -209,6 +277,11 @@ async fn hand_on(doors: &Doors, asked: Asked, leader: MemberId) -> Result<Respon
     match timeout(asked.timeout + FORWARD_GRACE, ask(&status.about.asker(), address, question))
         .await
     {
+        Ok(Ok((StatusCode::NOT_FOUND, answer))) if is_unknown_path(&answer) => {
+            let message = "the leader's version is older and does not know how; it was not done. \
+                           Upgrade it, or hand leadership to an upgraded member";
+            Err(Refusal::new(Code::FeatureLevel, message))
+        }
         Ok(Ok((status, answer))) => {
             let json = axum::http::HeaderValue::from_static("application/json");
             Ok(reply::with_type(status, json, answer))
@@ -216,6 +289,11 @@ async fn hand_on(doors: &Doors, asked: Asked, leader: MemberId) -> Result<Respon
         Ok(Err(NoAnswer::NotSent(_))) => Err(unavailable(status)),
         Ok(Err(NoAnswer::Broken(_))) | Err(_) => Err(Refusal::of_failure(Failure::Unknown, status)),
     }
+}
+
+fn is_unknown_path(answer: &[u8]) -> bool {
+    let body: Value = serde_json::from_slice(answer).unwrap_or_default();
+    body["error"] == Code::UnknownPath.row().0
 }
 
 /// The member with this name or id; an id that is nobody's is for the leader to judge, who may
@@ -320,6 +398,28 @@ pub(super) fn refusal_of(refusal: replica::ChangeRefusal) -> Refusal {
             say(Code::QuorumWouldBeLost, "Bring members back first, or add others")
                 .with("healthy", healthy)
                 .with("needed", needed)
+        }
+        BelowLevel { needed, level } => {
+            let todo = "Once all members are upgraded, and none is to go back, raise the level: \
+                        `raftkv member level --raise`";
+            say(Code::FeatureLevel, todo).with("needed", needed).with("feature_level", level)
+        }
+        LevelHeld { by, level } => {
+            let refusal = say(Code::FeatureLevel, "Upgrade that member first");
+            with_id(refusal, by).with("feature_level", level)
+        }
+        Draining(id) => {
+            let todo = "Wait until it is back, or give it up: `raftkv member drain --undo`";
+            with_id(say(Code::MemberDraining, todo), id)
+        }
+        MemberDown(id) => {
+            let todo = "Bring it back first, and let it catch up: /cluster/status shows how far";
+            with_id(say(Code::MemberDown, todo), id)
+        }
+        MemberBehind { member, matched, last } => {
+            let todo = "Wait until it has caught up: /cluster/status shows how far";
+            let refusal = with_id(say(Code::MemberBehind, todo), member);
+            refusal.with("matched", matched.0).with("last", last.0)
         }
         LastVoter => say(Code::LastVoter, "Add and promote another one first"),
     }

@@ -212,6 +212,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Doors>>)> {
         ("/cluster/members/{member}", delete(membership::remove).patch(membership::readdress)),
         ("/cluster/members/{member}/promote", post(membership::promote)),
         ("/cluster/members/{member}/replace", post(membership::replace)),
+        ("/cluster/members/{member}/drain", post(membership::drain).delete(membership::end_drain)),
+        ("/cluster/level", post(membership::raise_level)),
         ("/cluster/settings", get(settings::get).patch(settings::patch)),
         ("/cluster/transfer", post(cluster::transfer)),
         ("/auth", get(users::auth)),

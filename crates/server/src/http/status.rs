@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use raft::{FollowerStatus, MemberId, RoleName};
-use replica::{KeptSnapshot, MemoryUse};
+use replica::{FEATURE_LEVEL, KeptSnapshot, MemoryUse};
 use serde_json::{Map, Value, json};
 use store::{Published, Revision, Settings};
 
@@ -93,6 +93,7 @@ fn status_json(status: &NodeStatus, source: &Source) -> Map<String, Value> {
     let configuration = status.configuration.as_ref();
     show("cluster_id", configuration.map(|known| format!("{:032x}", known.cluster_id)).into());
     show("joint", configuration.map(|known| known.is_joint()).into());
+    show("feature_level", configuration.map(|known| known.feature_level).into());
     if let Some(replica) = &status.replica {
         shown.extend(replica_json(replica, status));
     }
@@ -216,6 +217,10 @@ fn members_json(status: &NodeStatus, source: &Source) -> Value {
     let shown = members.map(|(&id, member)| {
         let mut shown = member_json(id, status);
         shown["standing"] = member.standing.as_str().into();
+        shown["draining"] = member.draining.is_some().into();
+        if id == status.about.id {
+            shown["feature_level"] = FEATURE_LEVEL.into();
+        }
         if let Some(role) = role_of(id, status) {
             shown["role"] = role.as_str().into();
         }
@@ -252,6 +257,7 @@ fn own_progress(id: MemberId, status: &NodeStatus) -> Option<Progress> {
         progress: Some(peer.replication.as_str().to_owned()),
         snapshot_sent: sent
             .map(|sent| SentBytes { bytes: sent.bytes, bytes_total: sent.bytes_total }),
+        feature_level: replica.levels.get(&id).copied(),
     })
 }
 

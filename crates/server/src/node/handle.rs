@@ -186,10 +186,10 @@ impl Node {
     /// Every failure but `Failure::Unknown` means that it is not done and never will be.
     pub async fn change(
         &self,
-        change: Change,
+        change: Request,
         timeout: Duration,
     ) -> Result<Arc<Configuration>, Failure> {
-        match self.ask(Request::Change(change), timeout, Failure::Unknown).await? {
+        match self.ask(change, timeout, Failure::Unknown).await? {
             Done::Changed { configuration } => Ok(configuration),
             other => panic!("a change of members was answered with {other:?}"),
         }

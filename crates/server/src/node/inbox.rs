@@ -322,7 +322,9 @@ fn request_bytes(request: &Request) -> usize {
         Request::ReadBarrier
         | Request::Lease { .. }
         | Request::Transfer { .. }
-        | Request::Change(_) => 0,
+        | Request::Change(_)
+        | Request::Drain { .. }
+        | Request::RaiseLevel => 0,
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use raft::{Index, LogId, MemberId, RoleName, SnapshotPoint, Term};
 use replica::{
-    Backup, Change, Configuration, Dispatcher, Done, Failure, LeaseAsk, LeaseStanding, Member,
-    Request, Status,
+    Backup, Change, Configuration, Dispatcher, Done, Draining, FEATURE_LEVEL, Failure, LeaseAsk,
+    LeaseStanding, Member, Request, Status,
 };
 use store::{Apply, Budget, LeaseId, LogEntry, Store};
 
@@ -192,6 +192,12 @@ impl Single {
             Request::Transfer { to: None | Some(ID) } => Ok(Done::Transferred { leader: ID }),
             Request::Transfer { .. } => Err(Failure::NoTransferTarget),
             Request::Change(change) => self.change(&change),
+            // Alone, and of the newest version.
+            Request::Drain { id } => {
+                let mark = Draining { life: 1, until_age_ms: self.index + 1 };
+                self.change(&Change::Drain { id, mark })
+            }
+            Request::RaiseLevel => self.change(&Change::RaiseLevel { to: FEATURE_LEVEL }),
         }
     }
 
@@ -259,6 +265,7 @@ impl Single {
             published: self.store.reader().published(),
             age_ms: self.index,
             peers: Vec::new(),
+            levels: [(ID, FEATURE_LEVEL)].into(),
             pending: 0,
             snapshots: replica::SnapshotStatus::default(),
             room: replica::RoomStatus::default(),

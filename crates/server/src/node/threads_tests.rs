@@ -92,6 +92,7 @@ pub(in crate::node) fn started(disk: SimDisk, members: &Configuration) -> (Node,
         founding_id: None,
         cluster: None,
         changed: false,
+        feature_level: replica::FEATURE_LEVEL,
     };
     let members = Arc::new(members.clone());
     let roster = Roster::new(Arc::clone(&me), members, door, hello, Arc::clone(&status));

@@ -25,7 +25,12 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum Settled {
     /// This member is to found a cluster of these members.
-    Found(BTreeMap<MemberId, Member>),
+    Found {
+        /// Their places.
+        members: BTreeMap<MemberId, Member>,
+        /// The feature level that all of them know.
+        feature_level: u32,
+    },
     /// This member is in this cluster, and writes its founding entry.
     Adopt(Configuration),
     /// This member is in this cluster, and gets everything from its leader.
@@ -41,7 +46,9 @@ pub(crate) async fn settle(
     let mut said: Option<Instant> = None;
     loop {
         match decide(me, &ask(me, way).await) {
-            Decision::Found(members) => return Ok(Settled::Found(members)),
+            Decision::Found { members, feature_level } => {
+                return Ok(Settled::Found { members, feature_level });
+            }
             Decision::Adopt(configuration) => return Ok(Settled::Adopt(configuration)),
             Decision::Join(configuration) => return Ok(Settled::Join(configuration)),
             Decision::Refuse(refusal) => return Err(refusal),

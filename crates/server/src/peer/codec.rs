@@ -5,7 +5,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message as _;
 use proto::peer as wire;
 use raft::{AppendResult, Body, Entry, EntryKind, Index, LogId, Message, ReadPoint, Term};
-use replica::{ForwardRefusal, MemoryUse, PeerMessage, SAMPLES_MAX, Sample};
+use replica::{FIRST_LEVEL, ForwardRefusal, MemoryUse, PeerMessage, Process, SAMPLES_MAX, Sample};
 
 use super::frame::put_frame;
 use super::lease_codec::{answer_to_wire, ask_to_wire, read_answer, read_ask};
@@ -140,11 +140,13 @@ fn to_wire(message: &PeerMessage) -> wire::Message {
             let command = command.clone();
             (term.0, WireBody::Forward(wire::Forward { life: *life, number: *number, command }))
         }
-        PeerMessage::Report { samples, lacks_room, memory } => {
+        PeerMessage::Report { samples, lacks_room, memory, process } => {
             let (samples, lacks_room) = (samples.iter().map(sample_to_wire).collect(), *lacks_room);
             let MemoryUse { used_bytes, limit_bytes, lacks } = *memory;
             let memory = Some(wire::report::Memory { used_bytes, limit_bytes, lacks });
-            (0, WireBody::Report(wire::Report { samples, lacks_room, memory }))
+            let Process { life, level: feature_level } = *process;
+            let report = wire::Report { samples, lacks_room, memory, life, feature_level };
+            (0, WireBody::Report(report))
         }
         PeerMessage::Verdict { majority } => {
             let majority = Some(sample_to_wire(majority));
@@ -334,7 +336,10 @@ fn read_report(report: wire::Report) -> Result<PeerMessage, Malformed> {
     let wire::report::Memory { used_bytes, limit_bytes, lacks } = report.memory.unwrap_or_default();
     let (used_bytes, limit_bytes) = (number(used_bytes)?, number(limit_bytes)?);
     let memory = MemoryUse { used_bytes, limit_bytes, lacks };
-    Ok(PeerMessage::Report { samples: samples?, lacks_room: report.lacks_room, memory })
+    let level = report.feature_level.max(FIRST_LEVEL);
+    let process = Process { life: report.life, level };
+    let lacks_room = report.lacks_room;
+    Ok(PeerMessage::Report { samples: samples?, lacks_room, memory, process })
 }
 
 fn read_sample(sample: wire::Sample) -> Result<Sample, Malformed> {

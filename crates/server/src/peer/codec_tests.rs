@@ -124,12 +124,20 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         (any::<u64>(), any::<u64>(), result).prop_map(|(life, number, result)| {
             PeerMessage::ForwardAnswer { life, number, result }
         }),
-        (prop::collection::vec(sample(), 0..=SAMPLES_MAX), any::<bool>(), memory()).prop_map(
-            |(samples, lacks_room, memory)| PeerMessage::Report { samples, lacks_room, memory }
-        ),
+        (prop::collection::vec(sample(), 0..=SAMPLES_MAX), any::<bool>(), memory(), process())
+            .prop_map(|(samples, lacks_room, memory, process)| PeerMessage::Report {
+                samples,
+                lacks_room,
+                memory,
+                process,
+            }),
         sample().prop_map(|majority| PeerMessage::Verdict { majority }),
         about_lease(),
     ]
+}
+
+fn process() -> impl Strategy<Value = Process> {
+    (any::<u64>(), 1..=u32::MAX).prop_map(|(life, level)| Process { life, level })
 }
 
 fn memory() -> impl Strategy<Value = MemoryUse> {

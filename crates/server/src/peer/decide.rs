@@ -10,6 +10,7 @@
 //! | two have different clusters | refuse |
 //! | one is I, or has my identity or my name | refuse |
 //! | one speaks another protocol version | refuse |
+//! | one has a cluster of a feature level that this program does not know | refuse |
 //! | one is silent, lists other members, or was told another id for the cluster | wait |
 //! | all are fresh and agree; my address is the lowest | found |
 //! | all are fresh and agree; another's is | wait for it |
@@ -24,7 +25,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use raft::MemberId;
-use replica::{Configuration, Member};
+use replica::{Configuration, ConfigurationError, FEATURE_LEVEL, Member};
 
 use super::handshake::PROTOCOL_VERSION;
 use super::hello::{Hello, Silence};
@@ -39,7 +40,12 @@ pub(crate) enum Decision {
     /// Ask again; the text says what is missing.
     Wait(String),
     /// Found the cluster of these members.
-    Found(BTreeMap<MemberId, Member>),
+    Found {
+        /// Their places.
+        members: BTreeMap<MemberId, Member>,
+        /// The feature level that all of them know.
+        feature_level: u32,
+    },
     /// Take part in this cluster, with its founding entry.
     Adopt(Configuration),
     /// Take part in this cluster, whose founding entry is not to be had: with an empty log.
@@ -86,6 +92,13 @@ pub enum Refusal {
         peer: Address,
         /// The name.
         name: String,
+    },
+    /// The cluster of a peer uses more than this program knows.
+    Newer {
+        /// The peer that says so.
+        peer: Address,
+        /// What it uses.
+        newer: ConfigurationError,
     },
     /// A peer speaks another version of the peer protocol.
     Version {
@@ -146,6 +159,7 @@ fn find_contradiction(me: &Hello, answers: &Answers) -> Option<Refusal> {
                 Some(Refusal::SameName { peer, name: me.name.clone() })
             }
             Err(Silence::Version(version)) => Some(Refusal::Version { peer, version: *version }),
+            Err(Silence::Newer(newer)) => Some(Refusal::Newer { peer, newer: newer.clone() }),
             Ok(_) | Err(_) => None,
         }
     })
@@ -166,8 +180,12 @@ fn decide_among_fresh(me: &Hello, answers: &Answers) -> Decision {
     if *founder != me.address {
         return Decision::Wait(format!("waiting for {founder} to found the cluster"));
     }
-    let members = hellos(answers).map(|(_, hello)| hello).chain([me]);
-    Decision::Found(members.map(|hello| (hello.id, member(hello))).collect())
+    let members = || hellos(answers).map(|(_, hello)| hello).chain([me]);
+    // A member may be of a version to come: then this one's bounds what all know.
+    let lowest = members().map(|hello| hello.feature_level).min();
+    let feature_level = lowest.map_or(FEATURE_LEVEL, |lowest| lowest.min(FEATURE_LEVEL));
+    let members = members().map(|hello| (hello.id, member(hello))).collect();
+    Decision::Found { members, feature_level }
 }
 
 /// What is missing of one peer, if anything: an answer, or its consent to the list of members.
@@ -262,6 +280,7 @@ impl fmt::Display for Refusal {
             Refusal::SameName { peer, name } => {
                 write!(f, "the member at {peer} is called {name} too: give one another --node-id")
             }
+            Refusal::Newer { peer, newer } => write!(f, "{newer} ({peer} says so)"),
             Refusal::Version { peer, version } => write!(
                 f,
                 "{peer} speaks version {version} of the peer protocol, not {PROTOCOL_VERSION}: use \

@@ -16,6 +16,7 @@ fn fresh(port: u16, peers: &[u16]) -> Hello {
         founding_id: None,
         cluster: None,
         changed: false,
+        feature_level: FEATURE_LEVEL,
     }
 }
 
@@ -49,14 +50,40 @@ fn assert_waits(decision: Decision, words: &[&str]) {
 fn alone_a_member_founds_a_cluster_of_one() {
     let me = fresh(1, &[]);
     let members = [(me.id, member(&me))].into();
-    assert_eq!(decide(&me, &Answers::new()), Decision::Found(members));
+    assert_eq!(
+        decide(&me, &Answers::new()),
+        Decision::Found { members, feature_level: FEATURE_LEVEL }
+    );
+}
+
+#[test]
+fn a_cluster_is_founded_at_the_level_that_all_know() {
+    let (a, b) = (fresh(1, &[2]), fresh(2, &[1]));
+    for (theirs, founded) in [(1, 1), (FEATURE_LEVEL, FEATURE_LEVEL), (99, FEATURE_LEVEL)] {
+        let b = Hello { feature_level: theirs, ..b.clone() };
+        let Decision::Found { feature_level, .. } = decide(&a, &answers(&[b])) else { panic!() };
+        assert_eq!(feature_level, founded, "beside one that knows {theirs}");
+    }
+}
+
+#[test]
+fn a_cluster_that_uses_more_than_this_program_knows_is_not_waited_for() {
+    let a = fresh(1, &[2]);
+    let newer = ConfigurationError::Newer { level: 99 };
+    let answers = [(address(2), Err(Silence::Newer(newer)))].into();
+    let Decision::Refuse(refusal) = decide(&a, &answers) else { panic!() };
+    let text = refusal.to_string();
+    assert!(text.contains("feature level 99") && text.contains("newer version"), "{text}");
 }
 
 #[test]
 fn the_lowest_address_founds_when_all_are_fresh_and_agree() {
     let (a, b, c) = (fresh(1, &[2, 3]), fresh(2, &[1, 3]), fresh(3, &[1, 2]));
     let members = cluster_of(0, &[&a, &b, &c]).members;
-    assert_eq!(decide(&a, &answers(&[b, c])), Decision::Found(members));
+    assert_eq!(
+        decide(&a, &answers(&[b, c])),
+        Decision::Found { members, feature_level: FEATURE_LEVEL }
+    );
 }
 
 #[test]
@@ -90,14 +117,14 @@ fn members_that_were_told_two_ids_for_the_cluster_do_not_found_it() {
     let b = told(None, fresh(2, &[1]));
     assert_waits(decide(&a, &answers(&[b])), &["localhost:2 (it was told no id"]);
     let b = told(Some(0xa), fresh(2, &[1]));
-    assert!(matches!(decide(&a, &answers(&[b])), Decision::Found(_)));
+    assert!(matches!(decide(&a, &answers(&[b])), Decision::Found { .. }));
 }
 
 #[test]
 fn a_founder_notes_where_each_member_tells_clients_to_come() {
     let urls = vec!["http://kv.example:2379".to_owned()];
     let b = Hello { client_urls: urls.clone(), ..fresh(2, &[1]) };
-    let Decision::Found(members) = decide(&fresh(1, &[2]), &answers(&[b])) else { panic!() };
+    let Decision::Found { members, .. } = decide(&fresh(1, &[2]), &answers(&[b])) else { panic!() };
     assert_eq!(members[&MemberId(2)].client_urls, urls);
     assert!(members[&MemberId(1)].client_urls.is_empty());
 }
@@ -124,7 +151,7 @@ fn localhost_and_127_0_0_1_are_one_address() {
         peers: [Address::parse("127.0.0.1:1").unwrap()].into(),
         ..fresh(2, &[])
     };
-    assert!(matches!(decide(&a, &answers(&[b])), Decision::Found(_)));
+    assert!(matches!(decide(&a, &answers(&[b])), Decision::Found { .. }));
 }
 
 #[test]

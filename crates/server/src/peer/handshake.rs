@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use prost::Message as _;
 use proto::peer as wire;
 use raft::MemberId;
+use replica::FEATURE_LEVEL;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use wire::handshake::Kind;
 use wire::refusal::Reason;
@@ -18,9 +19,6 @@ use super::membership::{Introduced, Introduction, Refused};
 
 /// What this program speaks.
 pub(crate) const PROTOCOL_VERSION: u32 = 1;
-
-/// Which command kinds this program knows (rule 4.5).
-pub(crate) const FEATURE_LEVEL: u32 = 1;
 
 /// A handshake takes one round; a peer that needs longer is as good as absent.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);

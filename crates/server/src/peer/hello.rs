@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use raft::MemberId;
-use replica::{Configuration, are_valid_urls};
+use replica::{Configuration, ConfigurationError, FIRST_LEVEL, are_valid_urls};
 use serde::{Deserialize, Serialize};
 
 use super::HELLO_PATH;
@@ -41,6 +41,8 @@ pub(crate) struct Hello {
     /// The members are not those any more that founded the cluster: a late founder can not write
     /// the founding entry out of it.
     pub(crate) changed: bool,
+    /// The feature level that its program knows.
+    pub(crate) feature_level: u32,
 }
 
 /// Why there is no `Hello`.
@@ -54,6 +56,8 @@ pub(crate) enum Silence {
     Malformed(&'static str),
     /// The member there speaks another version of the peer protocol.
     Version(u32),
+    /// The cluster of the member there uses more than this program knows.
+    Newer(ConfigurationError),
 }
 
 /// The page as it is on the wire.
@@ -76,6 +80,13 @@ struct Page {
     configuration: Option<String>,
     #[serde(default)]
     changed: bool,
+    #[serde(default = "first_level")]
+    feature_level: u32,
+}
+
+/// Versions that do not say know that one.
+fn first_level() -> u32 {
+    FIRST_LEVEL
 }
 
 #[derive(Serialize, Deserialize, PartialEq)]
@@ -102,6 +113,7 @@ impl Hello {
             cluster_id: self.cluster.as_ref().map(|cluster| format!("{:032x}", cluster.cluster_id)),
             configuration: self.cluster.as_ref().map(|cluster| to_hex(&cluster.encode())),
             changed: self.changed,
+            feature_level: self.feature_level,
         };
         serde_json::to_vec(&page).expect("strings and numbers are always JSON")
     }
@@ -147,6 +159,7 @@ impl Page {
         let address = read_address(&self.address)?;
         let (name, id, changed, client_urls) =
             (self.name, MemberId(id), self.changed, self.client_urls);
+        let feature_level = self.feature_level.max(FIRST_LEVEL);
         Ok(Hello {
             name,
             id,
@@ -157,6 +170,7 @@ impl Page {
             founding_id,
             cluster,
             changed,
+            feature_level,
         })
     }
 }
@@ -167,8 +181,10 @@ fn read_address(text: &str) -> Result<Address, Silence> {
 
 fn read_cluster(hex: &str) -> Result<Configuration, Silence> {
     let bytes = from_hex(hex).ok_or(Silence::Malformed("its configuration is not hex"))?;
-    Configuration::decode(Bytes::from(bytes))
-        .map_err(|_| Silence::Malformed("its configuration is damaged"))
+    Configuration::decode(Bytes::from(bytes)).map_err(|error| match error {
+        newer @ ConfigurationError::Newer { .. } => Silence::Newer(newer),
+        _ => Silence::Malformed("its configuration is damaged"),
+    })
 }
 
 /// Asks the member at `address` in the name of the member `asker`.
@@ -194,6 +210,7 @@ impl fmt::Display for Silence {
             Silence::Unreachable(why) => write!(f, "{why}"),
             Silence::Refused(status) => write!(f, "no member answers there (HTTP {status})"),
             Silence::Malformed(what) => write!(f, "{what}"),
+            Silence::Newer(newer) => write!(f, "{newer}"),
             Silence::Version(version) => {
                 write!(
                     f,

@@ -59,11 +59,20 @@ pub(crate) struct Inbound {
 #[derive(Debug, Default)]
 struct Streams {
     /// The newest stream of each peer on each lane.
-    current: BTreeMap<(MemberId, Lane), (u64, AbortHandle)>,
+    current: BTreeMap<(MemberId, Lane), Open>,
     /// Streams accepted so far.
     count: u64,
     /// This member is stopping: it accepts no more and draws no conclusions.
     stopped: bool,
+}
+
+/// A stream that runs.
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    /// What the peer's program knows.
+    level: u32,
+    task: AbortHandle,
 }
 
 /// How a stream came to its end.
@@ -87,21 +96,36 @@ impl Inbound {
         Arc::new(Inbound { inbox, membership, handshakes, seats, streams })
     }
 
-    /// From here on the members of this cluster may open streams. Streams that are open stay so.
+    /// From here on the members of this cluster may open streams. Streams that are open stay so,
+    /// but for those of programs that do not know what the cluster uses now.
     pub(crate) fn admit(&self, membership: Membership) {
         let mut current = self.membership.write();
         self.seats.release_members(|peer| membership.knows(peer));
         *current = Some(membership);
+        drop(current);
+        self.too_old().into_iter().for_each(|peer| self.drop_stream(peer));
+    }
+
+    /// Whose streams are open, though their program does not know enough.
+    fn too_old(&self) -> Vec<MemberId> {
+        let streams = self.streams.lock();
+        let too_old = streams.current.iter().filter(|(_, open)| !self.knows_enough(open.level));
+        too_old.map(|((peer, _), _)| *peer).collect()
+    }
+
+    fn knows_enough(&self, level: u32) -> bool {
+        let membership = self.membership.read();
+        membership.as_ref().is_some_and(|membership| membership.check_level(level).is_ok())
     }
 
     /// Drops the streams of this peer: it will come back, and be refused.
     pub(crate) fn drop_stream(&self, peer: MemberId) {
         let mut streams = self.streams.lock();
-        if let Some((_, stream)) = streams.current.remove(&(peer, Lane::Snapshots)) {
-            stream.abort();
+        if let Some(open) = streams.current.remove(&(peer, Lane::Snapshots)) {
+            open.task.abort();
         }
-        if let Some((_, stream)) = streams.current.remove(&(peer, Lane::Messages)) {
-            stream.abort();
+        if let Some(open) = streams.current.remove(&(peer, Lane::Messages)) {
+            open.task.abort();
             self.inbox.notify(Input::StreamLost(peer));
         }
     }
@@ -110,8 +134,8 @@ impl Inbound {
     pub(crate) fn stop(&self) {
         let mut streams = self.streams.lock();
         streams.stopped = true;
-        for (_, stream) in std::mem::take(&mut streams.current).into_values() {
-            stream.abort();
+        for open in std::mem::take(&mut streams.current).into_values() {
+            open.task.abort();
         }
     }
 
@@ -167,9 +191,10 @@ impl Inbound {
         S: AsyncRead + Unpin + Send + 'static,
     {
         let inbound = Arc::clone(&self);
-        let Introduced { id: peer, address, .. } = introduced;
+        let Introduced { id: peer, address, feature_level: level } = introduced;
         let mut streams = self.streams.lock();
-        if streams.stopped {
+        // The level may have been raised since it was let in.
+        if streams.stopped || !self.knows_enough(level) {
             return;
         }
         streams.count += 1;
@@ -183,9 +208,9 @@ impl Inbound {
             let end = inbound.receive((peer, lane), stream, buffer).await;
             inbound.ended((peer, lane), number, &end);
         });
-        let stream = (number, task.abort_handle());
-        if let Some((_, replaced)) = streams.current.insert((peer, lane), stream) {
-            replaced.abort();
+        let open = Open { number, level, task: task.abort_handle() };
+        if let Some(replaced) = streams.current.insert((peer, lane), open) {
+            replaced.task.abort();
         }
         info!(%peer, ?lane, "a peer has opened its stream");
     }
@@ -251,7 +276,7 @@ impl Inbound {
     fn ended(&self, (peer, lane): (MemberId, Lane), number: u64, end: &End) {
         let mut streams = self.streams.lock();
         if streams.stopped
-            || streams.current.get(&(peer, lane)).map(|(current, _)| *current) != Some(number)
+            || streams.current.get(&(peer, lane)).map(|open| open.number) != Some(number)
         {
             return;
         }

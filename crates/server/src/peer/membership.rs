@@ -10,10 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proto::peer as wire;
 use raft::MemberId;
-use replica::Configuration;
+use replica::{Configuration, FEATURE_LEVEL};
 use wire::refusal::Reason;
 
-use super::handshake::{FEATURE_LEVEL, PROTOCOL_VERSION};
+use super::handshake::PROTOCOL_VERSION;
 use crate::config::Address;
 
 /// What a member says of itself; it never changes while the process lives.
@@ -84,6 +84,7 @@ impl Membership {
             let detail = format!("it speaks version {version}, this member {PROTOCOL_VERSION}");
             return Err(Refused::new(Reason::ProtocolVersion, detail));
         }
+        self.check_level(hello.feature_level)?;
         let cluster_id = self.me.cluster_id;
         if hello.cluster_id != bytes_of(cluster_id) {
             let detail = format!("this member belongs to cluster {cluster_id:032x}");
@@ -98,6 +99,18 @@ impl Membership {
         let address = Address::parse(&hello.address).ok();
         let (id, feature_level) = (MemberId(hello.member_id), hello.feature_level);
         Ok(Introduced { id, feature_level, address })
+    }
+
+    /// A program that does not know what the cluster uses must not take part (rule 4.5).
+    pub(super) fn check_level(&self, level: u32) -> Result<(), Refused> {
+        let needed = self.settled.feature_level;
+        if level >= needed {
+            return Ok(());
+        }
+        let detail = format!(
+            "the cluster has feature level {needed}, and this member's version knows {level}"
+        );
+        Err(Refused::new(Reason::FeatureLevel, detail))
     }
 
     /// Whether the newest configuration known here holds the peer.
@@ -134,6 +147,10 @@ impl Refused {
     pub(crate) fn advice(&self) -> &'static str {
         match self.reason {
             Reason::ProtocolVersion => "upgrade the older of the two members",
+            Reason::FeatureLevel => {
+                "start the member with a version of raftkv that knows the cluster's feature level: \
+                 it can not go back below it"
+            }
             Reason::OtherCluster => "correct --peers, or the data directory: they mix two clusters",
             Reason::WrongMember => "another member answers at this address: check --port and DNS",
             Reason::UnknownMember => "two processes may run on copies of one data directory",

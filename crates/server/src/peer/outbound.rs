@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,16 +45,25 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// The kernel asks a silent peer for a sign of life after this long.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(5);
 
+/// In whose name peers are called, and how.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    /// What this member says of itself.
+    pub(crate) me: Arc<Introduction>,
+    /// How peers are reached.
+    pub(crate) way: Way,
+    /// The cluster's feature level: nothing is said to a program that does not know it (rule 4.5).
+    pub(crate) level: Arc<AtomicU32>,
+}
+
 /// What it takes to keep a stream to one peer.
 pub(crate) struct Outbound {
     /// Whom to reach.
     pub(crate) peer: MemberId,
     /// `host:port`.
     pub(crate) address: String,
-    /// What this member says of itself.
-    pub(crate) me: Arc<Introduction>,
-    /// How the peer is reached.
-    pub(crate) way: Way,
+    /// In whose name.
+    pub(crate) caller: Caller,
     /// What is to be sent.
     pub(crate) outbox: Arc<Outbox>,
     /// Hears what the peer thinks of this member.
@@ -73,6 +83,8 @@ pub(super) enum DialError {
     Http(hyper::Error),
     /// What answers there does not know peer streams.
     NotUpgraded(StatusCode),
+    /// The peer's program does not know what the cluster uses.
+    TooOld { needed: u32, level: u32 },
     /// The handshake failed.
     Handshake(HandshakeError),
 }
@@ -83,7 +95,7 @@ impl Outbound {
         let mut backoff = BACKOFF_MIN;
         let mut last_failure = String::new();
         while !self.outbox.is_retired() {
-            match dial(self.peer, &self.address, (&self.me, &self.way), APPEND_PATH).await {
+            match dial(self.peer, &self.address, &self.caller, APPEND_PATH).await {
                 Ok(stream) => {
                     info!(peer = %self.peer, address = self.address, "opened the stream to a peer");
                     (backoff, last_failure) = (BACKOFF_MIN, String::new());
@@ -197,9 +209,10 @@ pub(super) async fn write(
 pub(super) async fn dial(
     peer: MemberId,
     address: &str,
-    (me, way): (&Introduction, &Way),
+    caller: &Caller,
     path: &'static str,
 ) -> Result<Stream, DialError> {
+    let Caller { me, way, level } = caller;
     let socket = timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
     let socket = socket.await.map_err(|_| DialError::Timeout)??;
     set_options(&socket)?;
@@ -209,6 +222,10 @@ pub(super) async fn dial(
         let introduced = handshake::introduce(&mut stream, me, peer).await;
         let introduced = introduced.map_err(DialError::Handshake)?;
         debug!(%peer, level = introduced.feature_level, path, "handshake done");
+        let needed = level.load(Ordering::Relaxed);
+        if introduced.feature_level < needed {
+            return Err(DialError::TooOld { needed, level: introduced.feature_level });
+        }
         Ok(stream)
     };
     timeout(HANDSHAKE_TIMEOUT, introduced).await.map_err(|_| DialError::Timeout)?
@@ -290,6 +307,11 @@ impl fmt::Display for DialError {
             DialError::NotUpgraded(status) => {
                 write!(f, "what answers there takes no peer streams (HTTP {status})")
             }
+            DialError::TooOld { needed, level } => write!(
+                f,
+                "the cluster has feature level {needed}, and the version there knows {level}: \
+                 start a version there that knows the cluster's"
+            ),
             DialError::Handshake(error) => write!(f, "{error}"),
         }
     }

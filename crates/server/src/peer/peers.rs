@@ -9,15 +9,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use raft::MemberId;
-use replica::{Configuration, PeerMessage, SnapshotMessage};
+use replica::{Configuration, FIRST_LEVEL, PeerMessage, SnapshotMessage};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
 use super::membership::Introduction;
-use super::outbound::Outbound;
+use super::outbound::{Caller, Outbound};
 use super::outbox::{Outbox, Put};
 use super::snapshot_lane::SnapshotLane;
 use crate::config::Address;
@@ -44,6 +45,8 @@ pub(crate) struct Dialler {
 /// The peers of one member.
 pub(crate) struct Peers {
     dialler: Dialler,
+    /// The cluster's feature level.
+    level: Arc<AtomicU32>,
     peers: BTreeMap<MemberId, Peer>,
     /// Forwarded writes that never left to peers that are none any more.
     unsent: Vec<PeerMessage>,
@@ -64,19 +67,19 @@ struct Peer {
 }
 
 impl Dialler {
-    fn dial(&self, peer: MemberId, address: String) -> Peer {
+    fn dial(&self, peer: MemberId, address: String, level: &Arc<AtomicU32>) -> Peer {
+        let (me, way, level) = (Arc::clone(&self.me), self.way.clone(), Arc::clone(level));
+        let caller = Caller { me, way, level };
         let outbox = Arc::new(Outbox::default());
         let outbound = Outbound {
             peer,
             address: address.clone(),
-            me: Arc::clone(&self.me),
-            way: self.way.clone(),
+            caller: caller.clone(),
             outbox: Arc::clone(&outbox),
             inbox: Arc::clone(&self.inbox),
             status: Arc::clone(&self.status),
         };
         let stream = self.runtime.spawn(outbound.run()).abort_handle();
-        let caller = (Arc::clone(&self.me), self.way.clone());
         let snapshots = SnapshotLane::new(peer, address.clone(), caller, self.runtime.clone());
         let (gathered, member, heard) = (Vec::new(), false, false);
         Peer { address, gathered, outbox, stream, snapshots, member, heard }
@@ -86,11 +89,13 @@ impl Dialler {
 impl Peers {
     /// None yet.
     pub(crate) fn new(dialler: Dialler) -> Peers {
-        Peers { dialler, peers: BTreeMap::new(), unsent: Vec::new() }
+        let level = Arc::new(AtomicU32::new(FIRST_LEVEL));
+        Peers { dialler, level, peers: BTreeMap::new(), unsent: Vec::new() }
     }
 
     /// The cluster consists of these members now.
     pub(crate) fn follow(&mut self, configuration: &Configuration) {
+        self.level.store(configuration.feature_level, Ordering::Relaxed);
         for peer in self.peers.values_mut() {
             peer.member = false;
         }
@@ -112,7 +117,7 @@ impl Peers {
         if !known.is_some_and(|(same, _)| same) {
             info!(peer = %id, address, "a peer is reached at this address");
             self.retire(id);
-            self.peers.insert(id, self.dialler.dial(id, address.to_owned()));
+            self.peers.insert(id, self.dialler.dial(id, address.to_owned(), &self.level));
         }
         let peer = self.peers.get_mut(&id).expect("it was there, or is now");
         (peer.member, peer.heard) = (true, heard);
@@ -141,7 +146,7 @@ impl Peers {
             return false;
         };
         info!(peer = %id, %address, "a peer whom the configuration here does not hold");
-        self.peers.insert(id, self.dialler.dial(id, address.to_string()));
+        self.peers.insert(id, self.dialler.dial(id, address.to_string(), &self.level));
         true
     }
 

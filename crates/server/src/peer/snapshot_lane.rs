@@ -3,7 +3,6 @@
 //! closed when nothing was said for a while. What can not be sent is dropped: who wants a snapshot
 //! asks again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -16,10 +15,9 @@ use tokio::time::timeout;
 use tracing::{debug, info};
 
 use super::SNAPSHOT_PATH;
-use super::membership::Introduction;
-use super::outbound::{WRITE_TIMEOUT, dial, write};
+use super::outbound::{Caller, WRITE_TIMEOUT, dial, write};
 use super::snapshot_codec::put_snapshot_message;
-use crate::tls::{Stream, Way};
+use crate::tls::Stream;
 
 /// Messages that wait. The receiver asks for each piece, so hardly more than one ever does.
 const QUEUE_MAX: usize = 16;
@@ -31,8 +29,7 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 pub(super) struct SnapshotLane {
     peer: MemberId,
     address: String,
-    me: Arc<Introduction>,
-    way: Way,
+    caller: Caller,
     runtime: Handle,
     /// Of the stream that is up, or being opened.
     queue: Option<mpsc::Sender<SnapshotMessage>>,
@@ -42,10 +39,10 @@ impl SnapshotLane {
     pub(super) fn new(
         peer: MemberId,
         address: String,
-        (me, way): (Arc<Introduction>, Way),
+        caller: Caller,
         runtime: Handle,
     ) -> SnapshotLane {
-        SnapshotLane { peer, address, me, way, runtime, queue: None }
+        SnapshotLane { peer, address, caller, runtime, queue: None }
     }
 
     /// Sends a message, if there is room for it; opens the stream if there is none.
@@ -62,9 +59,9 @@ impl SnapshotLane {
     fn open(&self) -> mpsc::Sender<SnapshotMessage> {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
         let (peer, address) = (self.peer, self.address.clone());
-        let (me, way) = (Arc::clone(&self.me), self.way.clone());
+        let caller = self.caller.clone();
         self.runtime.spawn(async move {
-            match dial(peer, &address, (&me, &way), SNAPSHOT_PATH).await {
+            match dial(peer, &address, &caller, SNAPSHOT_PATH).await {
                 Ok(stream) => {
                     info!(%peer, "opened a snapshot stream to a peer");
                     match stream {

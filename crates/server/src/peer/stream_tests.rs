@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use proto::peer::refusal::Reason;
 use raft::{Body, MemberId, Message, Term};
-use replica::{Configuration, Member, PeerMessage};
+use replica::{Configuration, FEATURE_LEVEL, FIRST_LEVEL, Member, PeerMessage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -16,7 +17,7 @@ use super::frame::put_frame;
 use super::handshake::{HandshakeError, introduce};
 use super::inbound::{HANDSHAKES_MAX, Lane};
 use super::membership::Membership;
-use super::outbound::{Outbound, upgrade};
+use super::outbound::{Caller, Outbound, dial, upgrade};
 use super::outbox::Outbox;
 use super::seats::STRANGERS_MAX;
 use super::{HelloBoard, Inbound, Introduction, PeerDoor};
@@ -316,6 +317,56 @@ async fn a_peer_with_another_protocol_version_is_refused_whatever_else_it_says()
     assert_eq!(refusal_of(&world, &hello).await, Reason::ProtocolVersion);
 }
 
+/// The cluster of `membership` has the newest level, and that is committed.
+fn raised(id: MemberId) -> Membership {
+    let feature_level = FEATURE_LEVEL;
+    let settled = Arc::new(Configuration { feature_level, ..configuration() });
+    Membership { settled, ..membership(id) }
+}
+
+/// The handshake of a program that knows the first level only, to the member that is served.
+fn older() -> Vec<u8> {
+    use prost::Message as _;
+    let me = introduction(DIALLER);
+    let hello = proto::peer::Hello { feature_level: FIRST_LEVEL, ..me.hello(SERVED) };
+    let kind = Some(proto::peer::handshake::Kind::Hello(hello));
+    proto::peer::Handshake { kind }.encode_to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_knows_less_than_the_cluster_uses_is_refused() {
+    let world = World::new().await;
+    world.inbound.admit(raised(SERVED));
+    assert_eq!(refusal_of(&world, &older()).await, Reason::FeatureLevel);
+    // One that knows as much is let in.
+    let _stream = world.open().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_of_a_program_that_knows_too_little_is_closed_when_the_level_is_raised() {
+    let mut world = World::new().await;
+    let mut stream = world.connect().await;
+    let mut buffer = BytesMut::new();
+    put_frame(&mut buffer, |body| body.extend_from_slice(&older()));
+    stream.write_all(&buffer).await.unwrap();
+    assert!(matches!(world.next(), Input::StreamOpened { peer: DIALLER, .. }));
+    world.inbound.admit(raised(SERVED));
+    assert!(matches!(world.next(), Input::StreamLost(DIALLER)));
+    assert_closed(&mut stream).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_said_to_a_program_that_knows_less_than_the_cluster_uses() {
+    let world = World::new().await;
+    let (_outbox, outbound) = outbound(&world);
+    // Everybody here knows the same: so the cluster uses what nobody knows yet.
+    let level = Arc::new(AtomicU32::new(FEATURE_LEVEL + 1));
+    let caller = Caller { level, ..outbound.caller };
+    let dialled = dial(SERVED, &world.address, &caller, super::APPEND_PATH).await;
+    let error = dialled.err().expect("it is too old").to_string();
+    assert!(error.contains("start a version there that knows the cluster's"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handshake_that_is_none_is_refused() {
     let world = World::new().await;
@@ -422,8 +473,11 @@ fn outbound(world: &World) -> (Arc<Outbox>, Outbound) {
     let outbound = Outbound {
         peer: SERVED,
         address: world.address.clone(),
-        me: Arc::new(introduction(DIALLER)),
-        way: Way::default(),
+        caller: Caller {
+            me: Arc::new(introduction(DIALLER)),
+            way: Way::default(),
+            level: Arc::new(AtomicU32::new(FIRST_LEVEL)),
+        },
         outbox: Arc::clone(&outbox),
         inbox: Inbox::new(),
         status: Arc::new(StatusBoard::new(about)),
@@ -518,6 +572,7 @@ async fn a_member_that_does_not_know_itself_yet_says_so() {
         founding_id: None,
         cluster: Some(configuration()),
         changed: false,
+        feature_level: FEATURE_LEVEL,
     };
     hello.say(me.clone());
     assert_eq!(super::hello::fetch(&Asker::default(), &address).await, Ok(me));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use raft::MemberId;
 use replica::{
-    Configuration, FoundSnapshots, Identity, LogOptions, LogWorker, Recovered, open_log,
+    Configuration, FoundSnapshots, Identity, LogError, LogOptions, LogWorker, Recovered, open_log,
     open_snapshots,
 };
 use store::Store;
@@ -102,6 +102,9 @@ impl Member {
         };
         let (recovered, snapshots, found) =
             blocking(opened).await?.map_err(StartError::Snapshots)?;
+        if let Some(newer) = found.newer {
+            return Err(StartError::Log(LogError::Configuration(newer)));
+        }
         self.announce_snapshots(&recovered, &found);
         self.snapshots = Some((snapshots, found));
         Ok((worker, recovered))
@@ -205,8 +208,9 @@ impl Member {
         self.door.hello.say(me.clone());
         let (configuration, seeds) =
             match settle(&me, &self.way, &self.status).await.map_err(StartError::Refused)? {
-                Settled::Found(members) => {
-                    (Configuration::founding(self.draw_cluster_id()?, members), true)
+                Settled::Found { members, feature_level } => {
+                    let founding = Configuration::founding(self.draw_cluster_id()?, members);
+                    (Configuration { feature_level, ..founding }, true)
                 }
                 Settled::Adopt(configuration) => (configuration, false),
                 Settled::Join(Configuration { cluster_id, .. }) => {

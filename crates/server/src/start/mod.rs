@@ -33,7 +33,9 @@ use std::time::Duration;
 
 use ::disk::Patience;
 use raft::{MemberId, RoleName};
-use replica::{DataDirectory, FoundSnapshots, Replica, SnapshotOptions, SnapshotWorker};
+use replica::{
+    DataDirectory, FEATURE_LEVEL, FoundSnapshots, Replica, SnapshotOptions, SnapshotWorker,
+};
 use store::Store;
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
@@ -259,6 +261,7 @@ impl Member {
             founding_id: self.config.etcd.founding.map(|ids| ids.cluster_id),
             cluster: None,
             changed: false,
+            feature_level: FEATURE_LEVEL,
         }
     }
 

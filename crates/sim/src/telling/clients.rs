@@ -71,7 +71,7 @@ impl Life {
             },
             Request::Lease { lease, .. } => ("lease", Some(lease.to_string())),
             Request::Transfer { .. } => ("transfer", None),
-            Request::Change(_) => ("change", None),
+            Request::Change(_) | Request::Drain { .. } | Request::RaiseLevel => ("change", None),
         }
     }
 }

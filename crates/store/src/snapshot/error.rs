@@ -47,11 +47,12 @@ pub enum SnapshotError {
 impl fmt::Display for SnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SnapshotError::UnknownFormat(format) => {
-                write!(f, "format {format} of the snapshot is unknown: a newer version wrote it")
-            }
+            SnapshotError::UnknownFormat(format) => write!(
+                f,
+                "format {format} of the snapshot is unknown: a newer version wrote it, use that one"
+            ),
             SnapshotError::UnknownRecord => {
-                write!(f, "unknown record in the snapshot: a newer version wrote it")
+                write!(f, "unknown record in the snapshot: a newer version wrote it, use that one")
             }
             SnapshotError::Malformed => write!(f, "a record of the snapshot is malformed"),
             SnapshotError::RecordTooLong { bytes } => {

@@ -160,3 +160,35 @@ async fn what_can_not_be_done_is_refused_by_name_and_changes_nothing() {
     }
     assert_eq!(world.get("/cluster/members").await, before);
 }
+
+#[tokio::test]
+async fn a_member_is_drained_from_the_level_on_that_has_it() {
+    let world = World::new().await;
+    let drain = "/cluster/members/node-1/drain";
+    let refused = send(&world, "POST", drain, "").await;
+    refused.assert_refused(409, "feature_level");
+    assert_eq!(
+        (&refused.json()["needed"], &refused.json()["feature_level"]),
+        (&json!(2), &json!(1))
+    );
+    let raised = send(&world, "POST", "/cluster/level", "").await.json();
+    assert_eq!((&raised["status"], &raised["feature_level"]), (&json!("changed"), &json!(2)));
+
+    let drained = send(&world, "POST", drain, "").await.json();
+    assert_eq!((&drained["status"], &drained["member"]), (&json!("drained"), &json!("5157")));
+    assert_eq!(drained["members"][0]["draining"], true);
+    assert_eq!(drained["safe_to_stop"], true, "there is nobody to hand over to");
+    assert_eq!(drained["writes_go_on"], false);
+    assert_eq!(world.get("/cluster/status").await["members"][0]["draining"], true);
+    let ended = send(&world, "DELETE", drain, "").await.json();
+    assert_eq!(ended["members"][0]["draining"], false);
+    for (method, target, body, status, code) in [
+        ("POST", "/cluster/members/node-9/drain", "", 404, "unknown_member"),
+        ("DELETE", "/cluster/members/node-9/drain", "", 404, "unknown_member"),
+        ("POST", drain, r#"{"wait":"1"}"#, 400, "unknown_field"),
+        ("POST", "/cluster/level", r#"{"to":"9"}"#, 400, "unknown_field"),
+        ("GET", drain, "", 405, "method_not_allowed"),
+    ] {
+        send(&world, method, target, body).await.assert_refused(status, code);
+    }
+}
