@@ -2,6 +2,7 @@
 
 mod access;
 mod ask;
+pub mod backup;
 pub mod config;
 pub mod dashboard;
 mod events;

@@ -96,6 +96,7 @@ use metrics::{Call, Metrics};
 use probes_only::{AnyHost, probes_only};
 pub(crate) use serve::Seat;
 pub use serve::{Limits, serve};
+pub(crate) use time::{format as format_time, parse as parse_time};
 
 /// The name under which requests to unknown paths are counted.
 const UNKNOWN_ROUTE: &str = "unknown";

@@ -28,9 +28,10 @@ use super::express::{Answer, Express};
 use super::listeners::Listeners;
 use super::untaken::{Pieces, Untaken};
 use super::wire::Wire;
+use crate::access::name_by_certificate;
 use crate::grpc;
 use crate::reading::{self, Reading};
-use crate::tls::{Arrival, Entrance, NoEntry, Stream};
+use crate::tls::{Arrival, Entered, Entrance, NoEntry};
 use crate::watch::ConnectionWatches;
 
 /// What a client may take. `Limits::default()` is the published contract.
@@ -215,7 +216,7 @@ impl Serving {
         mut closed: watch::Receiver<()>,
     ) {
         if let Entrance::Plain(arrival) = entrance {
-            tokio::spawn(self.run(Stream::Plain(socket), arrival, watcher));
+            tokio::spawn(self.run(Entered::plain(socket, arrival), watcher));
             return;
         }
         tokio::spawn(async move {
@@ -225,7 +226,7 @@ impl Serving {
                 _ = closed.changed() => return,
             };
             match admitted {
-                Ok((stream, arrival)) => self.run(stream, arrival, watcher).await,
+                Ok(entered) => self.run(entered, watcher).await,
                 Err(NoEntry::Handshake { peer: true, error }) => {
                     warn!(%error, "refused a peer: its TLS handshake failed");
                 }
@@ -234,12 +235,12 @@ impl Serving {
         });
     }
 
-    async fn run(self, stream: Stream, arrival: Arrival, watcher: Watcher) {
+    async fn run(self, Entered { stream, arrival, user }: Entered, watcher: Watcher) {
         let Serving { pieces, crowded, permit, served, limits } = self;
         let patience = crowded.patience(&limits);
         let watches = ConnectionWatches::default();
         let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces), patience };
-        let shared = Connection { served, crowded, arrival, watches, seat };
+        let shared = Connection { served, crowded, arrival, user, watches, seat };
         let shared = Arc::new(shared);
         let service = service_fn(move |request: Request<Incoming>| {
             let shared = Arc::clone(&shared);
@@ -297,12 +298,15 @@ struct Connection {
     served: Service,
     crowded: Crowded,
     arrival: Arrival,
+    /// Whom its certificate names.
+    user: Option<HeaderValue>,
     watches: ConnectionWatches,
     seat: Seat,
 }
 
 impl Connection {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<Answer> {
+        name_by_certificate(request.headers_mut(), self.user.as_ref());
         let express = self.served.express.as_deref().filter(|_| !self.crowded.0);
         let call = express.and_then(|it| Some((it, it.call(&request, self.arrival)?)));
         // Boxed: they are large, and this is moved about before it runs.
