@@ -54,6 +54,12 @@ impl Member {
         self.arguments = arguments.iter().map(OsString::from).collect();
     }
 
+    /// It will be started with these as well.
+    pub fn give_also(&mut self, arguments: &[&str]) {
+        assert!(self.process.is_none(), "{} runs", self.name);
+        self.arguments.extend(arguments.iter().map(OsString::from));
+    }
+
     /// It will not have more files and connections open than so many, once it is started.
     pub fn limit_files(&mut self, files_max: u64) {
         self.files_max = Some(files_max);

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, io};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::wait;
 
 /// Names the program; without it, the one built beside the tests is taken.
@@ -127,6 +129,12 @@ impl Running {
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// Asks it to end in good order.
+    pub fn terminate(&self) {
+        let pid = Pid::from_child(&self.process);
+        kill_process(pid, Signal::TERM).unwrap();
     }
 
     /// Waits until it ends by itself; the exit code, none if a signal ended it.

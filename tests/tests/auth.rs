@@ -295,3 +295,45 @@ fn a_backup_is_for_root_and_has_the_users() {
     assert_eq!(role["permissions"][0]["prefix"], "app/", "{role}");
     assert_eq!(ask(&new, 0, AS_ROOT, "GET /auth", "").json()["user"], "root");
 }
+
+#[test]
+fn an_empty_password_lets_nobody_in_and_can_not_be_set() {
+    let cluster = started(0);
+    done(&cluster, ROOT, "user add no-password --no-password");
+    done(&cluster, ROOT, "user grant no-password root");
+    for (user, basic) in [
+        ("ada", "YWRhOg=="),
+        ("root", "cm9vdDo="),
+        ("no-password", "bm8tcGFzc3dvcmQ6"),
+        ("nobody", "bm9ib2R5Og=="),
+        ("", "Og=="),
+    ] {
+        let pair = format!(r#"{{"user":"{user}","password":""}}"#);
+        let etcds = format!(r#"{{"name":"{user}","password":""}}"#);
+        let as_user = format!("Authorization: Basic {basic}\r\n");
+        for answer in [
+            ask(&cluster, 0, "", "POST /auth/login", &pair),
+            ask(&cluster, 0, "", "POST /v3/auth/authenticate", &etcds),
+            ask(&cluster, 0, &as_user, "GET /kv/app/1", ""),
+            ask(&cluster, 0, &as_user, "PUT /kv/app/1", r#"{"value":"v"}"#),
+        ] {
+            assert!([400, 401].contains(&answer.status), "{user}: {answer:?}");
+            assert!(answer.json()["token"].is_null(), "{user}: {answer:?}");
+        }
+    }
+    for (line, body) in [
+        ("POST /users", r#"{"name":"new","password":""}"#),
+        ("PUT /users/ada/password", r#"{"password":""}"#),
+    ] {
+        let answer = ask(&cluster, 0, AS_ROOT, line, body);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "bad_parameter"), "{answer:?}");
+    }
+    for line in ["user add new --password-stdin", "user passwd ada --password-stdin"] {
+        let words: Vec<&str> = ["--user", ROOT].into_iter().chain(line.split(' ')).collect();
+        let ended = raftkv(&cluster, &words, "\n");
+        assert_eq!(ended.code, REFUSED, "{ended:?}");
+        assert!(ended.stderr.contains("the password is empty"), "{ended:?}");
+    }
+    assert_eq!(done(&cluster, ROOT, "user list -o plain").lines().count(), 3, "nobody was added");
+    done(&cluster, ADA, "put app/1 v");
+}

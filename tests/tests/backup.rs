@@ -126,6 +126,8 @@ fn what_can_not_be_restored_is_refused_and_changes_nothing() {
         ("shorter", sound[..sound.len() - 1].to_vec()),
         ("longer", [&sound[..], &[0]].concat()),
         ("empty", Vec::new()),
+        ("half", sound[..sound.len() / 2].to_vec()),
+        ("foreign", b"PK\x03\x04 something that another program made".repeat(500)),
     ] {
         let damaged_file: PathBuf = directory.join(name);
         fs::write(&damaged_file, damaged).unwrap();

@@ -13,6 +13,7 @@ use system_tests::containers::SERVICES;
 use system_tests::deployed::{
     bytes, items, json, kubernetes_environment, named, repository, text, word, yaml, yaml_document,
 };
+use system_tests::http::Http;
 use system_tests::program;
 use system_tests::promql::{Selector, samples, selectors};
 use system_tests::scratch::Scratch;
@@ -38,18 +39,22 @@ const COLUMNS: u64 = 24;
 /// What three members tell that have led, followed, served and taken a snapshot, and the values of
 /// the label `alarm`.
 fn told() -> (BTreeMap<String, BTreeSet<String>>, BTreeSet<String>) {
+    let target = Scratch::new();
+    let backups = ["--backup-dir", target.path().to_str().unwrap()];
     let cluster = {
-        let mut cluster = Cluster::prepare_with(3, 0, &["--snapshot-bytes", "65536"]);
+        let settings = [&["--snapshot-bytes", "65536"][..], &backups].concat();
+        let mut cluster = Cluster::prepare_with(3, 0, &settings);
         cluster.start_all();
         cluster
     };
     let leader = cluster.leader();
     let body = format!("{{\"value\":\"{}\"}}", "x".repeat(32 << 10));
-    let page = wait::until("the leader takes a snapshot", || {
+    let page = wait::until("the leader takes a snapshot, and makes a backup", || {
         let mut http = cluster.http(leader);
         http.request("PUT", "/kv/a", &body).unwrap();
         let page = http.get("/metrics").body;
-        page.contains("\nraftkv_snapshot_age_seconds").then_some(page)
+        let wanted = ["\nraftkv_snapshot_age_seconds", "\nraftkv_backup_age_seconds"];
+        wanted.iter().all(|metric| page.contains(metric)).then_some(page)
     });
     let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for Selector { metric, labels } in samples(&page) {
@@ -201,6 +206,19 @@ fn what_kubernetes_is_told_agrees_with_itself() {
         "data are on the volume"
     );
     assert_eq!(container["ports"][0]["containerPort"].to_string(), environment["RAFTKV_PORT"]);
+    let (metrics, probes) = (&container["ports"][1], ["startup", "liveness", "readiness"]);
+    assert_eq!(metrics["name"], "metrics");
+    let listen = &environment["RAFTKV_METRICS_LISTEN"];
+    assert!(listen.ends_with(&format!(":{}", metrics["containerPort"])), "{listen}");
+    for probe in probes {
+        assert_eq!(container[format!("{probe}Probe")]["httpGet"]["port"], "metrics", "{probe}");
+    }
+    // Prometheus finds them by the headless service's name for that port.
+    let ports = items(&peers["spec"]["ports"]);
+    assert!(ports.iter().any(|port| port["name"] == "metrics" && port["targetPort"] == "metrics"));
+    let scraped = text("deploy/prometheus/prometheus.yml");
+    let service = word(&peers["metadata"]["name"]);
+    assert!(scraped.contains(&format!("_metrics._tcp.{service}.")), "{scraped}");
 }
 
 #[test]
@@ -235,20 +253,23 @@ fn the_hook_before_a_pod_is_stopped_drains_its_member_in_time() {
 fn a_member_without_a_majority_lives_and_is_not_ready() {
     let (_, container) = stateful_set();
     let path = |probe: &str| word(&container[probe]["httpGet"]["path"]).to_owned();
-    let mut cluster = Cluster::start(3);
+    let mut cluster = Cluster::prepare_with(3, 1, &[]);
+    let port = cluster.spare_port();
+    cluster.member(0).give_also(&["--metrics-listen", &format!("127.0.0.1:{port}")]);
+    cluster.start_all();
+    cluster.leader();
+    let ask = |path: &str| Http::new(port).get(path);
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
         let answer = wait::until("the member is ready", || {
-            let answer = cluster.http(0).get(&path(probe));
+            let answer = ask(&path(probe));
             (answer.status == 200).then_some(answer)
         });
         assert_eq!(answer.body, "ok\n", "{probe}");
     }
     cluster.kill([1, 2]);
-    wait::until_true("it is not ready", || {
-        cluster.http(0).get(&path("readinessProbe")).status == 503
-    });
+    wait::until_true("it is not ready", || ask(&path("readinessProbe")).status == 503);
     for probe in ["startupProbe", "livenessProbe"] {
-        assert_eq!(cluster.http(0).get(&path(probe)).status, 200, "{probe} asks for no majority");
+        assert_eq!(ask(&path(probe)).status, 200, "{probe} asks for no majority");
     }
 }
 
@@ -270,6 +291,13 @@ fn the_containers_are_started_with_settings_that_the_program_takes_and_name_each
         assert_eq!(peers.len(), SERVICES.len());
         assert!(peers.contains(&environment["RAFTKV_ADVERTISE"].as_str()), "{peers:?}");
         assert!(environment["RAFTKV_ADVERTISE"].starts_with(name), "{environment:?}");
+        let (_, peer_port) = environment["RAFTKV_LISTEN_PEER"].split_once(':').unwrap();
+        assert!(peers.iter().all(|peer| peer.ends_with(&format!(":{peer_port}"))), "{peers:?}");
+        let published = items(&service["ports"]);
+        assert!(!published.is_empty());
+        for port in published {
+            assert!(!word(port).ends_with(peer_port), "the members' port is not published: {port}");
+        }
 
         // They differ by their number alone.
         let spelled = |word: &str| word.replace("{}", &number.to_string());

@@ -4,8 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 
 use system_tests::cluster::Cluster;
+use system_tests::http::Http;
 use system_tests::ledger::{Ledger, Outcome};
+use system_tests::member::Member;
 use system_tests::peer::{self, Hello, PeerStream, Reply, frame};
+use system_tests::ports::Ports;
+use system_tests::scratch::Scratch;
 use system_tests::wait;
 
 /// What the second member may say to the first.
@@ -149,4 +153,60 @@ fn check_unharmed(cluster: &Cluster) {
         });
     }
     ledger.check(cluster);
+}
+
+#[test]
+fn members_with_a_port_of_their_own_keep_to_it_and_clients_to_theirs() {
+    let (ports, scratch) = (Ports::in_a_row(8), Scratch::new());
+    let (clients, peers) = ports.numbers().split_at(4);
+    let founding: Vec<String> = peers[..3].iter().map(|port| format!("localhost:{port}")).collect();
+    let member = |number: usize, way: [&str; 2]| {
+        let listen = format!("127.0.0.1:{}", peers[number]);
+        let settings = ["--listen-peer", &listen, way[0], way[1]];
+        let name = format!("node-{}", number + 1);
+        let mut member = Member::new(name, clients[number], scratch.path(), &settings);
+        member.start();
+        member
+    };
+    let founding = founding.join(",");
+    let mut members: Vec<Member> =
+        (0..3).map(|number| member(number, ["--peers", &founding])).collect();
+    let is_ready = |port: u16| {
+        let answer = Http::new(port).request("GET", "/readyz", "");
+        answer.is_ok_and(|answer| answer.status == 200)
+    };
+    let all_ready = |ports: &[u16]| ports.iter().all(|port| is_ready(*port));
+    wait::until_true("they have found each other", || all_ready(&clients[..3]));
+
+    for (client, peer) in clients.iter().zip(&peers[..3]) {
+        let put = Http::new(*client).request("PUT", "/kv/a", r#"{"value":"v"}"#).unwrap();
+        assert_eq!(put.status, 200, "{put:?}");
+        for path in ["/raft/hello", "/raft/append", "/raft/events", "/raft/vote"] {
+            let answer = Http::new(*client).get(path);
+            assert_eq!((answer.status, answer.code().as_str()), (403, "peers_only"), "{path}");
+        }
+        for path in ["/", "/kv/a", "/metrics", "/livez", "/snapshot", "/auth", "/v3/kv/range"] {
+            let answer = Http::new(*peer).get(path);
+            assert_eq!((answer.status, answer.code().as_str()), (403, "peers_only"), "{path}");
+        }
+        assert_eq!(Http::new(*peer).get("/raft/hello").status, 200);
+    }
+    // Clients are told where they may come.
+    let leader = Http::new(clients[0]).get("/cluster/leader").json();
+    let told = leader["leader"]["client_urls"][0].as_str().unwrap_or_default().to_owned();
+    let leads = clients.iter().position(|port| told == format!("http://localhost:{port}"));
+    let leads = leads.unwrap_or_else(|| panic!("{leader}"));
+    members[leads].kill();
+    members[leads].ended();
+    let others: Vec<u16> =
+        clients[..3].iter().copied().filter(|port| *port != clients[leads]).collect();
+    wait::until_true("another one leads", || all_ready(&others));
+    members[leads].start();
+    let seed = format!("http://localhost:{}", peers[(leads + 1) % 3]);
+    members.push(member(3, ["--join", &seed]));
+    wait::until_true("all four vote", || {
+        let voters = Http::new(others[0]).get("/cluster/members").json();
+        let members = voters["members"].as_array().unwrap();
+        members.iter().filter(|member| member["standing"] == "voter").count() == 4
+    });
 }

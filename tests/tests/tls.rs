@@ -453,3 +453,76 @@ fn etcds_flags_say_tls_too() {
     let plain = Http::new(numbers[0]).get("/kv/a");
     assert_eq!(plain.code(), "tls_required");
 }
+
+#[test]
+fn a_client_is_the_user_whom_its_certificate_names() {
+    let secured = Secured::start();
+    let (ports, app) = (secured.ports().to_vec(), secured.app());
+    secured.wait_until_healthy(&ports);
+    secured.certs.make(&["client", "root"]);
+    secured.certs.make(&["client", "stranger"]);
+    let (root, stranger) = (secured.certs.client("root"), secured.certs.client("stranger"));
+    for line in [
+        "user add root --no-password",
+        "user grant root root",
+        "user add app --no-password",
+        "role add app",
+        "role grant app readwrite --prefix app/",
+        "user grant app app",
+        "auth enable",
+    ] {
+        done(&line.split(' ').collect::<Vec<_>>(), &ports, &app);
+    }
+    // At each member alone: one that does not lead hands on what only a leader does.
+    for port in &ports {
+        let port = std::slice::from_ref(port);
+        done(&["put", "app/1", "v"], port, &app);
+        let told = refused(WRONG_USAGE, &["put", "other", "v"], port, &app);
+        assert!(told.contains("permission"), "{told}");
+        let told = refused(WRONG_USAGE, &["get", "app/1"], port, &stranger);
+        assert!(told.contains("name a user"), "it is let in, and is nobody: {told}");
+        done(&["put", "other", "v"], port, &root);
+        done(&["transfer"], port, &root);
+        let told = refused(WRONG_USAGE, &["transfer"], port, &app);
+        assert!(told.contains("permission"), "{told}");
+        let wrong = [&root[..], &["--user".to_owned(), "app:wrong".to_owned()]].concat();
+        let told = refused(WRONG_USAGE, &["get", "other"], port, &wrong);
+        assert!(!told.is_empty(), "what is shown besides comes first, also where it is wrong");
+    }
+    done(&["user", "delete", "app"], &ports, &root);
+    for port in &ports {
+        refused(WRONG_USAGE, &["get", "app/1"], std::slice::from_ref(port), &app);
+    }
+    done(&["auth", "disable"], &ports, &root);
+    done(&["put", "other", "by anybody"], &ports, &stranger);
+}
+
+#[test]
+fn metrics_and_probes_have_a_port_of_their_own_in_plain_text_or_not() {
+    let (certs, more) = (Certs::new(), Ports::in_a_row(2));
+    certs.make(&["member", "node-1"]);
+    let (plain, tls) = (more.numbers()[0], more.numbers()[1]);
+    let listen = format!("127.0.0.1:{plain},https://127.0.0.1:{tls}");
+    let settings = [certs.member("node-1"), vec!["--metrics-listen".to_owned(), listen]].concat();
+    let (mut member, ports, _scratch) = alone(&settings);
+    wait::until_true("it is ready", || is_ready(&member));
+    for path in ["/metrics", "/health", "/livez", "/readyz", "/readyz/linearizable_read"] {
+        assert_eq!(Http::new(plain).get(path).status, 200, "{path}");
+    }
+    for path in
+        ["/", "/kv", "/kv/a", "/cluster/status", "/v3/kv/range", "/metrics/../kv", "/raft/hello"]
+    {
+        let answer = Http::new(plain).get(path);
+        assert_eq!((answer.status, answer.code().as_str()), (404, "unknown_path"), "{path}");
+    }
+    let put = Http::new(plain).request("PUT", "/kv/a", r#"{"value":"v"}"#).unwrap();
+    assert_eq!(put.status, 404, "{put:?}");
+    // The command line's `health` asks for `/health`; whatever else it wants is not there.
+    let ca = ["--cacert".to_owned(), certs.file("ca.crt")];
+    done(&["health"], &[tls], &ca);
+    assert_ne!(client(&["get", "a", "--timeout", "1s"], &[tls], &ca).code, DONE);
+    assert_eq!(Http::new(tls).get("/metrics").code(), "tls_required");
+    done(&["put", "a", "1"], ports.numbers(), &ca);
+    member.terminate();
+    assert!(member.ended().success());
+}

@@ -196,3 +196,36 @@ impl ServerCertVerifier for TakesAny {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a member's certificate is told apart, and nothing of it is a refusal that
+    /// the member gave: it has read nothing either way.
+    #[test]
+    fn each_thing_that_is_wrong_with_a_certificate_has_its_words() {
+        use CertificateError as C;
+        let of = |wrong| in_words(&rustls::Error::InvalidCertificate(wrong));
+        for (wrong, words) in [
+            (C::Expired, "has expired"),
+            (C::UnknownIssuer, "signed by nobody whom this client trusts"),
+            (C::NotValidForName, "not for the name it was called by"),
+            (C::NotValidYet, "TLS: "),
+            (C::Revoked, "TLS: "),
+        ] {
+            assert!(of(wrong.clone()).contains(words), "{wrong:?}: {}", of(wrong));
+        }
+        use AlertDescription as A;
+        for (alert, words) in [
+            (A::CertificateRequired, "no clients without a certificate"),
+            (A::UnknownCA, "does not take this client"),
+            (A::CertificateExpired, "does not take this client"),
+        ] {
+            let error = rustls::Error::AlertReceived(alert);
+            assert!(is_refusal(&error) && in_words(&error).contains(words), "{error:?}");
+        }
+        let other = rustls::Error::InvalidCertificate(C::Expired);
+        assert!(!is_refusal(&other) && !is_refusal(&rustls::Error::AlertReceived(A::UserCanceled)));
+    }
+}

@@ -28,7 +28,7 @@ pub(crate) use self::lock::LockArgs;
 pub(crate) use self::record::{
     RecordCommand, RecordDeleteArgs, RecordGetArgs, RecordScanArgs, RecordSetArgs,
 };
-pub(crate) use self::snapshot::{RestoreArgs, SnapshotCommand};
+pub(crate) use self::snapshot::{RestoreArgs, SaveArgs, SnapshotCommand};
 pub(crate) use self::transfer::{ExportArgs, ImportArgs};
 pub(crate) use self::txn::TxnArgs;
 
@@ -492,12 +492,18 @@ pub(crate) struct StartArgs {
     /// Name of this member [default: node-PORT]
     #[arg(long, value_name = "NAME")]
     pub(crate) node_id: Option<String>,
-    /// The one port, for clients and members [default: 8001]
+    /// The port, for clients and, unless they have one of their own, members [default: 8001]
     #[arg(long)]
     pub(crate) port: Option<u16>,
     /// IP address to listen on [default: 127.0.0.1]
     #[arg(long, value_name = "IP[:PORT]")]
     pub(crate) listen: Option<String>,
+    /// IP address and port for members alone; clients keep --port for themselves
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) listen_peer: Option<String>,
+    /// IP addresses for probes and metrics alone, in plain text or, as https://IP:PORT, with TLS
+    #[arg(long, value_name = "IP:PORT,…", value_delimiter = ',')]
+    pub(crate) metrics_listen: Option<Vec<String>>,
     /// Where others reach this member [default: localhost:PORT]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) advertise: Option<String>,
@@ -551,6 +557,15 @@ pub(crate) struct StartArgs {
     /// How often one client may ask, a second; 0 is as often as it likes [default: 0]
     #[arg(long, value_name = "N")]
     pub(crate) max_requests_per_second: Option<u64>,
+    /// Make a backup in this directory, which must be there, again and again
+    #[arg(long, value_name = "DIR")]
+    pub(crate) backup_dir: Option<PathBuf>,
+    /// How often: 1h, 30m, 1d [default: 1h]
+    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    pub(crate) backup_every: Option<u64>,
+    /// How many sound ones are kept [default: 24]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) backup_keep: Option<u64>,
     /// text or json [default: text]
     #[arg(long, value_name = "FORMAT", value_parser = LogFormat::from_str)]
     pub(crate) log_format: Option<LogFormat>,

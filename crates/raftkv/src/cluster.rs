@@ -235,7 +235,8 @@ fn write_status(
             let mut table = table(&COLUMNS);
             table.add_rows(members.iter().map(row));
             writeln!(out, "{table}")?;
-            diagnosis.sentences.iter().try_for_each(|sentence| writeln!(out, "{sentence}"))
+            let sentences = diagnosis.sentences.iter().cloned().chain(backups(members));
+            sentences.into_iter().try_for_each(|sentence| writeln!(out, "{sentence}"))
         }
     }
 }
@@ -261,6 +262,21 @@ fn numbers(part: &Part) -> Vec<String> {
     numbers.iter().map(u64::to_string).chain([part.state_hash.clone()]).collect()
 }
 
+/// What members that make backups by themselves have: nothing that is wrong, so no sentence of the
+/// diagnosis.
+fn backups(members: &[Seen]) -> impl Iterator<Item = String> + use<'_> {
+    members.iter().filter_map(|member| {
+        let status = member.status.as_ref().ok()?;
+        let backups = status.more.get("backups").filter(|backups| backups.is_object())?;
+        let (kept, directory) = (backups["kept"].as_u64()?, backups["directory"].as_str()?);
+        let newest = match backups["newest"]["age_ms"].as_u64() {
+            Some(age_ms) => format!("the newest is {} s old", age_ms / 1_000),
+            None => "none is known to be sound yet".to_owned(),
+        };
+        Some(format!("{}: {kept} backups in {directory}, {newest}", member.name))
+    })
+}
+
 fn status_json(members: &[Seen], diagnosis: &Diagnosis) -> serde_json::Value {
     let members = members.iter().map(|member| match &member.status {
         Ok(status) => serde_json::to_value(status).unwrap_or_default(),
@@ -281,6 +297,21 @@ mod tests {
         let mut out = Vec::new();
         write_status(members, &diagnose(members), output, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn how_old_the_newest_backup_is_is_told_and_nothing_wrong() {
+        let mut member = well(1);
+        let newest = json!({ "age_ms": 65_000 });
+        let backups = json!({ "directory": "/backups", "kept": 3, "newest": newest });
+        let status = member.status.as_mut().unwrap();
+        status.more.insert("backups".to_owned(), backups);
+        let told = shown(std::slice::from_ref(&member), None);
+        assert!(
+            told.ends_with("node-1: 3 backups in /backups, the newest is 65 s old\n"),
+            "{told}"
+        );
+        assert!(matches!(diagnose(&[member]).health, Health::Healthy));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `raftkv snapshot`: backups of a whole cluster, and new clusters out of them.
 
+mod repeat;
 mod restore;
 mod save;
 mod status;
@@ -18,7 +19,7 @@ use crate::failure::Failure;
 
 pub(crate) async fn run(command: SnapshotCommand, out: &mut impl Write) -> Result<(), Failure> {
     match command {
-        SnapshotCommand::Save { file, connect } => save::run(&file, &connect, out).await,
+        SnapshotCommand::Save(args) => save::run(&args, out).await,
         SnapshotCommand::Restore(args) => restore::run(&args, out),
         SnapshotCommand::Status { file, output } => status::run(&file, output, out),
     }

@@ -7,7 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use server::StartError;
-use server::config::{self, ClientTls, Config, PeerTrust, Raw, TlsWays};
+use server::config::{
+    self, BackupPlan, ClientTls, Config, MetricsListener, PeerTrust, Raw, TlsWays,
+};
 use tokio::sync::oneshot;
 
 use crate::args::StartArgs;
@@ -63,6 +65,8 @@ fn raw(args: StartArgs) -> Raw {
         node_id: args.node_id,
         port: args.port,
         listen: args.listen,
+        listen_peer: args.listen_peer,
+        metrics_listen: args.metrics_listen,
         advertise: args.advertise,
         advertise_client: args.advertise_client,
         peers: args.peers,
@@ -79,6 +83,9 @@ fn raw(args: StartArgs) -> Raw {
         history_bytes: args.history_bytes,
         memory_limit: args.memory_limit,
         max_requests_per_second: args.max_requests_per_second,
+        backup_dir: args.backup_dir,
+        backup_every: args.backup_every,
+        backup_keep: args.backup_keep,
         log_format: args.log_format,
         allow_origin: args.allow_origin,
         cert_file: args.cert_file,
@@ -105,19 +112,23 @@ fn describe(config: &Config) -> String {
         (true, false) => format!("none, joins by {}", join.join(", ")),
         (true, true) => "none, a cluster of one".to_owned(),
     };
-    let clients = match config.client_urls.is_empty() {
+    let own = config.clone().bound_to(config.listen);
+    let clients = match own.client_urls.is_empty() {
         true => format!("{}{}", config.client_scheme(), config.advertise),
-        false => config.client_urls.join(", "),
+        false => own.client_urls.join(", "),
     };
     format!(
         "the settings are valid\n\
-         node_id = {}\nlisten = {}\nadvertise = {}\nadvertise_client = {clients}\n\
+         node_id = {}\nlisten = {}\nlisten_peer = {}\nmetrics_listen = {}\n\
+         advertise = {}\nadvertise_client = {clients}\n\
          peers = {peers}\ndata_dir = {}\n\
          heartbeat_ms = {}\nelection_timeout_ms = {}\nwal_segment_bytes = {}\n\
          snapshot_bytes = {}\nhistory_age_ms = {}\nhistory_bytes = {}\nmemory_limit = {}\n\
-         max_requests_per_second = {}\nunsafe_no_fsync = {}\ntls = {}",
+         max_requests_per_second = {}\nbackups = {}\nunsafe_no_fsync = {}\ntls = {}",
         config.name,
         config.listen,
+        config.listen_peer.map_or("none, members come to listen".to_owned(), |at| at.to_string()),
+        describe_metrics(&config.metrics_listen),
         config.advertise,
         config.data_dir.display(),
         config.heartbeat_ms,
@@ -128,9 +139,28 @@ fn describe(config: &Config) -> String {
         config.seed.history_bytes.map_or("as the cluster has it".to_owned(), |n| n.to_string()),
         config.memory_limit_bytes.map_or("60 % of what there is".to_owned(), |n| n.to_string()),
         config.requests_per_second_max.map_or("without a limit".to_owned(), |n| n.to_string()),
+        describe_backups(config.backups.as_ref()),
         config.unsafe_no_fsync,
         describe_tls(&config.tls),
     )
+}
+
+fn describe_metrics(listeners: &[MetricsListener]) -> String {
+    let describe = |MetricsListener { address, tls }: &MetricsListener| match tls {
+        true => format!("https://{address}"),
+        false => format!("http://{address}"),
+    };
+    match listeners.is_empty() {
+        true => "none of their own".to_owned(),
+        false => listeners.iter().map(describe).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn describe_backups(backups: Option<&BackupPlan>) -> String {
+    let describe = |BackupPlan { directory, every_ms, keep }: &BackupPlan| {
+        format!("in {} every {every_ms} ms, {keep} kept", directory.display())
+    };
+    backups.map_or("none".to_owned(), describe)
 }
 
 fn describe_tls(tls: &TlsWays) -> String {

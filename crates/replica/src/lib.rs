@@ -88,7 +88,9 @@ pub use offline::{Explained, explain};
 pub use pending::PENDING_MAX;
 pub use quarantine::{Agreement, CHECK_INTERVAL_MS};
 pub use replica::Replica;
-pub use restore::{BackupFile, BackupState, RestoreError, RestorePlan, inspect_backup, restore};
+pub use restore::{
+    BackupFile, BackupState, RestoreError, RestorePlan, check_backup, inspect_backup, restore,
+};
 pub use room::RoomStatus;
 pub use snapshot::{
     Backup, FoundSnapshots, KeptSnapshot, SNAPSHOT_CHUNK_BYTES_MAX, SnapshotFailure, SnapshotId,
@@ -101,6 +103,7 @@ pub use watch::{
     WatchLimits, WatchRefusal, WatchRequest, Watcher,
 };
 // The shell opens a member's directory and log through this room: it has no door to the one below.
+pub use wal::snapshot::SnapshotError;
 pub use wal::{
     DataDirectory, DirectoryError, Identity, Options as LogOptions, Preparation, Room, SpareKeeper,
 };

@@ -116,6 +116,14 @@ impl From<LoadError> for RestoreError {
     }
 }
 
+/// Reads every byte of a backup and builds nothing of it: what it says about itself, and its size.
+///
+/// # Errors
+/// As a snapshot's file has them, with the offset of the damage.
+pub fn check_backup<D: Disk>(disk: &D, path: &Path) -> Result<(SnapshotMeta, u64), SnapshotError> {
+    SnapshotReader::check(disk, path)
+}
+
 /// Reads a backup, every byte of it.
 ///
 /// # Errors

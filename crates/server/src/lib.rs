@@ -3,6 +3,7 @@
 mod access;
 mod admission;
 mod ask;
+pub mod backup;
 pub mod config;
 pub mod dashboard;
 mod events;

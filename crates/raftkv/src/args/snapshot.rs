@@ -1,22 +1,19 @@
 //! `raftkv snapshot`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
+use server::backup::Maker;
+use server::config::{BACKUP_EVERY_MS_MAX, BACKUP_EVERY_MS_MIN, parse_age};
 
 use super::{ConnectArgs, Format};
 
 /// A backup holds all keys, with their past as far as it is kept, sessions and leases.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SnapshotCommand {
-    /// Write a backup to a file, while the cluster serves
-    Save {
-        /// The file to write
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        #[command(flatten)]
-        connect: ConnectArgs,
-    },
+    /// Write a backup to a file, or into a directory, while the cluster serves
+    Save(SaveArgs),
     /// Begin a new cluster with a backup: makes the data directory of one of its members
     Restore(RestoreArgs),
     /// Read every byte of a backup, and say what it holds
@@ -28,6 +25,39 @@ pub(crate) enum SnapshotCommand {
         #[arg(short, long, value_name = "FORMAT")]
         output: Option<Format>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SaveArgs {
+    /// The file to write; in a directory that is there, one named after the time
+    #[arg(value_name = "FILE|DIR")]
+    pub(crate) target: PathBuf,
+    /// Go on, with a backup every so often, until it is ended: 1h, 30m, 1d
+    #[arg(long, value_name = "TIME", value_parser = parse_every)]
+    pub(crate) every: Option<Duration>,
+    /// Keep so many sound ones in the directory, and remove older ones of the same --name
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u16).range(1..=10_000))]
+    pub(crate) keep: Option<u16>,
+    /// What the files in the directory begin with: each that saves there has a name of its own
+    #[arg(long, value_name = "NAME", default_value = "raftkv", value_parser = parse_maker)]
+    pub(crate) name: Maker,
+    /// Build the state out of it, too, as a restore would; takes as much memory
+    #[arg(long)]
+    pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+}
+
+fn parse_every(text: &str) -> Result<Duration, String> {
+    let every_ms = parse_age(text)?;
+    match (BACKUP_EVERY_MS_MIN..=BACKUP_EVERY_MS_MAX).contains(&every_ms) {
+        true => Ok(Duration::from_millis(every_ms)),
+        false => Err("it must be from 1s to 366d".to_owned()),
+    }
+}
+
+fn parse_maker(text: &str) -> Result<Maker, String> {
+    Maker::new(text).ok_or_else(|| "it has letters, digits, -, _ and ., 96 at most".to_owned())
 }
 
 /// For a cluster of several, run it for each of them with the same FILE, --peers and --cluster-id.

@@ -48,6 +48,11 @@ impl Access {
             Shown::Password { user, password } => {
                 self.verified(&auth, user, password).await.map(Some)
             }
+            // Many certificates are there to come in by, and name no user.
+            Shown::Certificate(name) => Ok(auth.user(name).map(|user| Principal {
+                user: name.as_str().into(),
+                credentials: user.credentials,
+            })),
         }
     }
 

@@ -10,6 +10,10 @@
 //! knows whose it is. Nobody gets at a command's way into the log but through [`Visit::write`], and
 //! what is read is named first ([`Visit::may`], [`Visit::permit`]).
 //!
+//! Whoever shows neither token nor password is the user whom their certificate names, if there is
+//! one of that name: the connection has seen to it that the clients' CA signed it
+//! (`crate::tls`, docs/security.md).
+//!
 //! While authentication is off a visit is nobody's, and may do everything.
 //!
 //! A member that is behind knows less than it must: of a user that was added, of a permission that
@@ -29,7 +33,7 @@ pub(crate) use identify::Unknown;
 pub(crate) use login::{NotLoggedIn, log_in};
 pub(crate) use passwords::can_be_set;
 pub(crate) use seen::Seen;
-pub(crate) use shown::{Shown, TOKEN as TOKEN_HEADER};
+pub(crate) use shown::{Shown, TOKEN as TOKEN_HEADER, name_as, name_by_certificate};
 pub(crate) use tokens::Token;
 pub(crate) use visit::{NotDone, Visit};
 

@@ -1,12 +1,16 @@
 //! What a request shows of who sends it.
 
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 /// etcd's clients send their token under this name.
 pub(crate) const TOKEN: &str = "token";
+
+/// Whom the certificate of a request's connection names. It never comes from a client
+/// ([`name_by_certificate`]).
+const CERTIFICATE_USER: HeaderName = HeaderName::from_static("raftkv-certificate-user");
 
 /// What somebody shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub(crate) enum Shown {
         /// The password.
         password: String,
     },
+    /// A certificate that the clients' CA signed, of this name. The connection has verified it.
+    Certificate(String),
 }
 
 /// What is shown is nothing that could be.
@@ -30,12 +36,15 @@ pub(crate) struct Malformed;
 
 impl Shown {
     /// What the headers show: `token`, as etcd's clients send it over gRPC, or `Authorization` with
-    /// a token, with or without `Bearer` before it, or with a name and a password (`Basic`).
+    /// a token, with or without `Bearer` before it, or with a name and a password (`Basic`). Who
+    /// shows none of these is whom the connection's certificate names, if anybody.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Shown, Malformed> {
         if let Some(token) = headers.get(TOKEN) {
             return Ok(Shown::Token(text(token)?.to_owned()));
         }
-        let Some(authorization) = headers.get(AUTHORIZATION) else { return Ok(Shown::Nothing) };
+        let Some(authorization) = headers.get(AUTHORIZATION) else {
+            return certificate(headers);
+        };
         let written = text(authorization)?.trim();
         match written.split_once(' ') {
             Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => basic(pair),
@@ -50,7 +59,8 @@ impl Shown {
     /// The same as a header, for another member to see.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
         let written = match self {
-            Shown::Nothing => return None,
+            // Nobody else can show that certificate.
+            Shown::Nothing | Shown::Certificate(_) => return None,
             Shown::Token(token) => format!("Bearer {token}"),
             Shown::Password { user, password } => {
                 format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
@@ -60,6 +70,26 @@ impl Shown {
         header.set_sensitive(true);
         Some(header)
     }
+}
+
+/// Has every request say whom its connection's certificate names, and none anything else: a client
+/// may not name itself.
+pub(crate) fn name_by_certificate(headers: &mut HeaderMap, user: Option<&HeaderValue>) {
+    match user {
+        Some(user) => drop(headers.insert(CERTIFICATE_USER, user.clone())),
+        None => drop(headers.remove(CERTIFICATE_USER)),
+    }
+}
+
+/// The same of headers that are made of others.
+pub(crate) fn name_as(of: &HeaderMap, headers: &mut HeaderMap) {
+    name_by_certificate(headers, of.get(CERTIFICATE_USER));
+}
+
+fn certificate(headers: &HeaderMap) -> Result<Shown, Malformed> {
+    let Some(user) = headers.get(CERTIFICATE_USER) else { return Ok(Shown::Nothing) };
+    let user = str::from_utf8(user.as_bytes()).map_err(|_| Malformed)?;
+    Ok(Shown::Certificate(user.to_owned()))
 }
 
 fn text(header: &HeaderValue) -> Result<&str, Malformed> {
@@ -105,6 +135,23 @@ mod tests {
         assert!(shown("authorization", "Basic dTpw") == password("u", "p"));
         assert!(shown("authorization", "basic dTpwOnE=") == password("u", "p:q"));
         assert!(shown("authorization", "Basic dTo=") == password("u", ""));
+    }
+
+    #[test]
+    fn a_certificate_counts_where_nothing_else_is_shown_and_is_never_a_clients_word() {
+        let named = HeaderValue::from_bytes("jörg".as_bytes()).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.append(CERTIFICATE_USER, HeaderValue::from_static("root"));
+        headers.append(CERTIFICATE_USER, HeaderValue::from_static("root"));
+        name_by_certificate(&mut headers, Some(&named));
+        assert!(Shown::of(&headers) == Ok(Shown::Certificate("jörg".to_owned())));
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer abc.7"));
+        assert!(Shown::of(&headers) == token("abc.7"), "as in etcd, a token comes first");
+        headers.remove(AUTHORIZATION);
+        headers.append(CERTIFICATE_USER, HeaderValue::from_static("root"));
+        name_by_certificate(&mut headers, None);
+        assert!(Shown::of(&headers) == Ok(Shown::Nothing));
+        assert!(Shown::Certificate("root".to_owned()).header().is_none());
     }
 
     #[test]

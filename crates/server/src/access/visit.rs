@@ -60,10 +60,13 @@ impl Visit {
     }
 
     /// What another member is to be shown, of a request that is handed on. A token is another's own
-    /// knowledge as far as its use goes, so that one gets a new one.
+    /// knowledge as far as its use goes, so that one gets a new one; and so does who showed a
+    /// certificate, which nobody else can show.
     pub(crate) async fn authorization(&self) -> Option<HeaderValue> {
         match (&self.shown, self.who()) {
-            (Shown::Token(_), Some(principal)) => self.another_token(principal).await?.header(),
+            (Shown::Token(_) | Shown::Certificate(_), Some(principal)) => {
+                self.another_token(principal).await?.header()
+            }
             (shown, _) => shown.header(),
         }
     }

@@ -1,12 +1,14 @@
 //! Why settings were refused: what is wrong, and what to write instead.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use store::{HISTORY_BYTES_MAX, HISTORY_BYTES_MIN};
 
 use super::{
-    Address, AddressError, CLIENT_URLS_MAX, ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_MIN,
+    Address, AddressError, BACKUP_EVERY_MS_MAX, BACKUP_EVERY_MS_MIN, BACKUP_KEEP_MAX,
+    CLIENT_URLS_MAX, ELECTION_TIMEOUT_MS_MAX, HEARTBEAT_MS_MIN,
     HEARTBEATS_PER_ELECTION_TIMEOUT_MIN, MEMBERS_MAX, MEMORY_LIMIT_BYTES_MIN, NODE_ID_BYTES_MAX,
     SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MIN, URL_BYTES_MAX, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_MAX,
     WAL_SEGMENT_BYTES_MIN,
@@ -42,6 +44,14 @@ pub enum ConfigError {
     NodeId(String),
     /// `listen` is no IP address.
     Listen(String),
+    /// `listen_peer` is no IP address with a port of its own.
+    ListenPeer(String),
+    /// An address for probes and metrics is none.
+    MetricsListen(String),
+    /// Something else is served there.
+    MetricsListenTaken(SocketAddr),
+    /// More addresses for probes and metrics than a member may have.
+    TooManyMetricsListeners(usize),
     /// `listen` and `port` name two ports.
     TwoPorts {
         /// In `listen`.
@@ -126,6 +136,12 @@ pub enum ConfigError {
     HistoryBytes,
     /// `memory_limit` is too little for anything.
     MemoryLimit(u64),
+    /// Backups would lie among what they are backups of.
+    BackupDirInside(PathBuf),
+    /// `backup_every` is out of bounds.
+    BackupEvery(u64),
+    /// `backup_keep` is out of bounds.
+    BackupKeep(u64),
     /// A member to join by is no address.
     Join {
         /// As written.
@@ -195,9 +211,14 @@ impl fmt::Display for ConfigError {
             | E::HistoryAge
             | E::HistoryBytes
             | E::MemoryLimit(_) => self.fmt_number(f),
+            E::BackupDirInside(_) | E::BackupEvery(_) | E::BackupKeep(_) => self.fmt_backups(f),
             E::Join { .. } | E::JoinAndPeers | E::JoinUser | E::OnlyWithJoin(_) => {
                 self.fmt_joining(f)
             }
+            E::ListenPeer(_)
+            | E::MetricsListen(_)
+            | E::MetricsListenTaken(_)
+            | E::TooManyMetricsListeners(_) => self.fmt_listeners(f),
             E::DataDirEmpty => write!(f, "--data-dir: write the path of a directory"),
             E::AllowOrigin(text) => write!(
                 f,
@@ -280,6 +301,47 @@ impl ConfigError {
                 write!(f, "{setting}: only together with --join URL of a member")
             }
             _ => unreachable!("only what is about joining comes here"),
+        }
+    }
+
+    /// What is about listeners beside the one for everybody.
+    fn fmt_listeners(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::ListenPeer(text) => write!(
+                f,
+                "--listen-peer {text:?}: write IP:PORT, with another port than the clients'"
+            ),
+            ConfigError::MetricsListen(text) => write!(
+                f,
+                "--metrics-listen {text:?}: write IP:PORT, http://IP:PORT or https://IP:PORT, \
+                 such as 0.0.0.0:8081"
+            ),
+            ConfigError::MetricsListenTaken(address) => {
+                write!(f, "--metrics-listen {address}: something else is served there")
+            }
+            ConfigError::TooManyMetricsListeners(count) => {
+                write!(f, "--metrics-listen: {count} addresses; a member has at most 8")
+            }
+            _ => unreachable!("only what is about listeners comes here"),
+        }
+    }
+
+    fn fmt_backups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::BackupDirInside(path) => write!(
+                f,
+                "--backup-dir {}: it is inside the data directory; backups belong on another disk",
+                path.display()
+            ),
+            ConfigError::BackupEvery(ms) => write!(
+                f,
+                "--backup-every {ms}ms: must be from {BACKUP_EVERY_MS_MIN}ms to \
+                 {BACKUP_EVERY_MS_MAX}ms"
+            ),
+            ConfigError::BackupKeep(count) => {
+                write!(f, "--backup-keep {count}: must be from 1 to {BACKUP_KEEP_MAX}")
+            }
+            _ => unreachable!("only what is about backups comes here"),
         }
     }
 

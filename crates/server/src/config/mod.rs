@@ -18,9 +18,11 @@
 
 mod address;
 mod age;
+mod backup;
 mod error;
 mod etcd;
 mod join_user;
+mod metrics;
 mod origin;
 mod raw;
 mod resolve;
@@ -40,9 +42,11 @@ use store::SettingsChange;
 pub(crate) use address::is_loopback_host;
 pub use address::{Address, AddressError};
 pub use age::parse_age;
+pub use backup::BackupPlan;
 pub use error::ConfigError;
 pub use etcd::{EtcdWays, FoundingIds};
 pub use join_user::JoinUser;
+pub use metrics::MetricsListener;
 pub use origin::Origin;
 pub use raw::{Raw, parse_byte_size, split_list};
 pub(crate) use resolve::is_valid_node_id;
@@ -83,6 +87,16 @@ pub const MEMORY_LIMIT_BYTES_MIN: u64 = 1 << 20;
 /// Without `--memory-limit` the state may take so many percent of the machine's memory, or of what
 /// its control group leaves it: the log's newest part, what is queued and snapshots need some too.
 pub const MEMORY_LIMIT_PERCENT_DEFAULT: u64 = 60;
+/// Without `--backup-every` a member makes a backup of its own so often, in ms.
+pub const BACKUP_EVERY_MS_DEFAULT: u64 = 3_600_000;
+/// More often would be all that a member does.
+pub const BACKUP_EVERY_MS_MIN: u64 = 1_000;
+/// Less often is a typing error.
+pub const BACKUP_EVERY_MS_MAX: u64 = 366 * 86_400_000;
+/// Without `--backup-keep` so many are kept.
+pub const BACKUP_KEEP_DEFAULT: u64 = 24;
+/// More are looked after by something else.
+pub const BACKUP_KEEP_MAX: u64 = 10_000;
 /// A member's name is at most this long.
 pub const NODE_ID_BYTES_MAX: usize = 64;
 /// Each member speaks to each other: a cluster of more would only be slower, not safer.
@@ -95,6 +109,10 @@ pub struct Config {
     pub name: String,
     /// Where to bind. Port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Where to bind for the other members alone, whom `listen` is then not for.
+    pub listen_peer: Option<SocketAddr>,
+    /// Where to bind for probes and metrics alone.
+    pub metrics_listen: Vec<MetricsListener>,
     /// Where the other members reach this one. Its port is 0 exactly when the system is to choose
     /// the port: see [`Config::bound_to`].
     pub advertise: Address,
@@ -127,6 +145,8 @@ pub struct Config {
     pub memory_limit_bytes: Option<u64>,
     /// How often one client may ask, a second; none: as often as it likes.
     pub requests_per_second_max: Option<u64>,
+    /// The backups that this member makes by itself; none: it makes none.
+    pub backups: Option<BackupPlan>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Web origins, other than the member's own, whose pages may use it.
@@ -146,12 +166,14 @@ impl Config {
     /// the one it chose. Clients that speak TLS are told so by a URL, even if they are to come
     /// where peers do.
     pub fn bound_to(self, bound: SocketAddr) -> Config {
+        let scheme = self.client_scheme();
         let advertise = match self.advertise.port() {
             0 => self.advertise.with_port(bound.port()),
             _ => self.advertise,
         };
-        let client_urls = match (&self.tls.clients, self.client_urls.is_empty()) {
-            (Some(_), true) => vec![format!("https://{advertise}")],
+        let client_urls = match (&self.tls.clients, self.listen_peer, self.client_urls.is_empty()) {
+            (_, Some(_), true) => vec![format!("{scheme}{}", advertise.with_port(bound.port()))],
+            (Some(_), None, true) => vec![format!("https://{advertise}")],
             _ => self.client_urls,
         };
         Config { listen: bound, advertise, client_urls, ..self }
@@ -179,7 +201,8 @@ impl Config {
 
     /// Whether only this machine can reach the member.
     pub fn listens_on_loopback(&self) -> bool {
-        [self.listen].iter().chain(&self.etcd.listen_also).all(|listen| listen.ip().is_loopback())
+        let others = self.listen_peer.iter().chain(&self.etcd.listen_also);
+        [self.listen].iter().chain(others).all(|listen| listen.ip().is_loopback())
     }
 }
 

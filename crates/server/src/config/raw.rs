@@ -21,6 +21,11 @@ pub struct Raw {
     pub port: Option<u16>,
     /// The IP address to bind, perhaps with the port.
     pub listen: Option<String>,
+    /// The IP address and port to bind for the other members alone.
+    pub listen_peer: Option<String>,
+    /// IP addresses with their ports, or URLs, to bind for probes and metrics alone.
+    #[serde(deserialize_with = "list")]
+    pub metrics_listen: Option<Vec<String>>,
     /// `host:port` where the other members reach this one, and clients too unless they are told
     /// otherwise.
     pub advertise: Option<String>,
@@ -62,6 +67,13 @@ pub struct Raw {
     pub memory_limit: Option<u64>,
     /// How often one client may ask, a second; 0 is as often as it likes.
     pub max_requests_per_second: Option<u64>,
+    /// Where this member makes backups of its own.
+    pub backup_dir: Option<PathBuf>,
+    /// How often, in ms.
+    #[serde(deserialize_with = "age")]
+    pub backup_every: Option<u64>,
+    /// How many are kept.
+    pub backup_keep: Option<u64>,
     /// How log lines look.
     pub log_format: Option<LogFormat>,
     /// Web origins, other than the member's own, whose pages may use it.
@@ -130,6 +142,8 @@ impl Raw {
             node_id: self.node_id.or(next.node_id),
             port: self.port.or(next.port),
             listen: self.listen.or(next.listen),
+            listen_peer: self.listen_peer.or(next.listen_peer),
+            metrics_listen: self.metrics_listen.or(next.metrics_listen),
             advertise: self.advertise.or(next.advertise),
             advertise_client: self.advertise_client.or(next.advertise_client),
             peers: self.peers.or(next.peers),
@@ -146,6 +160,9 @@ impl Raw {
             history_bytes: self.history_bytes.or(next.history_bytes),
             memory_limit: self.memory_limit.or(next.memory_limit),
             max_requests_per_second: self.max_requests_per_second.or(next.max_requests_per_second),
+            backup_dir: self.backup_dir.or(next.backup_dir),
+            backup_every: self.backup_every.or(next.backup_every),
+            backup_keep: self.backup_keep.or(next.backup_keep),
             log_format: self.log_format.or(next.log_format),
             allow_origin: self.allow_origin.or(next.allow_origin),
             cert_file: self.cert_file.or(next.cert_file),
@@ -170,6 +187,8 @@ impl Raw {
             "NODE_ID" => self.node_id = Some(value.to_owned()),
             "PORT" => self.port = Some(parse(value, PORT_EXPECTED)?),
             "LISTEN" => self.listen = Some(value.to_owned()),
+            "LISTEN_PEER" => self.listen_peer = Some(value.to_owned()),
+            "METRICS_LISTEN" => self.metrics_listen = Some(split_list(value)),
             "ADVERTISE" => self.advertise = Some(value.to_owned()),
             "ADVERTISE_CLIENT" => self.advertise_client = Some(split_list(value)),
             "PEERS" => self.peers = Some(split_list(value)),
@@ -188,6 +207,9 @@ impl Raw {
             "MAX_REQUESTS_PER_SECOND" => {
                 self.max_requests_per_second = Some(parse(value, REQUESTS_EXPECTED)?);
             }
+            "BACKUP_DIR" => self.backup_dir = Some(value.into()),
+            "BACKUP_EVERY" => self.backup_every = Some(parse_age(value)?),
+            "BACKUP_KEEP" => self.backup_keep = Some(parse(value, COUNT_EXPECTED)?),
             "LOG_FORMAT" => self.log_format = Some(value.parse()?),
             "ALLOW_ORIGIN" => self.allow_origin = Some(split_list(value)),
             "CERT_FILE" => self.cert_file = Some(value.into()),
@@ -212,6 +234,7 @@ const PORT_EXPECTED: &str = "a number from 0 to 65535 (Kubernetes sets this vari
      address for a service named raftkv: use enableServiceLinks: false)";
 const MS_EXPECTED: &str = "a number of milliseconds";
 const REQUESTS_EXPECTED: &str = "a number of requests; 0 is without a limit";
+const COUNT_EXPECTED: &str = "a whole number";
 const BOOL_EXPECTED: &str = "true or false";
 const BYTES_EXPECTED: &str = "a number of bytes, such as 67108864, 64MiB or 1GiB";
 
@@ -294,6 +317,8 @@ mod tests {
             node_id = "node-1"
             port = 8001
             listen = "127.0.0.1"
+            listen_peer = "127.0.0.1:7001"
+            metrics_listen = "0.0.0.0:8081"
             advertise = "localhost:8001"
             advertise_client = "http://localhost:9001, http://localhost:9002"
             peers = ["localhost:8002", "localhost:8003"]
@@ -310,6 +335,9 @@ mod tests {
             join_user = "root:secret"
             replace = "node-9"
             learner = true
+            backup_dir = "/backups"
+            backup_every = "1h"
+            backup_keep = 24
             log_format = "json"
             allow_origin = "https://a.example, https://b.example"
             cert_file = "a.crt"
@@ -331,6 +359,8 @@ mod tests {
             node_id: Some("node-1".into()),
             port: Some(8001),
             listen: Some("127.0.0.1".into()),
+            listen_peer: Some("127.0.0.1:7001".into()),
+            metrics_listen: Some(vec!["0.0.0.0:8081".into()]),
             advertise: Some("localhost:8001".into()),
             advertise_client: Some(vec![
                 "http://localhost:9001".into(),
@@ -350,6 +380,9 @@ mod tests {
             join_user: "root:secret".parse().ok(),
             replace: Some("node-9".into()),
             learner: Some(true),
+            backup_dir: Some("/backups".into()),
+            backup_every: Some(3_600_000),
+            backup_keep: Some(24),
             log_format: Some(LogFormat::Json),
             allow_origin: Some(vec!["https://a.example".into(), "https://b.example".into()]),
             cert_file: Some("a.crt".into()),

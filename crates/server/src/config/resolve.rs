@@ -15,6 +15,7 @@ use super::{
     SNAPSHOT_BYTES_MIN, WAL_BLOCK_BYTES, WAL_SEGMENT_BYTES_DEFAULT, WAL_SEGMENT_BYTES_MAX,
     WAL_SEGMENT_BYTES_MIN,
 };
+use super::{backup, metrics};
 
 impl Raw {
     /// Fills in the defaults and checks the whole.
@@ -25,19 +26,25 @@ impl Raw {
         let listed = parse_peers(&self.peers.unwrap_or_default())?;
         let join = parse_join(&self.join.unwrap_or_default())?;
         let others = listed.union(&join).cloned().collect();
-        let advertise = resolve_advertise(self.advertise.as_deref(), listen.port(), &others)?;
+        let listen_peer = resolve_listen_peer(self.listen_peer.as_deref(), listen)?;
+        let peer_port = listen_peer.unwrap_or(listen).port();
+        let advertise = resolve_advertise(self.advertise.as_deref(), peer_port, &others)?;
         check_join(&join, &listed, self.replace.as_deref(), self.learner)?;
         check_join_user(&join, self.join_user.as_ref())?;
         let peers: Vec<Address> = listed.into_iter().filter(|peer| *peer != advertise).collect();
         check_members(&advertise, &peers)?;
         let data_dir = resolve_data_dir(self.data_dir, &name)?;
+        let backups =
+            backup::resolve(self.backup_dir, self.backup_every, self.backup_keep, &data_dir)?;
         let insecure = self.insecure.unwrap_or(false);
         let has_peers = !peers.is_empty() || !join.is_empty();
         let tls = tls.resolve(&Around { data_dir: &data_dir, has_peers, insecure })?;
         let scheme = if tls.clients.is_some() { "https://" } else { "http://" };
+        let metrics_listen = self.metrics_listen.unwrap_or_default();
+        let metrics_listen = metrics::parse(&metrics_listen, tls.clients.is_some(), listen)?;
         let client_urls = parse_client_urls(&self.advertise_client.unwrap_or_default(), scheme)?;
         if !insecure && tls.clients.is_none() {
-            refuse_plaintext(listen, &advertise, &peers, &join)?;
+            refuse_plaintext((listen, listen_peer), &advertise, &peers, &join)?;
             refuse_plaintext_clients(&client_urls)?;
         }
         let (heartbeat_ms, election_timeout_ms) =
@@ -46,6 +53,8 @@ impl Raw {
             data_dir,
             name,
             listen,
+            listen_peer,
+            metrics_listen,
             advertise,
             client_urls: client_urls.iter().map(|address| format!("{scheme}{address}")).collect(),
             peers,
@@ -60,6 +69,7 @@ impl Raw {
             seed: resolve_seed(self.history_age, self.history_bytes)?,
             memory_limit_bytes: resolve_memory_limit(self.memory_limit)?,
             requests_per_second_max: self.max_requests_per_second.filter(|rate| *rate > 0),
+            backups,
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             allow_origin: parse_origins(&self.allow_origin.unwrap_or_default())?,
             raft_http: self.raft_http.unwrap_or(false),
@@ -89,6 +99,21 @@ fn resolve_listen(listen: Option<&str>, port: Option<u16>) -> Result<SocketAddr,
             Err(ConfigError::TwoPorts { listen: bound.port(), port })
         }
         _ => Ok(bound),
+    }
+}
+
+/// `--listen-peer` is an IP address with a port that others can be told.
+fn resolve_listen_peer(
+    written: Option<&str>,
+    listen: SocketAddr,
+) -> Result<Option<SocketAddr>, ConfigError> {
+    let Some(text) = written else { return Ok(None) };
+    let numeric = text.trim().replacen("localhost:", "127.0.0.1:", 1);
+    let address: SocketAddr =
+        numeric.parse().map_err(|_| ConfigError::ListenPeer(text.to_owned()))?;
+    match address.port() != 0 && address.port() != listen.port() {
+        true => Ok(Some(address)),
+        false => Err(ConfigError::ListenPeer(text.to_owned())),
     }
 }
 
@@ -209,7 +234,7 @@ fn check_members(advertise: &Address, peers: &[Address]) -> Result<(), ConfigErr
 }
 
 fn refuse_plaintext(
-    listen: SocketAddr,
+    (listen, listen_peer): (SocketAddr, Option<SocketAddr>),
     advertise: &Address,
     peers: &[Address],
     join: &BTreeSet<Address>,
@@ -217,6 +242,9 @@ fn refuse_plaintext(
     let refuse = |setting, address| Err(ConfigError::Plaintext { setting, address });
     if !listen.ip().is_loopback() {
         return refuse("--listen", listen.to_string());
+    }
+    if let Some(address) = listen_peer.filter(|address| !address.ip().is_loopback()) {
+        return refuse("--listen-peer", address.to_string());
     }
     if !advertise.is_loopback() {
         return refuse("--advertise", advertise.to_string());

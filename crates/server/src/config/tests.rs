@@ -22,6 +22,8 @@ fn nothing_written_is_a_cluster_of_one_on_loopback() {
     let expected = Config {
         name: "node-8001".into(),
         listen: "127.0.0.1:8001".parse().unwrap(),
+        listen_peer: None,
+        metrics_listen: Vec::new(),
         advertise: address("localhost:8001"),
         client_urls: Vec::new(),
         peers: Vec::new(),
@@ -37,6 +39,7 @@ fn nothing_written_is_a_cluster_of_one_on_loopback() {
         seed: SettingsChange { seed: true, ..SettingsChange::default() },
         memory_limit_bytes: None,
         requests_per_second_max: None,
+        backups: None,
         log_format: LogFormat::Text,
         allow_origin: Vec::new(),
         raft_http: false,
@@ -229,7 +232,7 @@ fn the_published_page_has_every_setting_and_its_example_holds() {
     let page = include_str!("../../../../docs/configuration.md");
     let unknown = toml::from_str::<Raw>("x = 1").unwrap_err().to_string();
     let settings = unknown.split('`').skip(3).step_by(2);
-    assert_eq!(settings.clone().count(), 33, "{unknown}");
+    assert_eq!(settings.clone().count(), 38, "{unknown}");
     for setting in settings {
         assert!(page.contains(&format!("| `{setting}` | ")), "{setting}");
     }
@@ -318,4 +321,21 @@ fn clients_are_told_of_tls() {
     let config = resolve("auto_tls = true\nport = 0").unwrap();
     let config = config.bound_to("127.0.0.1:40123".parse().unwrap());
     assert_eq!(config.client_urls, ["https://localhost:40123"]);
+}
+
+#[test]
+fn members_may_have_a_port_of_their_own() {
+    let of = |more: &str| resolve(&format!("listen_peer = \"127.0.0.1:7001\"\n{more}"));
+    let config = of("").unwrap().bound_to("127.0.0.1:8001".parse().unwrap());
+    assert_eq!(config.advertise, Address::localhost(7001), "it is what others dial");
+    assert_eq!(config.client_urls, ["http://localhost:8001"], "and clients come to the other");
+    let elsewhere = of("advertise_client = \"http://localhost:9001\"").unwrap();
+    let elsewhere = elsewhere.bound_to("127.0.0.1:8001".parse().unwrap());
+    assert_eq!(elsewhere.client_urls, ["http://localhost:9001"]);
+    for wrong in ["7001", "127.0.0.1", "kv.example:7001", "127.0.0.1:0", "127.0.0.1:8001"] {
+        let refused = resolve(&format!("listen_peer = {wrong:?}"));
+        assert_eq!(refused, Err(ConfigError::ListenPeer(wrong.to_owned())));
+    }
+    let beyond = resolve("listen_peer = \"0.0.0.0:7001\"").unwrap_err().to_string();
+    assert!(beyond.contains("--listen-peer") && beyond.contains("--insecure"), "{beyond}");
 }

@@ -35,6 +35,7 @@ use tonic::{Code, Status};
 use super::body::BODY_TIMEOUT;
 use super::refusal::Refusal;
 use super::{Services, lines, message_bytes_max};
+use crate::access::name_as;
 use crate::reading::Share;
 
 /// So much longer is a message in base64 and in words.
@@ -258,7 +259,10 @@ fn metadata_of(headers: &HeaderMap) -> MetadataMap {
         let name = name.as_str().strip_prefix(METADATA_PREFIX)?;
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value.clone()))
     });
-    MetadataMap::from_headers(named.collect())
+    let mut metadata: HeaderMap = named.collect();
+    // With the prefix a client may say anything but whom its certificate names.
+    name_as(headers, &mut metadata);
+    MetadataMap::from_headers(metadata)
 }
 
 /// One line of a stream.

@@ -215,7 +215,7 @@ fn alarms_of(status: &NodeStatus) -> Vec<AlarmMember> {
         .filter_map(|alarm| match alarm {
             Alarm::NoRoom { .. } | Alarm::NoMemory { .. } => Some(AlarmType::Nospace),
             Alarm::Quarantined { .. } | Alarm::Corrupt { .. } => Some(AlarmType::Corrupt),
-            Alarm::NoState | Alarm::SnapshotFailed(_) => None,
+            Alarm::NoState | Alarm::SnapshotFailed(_) | Alarm::BackupFailed { .. } => None,
         })
         .collect();
     kinds.dedup();

@@ -4,6 +4,8 @@
 use replica::{MemoryUse, SnapshotFailure};
 use serde_json::{Value, json};
 
+use super::kv::wall_ms;
+use crate::backup::BackupFailure;
 use crate::node::NodeStatus;
 
 /// One thing that is wrong, and that somebody should look at.
@@ -35,11 +37,27 @@ pub(crate) enum Alarm {
     },
     /// Something about a snapshot failed, and was not made good for since.
     SnapshotFailed(SnapshotFailure),
+    /// The last attempt to make a backup of its own failed.
+    BackupFailed {
+        /// Why.
+        reason: String,
+        /// How long ago that was, in ms.
+        ago_ms: u64,
+        /// The age of the newest backup that is sound, in ms, if there is one.
+        newest_ago_ms: Option<u64>,
+    },
 }
 
 /// Every name of an alarm, in the order of the list.
-pub(super) const NAMES: [&str; 6] =
-    ["quarantined", "no_state", "corrupt", "no_room", "no_memory", "snapshot_failed"];
+pub(super) const NAMES: [&str; 7] = [
+    "quarantined",
+    "no_state",
+    "corrupt",
+    "no_room",
+    "no_memory",
+    "snapshot_failed",
+    "backup_failed",
+];
 
 /// What is wrong with this member, the gravest first.
 pub(crate) fn alarms(status: &NodeStatus) -> Vec<Alarm> {
@@ -54,7 +72,14 @@ pub(crate) fn alarms(status: &NodeStatus) -> Vec<Alarm> {
     let failures = replica.snapshots.failures.iter().cloned().map(Alarm::SnapshotFailed);
     // Whoever is in quarantine has no state that counts: that is said once.
     let state = quarantined.or(stateless).into_iter().chain(corrupt);
-    state.chain(no_room).chain(no_memory).chain(failures).collect()
+    state.chain(no_room).chain(no_memory).chain(failures).chain(backup_failed(status)).collect()
+}
+
+fn backup_failed(status: &NodeStatus) -> Option<Alarm> {
+    let backups = status.backups.as_ref()?;
+    let BackupFailure { reason, at } = backups.failure.clone()?;
+    let ago_ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Some(Alarm::BackupFailed { reason, ago_ms, newest_ago_ms: backups.age_ms(wall_ms()) })
 }
 
 /// Why this member serves nothing, if that is so although it runs.
@@ -78,6 +103,7 @@ impl Alarm {
             Alarm::NoRoom { .. } => 3,
             Alarm::NoMemory { .. } => 4,
             Alarm::SnapshotFailed(_) => 5,
+            Alarm::BackupFailed { .. } => 6,
         };
         NAMES[place]
     }
@@ -92,14 +118,20 @@ impl Alarm {
         match self {
             Alarm::NoRoom { .. } | Alarm::NoMemory { .. } => Some("NOSPACE"),
             Alarm::Quarantined { .. } | Alarm::Corrupt { .. } => Some("CORRUPT"),
-            Alarm::NoState | Alarm::SnapshotFailed(_) => None,
+            Alarm::NoState | Alarm::SnapshotFailed(_) | Alarm::BackupFailed { .. } => None,
         }
     }
 
     /// Whether reads or writes are refused because of it. (One member without room or memory stops
     /// nothing.)
     pub(super) fn stops_service(&self) -> bool {
-        !matches!(self, Alarm::NoRoom { .. } | Alarm::NoMemory { .. } | Alarm::SnapshotFailed(_))
+        match self {
+            Alarm::Quarantined { .. } | Alarm::NoState | Alarm::Corrupt { .. } => true,
+            Alarm::NoRoom { .. }
+            | Alarm::NoMemory { .. }
+            | Alarm::SnapshotFailed(_)
+            | Alarm::BackupFailed { .. } => false,
+        }
     }
 
     /// What is wrong and what to do, in words.
@@ -133,6 +165,15 @@ impl Alarm {
                 work.as_str().replace('_', " "),
                 ago_ms / 1_000
             ),
+            Alarm::BackupFailed { reason, ago_ms, newest_ago_ms } => format!(
+                "the last attempt to make a backup failed {} s ago: {reason}; it is tried again. \
+                 {}",
+                ago_ms / 1_000,
+                match newest_ago_ms {
+                    Some(ago_ms) => format!("The newest backup is {} s old", ago_ms / 1_000),
+                    None => "There is none that is known to be sound".to_owned(),
+                }
+            ),
         }
     }
 
@@ -152,6 +193,11 @@ impl Alarm {
                 shown["work"] = work.as_str().into();
                 shown["reason"] = reason.as_str().into();
                 shown["ago_ms"] = (*ago_ms).into();
+            }
+            Alarm::BackupFailed { reason, ago_ms, newest_ago_ms } => {
+                shown["reason"] = reason.as_str().into();
+                shown["ago_ms"] = (*ago_ms).into();
+                shown["newest_ago_ms"] = (*newest_ago_ms).into();
             }
         }
         shown

@@ -155,7 +155,8 @@ fn own_origin(host: &[u8], arrival: Arrival) -> Option<Origin> {
 fn own_way(path: &str, arrival: Arrival) -> Result<(), Refusal> {
     let is_peers = path.starts_with(PEER_PATHS);
     if is_peers && !arrival.peer {
-        let message = "members only: it takes a certificate that the members' CA has signed";
+        let message = "members only: it takes a certificate that the members' CA has signed, and \
+                       their own port if they have one";
         return Err(Refusal::new(Code::PeersOnly, message));
     }
     if !is_peers && !arrival.client && !path.starts_with(CLUSTER_PATHS) {

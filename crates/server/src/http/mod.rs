@@ -99,6 +99,7 @@ use probes_only::{AnyHost, probes_only};
 use serve::PEER_PATHS;
 pub(crate) use serve::Seat;
 pub use serve::{Limits, serve};
+pub(crate) use time::{format as format_time, parse as parse_time};
 
 /// The name under which requests to unknown paths are counted.
 const UNKNOWN_ROUTE: &str = "unknown";

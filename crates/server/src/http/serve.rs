@@ -30,10 +30,11 @@ use super::listeners::Listeners;
 use super::refused;
 use super::untaken::{Pieces, Untaken};
 use super::wire::Wire;
+use crate::access::name_by_certificate;
 use crate::admission::{Admission, Refused, UnderWay, Visitor};
 use crate::grpc;
 use crate::reading::{self, Reading};
-use crate::tls::{Arrival, Entrance, NoEntry, Stream};
+use crate::tls::{Arrival, Entered, Entrance, NoEntry};
 use crate::watch::ConnectionWatches;
 
 /// What a client may take. `Limits::default()` is the published contract.
@@ -241,7 +242,7 @@ impl Serving {
         mut closed: watch::Receiver<()>,
     ) {
         if let Entrance::Plain(arrival) = entrance {
-            tokio::spawn(self.run(Stream::Plain(socket), arrival, watcher));
+            tokio::spawn(self.run(Entered::plain(socket, arrival), watcher));
             return;
         }
         tokio::spawn(async move {
@@ -251,7 +252,7 @@ impl Serving {
                 _ = closed.changed() => return,
             };
             match admitted {
-                Ok((stream, arrival)) => self.run(stream, arrival, watcher).await,
+                Ok(entered) => self.run(entered, watcher).await,
                 Err(NoEntry::Handshake { peer: true, error }) => {
                     warn!(%error, "refused a peer: its TLS handshake failed");
                 }
@@ -260,12 +261,12 @@ impl Serving {
         });
     }
 
-    async fn run(self, stream: Stream, arrival: Arrival, watcher: Watcher) {
+    async fn run(self, Entered { stream, arrival, user }: Entered, watcher: Watcher) {
         let Serving { visitor, pieces, crowded, permit, served, limits } = self;
         let patience = crowded.patience(&limits);
         let watches = ConnectionWatches::default();
         let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces), patience };
-        let shared = Connection { served, crowded, arrival, visitor, watches, seat };
+        let shared = Connection { served, crowded, arrival, visitor, user, watches, seat };
         let shared = Arc::new(shared);
         let service = service_fn(move |request: Request<Incoming>| {
             let shared = Arc::clone(&shared);
@@ -326,12 +327,15 @@ struct Connection {
     arrival: Arrival,
     /// Who is there; none where everybody may ask for anything.
     visitor: Option<Visitor>,
+    /// Whom its certificate names.
+    user: Option<HeaderValue>,
     watches: ConnectionWatches,
     seat: Seat,
 }
 
 impl Connection {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<Answer> {
+        name_by_certificate(request.headers_mut(), self.user.as_ref());
         let _under_way = match self.admit(&request) {
             Ok(under_way) => under_way,
             Err(refused) => return refused::answer(refused, &request).map(Answer::Other),

@@ -21,6 +21,7 @@ use super::kv::wall_ms;
 use super::leaders_page::{LeadersDesk, LeadersPage, Progress, SentBytes};
 use super::query::{Query, may_forward};
 use super::{Doors, reply, time};
+use crate::backup::BackupStatus;
 use crate::node::{NodeStatus, Phase};
 
 /// A follower that has not answered for this long counts as silent, in ms.
@@ -97,6 +98,7 @@ fn status_json(status: &NodeStatus, source: &Source) -> Map<String, Value> {
     if let Some(replica) = &status.replica {
         shown.extend(replica_json(replica, status));
     }
+    shown.insert("backups".to_owned(), status.backups.as_deref().map(backups_json).into());
     let alarms = known_alarms(status, source);
     shown.insert("alarms".to_owned(), alarms.iter().map(Alarm::json).collect());
     shown.insert("members".to_owned(), members_json(status, source));
@@ -209,6 +211,31 @@ fn snapshot_json(newest: KeptSnapshot) -> Value {
     let KeptSnapshot { last, bytes, stamp_ms } = newest;
     let age_ms = wall_ms().saturating_sub(stamp_ms);
     json!({ "index": last.index.0, "term": last.term.0, "bytes": bytes, "age_ms": age_ms })
+}
+
+/// The backups that this member makes by itself.
+fn backups_json(backups: &BackupStatus) -> Value {
+    let BackupStatus { plan, newest, kept, unsound, made, failed, .. } = backups;
+    let newest = newest.as_ref().map(|newest| {
+        json!({
+            "file": newest.path.display().to_string(),
+            "time": time::format(newest.time_ms),
+            "age_ms": backups.age_ms(wall_ms()),
+            "index": newest.index,
+            "term": newest.term,
+            "bytes": newest.bytes,
+        })
+    });
+    json!({
+        "directory": plan.directory.display().to_string(),
+        "every_ms": plan.every_ms,
+        "keep": plan.keep,
+        "newest": newest,
+        "kept": kept,
+        "unsound": unsound,
+        "made": made,
+        "failed": failed,
+    })
 }
 
 /// Every member, with how far its log is known to be.

@@ -13,7 +13,7 @@ const DAYS_BEFORE_MONTH: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 27
 
 /// Reads a point in time: whole milliseconds since 1970, rounded down; 0 of anything before. `None`
 /// if it is none.
-pub(super) fn parse(text: &[u8]) -> Option<u64> {
+pub(crate) fn parse(text: &[u8]) -> Option<u64> {
     let text = str::from_utf8(text).ok()?;
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         let microseconds: u64 = text.parse().ok()?;
@@ -111,7 +111,7 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> Option<i64> {
 }
 
 /// A time as answers show it, `2026-08-04T12:00:00.123Z`. [`parse`] gives the same back.
-pub(super) fn format(since_1970_ms: u64) -> String {
+pub(crate) fn format(since_1970_ms: u64) -> String {
     let (seconds, ms) = (since_1970_ms / MS_PER_S, since_1970_ms % MS_PER_S);
     let days = seconds / S_PER_DAY + days_before_year(1970);
     if days >= days_before_year(YEAR_MAX + 1) {

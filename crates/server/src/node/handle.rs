@@ -14,6 +14,7 @@ use super::by_hand::{HandAnswer, HandMade, NotTaken};
 use super::inbox::{Inbox, Input, Load};
 use super::status::{Counters, NodeStatus, Phase, StatusBoard};
 use crate::access::Access;
+use crate::backup::BackupStatus;
 use crate::events::Feed;
 use crate::watch::Watches;
 
@@ -134,6 +135,11 @@ impl Node {
     /// Leave to take a backup; none while as many are taken as may be at once.
     pub(crate) fn admit_backup(&self) -> Option<BackupPermit> {
         self.shared.backups.admit()
+    }
+
+    /// Its own backups are these now.
+    pub(crate) fn show_backups(&self, backups: Arc<BackupStatus>) {
+        self.shared.status.backed_up(backups);
     }
 
     /// Takes hold of the state of now. After `read_barrier` it holds everything that was

@@ -10,6 +10,7 @@ use replica::{Configuration, Member, Standing, Status};
 
 use super::durations::Durations;
 use crate::ask::Asker;
+use crate::backup::BackupStatus;
 use crate::tls::Way;
 
 /// Who this member is: fixed from the moment its data directory is open, but for an id that its
@@ -63,6 +64,8 @@ pub struct NodeStatus {
     pub configuration: Option<Arc<Configuration>>,
     /// The replica's numbers, once it runs.
     pub replica: Option<Status>,
+    /// The backups that it makes by itself, if it does.
+    pub backups: Option<Arc<BackupStatus>>,
     /// How long the process has been up.
     pub uptime: Duration,
 }
@@ -147,6 +150,7 @@ impl StatusBoard {
             phase: Phase::Waiting("starting".to_owned()),
             configuration: None,
             replica: None,
+            backups: None,
             uptime: Duration::ZERO,
         };
         StatusBoard {
@@ -212,6 +216,11 @@ impl StatusBoard {
     /// New numbers from the replica.
     pub(crate) fn refresh(&self, replica: Status) {
         self.change(|status| status.replica = Some(replica));
+    }
+
+    /// Its own backups are these now.
+    pub(crate) fn backed_up(&self, backups: Arc<BackupStatus>) {
+        self.change(|status| status.backups = Some(backups));
     }
 
     /// The member has stopped; the first reason stays.

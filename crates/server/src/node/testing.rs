@@ -74,12 +74,14 @@ pub fn showing(change: impl FnOnce(&mut NodeStatus)) -> Node {
         phase: Phase::Running,
         configuration: Some(Arc::clone(&single.configuration)),
         replica: Some(single.status()),
+        backups: None,
         uptime: Duration::ZERO,
     };
     change(&mut status);
     let board = StatusBoard::new(About::clone(&status.about));
     status.configuration.into_iter().for_each(|configuration| board.configured(configuration));
     status.replica.into_iter().for_each(|replica| board.refresh(replica));
+    status.backups.into_iter().for_each(|backups| board.backed_up(backups));
     board.running();
     Node::new(Inbox::new(), Arc::new(board), reader)
 }

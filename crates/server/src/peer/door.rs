@@ -1,5 +1,5 @@
-//! The paths of the peers on the member's one port: `/raft/append` becomes a stream, `/raft/hello`
-//! answers members that look for a cluster.
+//! The paths of the peers on the member's port for them: `/raft/append` becomes a stream,
+//! `/raft/hello` answers members that look for a cluster.
 
 use std::sync::Arc;
 

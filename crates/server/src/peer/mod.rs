@@ -17,7 +17,7 @@
 //!   doors of it.
 //! - `hello`, `decide`, `bootstrap`: before there is a cluster.
 //! - `snapshot_lane`, `snapshot_codec`: streams for snapshots alone (rule 2.3).
-//! - `door`: the three paths under `/raft/` on the member's one port.
+//! - `door`: the three paths under `/raft/` on the member's port for its peers.
 //!
 //! What this does not do: keep messages that could not be sent (raft tells again), or decide
 //! anything about consensus.

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::StartError;
 use crate::config::Config;
 use crate::http::{self, Limits, Listeners, Site};
-use crate::tls::{Arrival, Entrance, Keeper};
+use crate::tls::{Arrival, Entrance, Keeper, Takes};
 
 /// Connections that those may have who only look after the member, where they have addresses of
 /// their own.
@@ -32,13 +32,29 @@ impl Sockets {
         let first = bind(config.listen).await?;
         let bound = first.local_addr();
         let bound = bound.map_err(|error| StartError::of_bind(config.listen, error))?;
-        let mut all = vec![(first, entrance(&config, config.listen, keeper))];
+        let takes = match config.listen_peer {
+            Some(_) => Takes::Clients,
+            None => Takes::Everybody,
+        };
+        let mut all = vec![(first, entrance(&config, config.listen, keeper, takes))];
+        if let Some(address) = config.listen_peer {
+            let entrance = entrance(&config, address, keeper, Takes::Peers);
+            all.push((bind(address).await?, entrance));
+        }
         for &address in &config.etcd.listen_also {
-            all.push((bind(address).await?, entrance(&config, address, keeper)));
+            let entrance = entrance(&config, address, keeper, Takes::Everybody);
+            all.push((bind(address).await?, entrance));
         }
         let mut probes = Vec::new();
         for &address in &config.etcd.listen_metrics {
             probes.push((bind(address).await?, entrance_of_probes(&config, address, keeper)));
+        }
+        for listener in &config.metrics_listen {
+            let entrance = match keeper.filter(|_| listener.tls) {
+                Some(keeper) => Entrance::Tls(Arc::clone(keeper), Takes::Clients),
+                None => Entrance::Plain(Arrival { tls: false, peer: false, client: true }),
+            };
+            probes.push((bind(listener.address).await?, entrance));
         }
         let probes = (!probes.is_empty()).then(|| Listeners::new(probes));
         Ok((Sockets { all: Listeners::new(all), probes }, config.bound_to(bound)))
@@ -55,15 +71,20 @@ impl Sockets {
 }
 
 /// What has to be passed at an address. Where one side speaks TLS, plain text is the other's alone.
-fn entrance(config: &Config, address: SocketAddr, keeper: Option<&Arc<Keeper>>) -> Entrance {
+fn entrance(
+    config: &Config,
+    address: SocketAddr,
+    keeper: Option<&Arc<Keeper>>,
+    takes: Takes,
+) -> Entrance {
     match keeper {
-        None => Entrance::default(),
+        None => Entrance::Plain(takes.in_plain_text()),
         Some(_) if config.etcd.listen_plain.contains(&address) => Entrance::Plain(Arrival {
             tls: false,
             peer: config.tls.peers.is_none(),
             client: config.etcd.plain_clients,
         }),
-        Some(keeper) => Entrance::Tls(Arc::clone(keeper)),
+        Some(keeper) => Entrance::Tls(Arc::clone(keeper), takes),
     }
 }
 
@@ -73,7 +94,7 @@ fn entrance_of_probes(
     address: SocketAddr,
     keeper: Option<&Arc<Keeper>>,
 ) -> Entrance {
-    match entrance(config, address, keeper) {
+    match entrance(config, address, keeper, Takes::Everybody) {
         Entrance::Plain(arrival) => Entrance::Plain(Arrival { client: true, ..arrival }),
         tls => tls,
     }

@@ -10,9 +10,10 @@
 //! 5. Start the threads, dial the peers, admit their streams.
 //! 6. Where the cluster has no settings yet, put in those of the flags (`settings.rs`, rule 4.5).
 //! 7. Say that it serves, once it does (`ready.rs`).
-//! 8. A member that is joining asks for its vote once it has caught up (`joining.rs`).
-//! 9. When told to stop: hand over leadership, finish what is being answered, close the streams.
-//!    When the member can not go on: stop at once, and say why.
+//! 8. Make backups, if it is to (`crate::backup`).
+//! 9. A member that is joining asks for its vote once it has caught up (`joining.rs`).
+//! 10. When told to stop: hand over leadership, finish what is being answered, close the streams.
+//!     When the member can not go on: stop at once, and say why.
 
 mod descriptors;
 mod disk;
@@ -41,6 +42,7 @@ use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
 use crate::ask::Asker;
+use crate::backup;
 use crate::config::{Config, MEMORY_LIMIT_PERCENT_DEFAULT};
 use crate::events::{self, Recorder};
 use crate::grpc;
@@ -149,12 +151,19 @@ impl Server {
         let settings = settings::settle(member.node.clone(), member.config.seed, seeds);
         let ready = ready::tell(member.node.clone());
         let revisions = revisions::keep(member.node.clone(), member.config.etcd.revisions_kept);
+        let backups = backup::keep(
+            member.node.clone(),
+            member.config.backups.clone(),
+            member.config.data_dir.clone(),
+            member.config.wal_segment_bytes,
+        );
         let outcome: Result<(), StartError> = tokio::select! {
             failed = running.threads.failed() => Err(failed.into()),
             settled = member.settle_in() => settled,
             never = settings => match never {},
             never = ready => match never {},
             never = revisions => match never {},
+            never = backups => match never {},
             () = &mut shutdown => Ok(()),
         };
         let inbound = Arc::clone(&member.door.inbound);

@@ -2,8 +2,21 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+/// The one common name of a certificate, as a header has it. None of one that has none or several,
+/// or one that no header may hold: who that would be is anybody's guess.
+pub(super) fn common_name(certificate: &CertificateDer<'_>) -> Option<HeaderValue> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let mut names = parsed.subject().iter_common_name();
+    let name = names.next()?.as_str().ok().filter(|name| !name.is_empty())?;
+    if names.next().is_some() {
+        return None;
+    }
+    HeaderValue::from_bytes(name.as_bytes()).ok()
+}
 
 /// What people want to know of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]

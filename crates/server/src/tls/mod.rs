@@ -7,12 +7,14 @@
 //!  ask, streams, events ─▶ Way::connect ─▶ Stream (plain, or TLS with this member's certificate)
 //! ```
 //!
-//! One port serves everybody, and who comes is told apart before a certificate is shown: members
-//! dial with a protocol name of their own (ALPN). Whoever says it meets the peers' configuration:
-//! the peers' certificate, and no entry without one that the peers' CA signed. So the two CAs stay
-//! apart, and a client's certificate never opens a peer's door. Only a connection that came in so
-//! may use what lies under `/raft/`, and it may use nothing else but `/cluster/`: `crate::http`
-//! sees to that.
+//! One port serves everybody, unless members have one of their own (`listen_peer`), and who comes
+//! is told apart before a certificate is shown: members dial with a protocol name of their own
+//! (ALPN). Whoever says it meets the peers' configuration: the peers' certificate, and no entry
+//! without one that the peers' CA signed. So the two CAs stay apart, and a client's certificate
+//! never opens a peer's door. Only a connection that came in so may use what lies under `/raft/`,
+//! and it may use nothing else but `/cluster/`: `crate::http` sees to that. Whom a client's
+//! certificate names, where the clients' CA signed it, goes with every request of the connection
+//! (`crate::access`).
 //!
 //! - `files`, `facts`: what lies in the files, and what can be said about it.
 //! - `identity`: one reading of all files, as configurations of rustls.
@@ -42,7 +44,7 @@ mod tests;
 mod trust;
 mod way;
 
-pub(crate) use entrance::{Arrival, Entrance, NoEntry};
+pub(crate) use entrance::{Arrival, Entered, Entrance, NoEntry, Takes};
 pub use files::TlsError;
 pub use issue::{Authority, Made, Wanted, is_host};
 pub(crate) use keeper::Keeper;

@@ -19,8 +19,8 @@ use tokio::time::{Duration, timeout};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 
-use super::world::connected;
-use crate::http::tests::roles::{done, populated};
+use super::world::{connected, connected_as};
+use crate::http::tests::roles::{BY_CERTIFICATE, done, populated};
 use crate::node::testing;
 
 /// Nothing in these tests takes this long.
@@ -102,9 +102,16 @@ macro_rules! by_everybody {
         $(
             let node = testing::single();
             let tokens = populated(&node).await;
-            let channel = connected(node).await;
+            let channel = connected(node.clone()).await;
+            let mut asking = Vec::new();
             for (mark, token) in tokens {
-                let found = timeout(DEADLINE, $call(channel.clone(), token)).await.unwrap();
+                asking.push((mark, token, channel.clone()));
+            }
+            for (mark, user) in BY_CERTIFICATE {
+                asking.push((mark, None, connected_as(user, node.clone()).await));
+            }
+            for (mark, token, channel) in asking {
+                let found = timeout(DEADLINE, $call(channel, token)).await.unwrap();
                 let expected = match (str::contains($may, mark), mark) {
                     (true, _) => None,
                     (false, 'a') => Some(Code::InvalidArgument),

@@ -25,6 +25,7 @@ pub(in crate::http) use grpc::Call;
 use grpc::Calls;
 
 use crate::admission::Admission;
+use crate::backup::BackupStatus;
 use crate::http::alarms::{NAMES as ALARMS, alarms};
 use crate::http::kv::wall_ms;
 use crate::http::status::name_of;
@@ -206,7 +207,8 @@ impl Collector for Member {
         let counters = counters(self.0.counters())
             .map(|(name, help, counter)| (name, help, counter.load(Ordering::Relaxed)));
         let lost = ("events_lost", "Events that readers were told they have lost", feed.lost());
-        let all = counters.into_iter().chain(watch_counters(&watches)).chain([lost]);
+        let backups = status.backups.iter().flat_map(|backups| backup_counters(backups));
+        let all = counters.into_iter().chain(watch_counters(&watches)).chain([lost]).chain(backups);
         for (name, help, value) in all {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(
@@ -228,6 +230,7 @@ fn gauges(status: &NodeStatus) -> Vec<Row<u64>> {
         ("uptime_seconds", "Time since the process started", status.uptime.as_secs()),
         ("has_leader", "1 if this member knows a leader", has_leader),
     ];
+    rows.extend(status.backups.iter().flat_map(|backups| backup_gauges(backups)));
     let Some(replica) = &status.replica else { return rows };
     let published = &replica.published;
     rows.extend(snapshot_gauges(&replica.snapshots));
@@ -283,6 +286,31 @@ fn gauges(status: &NodeStatus) -> Vec<Row<u64>> {
         ]
     }));
     rows
+}
+
+/// Of a member that makes backups by itself.
+fn backup_gauges(backups: &BackupStatus) -> Vec<Row<u64>> {
+    let mut rows = vec![
+        ("backups_kept", "Sound backups of this member in its directory for them", backups.kept),
+        ("backups_unsound", "Backups of this member that are not sound any more", backups.unsound),
+        ("backup_interval_seconds", "From one backup to the next", backups.plan.every_ms / 1_000),
+    ];
+    if let Some(newest) = &backups.newest {
+        let age_s = wall_ms().saturating_sub(newest.time_ms) / 1_000;
+        rows.extend([
+            ("backup_age_seconds", "Time since the newest sound backup was begun", age_s),
+            ("backup_bytes", "The size of the newest sound backup", newest.bytes),
+            ("backup_index", "The last entry of the newest sound backup", newest.index),
+        ]);
+    }
+    rows
+}
+
+fn backup_counters(backups: &BackupStatus) -> [Row<u64>; 2] {
+    [
+        ("backups_made", "Backups that this member has made by itself", backups.made),
+        ("backups_failed", "Attempts to make one that failed", backups.failed),
+    ]
 }
 
 fn watch_gauges(watches: &DispatchCounts) -> [Row<u64>; 3] {

@@ -25,6 +25,9 @@ const ASKING: &str = "ainrwbR";
 /// All of them.
 const ALL: &str = ASKING;
 
+/// The same by certificate: one that names no user, and that is nobody; a reader's; root's.
+pub(crate) const BY_CERTIFICATE: [(char, &str); 3] = [('a', "app"), ('r', "reader"), ('R', "root")];
+
 /// Every user.
 const USERS: &str = "nrwbR";
 
@@ -442,6 +445,78 @@ async fn whoever_asks_gets_what_is_theirs_and_nothing_else() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_shows_a_certificate_is_whom_it_names() {
+    let tables = [
+        keys(),
+        transactions(),
+        leases_and_sessions(),
+        cluster(),
+        users(),
+        v3_keys(),
+        v3_cluster(),
+        v3_users(),
+    ];
+    let mut wrong = Vec::new();
+    for Row { method, target, headers, body, may } in tables.into_iter().flatten() {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        for (mark, user) in BY_CERTIFICATE {
+            let node = testing::single();
+            populated(&node).await;
+            let world = World::named(node, user).await;
+            let found = refused(&world.request(method, target, headers, &body).await);
+            let expected = match (may.contains(mark), mark) {
+                (true, _) => None,
+                (false, 'a') => Some("unauthenticated"),
+                (false, _) => Some("forbidden"),
+            };
+            if found != expected {
+                wrong.push(format!("{method} {target} by the certificate of {user}: {found:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn a_token_comes_before_a_certificate_and_nobody_names_themselves() {
+    let node = testing::single();
+    let tokens: BTreeMap<_, _> = populated(&node).await.into_iter().collect();
+    let root = World::named(node.clone(), "root").await;
+    let readers = format!("Authorization: Bearer {}", tokens[&'r'].as_ref().unwrap());
+    assert_eq!(root.ask("GET", "/kv/o/1").await.status, 200);
+    let answer = root.request("GET", "/kv/o/1", &[&readers], b"").await;
+    answer.assert_refused(403, "permission_denied");
+    let answer = root.request("GET", "/kv/o/1", &["Authorization: Bearer x.1"], b"").await;
+    answer.assert_refused(401, "unauthenticated");
+
+    let forged = ["Raftkv-Certificate-User: root"];
+    let plain = World::with(node.clone(), Raw::default(), Limits::default()).await;
+    plain.request("GET", "/kv/o/1", &forged, b"").await.assert_refused(401, "unauthenticated");
+    let asked = json!({ "key": b64("o/1") }).to_string();
+    for way in ["", "Grpc-Metadata-"] {
+        let forged = format!("{way}Raftkv-Certificate-User: root");
+        for (target, asked) in [("/v3/kv/range", asked.as_str()), ("/v3/lease/leases", "{}")] {
+            let answer = plain.request("POST", target, &[&forged], asked.as_bytes()).await;
+            assert_eq!(refused(&answer), Some("unauthenticated"), "{target} {forged}");
+        }
+    }
+    let reader = World::named(node.clone(), "reader").await;
+    reader.request("GET", "/kv/o/1", &forged, b"").await.assert_refused(403, "permission_denied");
+
+    // One who is removed is nobody, at once and on the same connection.
+    let mut client = reader.connect().await;
+    let asked = super::world::request("GET", "/kv/r/1", &[], b"");
+    client.send(&asked).await;
+    assert_eq!(client.answer().await.status, 200);
+    let credentials = node.store().auth().user("root").unwrap().credentials;
+    let principal = Principal { user: "root".into(), credentials };
+    let command = Box::new(Command::Auth(AuthChange::DeleteUser { name: "reader".into() }));
+    done(&node, Command::As { principal, command }).await;
+    client.send(&asked).await;
+    client.answer().await.assert_refused(401, "unauthenticated");
 }
 
 /// Anybody can make a cursor: it leads nowhere but on in its own listing.

@@ -12,8 +12,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::config::Raw;
-use crate::http::{Limits, OtherDoors, probes_only, serve, site};
+use crate::http::{Limits, Listeners, OtherDoors, probes_only, serve, site};
 use crate::node::{Node, testing};
+use crate::tls::Entrance;
 
 /// Nothing in these tests takes this long but by a fault.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
@@ -40,12 +41,28 @@ impl World {
         World::behind(|router| router, node, settings, limits).await
     }
 
+    /// The same member, where the certificate of whoever comes names this user.
+    pub(super) async fn named(node: Node, user: &'static str) -> World {
+        let (settings, limits) = (Raw::default(), Limits::default());
+        World::at(Entrance::Named(user), |router| router, node, settings, limits).await
+    }
+
     /// An address of a member that is for probes and metrics alone.
     pub(super) async fn of_probes() -> World {
         World::behind(probes_only, testing::single(), Raw::default(), Limits::default()).await
     }
 
     async fn behind(
+        front: impl FnOnce(Router) -> Router,
+        node: Node,
+        settings: Raw,
+        limits: Limits,
+    ) -> World {
+        World::at(Entrance::default(), front, node, settings, limits).await
+    }
+
+    async fn at(
+        entrance: Entrance,
         front: impl FnOnce(Router) -> Router,
         node: Node,
         settings: Raw,
@@ -59,7 +76,8 @@ impl World {
         let site = site(node, &config.bound_to(address), limits, others).map(front);
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async { stopped.await.unwrap_or_default() };
-        let served = tokio::spawn(serve(listener, site, limits, shutdown));
+        let served =
+            tokio::spawn(serve(Listeners::new(vec![(listener, entrance)]), site, limits, shutdown));
         World { address, stop: Some(stop), served }
     }
 

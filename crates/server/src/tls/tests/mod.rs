@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Entrance, Keeper, NoEntry, make_unless_good};
+use super::{Entrance, Keeper, NoEntry, Takes, make_unless_good};
 use crate::config::{ClientTls, Config, PeerTrust, Raw, TlsWays};
-use world::{Certs, DEADLINE, call, dial, keeper, served, shown};
+use world::{Certs, DEADLINE, call, dial, keeper, named, served, served_to, shown};
 
 const LOCAL: &[&str] = &["localhost"];
 
@@ -93,6 +93,42 @@ async fn a_client_of_the_clients_ca_is_no_peer() {
     let peer = call(&certs, ("ca", Some("two")), address, false).await.unwrap_err();
     assert!(peer.contains("UnknownCA"), "a member is no client: {peer}");
     let nobody = call(&certs, ("ca", None), address, false).await.unwrap_err();
+    assert!(nobody.contains("CertificateRequired"), "{nobody}");
+}
+
+#[tokio::test]
+async fn a_verified_certificate_names_a_user_and_no_other_does() {
+    let certs = certs();
+    certs.signed("ca", "jörg", &[]);
+    let mut ways = certs.ways("one", "ca", &[]);
+    let asked = served(&keeper(&ways)).await;
+    assert_eq!(named(&certs, "jörg", asked).await, "", "nobody asked for it, so nobody looked");
+    let ca_file = Some(certs.files("ca").cert_file);
+    ways.clients = Some(ClientTls { ca_file, ..ways.clients.unwrap() });
+    let verified = served(&keeper(&ways)).await;
+    assert_eq!(named(&certs, "jörg", verified).await, "jörg");
+    assert_eq!(named(&certs, "two", verified).await, "two", "a client, if it comes as one");
+    certs.ca("other");
+    certs.signed("other", "root", &[]);
+    certs.by_itself("self-signed", &[]);
+    for foreign in ["root", "self-signed"] {
+        let refused = call(&certs, ("ca", Some(foreign)), verified, false).await.unwrap_err();
+        assert!(refused.contains("UnknownCA"), "{foreign}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn where_members_have_a_port_of_their_own_nobody_comes_by_the_others() {
+    let certs = certs();
+    let member = keeper(&certs.ways("one", "ca", &[]));
+    let (clients, peers) =
+        (served_to(&member, Takes::Clients).await, served_to(&member, Takes::Peers).await);
+    let two = certs.ways("two", "ca", &[]);
+    assert_eq!(dial(&two, peers, "localhost").await, Ok('P'));
+    assert_eq!(call(&certs, ("ca", None), clients, false).await, Ok('C'));
+    let astray = dial(&two, clients, "localhost").await.unwrap_err();
+    assert!(astray.contains("NoApplicationProtocol"), "{astray}");
+    let nobody = call(&certs, ("ca", None), peers, false).await.unwrap_err();
     assert!(nobody.contains("CertificateRequired"), "{nobody}");
 }
 

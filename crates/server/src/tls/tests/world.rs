@@ -13,7 +13,9 @@ use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::super::identity::Identity;
 use super::super::issue::{Authority, Made, Wanted};
-use super::super::{Arrival, Entrance, Keeper, NoEntry, PEER_PROTOCOL, Stream, Way};
+use super::super::{
+    Arrival, Entered, Entrance, Keeper, NoEntry, PEER_PROTOCOL, Stream, Takes, Way,
+};
 use crate::config::{ClientTls, PairFiles, PeerTls, PeerTrust, TlsWays};
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
@@ -108,18 +110,26 @@ pub(super) fn keeper(ways: &TlsWays) -> Arc<Keeper> {
 
 /// A port that tells whoever comes in as what, by a letter.
 pub(super) async fn served(keeper: &Arc<Keeper>) -> SocketAddr {
+    served_to(keeper, Takes::Everybody).await
+}
+
+/// The same where not everybody is taken.
+pub(super) async fn served_to(keeper: &Arc<Keeper>, takes: Takes) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let entrance = Entrance::Tls(Arc::clone(keeper));
+    let entrance = Entrance::Tls(Arc::clone(keeper), takes);
     tokio::spawn(async move {
         loop {
             let (socket, _) = listener.accept().await.unwrap();
             match entrance.admit(socket, DEADLINE).await {
-                Ok((mut stream, arrival)) => {
+                Ok(Entered { mut stream, arrival, user }) => {
                     let Arrival { tls, peer, client } = arrival;
                     assert!(tls && peer != client, "{arrival:?}");
                     // Whoever came may be gone.
                     let _ = stream.write_all(if peer { b"P" } else { b"C" }).await;
+                    if let Some(user) = user {
+                        let _ = stream.write_all(user.as_bytes()).await;
+                    }
                     let _ = stream.shutdown().await;
                 }
                 Err(NoEntry::Handshake { .. } | NoEntry::PlainText | NoEntry::Slow) => {}
@@ -144,10 +154,27 @@ pub(super) async fn dial(
 /// The same of a client, which shows the pair `shown`; `says_peer` by its protocol.
 pub(super) async fn call(
     certs: &Certs,
-    (ca, shown): (&str, Option<&str>),
+    shown: (&str, Option<&str>),
     address: SocketAddr,
     says_peer: bool,
 ) -> Result<char, String> {
+    told(connect(certs, shown, address, says_peer).await?).await
+}
+
+/// Whom its certificate names, of a client that is let in.
+pub(super) async fn named(certs: &Certs, shown: &str, address: SocketAddr) -> String {
+    let mut stream = connect(certs, ("ca", Some(shown)), address, false).await.unwrap();
+    let mut told = String::new();
+    tokio::time::timeout(DEADLINE, stream.read_to_string(&mut told)).await.unwrap().unwrap();
+    told.strip_prefix('C').expect("it is let in as a client").to_owned()
+}
+
+async fn connect(
+    certs: &Certs,
+    (ca, shown): (&str, Option<&str>),
+    address: SocketAddr,
+    says_peer: bool,
+) -> Result<Stream, String> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in super::super::files::certificates(&certs.files(ca).cert_file).unwrap() {
         roots.add(certificate).unwrap();
@@ -172,7 +199,7 @@ pub(super) async fn call(
     let name = ServerName::try_from("localhost").unwrap();
     let shaken = TlsConnector::from(Arc::new(config)).connect(name, socket).await;
     let stream = shaken.map_err(|why| why.to_string())?;
-    told(Stream::Tls(Box::new(TlsStream::from(stream)))).await
+    Ok(Stream::Tls(Box::new(TlsStream::from(stream))))
 }
 
 async fn told(mut stream: Stream) -> Result<char, String> {
