@@ -68,6 +68,7 @@ impl Access {
                 let principal = Principal { user: user.as_str().into(), credentials };
                 self.basics.knows(&principal, password).then_some(principal)?
             }
+            Shown::Certificate(name) => return auth.user(name).map(|_| name.as_str().into()),
         };
         Some(principal.user)
     }

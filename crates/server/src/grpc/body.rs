@@ -334,7 +334,7 @@ mod tests {
         let frames = tokio_stream::once(begun).chain(tokio_stream::pending());
         let (began, body) = (Instant::now(), http_body_util::StreamBody::new(frames));
         let share = Share::among(&Arc::new(Reading::new(100)));
-        let refused = only_message(body, share).await.unwrap_err();
+        let refused = OnlyMessage::of(body, share).await.map(|_| ()).unwrap_err();
         assert!(refused.message().contains("not whole"), "{refused}");
         assert_eq!(began.elapsed(), BODY_TIMEOUT);
     }

@@ -39,7 +39,7 @@ async fn members_meet_as_peers_and_clients_as_clients() {
 /// A socket that sends so much of a handshake, and what becomes of it in so little time.
 async fn slow(first: &[u8]) -> Result<(), NoEntry> {
     let certs = certs();
-    let entrance = Entrance::Tls(keeper(&certs.ways("one", "ca", &[])));
+    let entrance = Entrance::Tls(keeper(&certs.ways("one", "ca", &[])), Takes::Everybody);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     client.write_all(first).await.unwrap();
