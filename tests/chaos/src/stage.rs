@@ -24,7 +24,7 @@ const GLANCE: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What a healthy cluster does at all it does within this.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A member that was removed ends with this (docs/operations.md).
 const EXIT_REMOVED: i32 = 4;
