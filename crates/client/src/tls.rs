@@ -214,7 +214,8 @@ mod tests {
             (C::NotValidYet, "TLS: "),
             (C::Revoked, "TLS: "),
         ] {
-            assert!(of(wrong.clone()).contains(words), "{wrong:?}: {}", of(wrong));
+            let said = of(wrong.clone());
+            assert!(said.contains(words), "{wrong:?}: {said}");
         }
         use AlertDescription as A;
         for (alert, words) in [

@@ -131,14 +131,13 @@ enum Weight {
 
 impl Weight {
     fn of(path: &str) -> Weight {
-        let begins = |with: &&str| path.starts_with(*with);
-        if KEYS.iter().any(|it| begins(&it)) {
+        let begins = |all: &[&str]| all.iter().any(|it| path.starts_with(it));
+        let keeps_alive = path == KEEP_ALIVE || path.ends_with(KEEP_ALIVE_END);
+        if begins(&KEYS) {
             Weight::Full
-        } else if FREE.iter().any(|it| begins(&it)) {
+        } else if begins(&FREE) {
             Weight::Free
-        } else if path == "/" || WITHOUT_SHARE.iter().any(|it| begins(&it)) {
-            Weight::RateAlone
-        } else if path == KEEP_ALIVE || path.ends_with(KEEP_ALIVE_END) {
+        } else if path == "/" || keeps_alive || begins(&WITHOUT_SHARE) {
             Weight::RateAlone
         } else {
             Weight::Full
@@ -191,12 +190,6 @@ impl Admission {
             Ok(()) => Ok(under_way),
             Err(refused) => Err(self.refused(refused)),
         }
-    }
-
-    /// Whether so many requests wait that clients are held to their shares.
-    pub(crate) fn is_busy(&self) -> bool {
-        let Load { waiting, limit } = self.node.load();
-        waiting >= limit / 2
     }
 
     /// How many were refused, by reason.
