@@ -33,12 +33,25 @@ const BUILD: [(&str, &str); 2] =
 pub(crate) fn lane() -> Result<Count> {
     let old = match env::var_os(OLD_BINARY_VARIABLE) {
         Some(named) => PathBuf::from(named),
+        None if is_shallow() && old_commit().is_err() => return Ok(without_history()),
         None => old_binary()?,
     };
     let mut command = cargo(&["test", "--release", "--no-fail-fast", "-p", "system-tests"]);
     command.args(["--features", "upgrade", "--test", "upgrade"]);
     command.env(BINARY_VARIABLE, release_binary()?).env(OLD_BINARY_VARIABLE, old);
     listen(&mut command).map(|heard| Count::of_tests(&heard))
+}
+
+/// Whether this clone was made without its past.
+fn is_shallow() -> bool {
+    git(&["rev-parse", "--is-shallow-repository"]).is_some_and(|answer| answer == "true")
+}
+
+/// What is said where there is no version before to be had.
+fn without_history() -> Count {
+    let note = "not run: this clone is shallow, and the version before is not in it; `git fetch \
+                --unshallow --tags` brings it";
+    Count { notes: Vec::from([note.to_owned()]), ..Count::default() }
 }
 
 /// Builds it, unless that was done before.
