@@ -214,7 +214,8 @@ mod tests {
             (C::NotValidYet, "TLS: "),
             (C::Revoked, "TLS: "),
         ] {
-            assert!(of(wrong.clone()).contains(words), "{wrong:?}: {}", of(wrong));
+            let told = of(wrong);
+            assert!(told.contains(words), "{words}: {told}");
         }
         use AlertDescription as A;
         for (alert, words) in [
