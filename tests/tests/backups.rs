@@ -164,8 +164,8 @@ fn a_target_that_is_away_is_told_and_found_again() {
     assert_eq!(cluster.http(0).get("/readyz").status, 200, "it serves all the same");
     fs::create_dir(&directory).unwrap();
     wait::until_true("it is made good for", || backup_alarm(&cluster, 0).is_none());
-    let made = backups(&directory);
-    assert!(!made.is_empty());
+    let made =
+        wait::until("one is made", || Some(backups(&directory)).filter(|made| !made.is_empty()));
     // And away again: what there was is where it was.
     let away = target.path().join("away");
     fs::rename(&directory, &away).unwrap();

@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::Value;
 use system_tests::http::Http;
@@ -454,6 +456,17 @@ fn etcds_flags_say_tls_too() {
     assert_eq!(plain.code(), "tls_required");
 }
 
+/// A user root with a password, which is read from standard input.
+fn add_root(ports: &[u16], flags: &[String]) {
+    let scratch = Scratch::new();
+    let endpoint = format!("https://localhost:{}", ports[0]);
+    let words = ["user", "add", "root", "--password-stdin", "--endpoints", &endpoint];
+    let mut command = program::command(scratch.path(), &words);
+    let mut process = command.args(flags).stdin(Stdio::piped()).spawn().unwrap();
+    process.stdin.take().unwrap().write_all(b"secret\n").unwrap();
+    assert!(process.wait().unwrap().success());
+}
+
 #[test]
 fn a_client_is_the_user_whom_its_certificate_names() {
     let secured = Secured::start();
@@ -462,8 +475,9 @@ fn a_client_is_the_user_whom_its_certificate_names() {
     secured.certs.make(&["client", "root"]);
     secured.certs.make(&["client", "stranger"]);
     let (root, stranger) = (secured.certs.client("root"), secured.certs.client("stranger"));
+    // That root has a password, too, is asked for: who loses the CA loses the cluster otherwise.
+    add_root(&ports, &app);
     for line in [
-        "user add root --no-password",
         "user grant root root",
         "user add app --no-password",
         "role add app",

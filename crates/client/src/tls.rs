@@ -214,8 +214,8 @@ mod tests {
             (C::NotValidYet, "TLS: "),
             (C::Revoked, "TLS: "),
         ] {
-            let said = of(wrong.clone());
-            assert!(said.contains(words), "{wrong:?}: {said}");
+            let told = of(wrong);
+            assert!(told.contains(words), "{words}: {told}");
         }
         use AlertDescription as A;
         for (alert, words) in [
