@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use raft::{LogId, MemberId};
-use replica::{Backup, Change, Configuration, Done, Failure, LeaseAsk, LeaseStanding, Request};
+use replica::{Backup, Configuration, Done, Failure, LeaseAsk, LeaseStanding, Request};
 use store::{Command, LeaseId, Outcome, Reader};
 use tokio::sync::oneshot;
 

@@ -335,7 +335,7 @@ fn older() -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_knows_less_than_the_cluster_uses_is_refused() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     world.inbound.admit(raised(SERVED));
     assert_eq!(refusal_of(&world, &older()).await, Reason::FeatureLevel);
     // One that knows as much is let in.
