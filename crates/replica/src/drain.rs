@@ -26,6 +26,10 @@ use crate::{Configuration, Standing};
 /// A mark whose member neither stops nor comes back is gone after this long.
 pub const DRAIN_PERIOD_MS: u64 = 10 * 60 * 1_000;
 
+/// From one attempt of a marked leader to hand over to the next, in election timeouts: one that
+/// nobody takes up lasts one.
+const HAND_OVER_TIMEOUTS: u64 = 10;
+
 impl Replica {
     /// Marks a member for its restart, if this is the time for it.
     pub(crate) fn drain(&mut self, ticket: Ticket, id: MemberId, patience: Patience) {
@@ -70,13 +74,20 @@ impl Replica {
     /// A marked leader hands over; a mark that has served its purpose goes.
     pub(crate) fn tick_drains(&mut self) {
         let Some((id, mark)) = self.configuration().draining() else { return };
-        if !self.raft.is_leader() || self.configuration_unsettled || self.raft.is_transferring() {
+        if !self.raft.is_leader() {
+            self.hand_over_after_ms = 0;
+            return;
+        }
+        if self.configuration_unsettled || self.raft.is_transferring() {
             return;
         }
         if self.drain_is_over(id, mark) {
             // Refused, it is tried again with the next tick.
             let _not_yet = self.try_change(&Change::EndDrain { id });
-        } else if id == self.raft.id() {
+        } else if id == self.raft.id() && self.now.monotonic_ms >= self.hand_over_after_ms {
+            // While it hands over, nothing is written: if nobody takes over, writes come first again.
+            let timeout_ms = self.raft.config().election_timeout_ms;
+            self.hand_over_after_ms = self.now.monotonic_ms + HAND_OVER_TIMEOUTS * timeout_ms;
             // The only voter has nobody to hand over to.
             let _no_target = self.raft.transfer_leadership(None);
         }

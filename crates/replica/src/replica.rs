@@ -68,6 +68,8 @@ pub struct Replica {
     configuration: Arc<Configuration>,
     /// The newest configuration in the log is not committed.
     pub(crate) configuration_unsettled: bool,
+    /// A marked leader does not hand over again before this time.
+    pub(crate) hand_over_after_ms: u64,
     forwards: Forwards,
     /// Tells this run of the process from all others, in what is forwarded.
     pub(crate) life: u64,
@@ -111,6 +113,7 @@ impl Replica {
             stopped: false,
             configuration: Arc::new(configuration),
             configuration_unsettled: true,
+            hand_over_after_ms: 0,
         };
         if stateless {
             // Rule 2.4: it votes and acknowledges by its log, which is sound.

@@ -33,7 +33,9 @@ pub(crate) use identify::Unknown;
 pub(crate) use login::{NotLoggedIn, log_in};
 pub(crate) use passwords::can_be_set;
 pub(crate) use seen::Seen;
-pub(crate) use shown::{Shown, TOKEN as TOKEN_HEADER, name_as, name_by_certificate};
+pub(crate) use shown::{
+    CERTIFICATE_USER, Shown, TOKEN as TOKEN_HEADER, name_as, name_by_certificate,
+};
 pub(crate) use tokens::Token;
 pub(crate) use visit::{NotDone, Visit};
 

@@ -10,7 +10,7 @@ pub(crate) const TOKEN: &str = "token";
 
 /// Whom the certificate of a request's connection names. It never comes from a client
 /// ([`name_by_certificate`]).
-const CERTIFICATE_USER: HeaderName = HeaderName::from_static("raftkv-certificate-user");
+pub(crate) const CERTIFICATE_USER: HeaderName = HeaderName::from_static("raftkv-certificate-user");
 
 /// What somebody shows.
 #[derive(Clone, PartialEq, Eq)]

@@ -42,7 +42,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
-use crate::access::{Shown, TOKEN_HEADER};
+use crate::access::{CERTIFICATE_USER, Shown, TOKEN_HEADER};
 use crate::node::{Counters, Load, Node};
 use bucket::Rate;
 use clients::{Client, Clients, Key};
@@ -62,7 +62,7 @@ const FREE: [&str; 8] = [
 ];
 
 /// Paths of what waits for somebody else, listens, or is a page; and of what mends a cluster.
-const WITHOUT_SHARE: [&str; 13] = [
+const WITHOUT_SHARE: [&str; 16] = [
     "/page/",
     "/events",
     "/ws",
@@ -76,6 +76,9 @@ const WITHOUT_SHARE: [&str; 13] = [
     "/v3/maintenance/",
     "/v3/lock/lock",
     "/v3/election/campaign",
+    "/v3/watch",
+    "/v3/election/observe",
+    "/v3electionpb.Election/Observe",
 ];
 
 /// The call that keeps a lease alive, and how the paths end that do: locks are not to be lost for
@@ -204,6 +207,11 @@ impl Admission {
         }
         let share = limit / self.active.load(Ordering::Relaxed).max(1);
         let is_busy = waiting >= limit;
+        // What clients have given up still waits, and is under way no more: past this their shares
+        // say nothing, and each may have one request.
+        if waiting >= 2 * limit && under_way.of_client() > 1 {
+            return Err(Refused::Busy);
+        }
         // Below the limit everybody may have something under way, however many they are.
         let share = if is_busy { share } else { share.max(1) };
         match (under_way.of_client() <= share, is_busy) {
@@ -224,6 +232,7 @@ impl Admission {
     /// Whose a request is.
     fn client(&self, visitor: &Visitor, headers: &HeaderMap) -> Arc<Client> {
         let shown = headers.get(TOKEN_HEADER).or_else(|| headers.get(AUTHORIZATION));
+        let shown = shown.or_else(|| headers.get(CERTIFICATE_USER));
         let user = shown.and_then(|shown| self.user(visitor, shown, headers));
         user.unwrap_or_else(|| Arc::clone(&visitor.by_address))
     }

@@ -123,3 +123,14 @@ fn what_waits_for_others_has_no_share() {
         assert_eq!(Weight::of(path), weight, "{path}");
     }
 }
+
+#[test]
+fn what_clients_have_given_up_leaves_each_of_them_one_request() {
+    let admission = admission(None);
+    let impatient = visitor(&admission, 1);
+    let given_up = load(200, 100);
+    assert_eq!(one_more(&admission, &impatient, given_up), Ok(()));
+    let _under_way = UnderWay::begin(&admission, Arc::clone(&impatient.by_address));
+    assert_eq!(one_more(&admission, &impatient, given_up), Err(Refused::Busy));
+    assert_eq!(one_more(&admission, &impatient, load(100, 100)), Ok(()), "its share is all");
+}

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
 use super::by_hand::{HandDesk, HandMade, HandSender};
-use super::inbox::{Inbox, Input};
+use super::inbox::{Inbox, Input, Outcomes};
 use super::log_thread::LogQueue;
 use super::notices::Notices;
 use super::reception::{Expelled, Reception};
@@ -117,7 +117,7 @@ struct Turn {
     hands: HandDesk,
     notices: Notices,
     /// Requests answered since the inbox was told.
-    answered: usize,
+    answered: Outcomes,
     tick_due: Instant,
     status_due: Instant,
     /// Once this index is committed, so are the members as the roster knows them.
@@ -150,7 +150,7 @@ impl Driver {
             reception: Reception::default(),
             hands: HandDesk::default(),
             notices: Notices::default(),
-            answered: 0,
+            answered: Outcomes::default(),
             tick_due: now,
             status_due: now,
             settles_at: Some(self.replica.status().last.index.0),
@@ -227,7 +227,7 @@ impl Driver {
             Input::Submit { answer, .. } if answer.is_closed() => {
                 // Whoever asked has gone: it has not begun, and never will.
                 Counters::add(&self.status.counters().abandoned, 1);
-                turn.answered += 1;
+                turn.answered.requests += 1;
             }
             Input::Submit { request, timeout, answer } => {
                 Counters::add(&self.status.counters().requests, 1);
@@ -328,7 +328,7 @@ impl Driver {
             self.roster.configure(configuration);
             turn.settles_at = Some(self.replica.status().last.index.0);
         }
-        turn.answered += turn.waiters.answer(effects.answers, &self.runtime);
+        turn.answered.add(turn.waiters.answer(effects.answers, &self.runtime));
         if effects.published {
             self.watches.published();
         }

@@ -99,6 +99,22 @@ pub(crate) struct Load {
     pub(crate) limit: usize,
 }
 
+/// Requests that were answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcomes {
+    /// All of them.
+    pub(crate) requests: usize,
+    /// Those that were done: refusals and timeouts say nothing of how fast a member is.
+    pub(crate) done: usize,
+}
+
+impl Outcomes {
+    pub(crate) fn add(&mut self, more: Outcomes) {
+        self.requests += more.requests;
+        self.done += more.done;
+    }
+}
+
 /// The queue.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -238,13 +254,13 @@ impl Inbox {
 
     /// Swaps everything that has gathered into the empty `batch`, waiting for something until
     /// `deadline`. `answered` requests are no longer held.
-    pub(crate) fn take(&self, batch: &mut Vec<Input>, deadline: Instant, answered: usize) {
+    pub(crate) fn take(&self, batch: &mut Vec<Input>, deadline: Instant, answered: Outcomes) {
         assert!(batch.is_empty(), "a batch is worked off before the next is taken");
         let mut queue = self.queue.lock();
-        assert!(queue.requests >= answered, "more requests were answered than were taken");
-        queue.requests -= answered;
+        assert!(queue.requests >= answered.requests, "more were answered than were taken");
+        queue.requests -= answered.requests;
         self.waiting.store(queue.requests, Ordering::Relaxed);
-        if let Some(limit) = queue.throughput.answered(answered, Instant::now()) {
+        if let Some(limit) = queue.throughput.answered(answered.done, Instant::now()) {
             self.limit.store(limit, Ordering::Relaxed);
         }
         if queue.inputs.is_empty() && Instant::now() < deadline {

@@ -20,6 +20,7 @@ fn message() -> Vec<PeerMessage> {
 /// Takes what is there, without waiting.
 fn take(inbox: &Inbox, answered: usize) -> Vec<Input> {
     let mut batch = Vec::new();
+    let answered = Outcomes { requests: answered, done: answered };
     inbox.take(&mut batch, Instant::now(), answered);
     batch
 }
@@ -121,7 +122,7 @@ fn whoever_brings_something_wakes_the_thread() {
     std::thread::scope(|scope| {
         let taking = scope.spawn(|| {
             let mut batch = Vec::new();
-            inbox.take(&mut batch, deadline, 0);
+            inbox.take(&mut batch, deadline, Outcomes::default());
             batch.len()
         });
         inbox.notify(Input::Stop);

@@ -55,6 +55,8 @@ pub(crate) use backups::{BACKUPS_MAX, Piece, pieces};
 pub(crate) use by_hand::{HAND_MADE_MAX, HandAnswer, HandEntry, HandMade, NotTaken, Says};
 pub(crate) use driver::{Clock, Driver};
 pub use handle::{Node, WriteOptions, Written};
+#[cfg(test)]
+pub(crate) use inbox::Outcomes;
 pub(crate) use inbox::{Inbox, Input, Load};
 pub(crate) use log_thread::LogQueue;
 pub(crate) use memory::available_bytes;

@@ -12,7 +12,7 @@ use replica::{
 use store::{Apply, Budget, LeaseId, LogEntry, Store};
 
 use super::Node;
-use super::inbox::{Inbox, Input};
+use super::inbox::{Inbox, Input, Outcomes};
 use super::status::{About, NodeStatus, Phase, StatusBoard};
 use crate::events::{Recorder, Sight};
 use crate::tls::Way;
@@ -138,12 +138,13 @@ struct Single {
 impl Single {
     fn run(&mut self, inbox: &Inbox, board: &StatusBoard) {
         let mut batch = Vec::new();
-        let mut answered = 0;
+        let mut answered = Outcomes::default();
         loop {
             let wait = if self.recorder.is_looked_at() { 10 } else { 100 };
             inbox.take(&mut batch, Instant::now() + Duration::from_millis(wait), answered);
             self.recorder.turn(|| self.sight());
-            answered = batch.iter().map(requests).sum();
+            let requests = batch.iter().map(requests).sum();
+            answered = Outcomes { requests, done: requests };
             for input in batch.drain(..) {
                 let (request, answer) = match input {
                     Input::Submit { request, answer, .. } => (request, answer),

@@ -4,7 +4,7 @@
 use replica::{Answer, Done, Failure, Ticket};
 use tokio::runtime::Handle;
 
-use super::inbox::AnswerSender;
+use super::inbox::{AnswerSender, Outcomes};
 use super::rounds::OpenRound;
 
 /// If no more than so many requests are answered, they are told at once. More are told by a task of
@@ -69,19 +69,24 @@ impl Waiters {
     }
 
     /// Tells all who wait what became of what they asked for; answers how many requests that were.
-    pub(crate) fn answer(&mut self, answers: Vec<Answer>, runtime: &Handle) -> usize {
+    pub(crate) fn answer(&mut self, answers: Vec<Answer>, runtime: &Handle) -> Outcomes {
         let mut told = Vec::with_capacity(answers.len());
         told.extend(answers.into_iter().map(|answer| (self.take(answer.ticket), answer.result)));
-        let requests = told.iter().map(|(waiting, _)| waiting.requests()).sum();
+        let mut answered = Outcomes::default();
+        for (waiting, result) in &told {
+            let requests = waiting.requests();
+            answered.requests += requests;
+            answered.done += if result.is_ok() { requests } else { 0 };
+        }
         let tell = |told: Vec<(Waiting, _)>| {
             told.into_iter().for_each(|(waiting, result)| waiting.tell(result));
         };
-        if requests <= TOLD_AT_ONCE {
+        if answered.requests <= TOLD_AT_ONCE {
             tell(told);
         } else {
             runtime.spawn(async move { tell(told) });
         }
-        requests
+        answered
     }
 
     /// Whoever waits for `ticket`. Each is taken exactly once.
@@ -119,7 +124,8 @@ mod tests {
         let second = waiters.admit(Waiting::Round(round));
         let refused = Answer { ticket: first, result: Err(Failure::Unknown) };
         let answered = waiters.answer(vec![ready(second, 7), refused], &Handle::current());
-        assert_eq!(answered, 3, "each reader is a request");
+        let expected = Outcomes { requests: 3, done: 2 };
+        assert_eq!(answered, expected, "each reader is a request, and a refusal is not done");
         assert_eq!(first_answer.await, Ok(Err(Failure::Unknown)));
         for reader in readers {
             assert_eq!(reader.result().await, Ok(7));

@@ -23,7 +23,7 @@ use super::seats::STRANGERS_MAX;
 use super::{HelloBoard, Inbound, Introduction, PeerDoor};
 use crate::ask::Asker;
 use crate::http::{Limits, serve};
-use crate::node::{About, Inbox, Input, StatusBoard};
+use crate::node::{About, Inbox, Input, Outcomes, StatusBoard};
 use crate::tls::{Stream, Way};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -84,7 +84,9 @@ impl World {
         while self.told.is_empty() {
             assert!(Instant::now() < deadline, "nothing came");
             let mut batch = Vec::new();
-            tokio::task::block_in_place(|| self.inbox.take(&mut batch, deadline, 0));
+            tokio::task::block_in_place(|| {
+                self.inbox.take(&mut batch, deadline, Outcomes::default())
+            });
             self.told.extend(batch);
         }
         self.told.pop_front().unwrap()
