@@ -73,7 +73,8 @@ async fn the_leader_tells_how_far_each_member_is_and_how_it_is_brought_further()
         status["members"][2],
         json!({
             "id": "5158", "name": "node-2", "address": "localhost:8002", "client_urls": [],
-            "standing": "voter", "matched": 38, "lag": 2, "silent_ms": 7, "progress": "replicate"
+            "standing": "voter", "draining": false, "matched": 38, "lag": 2, "silent_ms": 7,
+            "progress": "replicate"
         })
     );
     let third = &status["members"][0];
