@@ -85,7 +85,7 @@ impl Replica {
             // Refused, it is tried again with the next tick.
             let _not_yet = self.try_change(&Change::EndDrain { id });
         } else if id == self.raft.id() && self.now.monotonic_ms >= self.hand_over_after_ms {
-            // While it hands over, nothing is written: if nobody takes over, writes come first again.
+            // While it hands over nothing is written: if nobody takes over, writes come first.
             let timeout_ms = self.raft.config().election_timeout_ms;
             self.hand_over_after_ms = self.now.monotonic_ms + HAND_OVER_TIMEOUTS * timeout_ms;
             // The only voter has nobody to hand over to.
