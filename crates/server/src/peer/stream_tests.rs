@@ -85,7 +85,7 @@ impl World {
             assert!(Instant::now() < deadline, "nothing came");
             let mut batch = Vec::new();
             tokio::task::block_in_place(|| {
-                self.inbox.take(&mut batch, deadline, Outcomes::default())
+                self.inbox.take(&mut batch, deadline, Outcomes::default());
             });
             self.told.extend(batch);
         }
@@ -365,7 +365,7 @@ async fn nothing_is_said_to_a_program_that_knows_less_than_the_cluster_uses() {
     let level = Arc::new(AtomicU32::new(FEATURE_LEVEL + 1));
     let caller = Caller { level, ..outbound.caller };
     let dialled = dial(SERVED, &world.address, &caller, super::APPEND_PATH).await;
-    let error = dialled.err().expect("it is too old").to_string();
+    let error = dialled.expect_err("it is too old").to_string();
     assert!(error.contains("start a version there that knows the cluster's"), "{error}");
 }
 
