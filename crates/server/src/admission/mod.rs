@@ -22,10 +22,12 @@
 //!
 //! What members ask each other, probes, metrics and everything about the cluster are let in always:
 //! a member under load must be seen and mended. Whoever waits for a lock, or listens, has nothing
-//! that waits for the replica, and no share; and leases are kept alive under any load.
+//! that waits for the replica, and no share; and leases are kept alive under any load, though not
+//! beyond a rate.
 //!
 //! What this does *not* do: look into a stream. A watch or a keep-alive of leases counts when it is
-//! begun, and its messages do not.
+//! begun, and its messages do not. Nor does it know what becomes of a request that its client has
+//! given up: it counts as waiting, and as nobody's.
 
 mod bucket;
 mod clients;
