@@ -54,7 +54,7 @@ pub(super) enum Fate {
 }
 
 /// A call that is over.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Ended {
     pub(super) due: Instant,
     pub(super) at: Instant,
@@ -166,13 +166,13 @@ impl Line {
     pub(super) fn turn(&mut self) -> Result<Vec<Ended>> {
         // A member that ends a connection has said why before.
         let filled = self.fill();
-        let mut at = 0;
-        while let Some(length) = frame_bytes(&self.read[at..]) {
-            let frame = at..at + length;
+        let (mut read, mut at) = (std::mem::take(&mut self.read), 0);
+        while let Some(length) = frame_bytes(&read[at..]) {
+            self.take(&read[at..at + length])?;
             at += length;
-            self.take(&self.read[frame].to_vec())?;
         }
-        self.read.drain(..at);
+        read.drain(..at);
+        self.read = read;
         filled?;
         self.flush()?;
         Ok(std::mem::take(&mut self.ended))
