@@ -322,8 +322,8 @@ async fn a_peer_with_another_protocol_version_is_refused_whatever_else_it_says()
 /// The cluster of `membership` has the newest level, and that is committed.
 fn raised(id: MemberId) -> Membership {
     let feature_level = FEATURE_LEVEL;
-    let settled = Arc::new(Configuration { feature_level, ..configuration() });
-    Membership { settled, ..membership(id) }
+    let raised = Arc::new(Configuration { feature_level, ..configuration() });
+    Membership { configuration: Arc::clone(&raised), settled: raised, ..membership(id) }
 }
 
 /// The handshake of a program that knows the first level only, to the member that is served.
