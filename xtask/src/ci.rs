@@ -95,7 +95,7 @@ fn with_tools(
 }
 
 /// How long the simulator lives lives that nobody has lived before.
-const FRESH_SECONDS: &str = "180";
+const FRESH_SECONDS: &str = "60";
 
 /// Seeds that the commit decides: others with each, and the same for everyone who has it.
 fn fresh_seeds() -> Result<Count> {
