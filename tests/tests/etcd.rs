@@ -229,8 +229,8 @@ fn history_gives_way_to_the_quota() {
     let put = json!({ "key": base64("k"), "value": base64(&"x".repeat(1 << 10)) }).to_string();
     let mut http = Http::new(cluster.client_port(0));
     for _ in 0..20_000 {
-        // A tenth of the quota is written in 200 ms: where the member gets no processor for so long,
-        // it learns a little late that there is something to give up, and refuses until it has.
+        // A tenth of the quota is written in 200 ms: where the member gets no processor for so
+        // long, it learns a little late that there is something to give up, and refuses until then.
         wait::until_true("the past gives way", || {
             let answer = http.request("POST", "/v3/kv/put", &put).unwrap();
             assert!([200, 429].contains(&answer.status), "{}", answer.body);

@@ -101,9 +101,9 @@ impl Membership {
         Ok(Introduced { id, feature_level, address })
     }
 
-    /// A program that does not know what the cluster uses must not take part (rule 4.5). The newest
-    /// configuration counts, also while nobody here knows that it is committed, as after a start: it
-    /// is raised only to what every member knows.
+    /// A program that does not know what the cluster uses must not take part (rule 4.5). The
+    /// newest configuration counts, also while nobody here knows that it is committed, as after a
+    /// start: it is raised only to what every member knows.
     pub(super) fn check_level(&self, level: u32) -> Result<(), Refused> {
         let needed = self.configuration.feature_level;
         if level >= needed {
