@@ -32,6 +32,9 @@ const LAST_WATCH: i64 = 1 << 40;
 #[derive(Clone, Debug, Default)]
 pub struct Watching(Vec<Step>);
 
+/// What an answer about all watches of a stream has for a watch.
+const OF_ALL: i64 = -1;
+
 #[derive(Clone, Debug)]
 enum Step {
     /// Sends this, and waits for the next response.
@@ -160,6 +163,19 @@ pub async fn watch(line: &Line, watching: Watching) -> Told {
             }
             Step::Progress => {
                 send(RequestUnion::ProgressRequest(WatchProgressRequest {})).await;
+                let answered = async {
+                    loop {
+                        let response = next().await;
+                        let is_progress = response.watch_id == OF_ALL;
+                        told.add(response);
+                        if is_progress {
+                            break;
+                        }
+                    }
+                };
+                // Before anything is written meanwhile, or its revision would be a matter of luck.
+                // While a watch reads the past, etcd does not answer at all.
+                let _ = tokio::time::timeout(QUIET, answered).await;
             }
             // What came of it was seen where it was asked alone.
             Step::Meanwhile(request) => drop(ask(line, request).await),
