@@ -503,7 +503,7 @@ impl Client {
                     self.directory.lock().note_failed(&endpoint);
                     return Err(Error::Unknown { reason: format!("{endpoint}: {reason}") });
                 }
-                Verdict::Again(again) => again,
+                Verdict::Again(again) => self.adapted(again),
             };
             self.note(&endpoint, &again, &mut reasons);
             if call.effect == Effect::Once && again.unproven {
@@ -543,6 +543,12 @@ impl Client {
             message.path_and_query = with_timeout(&message.path_and_query, patience);
         }
         self.transport.send(endpoint, &message, patience).await
+    }
+
+    /// Who leads, by somebody who may have left out that it speaks TLS.
+    fn adapted(&self, again: Again) -> Again {
+        let directory = self.directory.lock();
+        Again { leader: again.leader.map(|leader| directory.adapted(leader)), ..again }
     }
 
     /// Remembers why a member did not serve, and who it says leads.
