@@ -8,10 +8,10 @@ use bytes::Bytes;
 use raft::MemberId;
 use replica::{Configuration, Draining, FEATURE_LEVEL, Member, Standing};
 use store::{
-    Access, Apply, AuthChange, Budget, Command, CompactionCause, Compare, Condition, DueKey,
-    Filter, Grant, KeyRange, LeaseId, Limits, LogEntry, Operand, Origin, Outcome, Permission,
-    Principal, Put, PutLifetime, RangeRequest, Relation, Revision, SessionId, SettingsChange, Sort,
-    SortBy, Store, Txn, TxnOp,
+    Access, Apply, AuthChange, Budget, COMMAND_LEVEL_MAX, Command, CompactionCause, Compare,
+    Condition, DueKey, Filter, Grant, KeyRange, LeaseId, Limits, LogEntry, Operand, Origin,
+    Outcome, Permission, Principal, Put, PutLifetime, RangeRequest, Relation, Revision, SessionId,
+    SettingsChange, Sort, SortBy, Store, Txn, TxnOp,
 };
 
 use crate::Verdict;
@@ -42,6 +42,7 @@ fn commands(input: &mut Input<'_>) -> Verdict {
         let bytes = Bytes::copy_from_slice(input.take(length));
         if let Ok(command) = Command::decode(bytes.clone()) {
             assert_eq!(Command::decode(command.encode()), Ok(command.clone()), "written anew");
+            assert!(command.feature_level() <= COMMAND_LEVEL_MAX, "the guard would pass it over");
             if command.validate(&Limits::default()).is_ok() {
                 understood.push(bytes);
             }

@@ -10,6 +10,7 @@ use super::program::Program;
 use super::versus::generate::{Generator, Size};
 use super::versus::keeps_what_is_flushed;
 use super::versus::sheet::{grouped, micros};
+use super::versus::state::set_history;
 use crate::failure::{Doing, Failure, Result};
 use crate::shell::release_binary;
 
@@ -17,9 +18,6 @@ const VALUE_BYTES: usize = 256;
 
 /// How much of what is possible is asked for, in percent.
 const SHARE_PERCENT: f64 = 70.0;
-
-/// So much of the past is kept, so that it is given up all the time.
-const HISTORY: &str = "history-bytes=32MiB";
 
 /// Watchers of every key, each a process that reads what it is told.
 const WATCHERS: usize = 2;
@@ -39,6 +37,7 @@ pub(super) fn run(smoke: bool) -> Result<()> {
     let generator = Generator(binary.clone());
     let mut cluster = Cluster::start(Program::Raftkv(binary))?;
     let size = |seconds| Size { keys, value_bytes: VALUE_BYTES, seconds, warm_up: 1 };
+    // Little of the past is kept, so that it is given up all the time.
     set_history(&mut cluster)?;
     generator.puts(&mut cluster, &size(0), keys, true)?;
     let watchers = Watchers::start(&mut cluster)?;
@@ -67,13 +66,6 @@ pub(super) fn run(smoke: bool) -> Result<()> {
         println!("an operation took longer than 100 ms: who else used the machine then?");
     }
     cluster.finish()
-}
-
-fn set_history(cluster: &mut Cluster) -> Result<()> {
-    let mut command = at_leader(cluster, &["settings", "set", HISTORY])?;
-    let output = command.output().doing("start raftkv settings")?;
-    let said = || Failure::Unexpected(String::from_utf8_lossy(&output.stderr).into_owned());
-    output.status.success().then_some(()).ok_or_else(said)
 }
 
 /// A command of ours that asks the leader.

@@ -47,6 +47,9 @@ struct State {
     members: usize,
 }
 
+/// From one look at a member to the next, while something is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
 /// Inputs that a change may be due to, if it is seen late.
 const RECENT_MAX: usize = 256;
 
@@ -72,7 +75,7 @@ impl Room {
         let due = Instant::now() + PATIENCE;
         while !has_settled_in(&member) {
             assert!(Instant::now() < due, "a fresh member does not serve");
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(LOOK_EVERY);
         }
         let veil: &[(&str, &str)] = if access == Access::Nobody { &VEIL } else { &[] };
         for (request, body) in veil {
@@ -176,11 +179,13 @@ fn state(member: &Member) -> (State, String) {
 /// The same, with all that was done before: the page is made anew now and then.
 fn settled(member: &Member) -> State {
     let (_, made) = state(member);
+    let due = Instant::now() + PATIENCE;
     loop {
         match state(member) {
             (state, again) if again != made => return state,
-            _ => thread::sleep(Duration::from_millis(5)),
+            _ => thread::sleep(LOOK_EVERY),
         }
+        assert!(Instant::now() < due, "the member's status is made anew no more");
     }
 }
 

@@ -89,7 +89,7 @@ const KEEP_ALIVE: &str = "/etcdserverpb.Lease/LeaseKeepAlive";
 const KEEP_ALIVE_END: &str = "/keepalive";
 
 /// What most requests are for.
-const KEYS: [&str; 2] = ["/etcdserverpb.KV/", "/kv"];
+const KEYS: [&str; 3] = ["/etcdserverpb.KV/", "/kv", "/v3/kv/"];
 
 /// The rules of one member, and who is there.
 pub(crate) struct Admission {

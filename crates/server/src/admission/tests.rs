@@ -103,6 +103,10 @@ fn what_waits_for_others_has_no_share() {
     for (path, weight) in [
         ("/etcdserverpb.KV/Txn", Weight::Full),
         ("/kv-store", Weight::Full),
+        ("/v3/kv/put", Weight::Full),
+        ("/v3/watch", Weight::RateAlone),
+        ("/v3/election/observe", Weight::RateAlone),
+        ("/v3electionpb.Election/Observe", Weight::RateAlone),
         ("/etcdserverpb.Lease/LeaseGrant", Weight::Full),
         ("/v3lockpb.Lock/Unlock", Weight::Full),
         ("/kv/a/keepalive", Weight::Full),

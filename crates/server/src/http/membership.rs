@@ -57,6 +57,19 @@ impl Asked {
         Ok(Asked { method, uri, body, timeout, forward, visit })
     }
 
+    /// What says no more than which member it is about.
+    async fn about(
+        doors: &Doors,
+        visit: Visit,
+        member: &str,
+        request: Request<Body>,
+    ) -> Result<(Asked, MemberId), Refusal> {
+        let asked = Asked::read(doors, visit, request).await?;
+        asked.no_fields()?;
+        let id = find(member, &doors.node.status())?;
+        Ok((asked, id))
+    }
+
     fn fields(&self, known: &[&'static str]) -> Result<TextFields, Refusal> {
         TextFields::read(&self.body, known)
     }
@@ -117,9 +130,7 @@ pub(super) async fn promote(
     Path(member): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let asked = Asked::read(&doors, visit, request).await?;
-    asked.no_fields()?;
-    let id = find(&member, &doors.node.status())?;
+    let (asked, id) = Asked::about(&doors, visit, &member, request).await?;
     make(&doors, asked, Change::Promote { id }, Some(id)).await
 }
 
@@ -130,9 +141,7 @@ pub(super) async fn remove(
     Path(member): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let asked = Asked::read(&doors, visit, request).await?;
-    asked.no_fields()?;
-    let id = find(&member, &doors.node.status())?;
+    let (asked, id) = Asked::about(&doors, visit, &member, request).await?;
     make(&doors, asked, Change::Remove { id }, None).await
 }
 
@@ -180,9 +189,7 @@ pub(super) async fn drain(
     Path(member): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let asked = Asked::read(&doors, visit, request).await?;
-    asked.no_fields()?;
-    let id = find(&member, &doors.node.status())?;
+    let (asked, id) = Asked::about(&doors, visit, &member, request).await?;
     match doors.node.change(Ask::Drain { id }, asked.timeout).await {
         Ok(configuration) => Ok(drained(&configuration, id, doors.node.status().about.id)),
         Err(failure) => not_made(&doors, asked, failure).await,
@@ -196,9 +203,7 @@ pub(super) async fn end_drain(
     Path(member): Path<String>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let asked = Asked::read(&doors, visit, request).await?;
-    asked.no_fields()?;
-    let id = find(&member, &doors.node.status())?;
+    let (asked, id) = Asked::about(&doors, visit, &member, request).await?;
     make(&doors, asked, Change::EndDrain { id }, Some(id)).await
 }
 

@@ -25,7 +25,7 @@ use super::snapshot_codec::read_snapshot_message;
 use crate::node::{Inbox, Input};
 
 /// A peer sends at least a keep-alive each second: one that is silent for this long is dropped.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// A stream of snapshots is closed by its opener when it is not used; this is for one that can not.
 const SNAPSHOT_SILENCE_MAX: Duration = Duration::from_secs(60);

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::codec::put_messages;
 use super::frame::put_frame;
 use super::handshake::{HandshakeError, introduce};
-use super::inbound::{HANDSHAKES_MAX, Lane};
+use super::inbound::{HANDSHAKES_MAX, Lane, SILENCE_MAX};
 use super::membership::Membership;
 use super::outbound::{Caller, Outbound, dial, upgrade};
 use super::outbox::Outbox;
@@ -352,8 +352,10 @@ async fn the_stream_of_a_program_that_knows_too_little_is_closed_when_the_level_
     put_frame(&mut buffer, |body| body.extend_from_slice(&older()));
     stream.write_all(&buffer).await.unwrap();
     assert!(matches!(world.next(), Input::StreamOpened { peer: DIALLER, .. }));
+    let began = Instant::now();
     world.inbound.admit(raised(SERVED));
     assert!(matches!(world.next(), Input::StreamLost(DIALLER)));
+    assert!(began.elapsed() < SILENCE_MAX / 2, "it was dropped for its silence alone");
     assert_closed(&mut stream).await;
 }
 

@@ -19,13 +19,16 @@ use std::time::{Duration, Instant};
 
 use line::{Ended, Line};
 
-use crate::failure::{Doing, Result};
+use crate::failure::{Doing, Failure, Result};
 
 /// How many connections there are.
 const CONNECTIONS: usize = 32;
 
 /// From one look at all connections to the next.
 const TURN: Duration = Duration::from_millis(1);
+
+/// The keys are written in a second or two; not in this time something is wrong.
+const FILL_MAX: Duration = Duration::from_secs(60);
 
 /// How many keys are put and got, and how large a value is.
 pub(super) const KEYS: u64 = 10_000;
@@ -77,8 +80,12 @@ pub(super) struct Outcome {
 pub(super) fn fill(port: u16) -> Result<()> {
     let calls = Calls::new(0);
     let mut line = Line::connect(port).doing("connect")?;
-    let (mut sent, mut answered) = (0, 0);
+    let (begin, mut sent, mut answered) = (Instant::now(), 0, 0);
     while answered < KEYS {
+        if begin.elapsed() > FILL_MAX {
+            let message = format!("{answered} of {KEYS} keys were written in {FILL_MAX:?}");
+            return Err(Failure::Unexpected(message));
+        }
         while sent < KEYS && line.has_room() {
             line.begin(&calls.put(sent), Instant::now());
             sent += 1;

@@ -26,7 +26,7 @@ mod plot;
 mod publish;
 mod rows;
 pub(super) mod sheet;
-mod state;
+pub(super) mod state;
 mod strikes;
 pub(super) mod usage;
 

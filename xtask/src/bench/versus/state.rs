@@ -103,7 +103,7 @@ pub(super) fn past(
     Ok(rows)
 }
 
-fn set_history(cluster: &mut Cluster) -> Result<()> {
+pub(in crate::bench) fn set_history(cluster: &mut Cluster) -> Result<()> {
     let endpoint = cluster.settled().map(|leader| cluster.port(leader))?;
     let mut command = Command::new(cluster.program().path());
     command.args(["settings", "set", SMALL_HISTORY, "--endpoints"]);
