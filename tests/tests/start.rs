@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on says where, and ends")]
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -41,6 +41,21 @@ fn start(directory: &Path, arguments: &[&str]) -> Ended {
 fn start_again(cluster: &mut Cluster, number: usize) -> Ended {
     let line: Vec<OsString> = cluster.member(number).command_line();
     program::run(Scratch::new().path(), &line)
+}
+
+/// Its log is on a full disk, often enough the one that made it end.
+#[test]
+fn who_can_not_tell_why_ends_with_the_same_code() {
+    let scratch = Scratch::new();
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    for (arguments, code) in [
+        (&["start", "--peers", "localhost"][..], USAGE),
+        (&["start", "--data-dir", "/dev/null/here"], COULD_NOT_START),
+    ] {
+        let mut command = program::command(scratch.path(), arguments);
+        let status = command.stdout(full()).stderr(full()).status().unwrap();
+        assert_eq!(status.code(), code, "{arguments:?}");
+    }
 }
 
 #[test]

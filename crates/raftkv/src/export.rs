@@ -27,7 +27,7 @@ pub(crate) async fn run(args: ExportArgs, out: &mut impl Write) -> Result<(), Fa
             let mut aside = Aside::create(file).map_err(failed)?;
             let (count, revision) = write(&mut listing, &mut aside, failed).await?;
             aside.finish().map_err(failed)?;
-            eprintln!("raftkv: exported {count} keys at revision {revision}");
+            complain!("raftkv: exported {count} keys at revision {revision}");
             Ok(())
         }
     }

@@ -38,7 +38,7 @@ pub(crate) fn nobody(args: &ConnectArgs) -> Result<Client, Failure> {
 pub(crate) fn secured(client: Client, args: &ConnectArgs) -> Result<Client, Failure> {
     let Some(tls) = args.tls.said() else { return Ok(client) };
     if tls.skip_verify && !SAID_SKIPPING.swap(true, Ordering::Relaxed) {
-        eprintln!(
+        complain!(
             "raftkv: --insecure-skip-tls-verify: whoever stands between this command and the \
              members can read and change everything"
         );

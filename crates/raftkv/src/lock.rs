@@ -41,7 +41,7 @@ pub(crate) async fn run(args: LockArgs) -> Result<(), Failure> {
         }
         (Ended::ByItself(status), unlocked) => {
             if let Err(error) = unlocked {
-                eprintln!("raftkv: the lock goes when its time to live is over: {error}");
+                complain!("raftkv: the lock goes when its time to live is over: {error}");
             }
             match code(status) {
                 0 => Ok(()),

@@ -3,7 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `args.rs` | the command line as written, and all of `--help` |
-//! | `log.rs` | how a member's log lines leave it |
+//! | `log.rs`, `say.rs` | how a member's log lines leave it, and a command's words |
 //! | `start.rs` | one member; everything else about members is in the crate `server` |
 //! | `etcd/` | the same, started with etcd's own command line |
 //! | `dev/` | a cluster of child processes on this machine |
@@ -28,6 +28,12 @@
 //! Answers go to standard output, everything else to standard error. Exit codes: 0 done, 1 not
 //! found or condition failed, 2 wrong usage, 3 unavailable or outcome unknown, 4 (of `start`)
 //! removed from the cluster, 5 (of `lock`) the lock was lost.
+
+// What panics where nobody takes it has no place here: see `say.rs`.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
+#[macro_use]
+mod say;
 
 mod args;
 mod aside;
@@ -84,7 +90,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_silent() {
-                eprintln!("raftkv: {failure}");
+                complain!("raftkv: {failure}");
             }
             failure.exit_code()
         }

@@ -1,7 +1,7 @@
 //! `raftkv start`: one member, until it is told to stop.
 
 use std::future::Future;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::process;
 use std::thread;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: StartArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::Usage(error.to_string()))?;
     if check_only {
         server::tls::check(&config.tls).map_err(|error| Failure::Usage(error.to_string()))?;
-        println!("{}", describe(&config));
+        writeln!(io::stdout(), "{}", describe(&config))?;
         return Ok(());
     }
     let log = log::init(&LogPlan::of(config.log_format))?;

@@ -26,7 +26,7 @@ pub(crate) async fn run(args: WatchArgs, out: &mut impl Write) -> Result<(), Fai
             }
             Ok(Update::Progress(_)) => {}
             Err(error @ Error::Unavailable { .. }) => {
-                eprintln!(
+                complain!(
                     "raftkv: {error}\nraftkv: trying again, from revision {}",
                     watch.told().0 + 1
                 );

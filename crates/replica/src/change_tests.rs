@@ -185,6 +185,38 @@ fn every_configuration_comes_back_from_its_bytes() {
     }
 }
 
+/// What directories and members of other versions hold, written out by hand.
+#[test]
+fn the_bytes_of_a_configuration_stay_what_they_are() {
+    let mut configuration = founded(1);
+    configuration.cluster_id = 7;
+    configuration.removed = vec![id(4)];
+    configuration.feature_level = 2;
+    let draining = Some(Draining { life: 5, until_age_ms: 300 });
+    let (name, address) = ("a".to_owned(), "h:1".to_owned());
+    let client_urls = vec!["u".to_owned()];
+    let member = configuration.members.get_mut(&id(1)).unwrap();
+    let (incarnation, standing) = (9, Standing::Learner);
+    let learner =
+        Member { incarnation, name, address, standing, client_urls, stays_learner: true, draining };
+    *member = Member { standing: Standing::Voter, ..learner.clone() };
+    configuration.members.insert(id(2), learner);
+    let member = |id: &str, standing: &str| {
+        let incarnation = format!("12 10 {}09", "00".repeat(15));
+        let draining = "42 0c 09 0500000000000000 10 ac02";
+        let length = 9 + 18 + 3 + 5 + standing.len() / 2 + 3 + 2 + 14;
+        format!(
+            "12 {length:02x} 09 {id}00000000000000 {incarnation} 1a0161 2203683a31 {standing} \
+             320175 3801 {draining}"
+        )
+    };
+    let (voter, learner) = (member("01", ""), member("02", "2801"));
+    let cluster_id = format!("0a 10 {}07", "00".repeat(15));
+    let expected = format!("{cluster_id} {voter} {learner} 1a 08 0400000000000000 20 02");
+    let encoded: String = configuration.encode().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(encoded, expected.replace(' ', ""));
+}
+
 #[test]
 fn a_configuration_without_voters_is_none() {
     let mut configuration = founded(1);

@@ -2,13 +2,14 @@
 //! and lost with everything on them.
 //!
 //! A new machine starts with an empty disk and waits for a leader to speak to it. One that was
-//! removed is told so when it dials somebody who knows, and ends for good. One that lost its disk
-//! never comes back as itself: another takes its place. At most one voter's disk is lost at a
-//! time, so that what was committed is on a majority's disks however many follow each other.
+//! removed is told so when it dials somebody who knows, and ends for good. Now and then the level
+//! of the cluster is raised, and a member is marked for its restart. One that lost its disk never
+//! comes back as itself: another takes its place. At most one voter's disk is lost at a time, so
+//! that what was committed is on a majority's disks however many follow each other.
 
 use disk::SimDisk;
 use raft::{Index, MemberId};
-use replica::{Change, Configuration, Request, Standing};
+use replica::{Change, Configuration, FEATURE_LEVEL, Request, Standing};
 
 use crate::life::{Happening, Life};
 use crate::member::{Death, Member};
@@ -40,10 +41,25 @@ impl Life {
         }
         let Some((leader, present)) = self.leading() else { return };
         let present = present.clone();
-        let Some(change) = self.draw_change(&present) else { return };
+        let change = self.draw_change(&present).map(Request::Change);
+        let request = change.unwrap_or_else(|| self.draw_upkeep(&present));
         let ticket = self.next_ticket();
         let timeout_ms = self.plan.timers.election_timeout_ms * PATIENCE_TIMEOUTS;
-        self.submit(ticket, Asker::Operator, leader, Request::Change(change), timeout_ms);
+        self.submit(ticket, Asker::Operator, leader, request, timeout_ms);
+    }
+
+    /// What operators do when nobody is to come or go: the level is raised once, and then members
+    /// are marked for their restart, which comes when the life kills them, or never.
+    fn draw_upkeep(&mut self, present: &Configuration) -> Request {
+        if present.feature_level < FEATURE_LEVEL {
+            return Request::RaiseLevel;
+        }
+        let ids: Vec<MemberId> = present.members.keys().copied().collect();
+        let id = self.random.pick(&ids);
+        match present.draining().filter(|_| self.random.coin()) {
+            Some((id, _)) => Request::Change(Change::EndDrain { id }),
+            None => Request::Drain { id },
+        }
     }
 
     pub(crate) fn draw_change(&mut self, present: &Configuration) -> Option<Change> {

@@ -139,7 +139,7 @@ impl Lines {
         let Some((_, first)) = reached.first() else {
             return Err(Failure::Unavailable(format!("nobody answers: {}", reasons.join("; "))));
         };
-        reasons.iter().for_each(|reason| eprintln!("raftkv: left out {reason}"));
+        reasons.iter().for_each(|reason| complain!("raftkv: left out {reason}"));
         let token = match who {
             Some((name, password)) => {
                 Some(log_in(first.clone(), name, password, plan.timeout()).await?)

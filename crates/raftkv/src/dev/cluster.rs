@@ -141,7 +141,7 @@ impl Cluster {
             }
         };
         if timeout(STOP_PATIENCE, all).await.is_err() {
-            eprintln!("not all members stopped within {STOP_PATIENCE:?}; they are killed");
+            complain!("not all members stopped within {STOP_PATIENCE:?}; they are killed");
             // Dropping them does it.
             aborts.iter().for_each(tokio::task::AbortHandle::abort);
         }

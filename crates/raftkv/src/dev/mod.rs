@@ -76,7 +76,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         ended = watch::watch(&cluster, &dashboard) => ended,
     };
     door.abort();
-    println!("\nstopping; the data stays in {}", args.data_dir.display());
+    say!("\nstopping; the data stays in {}", args.data_dir.display());
     tokio::select! {
         // A second Ctrl-C is impatience: dropping the children kills them.
         () = signals.next() => {}

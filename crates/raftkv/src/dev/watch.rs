@@ -43,7 +43,7 @@ pub(super) async fn watch(cluster: &Cluster, dashboard: &str) -> Result<(), Fail
             Ok(seen) => leader = Some(tell_change(leader, seen)),
             Err(error) if !announced && begin.elapsed() > READY_PATIENCE => {
                 announced = true;
-                println!("no leader after {READY_PATIENCE:?}: {error}");
+                say!("no leader after {READY_PATIENCE:?}: {error}");
                 announce(cluster, None, dashboard);
                 poll = interval(WATCH_POLL);
             }
@@ -67,7 +67,7 @@ fn tell_end(cluster: &Cluster, name: &str, ended: &Ended) -> Result<(), Failure>
     let members = cluster.members.lock();
     let (left, all) = (members.running(), members.plan.member_count());
     let majority = all / 2 + 1;
-    eprintln!("{ended}");
+    complain!("{ended}");
     if left == 0 && !members.seats.iter().any(|seat| seat.crashed) {
         return Err(Failure::Negative("no member is left".to_owned()));
     }
@@ -76,8 +76,8 @@ fn tell_end(cluster: &Cluster, name: &str, ended: &Ended) -> Result<(), Failure>
         Some(0) => "reads and writes go on; one more failure stops them".to_owned(),
         Some(spare) => format!("reads and writes go on; {spare} more failures are survived"),
     };
-    eprintln!("{left} of {all} members run: {means}. To start it again, in another terminal:");
-    eprintln!("  {}", members.plan.command_line(name));
+    complain!("{left} of {all} members run: {means}. To start it again, in another terminal:");
+    complain!("  {}", members.plan.command_line(name));
     Ok(())
 }
 
@@ -86,7 +86,7 @@ fn announce(cluster: &Cluster, leader: Option<&Leader>, dashboard: &str) {
     let members = cluster.members.lock();
     let pids: Vec<Option<u32>> =
         members.seats.iter().map(|seat| seat.child.as_ref().and_then(Child::pid)).collect();
-    println!("{}", banner(&members.plan, leader, &pids, dashboard));
+    say!("{}", banner(&members.plan, leader, &pids, dashboard));
 }
 
 /// Tells of a new leader. An answer of an older term comes from a member that has not heard yet.
@@ -94,7 +94,7 @@ fn tell_change(known: Option<Leader>, seen: Leader) -> Leader {
     match known {
         Some(known) if known.term >= seen.term => known,
         _ => {
-            println!("{} leads now (term {})", seen.member.name, seen.term);
+            say!("{} leads now (term {})", seen.member.name, seen.term);
             seen
         }
     }

@@ -55,7 +55,7 @@ fn tried_again(failure: Failure, every: Duration) -> Result<Duration, Failure> {
         Failure::Usage(_) | Failure::Output(_) => Err(failure),
         failure => {
             let pause = RETRY.min(every);
-            eprintln!("raftkv: no backup: {failure}; tried again in {} s", pause.as_secs());
+            complain!("raftkv: no backup: {failure}; tried again in {} s", pause.as_secs());
             Ok(pause)
         }
     }
@@ -83,7 +83,7 @@ async fn save(
     let Some(keep) = args.keep else { return Ok(()) };
     let found = directory.retain(usize::from(keep), &made, known).map_err(failure)?;
     for path in found.unsound {
-        eprintln!("raftkv: {} is no sound backup, and is left where it is", path.display());
+        complain!("raftkv: {} is no sound backup, and is left where it is", path.display());
     }
     Ok(())
 }

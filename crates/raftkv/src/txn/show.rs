@@ -31,7 +31,7 @@ pub(super) fn done(
     }
     writeln!(out, "{}", branch(done.succeeded))?;
     if done.results.is_none() {
-        eprintln!("raftkv: the results were too large to be kept when it was sent again");
+        complain!("raftkv: the results were too large to be kept when it was sent again");
     }
     for line in lines {
         writeln!(out, "{}{}", INDENT.repeat(line.depth), line.result)?;

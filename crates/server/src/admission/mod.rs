@@ -5,12 +5,14 @@
 //!              │ none: in                      └ 429                     └ 503, RESOURCE_EXHAUSTED
 //! ```
 //!
-//! A request is looked at here before anything else is done for it, because what is refused should
-//! cost as little as it can: under too much load the work for refusals is taken from the work for
-//! others. Nothing of its body has been read, and it certainly is not done.
+//! A request is looked at here before anything else is done for it, before it has a task even,
+//! because what is refused should cost as little as it can: under too much load the work for
+//! refusals is taken from the work for others. It certainly is not done.
 //!
 //! - **Busy** is a member for which so many requests wait that one more would wait too long
-//!   (`node/throughput.rs` says how many that are).
+//!   (`node/throughput.rs` says how many that are). Those wait that were let in here and are not
+//!   answered, or all that the replica has if it has more: of other members, and of clients that
+//!   have gone.
 //! - **Shares:** from half of that on, a client that has more under way than an equal share for
 //!   each that has anything under way is refused, and others are not. So whoever asks for little is
 //!   served however much somebody else asks for. Nobody is held to a share while there is no such
@@ -100,10 +102,13 @@ pub(crate) struct Admission {
     clients: Clients,
     /// How many clients have a request under way.
     active: AtomicUsize,
+    /// How many requests are.
+    under_way: AtomicUsize,
     refusals: Refusals,
 }
 
 /// Who is at the other end of a connection.
+#[derive(Debug)]
 pub(crate) struct Visitor {
     by_address: Arc<Client>,
     /// Who showed what last.
@@ -111,8 +116,8 @@ pub(crate) struct Visitor {
 }
 
 /// A request that was let in, until it is answered.
-pub(crate) struct UnderWay<'a> {
-    counted: Option<(&'a Admission, Arc<Client>)>,
+pub(crate) struct UnderWay {
+    counted: Option<(Arc<Admission>, Arc<Client>)>,
 }
 
 /// Why a request was not.
@@ -160,6 +165,7 @@ impl Admission {
             started: Instant::now(),
             clients: Clients::new(CLIENTS_MAX),
             active: AtomicUsize::new(0),
+            under_way: AtomicUsize::new(0),
             refusals: Refusals::default(),
         }
     }
@@ -173,11 +179,11 @@ impl Admission {
 
     /// Lets a request in, or says why not.
     pub(crate) fn enter(
-        &self,
+        self: &Arc<Self>,
         visitor: &Visitor,
         path: &str,
         headers: &HeaderMap,
-    ) -> Result<UnderWay<'_>, Refused> {
+    ) -> Result<UnderWay, Refused> {
         let weight = Weight::of(path);
         if weight == Weight::Free {
             return Ok(UnderWay { counted: None });
@@ -191,7 +197,7 @@ impl Admission {
             return Ok(UnderWay { counted: None });
         }
         let under_way = UnderWay::begin(self, client);
-        match self.judge(&under_way, self.node.load()) {
+        match self.judge(&under_way, self.load()) {
             Ok(()) => Ok(under_way),
             Err(refused) => Err(self.refused(refused)),
         }
@@ -202,7 +208,14 @@ impl Admission {
         self.refusals.0.clone()
     }
 
-    fn judge(&self, under_way: &UnderWay<'_>, load: Load) -> Result<(), Refused> {
+    /// The replica's, or what was let in before, whichever is more.
+    fn load(&self) -> Load {
+        let Load { waiting, limit } = self.node.load();
+        let before = self.under_way.load(Ordering::Relaxed).saturating_sub(1);
+        Load { waiting: waiting.max(before), limit }
+    }
+
+    fn judge(&self, under_way: &UnderWay, load: Load) -> Result<(), Refused> {
         let Load { waiting, limit } = load;
         if waiting < limit / 2 {
             return Ok(());
@@ -280,12 +293,20 @@ impl Drop for Visitor {
     }
 }
 
-impl<'a> UnderWay<'a> {
-    fn begin(admission: &'a Admission, client: Arc<Client>) -> UnderWay<'a> {
+impl UnderWay {
+    fn begin(admission: &Arc<Admission>, client: Arc<Client>) -> UnderWay {
+        admission.under_way.fetch_add(1, Ordering::Relaxed);
         if client.under_way.fetch_add(1, Ordering::Relaxed) == 0 {
             admission.active.fetch_add(1, Ordering::Relaxed);
         }
-        UnderWay { counted: Some((admission, client)) }
+        UnderWay { counted: Some((Arc::clone(admission), client)) }
+    }
+
+    /// It was done, and not only answered: refusals say nothing of how fast a member is.
+    pub(crate) fn done(self) {
+        if let Some((admission, _)) = &self.counted {
+            admission.node.pace().answered(Instant::now());
+        }
     }
 
     /// How many of the same client there are, this one among them.
@@ -295,9 +316,10 @@ impl<'a> UnderWay<'a> {
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
         let Some((admission, client)) = self.counted.take() else { return };
+        admission.under_way.fetch_sub(1, Ordering::Relaxed);
         if client.under_way.fetch_sub(1, Ordering::Relaxed) == 1 {
             admission.active.fetch_sub(1, Ordering::Relaxed);
         }

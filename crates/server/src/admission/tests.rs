@@ -1,10 +1,10 @@
 //! Who is let in, and who is not.
 
 use super::*;
-use crate::node::testing;
+use crate::node::{WAITING_MIN, testing};
 
-fn admission(per_second: Option<u64>) -> Admission {
-    Admission::new(testing::waiting(), per_second)
+fn admission(per_second: Option<u64>) -> Arc<Admission> {
+    Arc::new(Admission::new(testing::waiting(), per_second))
 }
 
 fn visitor(admission: &Admission, last: u8) -> Visitor {
@@ -12,12 +12,12 @@ fn visitor(admission: &Admission, last: u8) -> Visitor {
 }
 
 /// So many requests of a visitor under way, whatever the load.
-fn under_way<'a>(admission: &'a Admission, visitor: &Visitor, count: usize) -> Vec<UnderWay<'a>> {
+fn under_way(admission: &Arc<Admission>, visitor: &Visitor, count: usize) -> Vec<UnderWay> {
     (0..count).map(|_| UnderWay::begin(admission, Arc::clone(&visitor.by_address))).collect()
 }
 
 /// What becomes of one request more.
-fn one_more(admission: &Admission, visitor: &Visitor, load: Load) -> Result<(), Refused> {
+fn one_more(admission: &Arc<Admission>, visitor: &Visitor, load: Load) -> Result<(), Refused> {
     let more = UnderWay::begin(admission, Arc::clone(&visitor.by_address));
     admission.judge(&more, load)
 }
@@ -126,6 +126,18 @@ fn what_waits_for_others_has_no_share() {
     ] {
         assert_eq!(Weight::of(path), weight, "{path}");
     }
+}
+
+#[test]
+fn what_was_let_in_waits_though_the_replica_has_not_heard_of_it() {
+    let admission = admission(None);
+    let visitor = visitor(&admission, 1);
+    let held = under_way(&admission, &visitor, WAITING_MIN);
+    let enter = || admission.enter(&visitor, "/kv/a", &HeaderMap::new()).map(UnderWay::done);
+    assert_eq!(enter(), Err(Refused::Busy));
+    drop(held);
+    assert_eq!(admission.load(), load(0, WAITING_MIN));
+    assert_eq!(enter(), Ok(()));
 }
 
 #[test]

@@ -58,7 +58,7 @@ mod tests;
 mod watch;
 mod websocket;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -112,9 +112,16 @@ pub(crate) fn is_json(path: &str) -> bool {
     path.starts_with(express::JSON_PATHS)
 }
 
-/// The answer to a call that is not let in; it is not done.
+/// The answer to a call that is not let in; it is not done. Written once: it is given when there is
+/// no time for anything.
 pub(crate) fn too_many_requests() -> Response<Body> {
-    Status::from(Refusal::TooManyRequests).into_http()
+    static HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+        let response: Response<Body> = Status::from(Refusal::TooManyRequests).into_http();
+        response.into_parts().0.headers
+    });
+    let mut response = Response::new(Body::empty());
+    response.headers_mut().clone_from(&HEADERS);
+    response
 }
 
 /// The same in JSON.

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, HeaderValue, ORIGIN};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Request, Response};
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -65,6 +66,14 @@ impl Express {
         let form = Form::of(request)?;
         let admitted = self.doors.guard.admit(request.uri(), request.headers(), arrival, false);
         matches!(admitted, Ok(Admitted::Plain)).then_some(form)
+    }
+
+    /// Lets the page that a refused request comes from read the answer, if it may.
+    pub(super) fn mark<B>(&self, head: &Parts, arrival: Arrival, response: &mut Response<B>) {
+        if head.headers.contains_key(ORIGIN) {
+            let admitted = self.doors.guard.admit(&head.uri, &head.headers, arrival, false);
+            let _ = admitted.map(|admitted| admitted.mark(response));
+        }
     }
 
     /// Answers it.

@@ -130,7 +130,7 @@ impl Admitted {
     }
 
     /// Tells the browser that the page may read the answer.
-    pub(super) fn mark(self, response: &mut Response) {
+    pub(super) fn mark<B>(self, response: &mut Response<B>) {
         if let Admitted::CrossOrigin(origin) = self {
             response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));

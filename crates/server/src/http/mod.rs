@@ -48,6 +48,7 @@ mod once;
 mod past;
 mod probes;
 mod probes_only;
+mod prompt;
 mod query;
 mod record;
 mod refused;

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONNECTION, HeaderValue};
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, Version};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::TcpStream;
@@ -27,6 +27,7 @@ use super::Site;
 use super::error::Refusal;
 use super::express::{Answer, Express};
 use super::listeners::Listeners;
+use super::prompt::Prompt;
 use super::refused;
 use super::untaken::{Pieces, Untaken};
 use super::wire::Wire;
@@ -113,8 +114,9 @@ const CROWDED_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) const WINDOW_BYTES: u32 = 256 << 10;
 
 /// Requests on an HTTP/2 connection that were reset before they were looked at. Who has more of
-/// them wait begins requests in order to reset them (CVE-2023-44487), and is closed.
-pub(super) const RESET_UNSEEN_MAX: usize = 20;
+/// them wait begins requests in order to reset them (CVE-2023-44487), and is closed. As many as may
+/// be under way: a client whose member lags gives up all of them at once, and has done no wrong.
+pub(super) const RESET_UNSEEN_MAX: usize = 1_024;
 
 /// Requests on an HTTP/2 connection that the member has reset for what the client did wrong, those
 /// beyond the limit among them. Who goes on all the same is closed.
@@ -178,6 +180,8 @@ pub async fn serve(
 #[derive(Clone, Debug)]
 pub(crate) struct Seat {
     _permit: Arc<OwnedSemaphorePermit>,
+    /// Counts the connection for where it comes from.
+    _visitor: Option<Arc<Visitor>>,
     pieces: Arc<Pieces>,
     patience: Duration,
 }
@@ -263,17 +267,20 @@ impl Serving {
 
     async fn run(self, Entered { stream, arrival, user }: Entered, watcher: Watcher) {
         let Serving { visitor, pieces, crowded, permit, served, limits } = self;
+        let visitor = visitor.map(Arc::new);
         let patience = crowded.patience(&limits);
         let watches = ConnectionWatches::default();
-        let seat = Seat { _permit: Arc::new(permit), pieces: Arc::clone(&pieces), patience };
+        let seat = Seat {
+            _permit: Arc::new(permit),
+            _visitor: visitor.clone(),
+            pieces: Arc::clone(&pieces),
+            patience,
+        };
         let shared = Connection { served, crowded, arrival, visitor, user, watches, seat };
-        let shared = Arc::new(shared);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let shared = Arc::clone(&shared);
-            async move { Ok::<_, Infallible>(shared.answer(request).await) }
-        });
+        let (shared, prompt) = (Arc::new(shared), Prompt::default());
         let wire = TokioIo::new(Wire::new(stream, patience));
-        let builder = builder(&limits, patience);
+        let builder = builder(&limits, patience, prompt.clone());
+        let service = service_fn(move |request| Connection::take(&shared, &prompt, request));
         let connection = builder.serve_connection_with_upgrades(wire, service).into_owned();
         let connection = watcher.watch(connection);
         // A connection that ends in an error is the client's affair, and it has been told.
@@ -288,8 +295,15 @@ impl Serving {
     }
 }
 
-fn builder(limits: &Limits, patience: Duration) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// Whether what was asked for is done, as far as the head of its answer tells.
+fn is_done(response: &Response<Answer>) -> bool {
+    let is_call_that_failed =
+        response.headers().get("grpc-status").is_some_and(|status| status != "0");
+    response.status().is_success() && !is_call_that_failed
+}
+
+fn builder(limits: &Limits, patience: Duration, executor: Prompt) -> Builder<Prompt> {
+    let mut builder = Builder::new(executor);
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -326,7 +340,7 @@ struct Connection {
     crowded: Crowded,
     arrival: Arrival,
     /// Who is there; none where everybody may ask for anything.
-    visitor: Option<Visitor>,
+    visitor: Option<Arc<Visitor>>,
     /// Whom its certificate names.
     user: Option<HeaderValue>,
     watches: ConnectionWatches,
@@ -334,12 +348,42 @@ struct Connection {
 }
 
 impl Connection {
-    async fn answer(&self, mut request: Request<Incoming>) -> Response<Answer> {
-        name_by_certificate(request.headers_mut(), self.user.as_ref());
-        let _under_way = match self.admit(&request) {
-            Ok(under_way) => under_way,
-            Err(refused) => return refused::answer(refused, &request).map(Answer::Other),
-        };
+    /// Lets a request in or refuses it, at once: what is done later is of one that is let in.
+    fn take(
+        shared: &Arc<Self>,
+        prompt: &Prompt,
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
+        name_by_certificate(request.headers_mut(), shared.user.as_ref());
+        let admitted = shared.admit(&request);
+        if admitted.is_err() && request.version() == Version::HTTP_2 {
+            prompt.next_is_ready();
+        }
+        let shared = Arc::clone(shared);
+        async move {
+            let under_way = match admitted {
+                Ok(under_way) => under_way,
+                Err(refused) => return Ok(shared.refuse(refused, request).await),
+            };
+            let response = shared.answer(request).await;
+            if let Some(under_way) = under_way.filter(|_| is_done(&response)) {
+                under_way.done();
+            }
+            Ok(response)
+        }
+    }
+
+    async fn refuse(&self, refused: Refused, request: Request<Incoming>) -> Response<Answer> {
+        let (head, body) = request.into_parts();
+        refused::drain(head.version, body).await;
+        let mut response = refused::answer(refused, head.uri.path(), &head.headers);
+        if let Some(express) = &self.served.express {
+            express.mark(&head, self.arrival, &mut response);
+        }
+        response.map(Answer::Other)
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
         let express = self.served.express.as_deref().filter(|_| !self.crowded.0);
         let call = express.and_then(|it| Some((it, it.call(&request, self.arrival)?)));
         // Boxed: they are large, and this is moved about before it runs.
@@ -351,8 +395,8 @@ impl Connection {
     }
 
     /// Before anything else, so that a refusal costs next to nothing.
-    fn admit(&self, request: &Request<Incoming>) -> Result<Option<UnderWay<'_>>, Refused> {
-        let rules = self.served.admission.as_deref().zip(self.visitor.as_ref());
+    fn admit(&self, request: &Request<Incoming>) -> Result<Option<UnderWay>, Refused> {
+        let rules = self.served.admission.as_ref().zip(self.visitor.as_ref());
         let Some((admission, visitor)) = rules else { return Ok(None) };
         admission.enter(visitor, request.uri().path(), request.headers()).map(Some)
     }

@@ -13,6 +13,7 @@ use super::backups::{BackupPermit, Backups};
 use super::by_hand::{HandAnswer, HandMade, NotTaken};
 use super::inbox::{Inbox, Input, Load};
 use super::status::{Counters, NodeStatus, Phase, StatusBoard};
+use super::throughput::Pace;
 use crate::access::Access;
 use crate::backup::BackupStatus;
 use crate::events::Feed;
@@ -37,6 +38,7 @@ struct Shared {
     access: Access,
     answered: Answered,
     feed: Feed,
+    pace: Pace,
 }
 
 /// How a write is to be treated.
@@ -63,8 +65,9 @@ impl Node {
     /// The handle of the member that reads `inbox`, reports to `status` and publishes to `store`.
     pub(crate) fn new(inbox: Arc<Inbox>, status: Arc<StatusBoard>, store: Reader) -> Node {
         let (watches, backups, access) = (Arc::default(), Backups::default(), Access::new());
-        let (answered, feed) = (Answered::default(), Feed::default());
-        let shared = Shared { inbox, status, store, watches, backups, access, answered, feed };
+        let (answered, feed, pace) = Default::default();
+        let shared =
+            Shared { inbox, status, store, watches, backups, access, answered, feed, pace };
         Node { shared: Arc::new(shared) }
     }
 
@@ -221,7 +224,13 @@ impl Node {
 
     /// How much the replica has to do for its clients.
     pub(crate) fn load(&self) -> Load {
-        self.shared.inbox.load()
+        let Load { waiting, limit } = self.shared.inbox.load();
+        Load { waiting, limit: limit.max(self.shared.pace.limit()) }
+    }
+
+    /// How fast the doors answer.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.shared.pace
     }
 
     /// What it has answered.

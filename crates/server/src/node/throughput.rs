@@ -1,5 +1,5 @@
-//! How many requests may wait for the replica: as many as it answers in [`WAIT_MAX`], by what it
-//! has answered lately.
+//! How many requests may wait for their answers: as many as are answered in [`WAIT_MAX`], by what
+//! was answered lately.
 //!
 //! Whoever comes to a queue of `n` requests waits for `n` to be answered, so the length of a queue
 //! is a time (Little's law), and a bound on the time is one on the length that follows the pace of
@@ -12,13 +12,21 @@
 //!
 //! The best, not the last: after a pause (an election, a disk that hung) nothing has been answered
 //! for a while, and what waited is done soon all the same.
+//!
+//! It is counted twice: by the replica, which answers for other members' clients too ([`Throughput`]
+//! alone), and by the doors, where many readers share a round of the replica, or need none
+//! ([`Pace`]). The larger limit holds.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::inbox::REQUESTS_MAX;
 
-/// Nobody should wait longer for those before: half of the second that impatient clients have.
-pub(crate) const WAIT_MAX: Duration = Duration::from_millis(500);
+/// Nobody should wait longer for those before: a quarter of the second that impatient clients have,
+/// who have waited in sockets before.
+pub(crate) const WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// So many may wait in any case: a thousand clients that begin at once are no overload.
 pub(crate) const WAITING_MIN: usize = 2_048;
@@ -69,9 +77,69 @@ impl Throughput {
     }
 }
 
+/// The pace of many threads together.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    /// Times are told from here.
+    begun: Instant,
+    /// Answers that `throughput` does not know of yet.
+    answered: AtomicUsize,
+    /// When it is to hear of them, in ns.
+    due_ns: AtomicU64,
+    throughput: Mutex<Throughput>,
+    limit: AtomicUsize,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            begun: Instant::now(),
+            answered: AtomicUsize::new(0),
+            due_ns: AtomicU64::new(0),
+            throughput: Mutex::default(),
+            limit: AtomicUsize::new(WAITING_MIN),
+        }
+    }
+}
+
+impl Pace {
+    /// One more was answered.
+    pub(crate) fn answered(&self, now: Instant) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        let elapsed = u64::try_from(now.duration_since(self.begun).as_nanos()).unwrap_or(u64::MAX);
+        if elapsed < self.due_ns.load(Ordering::Relaxed) {
+            return;
+        }
+        // Whoever else comes now finds that it is being done.
+        let Some(mut throughput) = self.throughput.try_lock() else { return };
+        let window = u64::try_from(WINDOW.as_nanos()).unwrap_or(u64::MAX);
+        self.due_ns.store(elapsed.saturating_add(window), Ordering::Relaxed);
+        if let Some(limit) = throughput.answered(self.answered.swap(0, Ordering::Relaxed), now) {
+            self.limit.store(limit, Ordering::Relaxed);
+        }
+    }
+
+    /// How many may wait.
+    pub(super) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_doors_count_alike() {
+        let pace = Pace::default();
+        assert_eq!(pace.limit(), WAITING_MIN);
+        let answers = 4 * WAITING_MIN;
+        (0..answers).for_each(|_| pace.answered(pace.begun));
+        pace.answered(pace.begun + WINDOW - Duration::from_nanos(1));
+        assert_eq!(pace.limit(), WAITING_MIN, "the window is not over");
+        pace.answered(pace.begun + WINDOW);
+        assert_eq!(pace.limit(), after(&[answers + 2]));
+    }
 
     /// The limit after so many answers in each of as many windows.
     fn after(answers: &[usize]) -> usize {

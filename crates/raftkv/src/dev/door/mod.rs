@@ -135,7 +135,7 @@ async fn act(State(door): State<Arc<Door>>, headers: HeaderMap, body: Body) -> R
         let done = acting.await.map_err(|_| {
             Refused::new(500, "failed", "it went wrong half way; look at what this terminal says")
         })??;
-        println!("{done}");
+        say!("{done}");
         Ok(())
     };
     match done.await {

@@ -1,5 +1,7 @@
 //! The queue: entering it, waiting for one's turn, leaving.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use proto::etcd::etcdserverpb::ResponseHeader;
 use replica::{EventFilter, WatchEnd, WatchRefusal, WatchRequest};
@@ -14,6 +16,11 @@ use crate::grpc::gate::{Guest, number};
 use crate::grpc::range::range;
 use crate::grpc::refusal::Refusal;
 use crate::watch::{ConnectionWatches, News, NotWatching, Notices, QUIET_DEFAULT};
+
+/// How often one who leaves the queue tries to take its key along, and how long after each other:
+/// for the others it stands in the way until then, and under a load there may be no room for it.
+const LEAVE_ATTEMPTS: usize = 10;
+const LEAVE_PAUSE: Duration = Duration::from_secs(1);
 
 /// A place in the queue.
 #[derive(Clone, Debug)]
@@ -105,11 +112,7 @@ impl Waiting {
 
     /// Waits until nobody is before this place; answers with the state that shows it.
     pub(super) async fn turn(&self, name: &[u8]) -> Result<ResponseHeader, Status> {
-        while let Some((before, seen_at)) = self.next_before(name).await? {
-            gone(&self.guest, before, seen_at).await?;
-        }
-        // What was seen here may be old: whether the place is still there is asked of all.
-        self.guest.catch_up().await?;
+        self.first(name).await.map_err(in_the_queue)?;
         let key = KeyRange::Single(self.place().key.clone());
         let reader = self.guest.reader(Need::Read(&key))?;
         let (found, revision) = reader.get(&self.place().key, None).map_err(Refusal::from)?;
@@ -117,6 +120,14 @@ impl Waiting {
             Some(_) => Ok(self.guest.header(revision)),
             None => Err(Status::unknown("mutex: session is expired")),
         }
+    }
+
+    /// Waits until nobody is before this place, as all see it: what this member sees may be old.
+    async fn first(&self, name: &[u8]) -> Result<(), Refusal> {
+        while let Some((before, seen_at)) = self.next_before(name).await? {
+            gone(&self.guest, before, seen_at).await?;
+        }
+        Ok(self.guest.catch_up().await?)
     }
 
     /// The key just before this place, and the revision at which it was there.
@@ -146,9 +157,25 @@ impl Drop for Waiting {
             let delete = TxnOp::Delete { range, prev_kv: false };
             let compares = vec![holds(&place)];
             let txn = Txn { compares, success: vec![delete], failure: Vec::new() };
-            // If this fails the key goes with its lease.
-            let _ = guest.write(Command::Txn(txn)).await;
+            // Again if need be: it is there once only. If all fails the key goes with its lease.
+            for _ in 0..LEAVE_ATTEMPTS {
+                match guest.write(Command::Txn(txn.clone())).await {
+                    Err(Refusal::TooManyRequests | Refusal::Timeout) => {
+                        tokio::time::sleep(LEAVE_PAUSE).await;
+                    }
+                    _ => return,
+                }
+            }
         });
+    }
+}
+
+/// A refusal of one who has a place by now. That too many ask says of a call that it was not done,
+/// and this one's key was put.
+fn in_the_queue(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::TooManyRequests => Refusal::Timeout,
+        other => other,
     }
 }
 

@@ -1,11 +1,14 @@
 //! More than a member can do: what is refused, to whom, and in which words.
 
+use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::{Request, Response};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use http_body_util::channel::Channel;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -18,32 +21,40 @@ use crate::config::Raw;
 use crate::http::Limits;
 use crate::node::{Node, WAITING_MIN, testing};
 
+/// The message of a put.
+const PUT: &[u8] = b"\0\0\0\0\x06\x0a\x01k\x12\x01v";
+
 /// Requests at once on one connection.
 const STREAMS: usize = 1_000;
 
 /// A connection of HTTP/2 from an address on loopback.
-async fn connect_from(world: &World, from: Ipv4Addr) -> SendRequest<Body> {
+pub(super) async fn connect_from(world: &World, from: Ipv4Addr) -> SendRequest<Body> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((from, 0).into()).unwrap();
-    let socket = TokioIo::new(socket.connect(world.address).await.unwrap());
+    let socket = socket.connect(world.address).await.unwrap();
+    socket.set_nodelay(true).unwrap();
+    let socket = TokioIo::new(socket);
     let (client, connection) = handshake(TokioExecutor::new(), socket).await.unwrap();
     tokio::spawn(connection);
     client
 }
 
-async fn ask(client: &mut SendRequest<Body>, request: Request<Body>) -> Response<Incoming> {
+pub(super) async fn ask(
+    client: &mut SendRequest<Body>,
+    request: Request<Body>,
+) -> Response<Incoming> {
     client.ready().await.unwrap();
     client.send_request(request).await.unwrap()
 }
 
-fn get(path: &str) -> Request<Body> {
+pub(super) fn get(path: &str) -> Request<Body> {
     Request::get(format!("http://localhost{path}")).body(Body::empty()).unwrap()
 }
 
 fn put_call() -> Request<Body> {
     let put = Request::post("http://localhost/etcdserverpb.KV/Put");
     let put = put.header("content-type", "application/grpc").header("te", "trailers");
-    put.body(Body::from(&b"\0\0\0\0\x06\x0a\x01k\x12\x01v"[..])).unwrap()
+    put.body(Body::from(PUT)).unwrap()
 }
 
 /// A member of whose replica nobody hears, and reads that wait for it: as many as may.
@@ -104,6 +115,46 @@ async fn who_asks_a_busy_member_is_told_at_once_that_it_is_not_done() {
     ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
+}
+
+/// Bodies that come late are taken along: a client whose calls are refused keeps its connection.
+#[tokio::test]
+async fn a_call_that_is_refused_costs_its_client_no_connection() {
+    const CALLS: usize = 3_000;
+    let stuck = Stuck::new().await;
+    let mut client = connect_from(&stuck.world, Ipv4Addr::LOCALHOST).await;
+    for call in 0..CALLS {
+        let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
+        let (head, _) = put_call().into_parts();
+        client.ready().await.unwrap();
+        let answer = client.send_request(Request::from_parts(head, Body::new(body)));
+        let late = async {
+            tokio::task::yield_now().await;
+            // Whoever is answered before need not send it.
+            let _ = sender.send_data(Bytes::from_static(PUT)).await;
+            drop(sender);
+        };
+        let (answer, ()) = tokio::join!(answer, late);
+        assert_eq!(answer.unwrap().headers()["grpc-status"], "8", "call {call}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_may_read_answers_may_read_refusals() {
+    let settings = Raw {
+        max_requests_per_second: Some(1),
+        allow_origin: Some(vec!["http://example.com".to_owned()]),
+        ..Raw::default()
+    };
+    let world = World::with(testing::single(), settings, Limits::default()).await;
+    let mut refused = None;
+    while refused.is_none() {
+        let header = "Origin: http://example.com";
+        let answer = world.request("GET", "/kv/k", &[header], b"").await;
+        refused = (answer.status == 429).then_some(answer);
+    }
+    let refused = refused.expect("it was just found");
+    assert_eq!(refused.header("access-control-allow-origin"), Some("http://example.com"));
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! The etcd door's gateway by WebSocket.
 
+use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::overload::{ask, connect_from, get};
 use super::world::{Answer, Client, DEADLINE, World, request};
 use crate::http::Limits;
 
@@ -234,4 +236,17 @@ async fn a_websocket_counts_as_a_connection_until_it_is_closed() {
         assert!(Instant::now() < deadline, "its place is never free again");
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_websocket_counts_for_where_it_comes_from() {
+    let limits = Limits { connections_max: 64, connections_spare: 8, ..Limits::default() };
+    let world = World::limited(limits).await;
+    let mut sockets = Vec::new();
+    for _ in 0..64 {
+        sockets.push(Socket::open(&world, "/v3/watch").await);
+    }
+    world.ask("GET", "/version").await.assert_refused(503, "overloaded");
+    let mut other = connect_from(&world, Ipv4Addr::new(127, 0, 0, 2)).await;
+    assert_eq!(ask(&mut other, get("/version")).await.status(), 200);
 }
