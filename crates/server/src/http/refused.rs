@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, Response, Version};
 use axum::response::IntoResponse as _;
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
@@ -56,7 +57,7 @@ pub(super) async fn drain(version: Version, mut body: Incoming) {
     let rest = async {
         let mut taken = 0;
         while let Some(Ok(frame)) = body.frame().await {
-            taken += frame.data_ref().map_or(0, |data| data.len());
+            taken += frame.data_ref().map_or(0, Bytes::len);
             if taken > BODY_BYTES_MAX {
                 return;
             }
