@@ -13,9 +13,9 @@
 //! The best, not the last: after a pause (an election, a disk that hung) nothing has been answered
 //! for a while, and what waited is done soon all the same.
 //!
-//! It is counted twice: by the replica, which answers for other members' clients too ([`Throughput`]
-//! alone), and by the doors, where many readers share a round of the replica, or need none
-//! ([`Pace`]). The larger limit holds.
+//! It is counted twice: by the replica, which answers for other members' clients too
+//! ([`Throughput`] alone), and by the doors, where many readers share a round of the replica, or
+//! need none ([`Pace`]). The larger limit holds.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
