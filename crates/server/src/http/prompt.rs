@@ -6,7 +6,6 @@
 //! where it was read.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
@@ -40,7 +39,7 @@ where
         self.ready.store(false, Ordering::Relaxed);
         let mut future = Box::pin(future);
         // Nobody is to be woken for this look: what is not ready after all looks again as a task.
-        if pin!(&mut future).poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             tokio::spawn(future);
         }
     }
