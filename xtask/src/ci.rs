@@ -1,6 +1,8 @@
 //! `cargo xtask ci [--install]`: `cargo xtask test`, exactly, and then the lanes that need tools
 //! beyond Rust.
 
+use std::time::Duration;
+
 use crate::bench;
 use crate::browser;
 use crate::chaos;
@@ -11,13 +13,17 @@ use crate::failure::Result;
 use crate::gate;
 use crate::lanes::{Count, Lanes};
 use crate::mutants;
+use crate::patience::LANE_MAX;
 use crate::python;
-use crate::shell::{cargo, commit, listen, run as succeeds};
+use crate::shell::{cargo, commit, listen, listen_for, run as succeeds};
 use crate::tools::{self, Installer, Policy, Tool};
 use crate::upgrade;
 
 /// The task that the README names, and that this one begins with.
 const GATE: &str = "test";
+
+/// Its lanes end by themselves, each in its own time.
+const GATE_MAX: Duration = LANE_MAX.saturating_mul(3);
 
 pub(crate) fn run(policy: Policy) -> Result<bool> {
     let installer = Installer::new(policy);
@@ -26,7 +32,7 @@ pub(crate) fn run(policy: Policy) -> Result<bool> {
         // The gate never installs: what it lacks of the toolchain is added before it starts.
         installer.provide(&[&tools::RUSTFMT, &tools::CLIPPY, &tools::GIT])?;
     }
-    let heard = listen(&mut cargo(&["xtask", GATE]))?;
+    let heard = listen_for(GATE_MAX, &mut cargo(&["xtask", GATE]))?;
     if !lanes.adopt(&heard.text) || (lanes.clean() && !heard.success) {
         lanes.skip(&[GATE], "it failed outside of its lanes: see its output");
     }

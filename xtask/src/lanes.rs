@@ -95,8 +95,10 @@ impl Lanes {
         println!("\n=== {name}");
         let started = Instant::now();
         let count = body().unwrap_or_else(|failure| Count::failed(failure.to_string()));
-        let clean = count.failed == 0;
-        self.0.push(Lane { name: name.into(), count, seconds: started.elapsed().as_secs_f64() });
+        let (clean, seconds) = (count.failed == 0, started.elapsed().as_secs_f64());
+        // A run that is cut short has said how long each took.
+        println!("=== {name} took {seconds:.1} s");
+        self.0.push(Lane { name: name.into(), count, seconds });
         clean
     }
 

@@ -49,6 +49,7 @@ mod failure;
 mod gate;
 mod lanes;
 mod mutants;
+mod patience;
 mod python;
 mod shell;
 mod tidy;

@@ -4,8 +4,10 @@ use std::env;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::failure::{Doing, Failure, Result};
+use crate::patience::{LANE_MAX, Patience};
 
 /// The root of the repository: where the workspace's `Cargo.toml` is. Cargo names it when it runs
 /// us; the place where we were built is another one if two checkouts share a target directory.
@@ -78,11 +80,18 @@ pub(crate) struct Heard {
     pub(crate) success: bool,
 }
 
-/// Runs a command, passes on what it prints, and keeps its standard output.
+/// Runs a command, passes on what it prints, and keeps its standard output; ends it when it takes
+/// longer than any lane does.
 pub(crate) fn listen(command: &mut Command) -> Result<Heard> {
+    listen_for(LANE_MAX, command)
+}
+
+/// The same, with another patience.
+pub(crate) fn listen_for(most: Duration, command: &mut Command) -> Result<Heard> {
     eprintln!("$ {}", spelled(command));
     let doing = format!("run {}", spelled(command));
     let mut child = command.stdout(Stdio::piped()).spawn().doing(doing.as_str())?;
+    let patience = Patience::with(&child, most);
     let output = child.stdout.take().expect("standard output was asked for as a pipe");
     let mut text = String::new();
     for line in BufReader::new(output).split(b'\n') {
@@ -92,7 +101,12 @@ pub(crate) fn listen(command: &mut Command) -> Result<Heard> {
         text.push_str(&line);
         text.push('\n');
     }
+    // Its output may end long before it does.
     let success = child.wait().doing(doing)?.success();
+    if patience.ran_out() {
+        let line = format!("`{}` was ended: it took longer than {most:?}", spelled(command));
+        eprintln!("{line}");
+    }
     Ok(Heard { text, success })
 }
 

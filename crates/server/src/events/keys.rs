@@ -8,7 +8,9 @@ use store::{
     Revision,
 };
 
+use super::event::What;
 use super::id::Id;
+use super::window::{EXPIRED_MAX, FREQUENT_MAX, Window};
 use crate::http::text_or_base64;
 
 /// So many are told of a window; one of them then stands for those that were not.
@@ -60,30 +62,55 @@ struct Shown<'a> {
 pub(super) struct Keys {
     /// The first revision that was not told; none before somebody looked.
     next: Option<u64>,
+    /// What is known of the revisions from there on.
+    past: Past,
 }
 
+/// What the replica thread has noted of revisions that were not told yet.
+#[derive(Debug, Default)]
+struct Past {
+    /// In these, keys have expired.
+    expired: Vec<u64>,
+    /// Up to which revision the store showed when.
+    applied: Vec<(u64, u64)>,
+}
+
+/// So many moments are remembered at which the store showed more.
+const APPLIED_MAX: usize = 4 * FREQUENT_MAX;
+
 /// What is known of the moment.
-pub(super) struct Moment<'a> {
+pub(super) struct Moment {
     pub(super) member: Id,
     pub(super) now_us: u64,
     /// For how long the cluster has had a leader, ms.
     pub(super) age_ms: u64,
     /// All up to here may be told.
     pub(super) revision: u64,
-    /// Revisions in which keys have expired.
-    pub(super) expired: &'a [u64],
-    /// Up to which revision the store showed when.
-    pub(super) applied: &'a [(u64, u64)],
 }
 
 impl Keys {
     /// Whoever looks from now on is told of what comes.
     pub(super) fn skip(&mut self) {
         self.next = None;
+        self.past = Past::default();
+    }
+
+    /// Remembers what a window says of revisions. They may be told much later: a window that ends
+    /// before the replica thread has a turn tells of no keys.
+    pub(super) fn note(&mut self, window: &Window) {
+        let Past { expired, applied } = &mut self.past;
+        let room = EXPIRED_MAX.saturating_sub(expired.len());
+        expired.extend(window.expired.iter().take(room));
+        let shown = window.events.iter().filter_map(|event| match event.what {
+            What::Applied { revision, .. } => Some((event.t_us, revision)),
+            _ => None,
+        });
+        applied.extend(shown.take(APPLIED_MAX.saturating_sub(applied.len())));
     }
 
     /// The newest of what has become of keys since the last call.
-    pub(super) fn take(&mut self, store: &Reader, moment: &Moment<'_>) -> Vec<KeyEvent> {
+    pub(super) fn take(&mut self, store: &Reader, moment: &Moment) -> Vec<KeyEvent> {
+        let past = std::mem::take(&mut self.past);
         let Some(next) = self.next.replace(moment.revision.saturating_add(1)) else {
             return Vec::new();
         };
@@ -107,19 +134,23 @@ impl Keys {
         let skipped = due.len().saturating_sub(KEYS_MAX);
         let unread = due.last().map_or(0, |last| moment.revision - last.revision.0);
         let mut left_out = (from - next) + skipped as u64 + unread;
-        let told = due[skipped..].iter();
-        told.map(|event| moment.told(event, 1 + std::mem::take(&mut left_out))).collect()
+        let told =
+            |event: &&StoreEvent| moment.told(event, &past, 1 + std::mem::take(&mut left_out));
+        due[skipped..].iter().map(told).collect()
     }
 }
 
-impl Moment<'_> {
-    fn told(&self, event: &StoreEvent, count: u64) -> KeyEvent {
+impl Moment {
+    fn told(&self, event: &StoreEvent, past: &Past, count: u64) -> KeyEvent {
         let (revision, key) = (event.revision.0, event.key());
         let (text, base64) = text_or_base64(beginning(key));
-        let t_us = self.shown_us(revision);
+        let t_us = past.shown_us(revision).unwrap_or(self.now_us);
         let (op, bytes, version, lifetime) = match &event.kind {
             EventKind::Put(live) => ("put", live.value.len(), live.version, live.lifetime),
-            EventKind::Delete { .. } => (self.gone(revision), 0, 0, Lifetime::Unbounded),
+            EventKind::Delete { .. } => {
+                let op = if past.expired.contains(&revision) { "expire" } else { "delete" };
+                (op, 0, 0, Lifetime::Unbounded)
+            }
         };
         let shown = Shown {
             kind: "key",
@@ -146,15 +177,12 @@ impl Moment<'_> {
         let until_us = self.now_us.saturating_add(age_ms.saturating_mul(1_000));
         Some(until_us.saturating_sub(self.age_ms.saturating_mul(1_000)))
     }
+}
 
-    fn gone(&self, revision: u64) -> &'static str {
-        if self.expired.contains(&revision) { "expire" } else { "delete" }
-    }
-
+impl Past {
     /// When the store showed it.
-    fn shown_us(&self, revision: u64) -> u64 {
-        let shows = |(_, shown): &&(u64, u64)| *shown >= revision;
-        self.applied.iter().find(shows).map_or(self.now_us, |(t_us, _)| *t_us)
+    fn shown_us(&self, revision: u64) -> Option<u64> {
+        self.applied.iter().find(|(_, shown)| *shown >= revision).map(|(t_us, _)| *t_us)
     }
 }
 

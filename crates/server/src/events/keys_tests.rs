@@ -1,6 +1,7 @@
 use store::{Apply, Budget, Command, LogEntry, Put, PutLifetime, Store};
 
 use super::*;
+use crate::events::event::Event;
 use serde_json::Value;
 
 /// A store that writes, and somebody who is told of it.
@@ -30,19 +31,29 @@ impl Desk {
         self.store.publish();
     }
 
-    fn moment<'a>(&self, expired: &'a [u64]) -> Moment<'a> {
+    fn moment(&self) -> Moment {
         Moment {
             member: Id(raft::MemberId(1)),
             now_us: 5_000_000,
             age_ms: 1_000,
             revision: self.store.reader().published().revision.0,
-            expired,
-            applied: &[(7, 2), (8, 3)],
         }
     }
 
+    /// A window in which keys have expired in these; at 7 and at 8, the store showed more.
+    fn note(&mut self, expired: &[u64]) {
+        let mut window = Window::default();
+        for (t_us, revision) in [(7, 2), (8, 3)] {
+            let applied = What::Applied { index: revision, revision };
+            window.note(Event::new(t_us, raft::MemberId(1), applied));
+        }
+        expired.iter().for_each(|revision| window.expire(*revision));
+        self.keys.note(&window);
+    }
+
     fn told(&mut self, expired: &[u64]) -> Vec<Value> {
-        let moment = self.moment(expired);
+        self.note(expired);
+        let moment = self.moment();
         let told = self.keys.take(&self.store.reader(), &moment);
         told.iter().map(|event| serde_json::from_str(&event.text).unwrap()).collect()
     }
@@ -78,12 +89,24 @@ fn what_has_expired_is_told_apart() {
     let told = desk.told(&[3]);
     assert_eq!(told[0]["expires_us"], 5_500_000);
     let over = Lifetime::Until { age_ms: 900 };
-    assert_eq!(
-        desk.moment(&[]).expires_us(over),
-        Some(4_900_000),
-        "it was over before it was told"
-    );
+    assert_eq!(desk.moment().expires_us(over), Some(4_900_000), "it was over before it was told");
     assert_eq!((&told[1]["op"], &told[1]["key"]), (&"expire".into(), &"a".into()));
+}
+
+/// Between the window that says what expired and the turn that tells of it there may be others.
+#[test]
+fn what_has_expired_is_known_until_it_is_told() {
+    let mut desk = Desk::new();
+    desk.apply(Put::new("a", "v"));
+    desk.apply(delete("a"));
+    desk.note(&[3]);
+    desk.keys.note(&Window::default());
+    let moment = desk.moment();
+    let told = desk.keys.take(&desk.store.reader(), &moment);
+    let told: Vec<Value> =
+        told.iter().map(|event| serde_json::from_str(&event.text).unwrap()).collect();
+    assert_eq!((&told[1]["op"], &told[1]["t_us"]), (&"expire".into(), &8.into()));
+    assert!(desk.keys.past.expired.is_empty(), "and no longer");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::cluster_state::{ClusterState, Known};
 use super::envelope::{Envelope, Told};
-use super::event::{Event, What};
+use super::event::Event;
 use super::feed::{Audience, Outlets};
 use super::id::Id;
 use super::keys::{KeyEvent, Keys, Moment};
@@ -158,23 +158,17 @@ impl Course {
         status: &NodeStatus,
         sight: Option<&Sight>,
     ) -> Vec<KeyEvent> {
+        self.keys.note(&self.window);
         let Some(sight) = sight else { return Vec::new() };
         if !shows_a_state(status) || node.store_age().is_none() {
             self.keys.skip();
             return Vec::new();
         }
-        let applied = self.window.events.iter().filter_map(|event| match event.what {
-            What::Applied { revision, .. } => Some((event.t_us, revision)),
-            _ => None,
-        });
-        let applied: Vec<(u64, u64)> = applied.collect();
         let moment = Moment {
             member: Id(status.about.id),
             now_us: node.feed().desk().clock.now_us(),
             age_ms: node.age_ms(),
             revision: sight.status.published.revision.0,
-            expired: &self.window.expired,
-            applied: &applied,
         };
         self.keys.take(node.store(), &moment)
     }
