@@ -1,7 +1,7 @@
 //! `cargo xtask test deploy`: what lies in `deploy/`, looked at by the tools of those who will read
 //! it: Prometheus' own parser and its tests of alerts, Kubernetes' schemas, systemd.
 //!
-//! That it fits the program, tests on real members show: `tests/tests/deploy.rs`.
+//! That it fits the program, tests on real members show: `tests/tests/system/deploy.rs`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

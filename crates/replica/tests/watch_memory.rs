@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "an allocator is unsafe to be one; this one counts and passes on")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "all/watching/mod.rs"]
 mod watching;
 
 use std::alloc::{GlobalAlloc, Layout, System};

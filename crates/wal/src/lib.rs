@@ -34,7 +34,7 @@
 //!
 //! `docs/format/wal.md` and `docs/format/directory.md` specify the bytes. The golden scripts in
 //! `tests/scripts` show every scenario with the disk operations it takes;
-//! `UPDATE_GOLDENFILES=1 cargo test -p wal --test scripts` writes their output anew.
+//! `UPDATE_GOLDENFILES=1 cargo test -p wal --test all scripts::` writes their output anew.
 //!
 //! | module | what |
 //! |---|---|
