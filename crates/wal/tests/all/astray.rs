@@ -1,7 +1,6 @@
 //! A write that went astray leaves a sound frame in the place of another: whoever reads there must
 //! not take the one for the other.
 
-// Helpers of tests may unwrap as tests do.
 use std::path::{Path, PathBuf};
 
 use crate::support::{LOG, OPTIONS, entry};

@@ -1,6 +1,5 @@
 //! Every disk operation of a life fails once, in every way, followed by either kind of crash.
 
-// Helpers of tests may unwrap as tests do.
 use std::path::Path;
 
 use crate::support::{FAULTS, LOG, Modelled, OPTIONS, Random, entry, random_batches};

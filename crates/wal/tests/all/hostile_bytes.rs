@@ -1,7 +1,6 @@
 //! No bytes on the disk make the log panic, and damage is never taken for an earlier end of the
 //! log.
 
-// Helpers of tests may unwrap as tests do.
 use std::path::{Path, PathBuf};
 
 use crate::support::{LOG, OPTIONS, Random, entry};

@@ -1,6 +1,5 @@
 //! Looking at a damaged log says all that is wrong, and changes nothing.
 
-// Helpers of tests may unwrap as tests do.
 use std::path::{Path, PathBuf};
 
 use crate::support::{LOG, OPTIONS, entry};

@@ -1,6 +1,5 @@
 //! Random lives of a log, compared with a naive model after every step.
 
-// Helpers of tests may unwrap as tests do.
 use crate::support::{FAULTS, Modelled, Random, random_batches};
 use disk::Counts;
 use wal::{Error, OpenError};

@@ -1,6 +1,5 @@
 //! A data directory and its log on the operating system's own files.
 
-// Helpers of tests may unwrap as tests do.
 use std::path::PathBuf;
 
 use crate::support::{OPTIONS, entry};

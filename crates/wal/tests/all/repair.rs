@@ -1,7 +1,6 @@
 //! Repairs under faults and under damage of every kind: what is left is true, and what was lost is
 //! remembered.
 
-// Helpers of tests may unwrap as tests do.
 use std::path::Path;
 
 use crate::support::{FAULTS, LOG, OPTIONS, Random, entry};

@@ -3,7 +3,6 @@
 //! `UPDATE_GOLDENFILES=1 cargo test -p wal --test all scripts::` writes the output anew; review the
 //! difference.
 
-// Helpers of tests may unwrap as tests do.
 use crate::support;
 use std::error::Error;
 use std::fmt::Write as _;

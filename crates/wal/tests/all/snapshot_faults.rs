@@ -1,7 +1,6 @@
 //! Every disk operation of writing and receiving snapshots fails once, in every way; and no bytes
 //! make reading one panic, or pass for another snapshot.
 
-// Helpers of tests may unwrap as tests do.
 use std::path::Path;
 
 use bytes::Bytes;

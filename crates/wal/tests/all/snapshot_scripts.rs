@@ -2,7 +2,7 @@
 //! disk in its output.
 //!
 //! `UPDATE_GOLDENFILES=1 cargo test -p wal --test all snapshot_scripts::` writes the output anew;
-//! review the difference. // Helpers of tests may unwrap as tests do.
+//! review the difference.
 
 use crate::support;
 use std::error::Error;

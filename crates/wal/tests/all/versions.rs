@@ -1,7 +1,6 @@
 //! What a later version wrote is refused by a name of its own, and whoever meets it is told what to
 //! do (docs/format/versions.md). It is never taken for damage, and never changed.
 
-// Helpers of tests may unwrap as tests do.
 use std::path::{Path, PathBuf};
 
 use crate::support::{LOG, OPTIONS, entry};
