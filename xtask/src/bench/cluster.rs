@@ -153,6 +153,18 @@ impl Cluster {
         fs::remove_dir_all(&self.directory).doing(doing)
     }
 
+    /// Copies what the members have said to where it stays when they are gone; answers where.
+    pub(super) fn keep_logs(&self) -> Result<PathBuf> {
+        let kept = self.directory.with_extension("logs");
+        fs::create_dir_all(&kept).doing(format!("create {}", kept.display()))?;
+        for place in &self.places {
+            let name = format!("{}.log", place.name);
+            let doing = format!("copy {name} to {}", kept.display());
+            fs::copy(self.directory.join(&name), kept.join(&name)).doing(doing)?;
+        }
+        Ok(kept)
+    }
+
     /// The term that all members are in, once they have settled.
     pub(super) fn term(&mut self) -> Result<u64> {
         self.settled()?;

@@ -2,44 +2,75 @@
 //! are answered at once.
 //!
 //! A task costs more than a refusal does, and a member with too much to do refuses most of what it
-//! reads. So whoever knows that a call's answer is ready says so, and the call is run to its end
-//! where it was read.
+//! reads. So whoever knows that a call's answer is ready says so. Such calls are run to their ends
+//! where they were read, once everything is read that has come: all their answers leave with one
+//! write.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use hyper::rt::Executor;
+use parking_lot::Mutex;
+
+type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The executor of one connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Prompt {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
     /// The next future is ready when it comes. Set and taken by one task, which reads the
     /// connection.
-    ready: Arc<AtomicBool>,
+    next_is_ready: AtomicBool,
+    /// What has come and is ready: no more than a connection may have streams.
+    ready: Mutex<Vec<Call>>,
 }
 
 impl Prompt {
     /// The call that is being taken has its answer, most likely.
     pub(super) fn next_is_ready(&self) {
-        self.ready.store(true, Ordering::Relaxed);
+        self.shared.next_is_ready.store(true, Ordering::Relaxed);
+    }
+
+    /// A connection whose calls run here: what is ready runs after each look at it. Answers wake
+    /// the connection, which then sends them.
+    pub(super) async fn beside<C: Future>(&self, connection: C) -> C::Output {
+        let mut connection = std::pin::pin!(connection);
+        std::future::poll_fn(|context| {
+            let looked = connection.as_mut().poll(context);
+            self.run();
+            looked
+        })
+        .await
+    }
+
+    fn run(&self) {
+        let ready = std::mem::take(&mut *self.shared.ready.lock());
+        for mut call in ready {
+            // Nobody is to be woken for this look: what is not ready after all looks again as a
+            // task.
+            let look = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            if look == Poll::Pending {
+                tokio::spawn(call);
+            }
+        }
     }
 }
 
 impl<F> Executor<F> for Prompt
 where
-    F: Future<Output: Send> + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        if !self.ready.load(Ordering::Relaxed) {
-            tokio::spawn(future);
-            return;
-        }
-        self.ready.store(false, Ordering::Relaxed);
-        let mut future = Box::pin(future);
-        // Nobody is to be woken for this look: what is not ready after all looks again as a task.
-        if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        if self.shared.next_is_ready.swap(false, Ordering::Relaxed) {
+            self.shared.ready.lock().push(Box::pin(future));
+        } else {
             tokio::spawn(future);
         }
     }
@@ -47,8 +78,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::future::{poll_fn, ready};
-    use std::task::Poll;
+    use std::future::{pending, poll_fn, ready};
 
     use tokio::sync::oneshot;
 
@@ -76,12 +106,13 @@ mod tests {
         prompt.clone().next_is_ready();
         let (future, mut looks) = at_look(1);
         prompt.execute(future);
+        let (other, mut looks_of_other) = at_look(1);
+        prompt.execute(other);
+        assert!(looks.try_recv().is_err(), "not before everything is read");
+        prompt.beside(ready(())).await;
         assert_eq!(looks.try_recv(), Ok(1), "before this task gave way to any other");
-        let (future, mut looks) = at_look(1);
-        prompt.execute(future);
-        assert!(looks.try_recv().is_err());
-        assert_eq!(looks.await, Ok(1));
-        prompt.execute(ready(()));
+        assert!(looks_of_other.try_recv().is_err());
+        assert_eq!(looks_of_other.await, Ok(1));
     }
 
     #[tokio::test]
@@ -90,7 +121,21 @@ mod tests {
         prompt.next_is_ready();
         let (future, mut looks) = at_look(3);
         prompt.execute(future);
+        prompt.beside(ready(())).await;
         assert!(looks.try_recv().is_err());
         assert_eq!(looks.await, Ok(3));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_goes_on_is_no_reason_to_wait() {
+        let prompt = Prompt::default();
+        prompt.next_is_ready();
+        let (future, looks) = at_look(1);
+        prompt.execute(future);
+        let beside = prompt.beside(pending::<()>());
+        tokio::select! {
+            () = beside => panic!("it never ends"),
+            looks = looks => assert_eq!(looks, Ok(1)),
+        }
     }
 }

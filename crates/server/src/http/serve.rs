@@ -280,9 +280,10 @@ impl Serving {
         let (shared, prompt) = (Arc::new(shared), Prompt::default());
         let wire = TokioIo::new(Wire::new(stream, patience));
         let builder = builder(&limits, patience, prompt.clone());
+        let ours = prompt.clone();
         let service = service_fn(move |request| Connection::take(&shared, &prompt, request));
         let connection = builder.serve_connection_with_upgrades(wire, service).into_owned();
-        let connection = watcher.watch(connection);
+        let connection = ours.beside(watcher.watch(connection));
         // A connection that ends in an error is the client's affair, and it has been told.
         if crowded.0 {
             let _ = tokio::time::timeout(CROWDED_TIMEOUT, connection).await;

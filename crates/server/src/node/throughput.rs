@@ -10,8 +10,8 @@
 //!   limit = the best pace of the last WINDOWS windows × WAIT_MAX, at least WAITING_MIN
 //! ```
 //!
-//! The best, not the last: after a pause (an election, a disk that hung) nothing has been answered
-//! for a while, and what waited is done soon all the same.
+//! The best, not the last: after a short pause (an election, a flush that took long) nothing has
+//! been answered for a while, and what waited is done soon all the same.
 //!
 //! It is counted twice: by the replica, which answers for other members' clients too
 //! ([`Throughput`] alone), and by the doors, where many readers share a round of the replica, or
@@ -34,10 +34,11 @@ pub(crate) const WAITING_MIN: usize = 2_048;
 /// For so long the answers are counted together: longer than what one flush of the log holds up.
 const WINDOW: Duration = Duration::from_millis(250);
 
-/// So many of these are remembered: five seconds.
-const WINDOWS: usize = 20;
+/// So many of these are remembered: a second. Under too much load the pace is lower than it was
+/// before, because refusals take their part, and what was let in by the old one would be too late.
+const WINDOWS: usize = 4;
 
-/// The pace of the last seconds.
+/// The pace of the last second.
 #[derive(Debug)]
 pub(super) struct Throughput {
     /// Since when `answered` counts.

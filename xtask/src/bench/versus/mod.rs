@@ -102,6 +102,10 @@ fn small(
     let terms = clusters.each(Cluster::term)?;
     under_load(findings, &mut clusters, generator, scale)?;
     let later = clusters.each(Cluster::term)?;
+    if later.raftkv != terms.raftkv {
+        let kept = clusters.raftkv.keep_logs()?;
+        println!("the leader of raftkv has changed; why is in {}", kept.display());
+    }
     findings.singles.push(Single {
         what: "leader changes under all these loads".to_owned(),
         unit: Unit::Count,
