@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::process::{Child, Command, Stdio};
 use std::{env, io};
 
@@ -13,10 +13,10 @@ use crate::wait;
 /// Names the program; without it, the one built beside the tests is taken.
 const BINARY_VARIABLE: &str = "RAFTKV_BIN";
 
-/// Where the program lies.
+/// Where the program lies, wherever members are started.
 pub fn path() -> PathBuf {
     if let Some(named) = env::var_os(BINARY_VARIABLE) {
-        return named.into();
+        return absolute(named).unwrap();
     }
     // The tests lie in `TARGET/PROFILE/deps/`, the program in `TARGET/PROFILE/`.
     let tests = env::current_exe().unwrap();

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub(crate) const BINARY_VARIABLE: &str = "RAFTKV_BIN";
 /// Builds the `raftkv` binary as it ships, unless another is named, and says where it lies.
 pub(crate) fn release_binary() -> Result<PathBuf> {
     if let Some(named) = env::var_os(BINARY_VARIABLE) {
-        return Ok(named.into());
+        return absolute(&named).doing(format!("find {}", named.display()));
     }
     let arguments = ["build", "--release", "-p", "raftkv"];
     if !run(&mut cargo(&arguments))? {
