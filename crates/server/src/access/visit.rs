@@ -184,7 +184,7 @@ impl Visit {
 mod tests {
     use super::*;
     use crate::http::tests::roles::{done, populated};
-    use crate::node::{Ask, testing};
+    use crate::node::testing;
 
     /// A member that has no tables yet, and nobody to ask, is not one where all is allowed.
     #[tokio::test(start_paused = true)]
@@ -205,7 +205,7 @@ mod tests {
         let (_, token) = tokens.into_iter().find(|(mark, _)| *mark == 'r').unwrap();
         let visit = Visit::of(&node, Shown::Token(token.unwrap())).await.unwrap();
         assert_eq!(visit.permit(Need::Known).await, Ok(()));
-        node.change(Ask::RaiseLevel, CATCH_UP_TIMEOUT).await.unwrap();
+        node.change(replica::Request::RaiseLevel, CATCH_UP_TIMEOUT).await.unwrap();
         let command = Box::new(Command::Auth(visit.log_out().unwrap()));
         let outcome = done(&node, Command::As { principal: visit.who().unwrap(), command }).await;
         assert!(matches!(outcome, Outcome::AuthChanged { .. }), "{outcome:?}");

@@ -22,7 +22,7 @@ use tonic::{Code, Request, Status, Streaming};
 use super::world::{connected, connected_as};
 use crate::access::Token;
 use crate::http::tests::roles::{BY_CERTIFICATE, done, populated};
-use crate::node::{Ask, testing};
+use crate::node::testing;
 
 /// Nothing in these tests takes this long.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -227,7 +227,7 @@ async fn a_watch_ends_with_the_login_that_it_came_in_by() {
     let channel = connected(node.clone()).await;
     let (_, mut reads) = watch(channel.clone(), &token('r'), ("r/", "r0")).await;
     let (_, mut roots) = watch(channel, &token('R'), ("r/", "r0")).await;
-    node.change(Ask::RaiseLevel, DEADLINE).await.unwrap();
+    node.change(replica::Request::RaiseLevel, DEADLINE).await.unwrap();
     let readers = token('r').unwrap();
     let (secret, index) = readers.split_once('.').unwrap();
     let (index, token_hash) = (index.parse().unwrap(), Token::hash_of(secret));

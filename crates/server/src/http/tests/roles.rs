@@ -582,8 +582,9 @@ async fn a_logout_needs_a_token_to_end() {
         world.request("POST", "/auth/logout", headers, b"").await
     };
     assert_eq!(world.request("POST", "/cluster/level", &[&root], b"").await.status, 200);
-    let set = world.request("PUT", "/users/reader/password", &[&root], br#"{"password":"p"}"#);
-    assert_eq!(set.await.status, 200);
+    let password = br#"{"password":"p"}"#;
+    let set = world.request("PUT", "/users/reader/password", &[&root], password).await;
+    assert_eq!(set.status, 200);
 
     let basic = format!("Authorization: Basic {}", BASE64_STANDARD.encode("reader:p"));
     for refused in [log_out(&world, &[&basic]).await, log_out(&certified, &[]).await] {
