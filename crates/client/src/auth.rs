@@ -114,8 +114,8 @@ impl Client {
         Credentials::token(&token)
     }
 
-    /// Ends a token, at once and for all members, whoever this client is otherwise. One that is
-    /// over already is refused as `unauthenticated`.
+    /// Ends a token, at once and for all members, whoever this client is otherwise;
+    /// [`Error::Unauthenticated`] if it is over already.
     pub async fn log_out(&self, token: &Credentials) -> Result<AuthChanged, Error> {
         let client = self.clone().with_credentials(token.clone());
         client.change_auth(Method::POST, "/auth/logout".to_owned(), None).await
