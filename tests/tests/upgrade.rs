@@ -257,7 +257,7 @@ fn once_the_level_is_raised_the_earlier_version_takes_no_part() {
     wait::until_true("every member has told what it knows", || {
         asked(&cluster, 0, &["member", "level", "--raise"]).code == Some(0)
     });
-    assert_eq!(cluster.status(1)["feature_level"], 2);
+    assert_eq!(cluster.status(1)["feature_level"], 3);
 
     // Gone back all the same, it hears nothing and is not heard; the others go on without it.
     cluster.stop(2);
@@ -265,7 +265,7 @@ fn once_the_level_is_raised_the_earlier_version_takes_no_part() {
     cluster.member(2).start();
     wait::until_true("it is turned away, and told why", || {
         let refused = |number: usize, log: String| {
-            number != 2 && log.contains("the cluster has feature level 2")
+            number != 2 && log.contains("the cluster has feature level 3")
         };
         let logs = (0..3).map(|number| (number, cluster.member(number).log()));
         let logs: Vec<(usize, String)> = logs.collect();

@@ -84,6 +84,19 @@ async def test_a_token_stands_for_its_user_until_it_is_over(one: Cluster) -> Non
         assert found.value == b"v"
 
 
+async def test_a_token_is_over_once_it_was_ended(one: Cluster) -> None:
+    async with guarded(one) as root:
+        token = await root.login("ada", "ada's")
+        ada = root.with_token(token)
+        await ada.put("a/k", "v")
+        await root.logout(token)
+        with pytest.raises(raftkv.Unauthenticated):
+            await ada.get("a/k")
+        with pytest.raises(raftkv.Unauthenticated):
+            await root.logout(token)
+        assert (await root.users.status()).user == "root"
+
+
 async def test_who_has_a_password_logs_in_again_when_a_token_is_over(one: Cluster) -> None:
     async with guarded(one) as root:
         ada = root.with_user("ada", "ada's")

@@ -114,6 +114,13 @@ impl Client {
         Credentials::token(&token)
     }
 
+    /// Ends a token, at once and for all members, whoever this client is otherwise;
+    /// [`Error::Unauthenticated`] if it is over already.
+    pub async fn log_out(&self, token: &Credentials) -> Result<AuthChanged, Error> {
+        let client = self.clone().with_credentials(token.clone());
+        client.change_auth(Method::POST, "/auth/logout".to_owned(), None).await
+    }
+
     /// All users, by name.
     pub async fn users(&self) -> Result<Vec<User>, Error> {
         #[derive(Deserialize)]

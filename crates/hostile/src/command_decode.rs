@@ -145,6 +145,7 @@ fn samples() -> Vec<Command> {
         Command::CloseSession { session },
         Command::Auth(AuthChange::AddUser { name: "u".into(), password_hash: Some("h".into()) }),
         Command::Auth(permission_sample()),
+        Command::Auth(AuthChange::LogOut { index: 1, token_hash: [7; 32] }),
         Command::As {
             principal: Principal { user: "u".into(), credentials: 2 },
             command: Box::new(put("a", "1")),

@@ -24,15 +24,15 @@ const METHODS: [&str; 11] = [
 ];
 
 #[rustfmt::skip] // a table reads in rows
-const TARGETS: [&str; 64] = [
+const TARGETS: [&str; 65] = [
     "/", "/page/main.js", "/page/..%2f..", "/kv", "/kv/", "/kv/a", "/kv/b%00", "/kv/a%2fb",
     "/kv/%C3%28", "/kv-store", "/history/a", "/history/", "/txn", "/watch", "/events", "/ws",
     "/snapshot", "/compact", "/session", "/session/17-9f3c01aa", "/leases", "/leases/7",
     "/leases/-1/keepalive", "/cluster/status", "/cluster/leader", "/cluster/members",
     "/cluster/members/1", "/cluster/members/1/promote", "/cluster/members/1/replace",
     "/cluster/settings", "/cluster/transfer", "/auth", "/auth/enable", "/auth/disable",
-    "/auth/login", "/users", "/users/root", "/users/a/password", "/users/a/roles/b", "/roles",
-    "/roles/b", "/roles/b/permissions", "/raft/vote", "/raft/append", "/raft/hello",
+    "/auth/login", "/auth/logout", "/users", "/users/root", "/users/a/password",
+    "/users/a/roles/b", "/roles", "/roles/b", "/roles/b/permissions", "/raft/vote", "/raft/append", "/raft/hello",
     "/raft/snapshot", "/raft/events", "/health", "/livez", "/livez/x", "/readyz",
     "/readyz/linearizable_read", "/version", "/metrics", "/v3/kv/range", "/v3/kv/put",
     "/v3/watch", "/etcdserverpb.KV/Range", "//kv/a", "/kv/../users", "/KV/a", "*", "/debug/pprof",
@@ -180,6 +180,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         request_text("GET /page/main.js HTTP/1.1", "", ""),
         request_text("GET /history/a HTTP/1.1", "", ""),
         request_text("POST /auth/login HTTP/1.1", "", BODIES[19]),
+        request_text("POST /auth/logout HTTP/1.1", "Authorization: Bearer abc.7\r\n", ""),
         request_text("PATCH /cluster/settings HTTP/1.1", "", BODIES[17]),
         request_text("POST /session HTTP/1.1", "", ""),
         request_text("GET /watch?prefix=a&start_revision=1 HTTP/1.1", "", ""),

@@ -30,7 +30,8 @@ use crate::{Configuration, ConfigurationError, Stop};
 /// |---|---|
 /// | 1 | – |
 /// | 2 | configurations with a level, and with the mark of a member that is drained |
-pub const FEATURE_LEVEL: u32 = 2;
+/// | 3 | the end of a login |
+pub const FEATURE_LEVEL: u32 = 3;
 
 /// What every version knows, and a configuration has that does not say.
 pub const FIRST_LEVEL: u32 = 1;
@@ -179,6 +180,8 @@ fn level_beyond(level: u32, most: u32, command: &Bytes) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use store::{AuthChange, Principal};
+
     use super::*;
 
     #[test]
@@ -187,5 +190,16 @@ mod tests {
         assert_eq!(level_beyond(0, COMMAND_LEVEL_MAX, &command), Some(1));
         assert_eq!(level_beyond(1, COMMAND_LEVEL_MAX, &command), None);
         assert_eq!(level_beyond(1, 2, &command), None, "looked at, and of a level that is there");
+    }
+
+    #[test]
+    fn a_login_is_ended_from_its_level_on_whoever_asks() {
+        let log_out = Command::Auth(AuthChange::LogOut { index: 7, token_hash: [7; 32] });
+        let principal = Principal { user: "u".into(), credentials: 2 };
+        let by_user = Command::As { principal, command: Box::new(log_out.clone()) };
+        for command in [log_out.encode(), by_user.encode()] {
+            assert_eq!(level_beyond(2, COMMAND_LEVEL_MAX, &command), Some(3));
+            assert_eq!(level_beyond(3, COMMAND_LEVEL_MAX, &command), None);
+        }
     }
 }

@@ -151,6 +151,9 @@ fn auth_fields(change: &AuthChange) -> Vec<(&'static str, String)> {
             ranged("role_revoke", role, key, range_end)
         }
         AuthChange::LogIn { principal, .. } => named("log_in", &principal.user),
+        AuthChange::LogOut { index, .. } => {
+            vec![("do", "log_out".to_owned()), ("login", index.to_string())]
+        }
     }
 }
 

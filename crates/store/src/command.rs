@@ -29,7 +29,7 @@ pub use put::{Put, PutLifetime, TTL_MS_MAX};
 pub use txn::{Compare, Operand, Relation, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn, TxnOp};
 
 /// No command needs a higher feature level of the cluster: [`Command::feature_level`].
-pub const COMMAND_LEVEL_MAX: u32 = 1;
+pub const COMMAND_LEVEL_MAX: u32 = 3;
 
 /// A change to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,6 +215,7 @@ impl Command {
     pub fn feature_level(&self) -> u32 {
         match self {
             Command::Once { command, .. } | Command::As { command, .. } => command.feature_level(),
+            Command::Auth(change) => change.feature_level(),
             Command::Put { .. }
             | Command::Delete { .. }
             | Command::DeleteRecord { .. }
@@ -226,7 +227,6 @@ impl Command {
             | Command::OpenSession
             | Command::CloseSession { .. }
             | Command::ChangeSettings(_)
-            | Command::Auth(_)
             | Command::Check => 1,
         }
     }

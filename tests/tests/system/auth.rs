@@ -195,6 +195,56 @@ fn users_and_tokens_survive_the_end_of_all_members_and_tokens_end_with_their_pas
     cluster.check_converged();
 }
 
+#[test]
+fn a_token_that_was_ended_is_refused_by_each_member_and_after_a_restart() {
+    let mut cluster = started(0);
+    let log_in = || {
+        let body = r#"{"user":"ada","password":"lovelace"}"#;
+        let answer = ask(&cluster, 0, "", "POST /auth/login", body);
+        format!("Authorization: Bearer {}\r\n", answer.json()["token"].as_str().unwrap())
+    };
+    let (ended, other) = (log_in(), log_in());
+    let mut streams: Vec<Stream> = cluster
+        .ports()
+        .into_iter()
+        .map(|port| Stream::open_as(port, "prefix=app/", None, &ended).unwrap())
+        .collect();
+    let put = |cluster: &Cluster, number: usize, headers: &str| {
+        ask(cluster, number, headers, "PUT /kv/app/t", r#"{"value":"v"}"#)
+    };
+    for number in cluster.numbers() {
+        assert_eq!(put(&cluster, number, &ended).status, 200, "{number}");
+    }
+    let basic = ask(&cluster, 1, AS_ADA, "POST /auth/logout", "");
+    assert_eq!((basic.status, basic.code().as_str()), (400, "no_token"), "{basic:?}");
+
+    let done = ask(&cluster, 1, &ended, "POST /auth/logout", "");
+    assert_eq!((done.status, &done.json()["status"]), (200, &"changed".into()), "{done:?}");
+    // The member that answered first: it has applied the end, and lets no write in any more.
+    for number in [1, 0, 2] {
+        for line in ["GET /kv/app/t", "POST /auth/logout"] {
+            let refused = ask(&cluster, number, &ended, line, "");
+            assert_eq!(refused.code(), "unauthenticated", "{number}: {line}: {refused:?}");
+        }
+        let refused = put(&cluster, number, &ended);
+        assert_eq!(refused.code(), "unauthenticated", "{number}: {refused:?}");
+        assert_eq!(put(&cluster, number, &other).status, 200, "{number}");
+    }
+    for stream in &mut streams {
+        let last = last_of(stream);
+        assert!(last.contains("event: error") && last.contains("unauthenticated"), "{last}");
+    }
+
+    cluster.kill(cluster.numbers());
+    cluster.start_all();
+    cluster.leader();
+    for number in cluster.numbers() {
+        assert_eq!(put(&cluster, number, &ended).code(), "unauthenticated", "{number}");
+        assert_eq!(put(&cluster, number, &other).status, 200, "{number}");
+    }
+    cluster.check_converged();
+}
+
 fn wait_until_it_is(cluster: &Cluster, port: u16, standing: &str) {
     let address = format!("localhost:{port}");
     wait::until_true(&format!("the new member is a {standing}"), || {

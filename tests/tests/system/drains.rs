@@ -149,11 +149,11 @@ fn of_two_members_that_are_drained_in_one_moment_one_is() {
 fn a_new_cluster_begins_at_the_level_that_its_members_know() {
     let cluster = Cluster::start(3);
     let level = raftkv(&cluster, 0, "member level");
-    assert_eq!((level.code, &level.stdout[..]), (DONE, "2\n"));
+    assert_eq!((level.code, &level.stdout[..]), (DONE, "3\n"));
     wait::until_true("the leader knows what all members know", || {
         let status = cluster.status(0);
         let members = status["members"].as_array().unwrap();
-        members.iter().all(|member| member["feature_level"] == 2)
+        members.iter().all(|member| member["feature_level"] == 3)
     });
     assert_eq!(raftkv(&cluster, 1, "member level --raise").code, DONE, "it is as high already");
 }

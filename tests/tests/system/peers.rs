@@ -36,7 +36,7 @@ fn whoever_is_not_of_the_cluster_is_refused_by_name() {
     let good = rightful(&cluster);
     let cases = [
         (Hello { protocol_version: 2, ..good.clone() }, peer::PROTOCOL_VERSION, "version 2"),
-        (Hello { feature_level: 1, ..good.clone() }, peer::FEATURE_LEVEL, "feature level 2"),
+        (Hello { feature_level: 1, ..good.clone() }, peer::FEATURE_LEVEL, "feature level 3"),
         (Hello { cluster_id: 7, ..good.clone() }, peer::OTHER_CLUSTER, "belongs to cluster"),
         (Hello { to_member_id: 7, ..good.clone() }, peer::WRONG_MEMBER, "looks for member"),
         (Hello { member_id: good.to_member_id, ..good.clone() }, peer::UNKNOWN_MEMBER, "no id of"),

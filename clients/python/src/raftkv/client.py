@@ -30,7 +30,7 @@ from raftkv.lock import held
 from raftkv.records import Records
 from raftkv.txn import txn_body, txn_result
 from raftkv.types import EVERY_KEY
-from raftkv.users import Password, Token, Users, log_in
+from raftkv.users import Password, Token, Users, log_in, log_out
 from raftkv.watch import Watch
 
 if TYPE_CHECKING:
@@ -145,6 +145,10 @@ class Client:
     async def login(self, user: str, password: str) -> str:
         """Give a token for ``with_token``; it is over when it was not used for 300 s."""
         return await log_in(self._caller, user, password)
+
+    async def logout(self, token: str) -> None:
+        """End a token, at once and for all members; ``Unauthenticated`` if it is over already."""
+        await log_out(self._caller, token)
 
     async def get(
         self,

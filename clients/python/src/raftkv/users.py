@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from raftkv._json import Object, Strange
@@ -66,6 +66,12 @@ async def log_in(caller: Caller, user: str, password: str) -> str:
         "POST", body.path, Effect.READ, headers=body.headers, body=body.body, is_anonymous=True
     )
     return await caller.read(request, lambda answer: answer.text("token"))
+
+
+async def log_out(caller: Caller, token: str) -> None:
+    """End a token, at once and for all members."""
+    caller = replace(caller, credentials=Token(token))
+    await caller.write(write("POST", "/auth/logout"), _nothing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,20 @@ async fn a_token_takes_the_place_of_a_password() {
 }
 
 #[tokio::test]
+async fn a_logout_shows_the_token_that_it_ends() {
+    let member = Member::start([ok(CHANGED), refuse(401, "unauthenticated")]).await;
+    let (root, token) = (of_root(&[&member]), Credentials::token("abc.7").unwrap());
+    assert_eq!(root.log_out(&token).await, Ok(AuthChanged { log_index: 9, term: 2 }));
+    let again = root.log_out(&token).await;
+    assert!(matches!(again, Err(Error::Unauthenticated { .. })), "{again:?}");
+    for request in member.requests() {
+        assert!(request.line.starts_with("POST /auth/logout"), "{}", request.line);
+        assert!(request.headers.contains("authorization: bearer abc.7\r\n"), "{}", request.headers);
+        assert!(!request.headers.contains(ROOT), "{}", request.headers);
+    }
+}
+
+#[tokio::test]
 async fn what_is_asked_of_users_and_roles() {
     let member = Member::start(vec![ok(CHANGED); 6]).await;
     let client = of_root(&[&member]);

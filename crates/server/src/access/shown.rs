@@ -5,6 +5,8 @@ use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::Token;
+
 /// etcd's clients send their token under this name.
 pub(crate) const TOKEN: &str = "token";
 
@@ -53,6 +55,14 @@ impl Shown {
             }
             Some(_) => Err(Malformed),
             None => Ok(Shown::Token(written.to_owned())),
+        }
+    }
+
+    /// The token, if it is one, and reads as one.
+    pub(super) fn token(&self) -> Option<Token> {
+        match self {
+            Shown::Token(token) => Token::read(token),
+            Shown::Nothing | Shown::Password { .. } | Shown::Certificate(_) => None,
         }
     }
 

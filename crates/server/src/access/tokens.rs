@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
-use store::{Auth, LOGINS_MAX, Principal};
+use store::{Auth, AuthChange, LOGINS_MAX, Login, Principal};
 
 /// A token that was not used for so long is none any more. As in etcd by default.
 pub(crate) const TOKEN_TTL: Duration = Duration::from_secs(300);
@@ -53,7 +53,23 @@ impl Token {
         Sha256::digest(secret.as_bytes()).into()
     }
 
-    fn read(written: &str) -> Option<Token> {
+    /// The login that it stands for, while it goes.
+    pub(super) fn login<'a>(&self, auth: &'a Auth) -> Option<&'a Login> {
+        let login = auth.login(self.index)?;
+        (login.token_hash == Token::hash_of(&self.secret)).then_some(login)
+    }
+
+    /// Whether its entry is of a login that goes: for whoever has looked at the secret before.
+    pub(super) fn is_known(&self, auth: &Auth) -> bool {
+        auth.login(self.index).is_some()
+    }
+
+    /// What ends it.
+    pub(super) fn log_out(&self) -> AuthChange {
+        AuthChange::LogOut { index: self.index, token_hash: Token::hash_of(&self.secret) }
+    }
+
+    pub(super) fn read(written: &str) -> Option<Token> {
         let (secret, index) = written.split_once('.')?;
         Some(Token { secret: secret.to_owned(), index: index.parse().ok()? })
     }
@@ -92,11 +108,8 @@ impl Tokens {
         age_ms: u64,
         now: Instant,
     ) -> Option<Principal> {
-        let Token { secret, index } = Token::read(written)?;
-        let login = auth.login(index)?;
-        if login.token_hash != Token::hash_of(&secret) {
-            return None;
-        }
+        let token = Token::read(written)?;
+        let (login, index) = (token.login(auth)?, token.index);
         let mut used = self.used.lock();
         let last_used = used.get(&index).copied().unwrap_or(self.started);
         let ttl_ms = u64::try_from(TOKEN_TTL.as_millis()).unwrap_or(u64::MAX);
@@ -118,7 +131,7 @@ impl Tokens {
 
 #[cfg(test)]
 mod tests {
-    use store::{Apply, AuthChange, Budget, Command, LogEntry, Store};
+    use store::{Apply, Budget, Command, LogEntry, Store};
 
     use super::*;
 

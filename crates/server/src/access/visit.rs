@@ -28,6 +28,8 @@ pub(crate) struct Visit {
     /// As far as it is known here: a member that is behind may find out later.
     who: RwLock<Option<Principal>>,
     shown: Shown,
+    /// What is shown, if it is one.
+    token: Option<Token>,
 }
 
 impl Visit {
@@ -35,7 +37,7 @@ impl Visit {
     pub(crate) async fn of(node: &Node, shown: Shown) -> Result<Visit, Unknown> {
         let visit = |who| {
             let (node, who) = (node.clone(), RwLock::new(who));
-            Visit { node, who, shown: shown.clone() }
+            Visit { node, who, token: shown.token(), shown: shown.clone() }
         };
         if shown == Shown::Nothing {
             return Ok(visit(None));
@@ -93,9 +95,25 @@ impl Visit {
         self.who().map(|who| who.user.to_string())
     }
 
+    /// What ends the login that they came in by, for all members; none if they came by other means.
+    pub(crate) fn log_out(&self) -> Option<AuthChange> {
+        self.token.as_ref().map(Token::log_out)
+    }
+
     /// Whether they may have this, by what is known here now.
     pub(crate) fn may(&self, need: Need<'_>) -> Result<(), AuthRefused> {
-        self.node.store().check(self.who.read().as_ref(), need)
+        let who = self.who.read();
+        if who.is_some() && self.is_logged_out() {
+            return Err(AuthRefused::StaleCredentials);
+        }
+        self.node.store().check(who.as_ref(), need)
+    }
+
+    /// Whether the login that let them in has ended since.
+    fn is_logged_out(&self) -> bool {
+        let Some(token) = &self.token else { return false };
+        let auth = self.node.store().auth();
+        auth.is_enabled() && !token.is_known(&auth)
     }
 
     /// Whether they may have this, by all that was acknowledged before, if this member refuses it
@@ -165,6 +183,7 @@ impl Visit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::tests::roles::{done, populated};
     use crate::node::testing;
 
     /// A member that has no tables yet, and nobody to ask, is not one where all is allowed.
@@ -175,5 +194,27 @@ mod tests {
         assert_eq!(visit.may(Need::Root), Ok(()));
         let refused = visit.permit_now(Need::Root).await;
         assert!(matches!(refused, Err(NotDone::Failed(_))), "{refused:?}");
+    }
+
+    /// What was let in before its login ended gets no further: a read waits for the member to catch
+    /// up, and may learn of the end there.
+    #[tokio::test]
+    async fn a_visit_is_over_with_its_login() {
+        let node = testing::single();
+        let tokens = populated(&node).await;
+        let (_, token) = tokens.into_iter().find(|(mark, _)| *mark == 'r').unwrap();
+        let visit = Visit::of(&node, Shown::Token(token.unwrap())).await.unwrap();
+        assert_eq!(visit.permit(Need::Known).await, Ok(()));
+        node.change(replica::Request::RaiseLevel, CATCH_UP_TIMEOUT).await.unwrap();
+        let command = Box::new(Command::Auth(visit.log_out().unwrap()));
+        let outcome = done(&node, Command::As { principal: visit.who().unwrap(), command }).await;
+        assert!(matches!(outcome, Outcome::AuthChanged { .. }), "{outcome:?}");
+        assert_eq!(visit.may(Need::Known), Err(AuthRefused::StaleCredentials));
+        assert_eq!(visit.permit(Need::Known).await, Err(AuthRefused::StaleCredentials));
+        // Whoever was not asked for then is not asked for now.
+        let root = Principal { user: "root".into(), credentials: 2 };
+        let command = Box::new(Command::Auth(AuthChange::Disable));
+        done(&node, Command::As { principal: root, command }).await;
+        assert_eq!(visit.permit(Need::Known).await, Ok(()));
     }
 }

@@ -103,6 +103,7 @@ codes! {
     NoRoot "no_root" CONFLICT,
     NoSpace "no_space" INSUFFICIENT_STORAGE,
     NoTarget "no_target" CONFLICT,
+    NoToken "no_token" BAD_REQUEST,
     NotFound "not_found" NOT_FOUND,
     NotJoined "not_joined" CONFLICT,
     NotLeader "not_leader" MISDIRECTED_REQUEST,
@@ -198,6 +199,14 @@ impl Refusal {
     /// Nobody knows who asks, and it has to be known.
     pub(super) fn unauthenticated(message: &'static str) -> Refusal {
         Refusal::new(Code::Unauthenticated, message).with_header(WWW_AUTHENTICATE, CHALLENGE)
+    }
+
+    /// There is nothing to log out of: who asks showed something else.
+    pub(super) fn no_token() -> Refusal {
+        let message = "a logout ends the token that it comes with, and none is there: send it as \
+                       Authorization: Bearer. A password goes when it is changed, and a \
+                       certificate when its CA is";
+        Refusal::new(Code::NoToken, message)
     }
 
     /// What is shown is neither a token nor a name and a password.
@@ -384,7 +393,7 @@ impl From<AuthRefused> for Refusal {
                  Authorization: Basic with a name and a password (raftkv --user), or a token",
             ),
             AuthRefused::StaleCredentials => Refusal::unauthenticated(
-                "the user is gone, or has another password now; it was not done",
+                "the user is gone, has another password now, or has logged out; it was not done",
             ),
             AuthRefused::Denied => say(Code::PermissionDenied, "Ask root for a role that may"),
             AuthRefused::NoRootUser | AuthRefused::NoRootRole => {

@@ -222,6 +222,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Doors>>)> {
         ("/auth/enable", post(users::enable)),
         ("/auth/disable", post(users::disable)),
         ("/auth/login", post(users::login)),
+        ("/auth/logout", post(users::logout)),
         ("/users", get(users::users).post(users::add_user)),
         ("/users/{name}", get(users::user).delete(users::delete_user)),
         ("/users/{name}/password", put(users::set_password)),

@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | `GET /auth`, `POST /auth/enable`, `/auth/disable` | whether requests need a user |
-//! | `POST /auth/login` | a password for a token |
+//! | `POST /auth/login`, `/auth/logout` | a password for a token; its end |
 //! | `/users`, `/users/{name}`, `…/password`, `…/roles/{role}` | users |
 //! | `/roles`, `/roles/{name}`, `…/permissions` | roles |
 
@@ -13,13 +13,13 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
-use store::{Access, Auth, AuthChange, Command, KeyRange, Need, Outcome, Permission};
+use store::{Access, Auth, AuthChange, AuthRefused, Command, KeyRange, Need, Outcome, Permission};
 
 use super::body::TextFields;
 use super::error::{Code, Refusal};
 use super::escape::text_or_base64;
 use super::kv::{ready_to_read, write};
-use super::query::{Query, bad, may_forward};
+use super::query::{Consistency, Query, bad, may_forward};
 use super::selection::range_of;
 use super::{Doors, body, reply};
 use crate::access::{NotLoggedIn, Unknown, Visit, can_be_set, log_in};
@@ -116,6 +116,20 @@ pub(super) async fn login(State(doors): State<Arc<Doors>>, request: Request<Body
     Ok(reply::json(StatusCode::OK, &json!({ "token": token.to_string() })))
 }
 
+/// `POST /auth/logout`: ends the token that it shows.
+pub(super) async fn logout(visit: Visit, request: Request<Body>) -> Answer {
+    let query = Query::parse(request.uri().query(), &WRITE_PARAMETERS)?;
+    let options = options(&query, &request)?;
+    // One that another member has ended is over here too.
+    let newest = Consistency::Linearizable;
+    ready_to_read(&visit, Need::Known, newest, options.timeout).await?;
+    if !visit.node().store().auth().is_enabled() {
+        return Err(AuthRefused::NotEnabled.into());
+    }
+    let change = visit.log_out().ok_or_else(Refusal::no_token)?;
+    make(&visit, change, options).await
+}
+
 /// `GET /users`.
 pub(super) async fn users(visit: Visit, request: Request<Body>) -> Answer {
     let auth = tables(&visit, request, Need::Root).await?;
@@ -138,7 +152,7 @@ pub(super) async fn add_user(
 /// `GET /users/{name}`.
 pub(super) async fn user(visit: Visit, Path(name): Path<String>, request: Request<Body>) -> Answer {
     let auth = tables(&visit, request, Need::User(&name)).await?;
-    let user = auth.user(&name).ok_or(store::AuthRefused::UserNotFound)?;
+    let user = auth.user(&name).ok_or(AuthRefused::UserNotFound)?;
     Ok(reply::json(StatusCode::OK, &user_json(&name, user)))
 }
 
@@ -204,7 +218,7 @@ pub(super) async fn add_role(
 /// `GET /roles/{name}`.
 pub(super) async fn role(visit: Visit, Path(name): Path<String>, request: Request<Body>) -> Answer {
     let auth = tables(&visit, request, Need::Role(&name)).await?;
-    let role = auth.role(&name).ok_or(store::AuthRefused::RoleNotFound)?;
+    let role = auth.role(&name).ok_or(AuthRefused::RoleNotFound)?;
     Ok(reply::json(StatusCode::OK, &role_json(&name, role)))
 }
 

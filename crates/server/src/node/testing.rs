@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use raft::{Index, LogId, MemberId, RoleName, SnapshotPoint, Term};
 use replica::{
-    Backup, Change, Configuration, Dispatcher, Done, Draining, FEATURE_LEVEL, Failure, LeaseAsk,
-    LeaseStanding, Member, Request, Status,
+    Backup, Change, ChangeRefusal, Configuration, Dispatcher, Done, Draining, FEATURE_LEVEL,
+    Failure, LeaseAsk, LeaseStanding, Member, Request, Status,
 };
-use store::{Apply, Budget, LeaseId, LogEntry, Store};
+use store::{Apply, Budget, Command, LeaseId, LogEntry, Store};
 
 use super::Node;
 use super::inbox::{Inbox, Input, Outcomes};
@@ -189,7 +189,10 @@ impl Single {
 
     fn serve(&mut self, request: Request) -> Result<Done, Failure> {
         match request {
-            Request::Write { command, .. } => Ok(self.apply(command)),
+            Request::Write { command, .. } => {
+                self.check_level(&command)?;
+                Ok(self.apply(command))
+            }
             Request::ReadBarrier => Ok(Done::ReadReady { settled_ms: stamp_ms(self.index + 1) }),
             Request::Lease { lease, ask, .. } => Ok(self.lease(lease, ask)),
             Request::Transfer { to: None | Some(ID) } => Ok(Done::Transferred { leader: ID }),
@@ -202,6 +205,16 @@ impl Single {
             }
             Request::RaiseLevel => self.change(&Change::RaiseLevel { to: FEATURE_LEVEL }),
         }
+    }
+
+    /// As a leader does.
+    fn check_level(&self, command: &bytes::Bytes) -> Result<(), Failure> {
+        let decoded = Command::decode(command.clone()).expect("a door let a bad command through");
+        let (needed, level) = (decoded.feature_level(), self.configuration.feature_level);
+        if needed > level {
+            return Err(Failure::Refused(ChangeRefusal::BelowLevel { needed, level }));
+        }
+        Ok(())
     }
 
     /// Nothing expires here: the age of the cluster is the index of its last entry, in ms.

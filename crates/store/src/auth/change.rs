@@ -18,6 +18,9 @@ pub const PASSWORD_HASH_BYTES_MAX: usize = 512;
 /// earlier that is not used.
 const LOGIN_AGE_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
 
+/// From this feature level of the cluster on a login can be ended.
+const LOG_OUT_LEVEL: u32 = 3;
+
 /// A change of who may do what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthChange {
@@ -91,6 +94,34 @@ pub enum AuthChange {
         /// SHA-256 of the token.
         token_hash: [u8; 32],
     },
+    /// Ends a login before its time; one that is over already, or is another's, is no error.
+    LogOut {
+        /// The entry that made it.
+        index: u64,
+        /// SHA-256 of the token: whoever does not have it ends nothing.
+        token_hash: [u8; 32],
+    },
+}
+
+impl AuthChange {
+    /// As in [`crate::Command::feature_level`].
+    pub(crate) fn feature_level(&self) -> u32 {
+        match self {
+            AuthChange::LogOut { .. } => LOG_OUT_LEVEL,
+            AuthChange::Enable
+            | AuthChange::Disable
+            | AuthChange::AddUser { .. }
+            | AuthChange::DeleteUser { .. }
+            | AuthChange::SetPassword { .. }
+            | AuthChange::GrantRole { .. }
+            | AuthChange::RevokeRole { .. }
+            | AuthChange::AddRole { .. }
+            | AuthChange::DeleteRole { .. }
+            | AuthChange::GrantPermission { .. }
+            | AuthChange::RevokePermission { .. }
+            | AuthChange::LogIn { .. } => 1,
+        }
+    }
 }
 
 /// Why somebody may not do something, or why the tables can't be changed so.
@@ -163,6 +194,7 @@ impl Auth {
             AuthChange::LogIn { principal, token_hash } => {
                 self.log_in(Login { principal, token_hash, age_ms }, index)
             }
+            AuthChange::LogOut { index, token_hash } => self.log_out(index, &token_hash),
             AuthChange::Enable => self.enable(),
             // What is so already is no change.
             AuthChange::Disable if !self.enabled => Ok(()),
@@ -179,7 +211,9 @@ impl Auth {
         self.revision += 1;
         let bytes = self.bytes;
         match change {
-            AuthChange::Enable | AuthChange::LogIn { .. } => panic!("they change no table"),
+            AuthChange::Enable | AuthChange::LogIn { .. } | AuthChange::LogOut { .. } => {
+                panic!("they change no table")
+            }
             AuthChange::Disable => self.disable()?,
             AuthChange::AddUser { name, password_hash } => self.add_user(&name, password_hash)?,
             AuthChange::DeleteUser { name } => self.delete_user(&name)?,
@@ -305,6 +339,14 @@ impl Auth {
             self.take_login(oldest);
         }
         self.put_login(index, login);
+        Ok(())
+    }
+
+    fn log_out(&mut self, index: u64, token_hash: &[u8; 32]) -> Result<(), AuthRefused> {
+        holds(self.enabled, AuthRefused::NotEnabled)?;
+        if self.logins.get(&index).is_some_and(|login| login.token_hash == *token_hash) {
+            self.take_login(index);
+        }
         Ok(())
     }
 

@@ -117,6 +117,8 @@ impl Rights<'_> {
                 None => Ok(()),
             },
             Command::Once { command, .. } => self.change(command),
+            // The token is shown with it, so it is their own.
+            Command::Auth(AuthChange::LogOut { .. }) => Ok(()),
             Command::Compact { .. }
             | Command::Expire { .. }
             | Command::Check

@@ -8,7 +8,7 @@ use crate::auth::{self, Access, AuthChange};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Change {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     kind: Option<Kind>,
 }
 
@@ -38,6 +38,8 @@ enum Kind {
     RevokePermission(RolePermission),
     #[prost(message, tag = "12")]
     LogIn(LogIn),
+    #[prost(message, tag = "13")]
+    LogOut(LogOut),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -73,6 +75,14 @@ struct RolePermission {
 struct LogIn {
     #[prost(message, optional, tag = "1")]
     principal: Option<Principal>,
+    #[prost(bytes = "vec", tag = "2")]
+    token_hash: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct LogOut {
+    #[prost(uint64, tag = "1")]
+    index: u64,
     #[prost(bytes = "vec", tag = "2")]
     token_hash: Vec<u8>,
 }
@@ -132,6 +142,9 @@ impl From<AuthChange> for Change {
                 principal: Some(principal.into()),
                 token_hash: token_hash.to_vec(),
             }),
+            AuthChange::LogOut { index, token_hash } => {
+                Kind::LogOut(LogOut { index, token_hash: token_hash.to_vec() })
+            }
         };
         Change { kind: Some(kind) }
     }
@@ -174,6 +187,10 @@ impl TryFrom<Change> for AuthChange {
             }
             Kind::LogIn(LogIn { principal, token_hash }) => AuthChange::LogIn {
                 principal: principal.ok_or(DecodeError::UnknownKind)?.into(),
+                token_hash: token_hash.try_into().map_err(|_| DecodeError::Malformed)?,
+            },
+            Kind::LogOut(LogOut { index, token_hash }) => AuthChange::LogOut {
+                index,
                 token_hash: token_hash.try_into().map_err(|_| DecodeError::Malformed)?,
             },
         })

@@ -116,7 +116,7 @@ impl Limits {
 
     fn check_auth(&self, change: &AuthChange) -> Result<(), CommandError> {
         let names: &[&str] = match change {
-            AuthChange::Enable | AuthChange::Disable => &[],
+            AuthChange::Enable | AuthChange::Disable | AuthChange::LogOut { .. } => &[],
             AuthChange::AddUser { name, .. }
             | AuthChange::DeleteUser { name }
             | AuthChange::SetPassword { name, .. }

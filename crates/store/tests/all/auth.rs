@@ -23,13 +23,36 @@ impl World {
     }
 
     fn change(&mut self, change: AuthChange) {
+        self.apply(&Command::Auth(change));
+    }
+
+    fn apply(&mut self, command: &Command) {
         self.index += 1;
-        let command = Some(Command::Auth(change).encode());
+        let command = Some(command.encode());
         let (index, age_ms) = (self.index, 10 * self.index);
         let entry = LogEntry { index, term: 1, stamp_ms: 1_000, age_ms, command };
         let applied = self.store.apply(&entry, &mut Budget::new(u64::MAX)).expect("known");
         assert_ne!(applied, Apply::Unfinished);
         self.store.publish();
+    }
+
+    /// A user as they are now.
+    fn principal(&self, user: &str) -> Principal {
+        let credentials = self.store.reader().auth().user(user).unwrap().credentials;
+        Principal { user: user.into(), credentials }
+    }
+
+    /// The index of the entry.
+    fn log_in(&mut self, user: &str) -> u64 {
+        let principal = self.principal(user);
+        self.change(AuthChange::LogIn { principal, token_hash: [1; 32] });
+        self.index
+    }
+
+    fn log_out(&mut self, user: &str, index: u64) {
+        let change = AuthChange::LogOut { index, token_hash: [1; 32] };
+        let (principal, command) = (self.principal(user), Box::new(Command::Auth(change)));
+        self.apply(&Command::As { principal, command });
     }
 
     /// A user with these roles, and everything else that authentication needs.
@@ -192,25 +215,41 @@ fn hash_of_page(store: &Store, login: u64) -> u64 {
 #[test]
 fn one_user_logs_nobody_else_out() {
     let mut world = World::with_roles(&[]);
-    let log_in = |world: &mut World, user: &str| {
-        let credentials = world.store.reader().auth().user(user).unwrap().credentials;
-        let principal = Principal { user: user.into(), credentials };
-        world.change(AuthChange::LogIn { principal, token_hash: [1; 32] });
-        world.index
-    };
-    let roots = log_in(&mut world, "root");
-    let first = log_in(&mut world, "u");
+    let roots = world.log_in("root");
+    let first = world.log_in("u");
     for _ in 1..LOGINS_OF_USER_MAX {
-        log_in(&mut world, "u");
+        world.log_in("u");
     }
     assert!(world.store.reader().auth().login(first).is_some());
-    let last = log_in(&mut world, "u");
+    let last = world.log_in("u");
     let auth = world.store.reader().auth();
     assert!(auth.login(first).is_none(), "the oldest of the same user goes");
     assert!(auth.login(first + 1).is_some() && auth.login(last).is_some());
     assert!(auth.login(roots).is_some());
     let restored = hash_after_restart(&world.store);
     assert_eq!(restored, world.store.state_hash());
+}
+
+#[test]
+fn a_login_that_was_ended_leaves_nothing_behind_and_makes_room() {
+    let mut world = World::with_roles(&[]);
+    let before = world.store.state_hash();
+    let (kept, ended) = (world.log_in("u"), world.log_in("u"));
+    let with_both = world.store.state_hash();
+    world.log_out("u", ended);
+    assert_ne!(world.store.state_hash(), with_both);
+    assert_eq!(hash_after_restart(&world.store), world.store.state_hash());
+    for _ in 1..LOGINS_OF_USER_MAX {
+        world.log_in("u");
+    }
+    let auth = world.store.reader().auth();
+    assert!(auth.login(kept).is_some(), "it is one of as many as there may be");
+    assert!(auth.login(ended).is_none());
+    for index in kept..=world.index {
+        world.log_out("u", index);
+    }
+    assert_eq!(world.store.state_hash(), before);
+    assert_eq!(hash_after_restart(&world.store), before);
 }
 
 fn hash_after_restart(store: &Store) -> u64 {

@@ -121,6 +121,8 @@ fn auth_change() -> impl Strategy<Value = AuthChange> {
         }),
         (principal(), any::<[u8; 32]>())
             .prop_map(|(principal, token_hash)| AuthChange::LogIn { principal, token_hash }),
+        (any::<u64>(), any::<[u8; 32]>())
+            .prop_map(|(index, token_hash)| AuthChange::LogOut { index, token_hash }),
     ]
 }
 
@@ -316,19 +318,39 @@ fn what_is_said_of_users_is_encoded_as_published() {
     let log_in = AuthChange::LogIn { principal: principal.clone(), token_hash: [7; 32] };
     let check = Command::As { principal, command: Box::new(Command::Check) };
     let log_in_bytes = [&b"\x72\x2b\x62\x29\x0a\x05\x0a\x01u\x10\x02\x12\x20"[..], &[7; 32]];
-    let vectors: [(Command, Vec<u8>); 7] = [
+    let log_out = AuthChange::LogOut { index: 9, token_hash: [7; 32] };
+    let log_out_bytes = [&b"\x72\x26\x6a\x24\x08\x09\x12\x20"[..], &[7; 32]];
+    let vectors: [(Command, Vec<u8>); 8] = [
         (Command::Auth(AuthChange::Enable), b"\x72\x02\x0a\x00".into()),
         (Command::Auth(add(None)), b"\x72\x05\x1a\x03\x0a\x01u".into()),
         (Command::Auth(add(Some("h".into()))), b"\x72\x08\x1a\x06\x0a\x01u\x12\x01h".into()),
         (Command::Auth(grant), b"\x72\x0d\x52\x0b\x0a\x01r\x12\x01a\x1a\x01b\x20\x02".into()),
         (Command::Auth(revoke), b"\x72\x08\x5a\x06\x0a\x01r\x12\x01a".into()),
         (Command::Auth(log_in), log_in_bytes.concat()),
+        (Command::Auth(log_out), log_out_bytes.concat()),
         (check, b"\x7a\x0b\x0a\x05\x0a\x01u\x10\x02\x12\x02\x32\x00".into()),
     ];
     for (command, bytes) in vectors {
         assert_eq!(command.encode()[..], bytes, "{command:?}");
         assert_eq!(Command::decode(bytes.into()), Ok(command));
     }
+}
+
+#[test]
+fn half_a_logout_is_none() {
+    let log_out = AuthChange::LogOut { index: 9, token_hash: [7; 32] };
+    let whole = Command::Auth(log_out).encode();
+    for length in 0..whole.len() {
+        assert!(Command::decode(whole.slice(..length)).is_err(), "{length} bytes");
+    }
+    let short = [&b"\x72\x25\x6a\x23\x08\x09\x12\x1f"[..], &[7; 31]].concat();
+    let long = [&b"\x72\x27\x6a\x25\x08\x09\x12\x21"[..], &[7; 33]].concat();
+    let without = b"\x72\x04\x6a\x02\x08\x09".to_vec();
+    for bytes in [short, long, without] {
+        assert_eq!(Command::decode(bytes.into()), Err(DecodeError::Malformed));
+    }
+    let more = [&b"\x72\x28\x6a\x26\x08\x09\x12\x20"[..], &[7; 32], b"\x18\x01"].concat();
+    assert_eq!(Command::decode(more.into()), Err(DecodeError::UnknownField));
 }
 
 #[test]

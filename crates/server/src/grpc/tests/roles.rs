@@ -20,6 +20,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 
 use super::world::{connected, connected_as};
+use crate::access::Token;
 use crate::http::tests::roles::{BY_CERTIFICATE, done, populated};
 use crate::node::testing;
 
@@ -214,6 +215,27 @@ async fn a_watch_ends_when_its_user_may_not_watch_any_more() {
     let told = timeout(DEADLINE, reads.message()).await.unwrap().unwrap().unwrap();
     assert!(told.canceled && told.events.is_empty());
     assert_eq!(told.cancel_reason, full("PermissionDenied", "permission denied"));
+    let told = timeout(DEADLINE, roots.message()).await.unwrap().unwrap().unwrap();
+    assert_eq!(told.events.len(), 1, "others see it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_ends_with_the_login_that_it_came_in_by() {
+    let node = testing::single();
+    let tokens = populated(&node).await;
+    let token = |wanted| tokens.iter().find(|(mark, _)| *mark == wanted).unwrap().1.clone();
+    let channel = connected(node.clone()).await;
+    let (_, mut reads) = watch(channel.clone(), &token('r'), ("r/", "r0")).await;
+    let (_, mut roots) = watch(channel, &token('R'), ("r/", "r0")).await;
+    node.change(replica::Request::RaiseLevel, DEADLINE).await.unwrap();
+    let readers = token('r').unwrap();
+    let (secret, index) = readers.split_once('.').unwrap();
+    let (index, token_hash) = (index.parse().unwrap(), Token::hash_of(secret));
+    done(&node, as_root(&node, Command::Auth(AuthChange::LogOut { index, token_hash }))).await;
+    done(&node, as_root(&node, Put::new("r/1", "unseen").into())).await;
+    let told = timeout(DEADLINE, reads.message()).await.unwrap().unwrap().unwrap();
+    assert!(told.canceled && told.events.is_empty());
+    assert_eq!(told.cancel_reason, full("Unauthenticated", "invalid auth token"));
     let told = timeout(DEADLINE, roots.message()).await.unwrap().unwrap().unwrap();
     assert_eq!(told.events.len(), 1, "others see it");
 }

@@ -172,7 +172,7 @@ async fn a_member_is_drained_from_the_level_on_that_has_it() {
         (&json!(2), &json!(1))
     );
     let raised = send(&world, "POST", "/cluster/level", "").await.json();
-    assert_eq!((&raised["status"], &raised["feature_level"]), (&json!("changed"), &json!(2)));
+    assert_eq!((&raised["status"], &raised["feature_level"]), (&json!("changed"), &json!(3)));
 
     let drained = send(&world, "POST", drain, "").await.json();
     assert_eq!((&drained["status"], &drained["member"]), (&json!("drained"), &json!("5157")));

@@ -195,6 +195,7 @@ fn users() -> Vec<Row> {
         row("POST", "/auth/disable", "R"),
         // Whoever shows nothing that could be looked at is told that.
         post("/auth/login", json!({ "user": "x" }), ALL),
+        row("POST", "/auth/logout", USERS),
         row("GET", "/users", "R"),
         post("/users", json!({ "name": "new" }), "R"),
         row("GET", "/users/reader", "rR"),
@@ -517,6 +518,88 @@ async fn a_token_comes_before_a_certificate_and_nobody_names_themselves() {
     done(&node, Command::As { principal, command }).await;
     client.send(&asked).await;
     client.answer().await.assert_refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_token_that_was_ended_is_nobodys() {
+    let node = testing::single();
+    let tokens: BTreeMap<_, _> = populated(&node).await.into_iter().collect();
+    let world = World::with(node.clone(), Raw::default(), Limits::default()).await;
+    let shown = |token: &str| format!("Authorization: Bearer {token}");
+    let token = tokens[&'r'].as_deref().unwrap();
+    let (reader, root) = (shown(token), shown(tokens[&'R'].as_deref().unwrap()));
+    let another = shown(&logged_in(&node, "reader").await);
+    let ask = async |header: &str, method: &str, target: &str| {
+        world.request(method, target, &[header], b"").await
+    };
+
+    let early = ask(&reader, "POST", "/auth/logout").await;
+    early.assert_refused(409, "feature_level");
+    assert_eq!(early.json()["needed"], 3);
+    assert_eq!(ask(&reader, "GET", "/kv/r/1").await.status, 200, "it goes on");
+    assert_eq!(ask(&root, "POST", "/cluster/level").await.status, 200);
+
+    // Of its own entry, and with another secret.
+    let (_, index) = token.split_once('.').unwrap();
+    let forged = ask(&shown(&format!("forged.{index}")), "POST", "/auth/logout").await;
+    forged.assert_refused(401, "unauthenticated");
+    let mut client = world.connect().await;
+    let read = super::world::request("GET", "/kv/r/1", &[&reader], b"");
+    client.send(&read).await;
+    assert_eq!(client.answer().await.status, 200);
+
+    let ended = ask(&reader, "POST", "/auth/logout").await;
+    assert_eq!((ended.status, &ended.json()["status"]), (200, &json!("changed")));
+    client.send(&read).await;
+    client.answer().await.assert_refused(401, "unauthenticated");
+    let etcds = format!("Token: {token}");
+    for (method, target, header) in [
+        ("GET", "/kv/r/1", &reader),
+        ("GET", "/kv/r/1?consistency=stale", &reader),
+        ("PUT", "/kv/r/1", &reader),
+        ("GET", "/auth", &reader),
+        ("GET", "/events", &reader),
+        ("GET", "/kv/r/1", &etcds),
+        ("POST", "/auth/logout", &reader),
+    ] {
+        ask(header, method, target).await.assert_refused(401, "unauthenticated");
+    }
+    let asked = json!({ "key": b64("r/1") }).to_string();
+    let answer = world.request("POST", "/v3/kv/range", &[&reader], asked.as_bytes()).await;
+    assert_eq!(refused(&answer), Some("unauthenticated"));
+    assert_eq!(ask(&another, "GET", "/kv/r/1").await.status, 200, "of the same user");
+    assert_eq!(ask(&root, "GET", "/kv/r/1").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_logout_needs_a_token_to_end() {
+    let node = testing::single();
+    let tokens: BTreeMap<_, _> = populated(&node).await.into_iter().collect();
+    let world = World::with(node.clone(), Raw::default(), Limits::default()).await;
+    let certified = World::named(node.clone(), "reader").await;
+    let root = format!("Authorization: Bearer {}", tokens[&'R'].as_ref().unwrap());
+    let log_out = async |world: &World, headers: &[&str]| {
+        world.request("POST", "/auth/logout", headers, b"").await
+    };
+    assert_eq!(world.request("POST", "/cluster/level", &[&root], b"").await.status, 200);
+    let password = br#"{"password":"p"}"#;
+    let set = world.request("PUT", "/users/reader/password", &[&root], password).await;
+    assert_eq!(set.status, 200);
+
+    let basic = format!("Authorization: Basic {}", BASE64_STANDARD.encode("reader:p"));
+    for refused in [log_out(&world, &[&basic]).await, log_out(&certified, &[]).await] {
+        refused.assert_refused(400, "no_token");
+        assert!(refused.text().contains("Authorization: Bearer"), "{}", refused.text());
+    }
+    log_out(&world, &[]).await.assert_refused(401, "unauthenticated");
+    let token = format!("Authorization: Bearer {}", logged_in(&node, "reader").await);
+    assert_eq!(log_out(&certified, &[&token]).await.status, 200, "a token comes first");
+    log_out(&certified, &[&token]).await.assert_refused(401, "unauthenticated");
+
+    assert_eq!(world.request("POST", "/auth/disable", &[&root], b"").await.status, 200);
+    for headers in [&[][..], &[&*root]] {
+        log_out(&world, headers).await.assert_refused(409, "auth_not_enabled");
+    }
 }
 
 /// Anybody can make a cursor: it leads nowhere but on in its own listing.

@@ -49,8 +49,14 @@ pub(crate) fn read(text: &str, auth: &Auth) -> Result<AuthChange, Box<dyn Error>
         ["login", user] => {
             AuthChange::LogIn { principal: principal(user, auth), token_hash: [7; 32] }
         }
+        ["logout", index] => log_out(index, [7; 32])?,
+        ["logout", index, "with", "another", "token"] => log_out(index, [8; 32])?,
         _ => return Err(format!("no change of who may do what: {text}").into()),
     })
+}
+
+fn log_out(index: &str, token_hash: [u8; 32]) -> Result<AuthChange, Box<dyn Error>> {
+    Ok(AuthChange::LogOut { index: index.parse()?, token_hash })
 }
 
 /// A user as they are now; one that is not there is shown as if it ever was.
