@@ -3,7 +3,8 @@
 //! members) is the kernel's to take away once this program has ended, however it ended. Root may do
 //! that, and on most machines so may everybody, as root of a namespace for users.
 //!
-//! Otherwise members run on loopback, and what can not be done to them there is said.
+//! Otherwise members run on loopback, behind links of ours, and what can not be done to them there
+//! is said. `CHAOS_LOOPBACK=WHY` has it so on any machine.
 
 use std::env;
 use std::os::unix::process::CommandExt as _;

@@ -17,6 +17,8 @@ use crate::report::{LifeReport, Operations};
 use crate::stage::{INTERRUPTED, Stage, endpoint, endpoints};
 use crate::world::World;
 use crate::world::net::Net;
+use crate::world::network::Network;
+use crate::world::wires::Wires;
 
 /// A cluster of healthy members is well again by then: they may have much to fetch.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,7 +42,10 @@ pub(crate) fn live(
     lasts: Duration,
     act: impl FnOnce(&Stage),
 ) -> LifeReport {
-    let net = (setting.ground == Ground::Namespaces).then(|| Net::of(MACHINES));
+    let net = match setting.ground {
+        Ground::Namespaces => Network::Kernel(Net::of(MACHINES)),
+        Ground::Loopback(_) => Network::Links(Wires::new(setting.runtime.clone())),
+    };
     let world = World::found(&setting.ground, net, usize::from(members));
     let mut stage = Stage::new(world, setting.runtime.clone(), lasts);
     let began = stage.poll(PATIENCE, || stage.leader().is_some());

@@ -8,14 +8,13 @@ use crate::fault::Fault::*;
 use crate::lanes::{restart_in_good_order, supervised};
 use crate::stage::Stage;
 use crate::world::State;
-use crate::world::net::Net;
 
 /// One of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Story {
     pub(crate) name: &'static str,
     pub(crate) members: u16,
-    /// What is done; it needs a network of its own or dials where it says so.
+    /// What is done; it needs dials where it says so.
     pub(crate) act: fn(&Stage),
 }
 
@@ -70,9 +69,6 @@ fn retry_after_a_timeout(stage: &Stage) {
 
 /// The leader is cut off with writes under way; it goes on as a follower of another.
 fn leadership_lost_in_a_write(stage: &Stage) {
-    if !stage.world().has_net() {
-        return stage.skipped(LeaderAlone, "the members are on loopback");
-    }
     for _ in 0..TIMES {
         let old = leader(stage);
         let machine = stage.world().seats[old].machine;
@@ -124,20 +120,22 @@ fn restart_with_old_state(stage: &Stage) {
     stage.expect("it follows again", || term(victim) >= new);
 }
 
+/// Every link is slow, or as fast as it can be.
+fn slow(stage: &Stage, is_slow: bool) {
+    (0..crate::life::MACHINES).for_each(|machine| stage.world().net().slow(machine, is_slow));
+}
+
 /// Every link is slow, and full of what clients write: replies are late, and nobody is elected.
 fn latency_elects_nobody(stage: &Stage) {
-    if !stage.world().has_net() {
-        return stage.skipped(SlowLinks, "the members are on loopback");
-    }
     let leading = || {
         let leader = leader(stage);
         (leader, stage.status_of(leader).and_then(|it| it.part).map(|part| part.term))
     };
     let before = leading();
     stage.struck(SlowLinks, "all");
-    (0..crate::life::MACHINES).for_each(|machine| Net::slow(machine, true));
+    slow(stage, true);
     stage.rest(SLOW);
-    (0..crate::life::MACHINES).for_each(|machine| Net::slow(machine, false));
+    slow(stage, false);
     let after = leading();
     if before != after {
         stage.broken(format!("slow links elected somebody: {before:?} before, {after:?} after"));

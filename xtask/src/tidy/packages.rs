@@ -37,11 +37,12 @@ const ROOMS: &[Room] = &[
         tests_use: &["client"],
     },
     Room { name: "client", uses: &["proto"], tests_use: &[] },
+    Room { name: "links", uses: &[], tests_use: &[] },
     // The tools for a stopped member's directory read and recover its log without a server; `bench`
     // speaks etcd's API by gRPC, which the client library does not, to any server that has it.
     Room {
         name: "raftkv",
-        uses: &["server", "client", "proto", "replica", "raft", "wal", "disk"],
+        uses: &["server", "client", "links", "proto", "replica", "raft", "wal", "disk"],
         tests_use: &[],
     },
     Room {
@@ -53,7 +54,7 @@ const ROOMS: &[Room] = &[
     Room { name: "system-tests", uses: &[], tests_use: &[] },
     Room { name: "browser-tests", uses: &["system-tests"], tests_use: &[] },
     Room { name: "compat", uses: &["proto", "system-tests"], tests_use: &[] },
-    Room { name: "chaos", uses: &["client", "judge", "system-tests"], tests_use: &[] },
+    Room { name: "chaos", uses: &["client", "judge", "links", "system-tests"], tests_use: &[] },
     Room { name: "xtask", uses: &[], tests_use: &[] },
 ];
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use links::{DELAY_MS_MAX, Ends, Fault};
 use serde::Deserialize;
 
-use super::link::{DELAY_MS_MAX, Ends, Fault};
 use super::load::PER_SECOND_MAX;
 
 /// One thing to do. Members are named by their names.

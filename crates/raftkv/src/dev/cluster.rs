@@ -8,12 +8,12 @@ use std::io;
 use std::time::Duration;
 
 use client::{Client, Endpoint, Options};
+use links::{Links, Proxy};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::child::{Child, Ended};
 use super::directory::Directory;
-use super::link::{Links, Proxy};
 use super::load::Load;
 use super::plan::{Plan, PlannedMember};
 use super::ports;

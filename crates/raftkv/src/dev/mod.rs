@@ -5,7 +5,7 @@
 //! raftkv dev ──┬─ raftkv start --node-id node-1 …   standard input: a pipe from the parent
 //!    │         ├─ raftkv start --node-id node-2 …   output: raftkv-dev/node-2.log
 //!    │         └─ raftkv start --node-id node-3 …
-//!    ├─ a port before each member, for its peers: the links (`link/`)
+//!    ├─ a port before each member, for its peers: the links (`crates/links`)
 //!    └─ a port for the dashboard and what is done by hand (`door/`)
 //! ```
 //!
@@ -33,7 +33,6 @@ mod cluster;
 mod directory;
 mod door;
 mod hands;
-mod link;
 mod load;
 mod pause;
 mod plan;

@@ -1,9 +1,9 @@
 //! What the dashboard is told of a run: `GET dev/state`.
 
+use links::Fault;
 use serde::Serialize;
 
 use super::cluster::{Cluster, Seat};
-use super::link::Fault;
 use super::load::LoadView;
 
 /// Members, the links that have something wrong, the load.

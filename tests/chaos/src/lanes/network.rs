@@ -8,7 +8,6 @@ use super::machines;
 use crate::fault::Fault::{self, *};
 use crate::plan::Step;
 use crate::stage::Stage;
-use crate::world::net::Net;
 
 type Cuts = BTreeSet<(usize, usize)>;
 
@@ -16,9 +15,6 @@ type Cuts = BTreeSet<(usize, usize)>;
 const LOSS_PER_MILLE: [u64; 2] = [20, 250];
 
 pub(crate) fn strike(stage: &Stage, step: &Step, random: &mut Rng) {
-    if !stage.world().has_net() {
-        return stage.skipped(step.fault, "the members are on loopback");
-    }
     let machines = machines(stage, random);
     match step.fault {
         Loss => {
@@ -31,9 +27,9 @@ pub(crate) fn strike(stage: &Stage, step: &Step, random: &mut Rng) {
         SlowLinks => {
             let slow = &machines[..random.usize(1..=machines.len())];
             stage.struck(SlowLinks, &format!("machines {}", numbers(slow)));
-            slow.iter().for_each(|machine| Net::slow(*machine, true));
+            slow.iter().for_each(|machine| stage.world().net().slow(*machine, true));
             stage.rest(step.lasts);
-            slow.iter().for_each(|machine| Net::slow(*machine, false));
+            slow.iter().for_each(|machine| stage.world().net().slow(*machine, false));
         }
         partition => {
             let leader = stage.leader().map(|seat| stage.world().seats[seat].machine);

@@ -2,7 +2,9 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `net.rs` | the network between machines |
+//! | `network.rs` | the network between machines: one of the next two |
+//! | `net.rs` | the kernel's, in namespaces |
+//! | `wires.rs` | links of our own, on loopback |
 //! | `home.rs` | the directory of a run |
 //! | `shim.rs`, `shim.c` | a clock that can be set, a disk that can fail |
 //! | `rot.rs` | a bit of a file at rest |
@@ -13,8 +15,10 @@
 
 pub(crate) mod home;
 pub(crate) mod net;
+pub(crate) mod network;
 pub(crate) mod rot;
 pub(crate) mod shim;
+pub(crate) mod wires;
 
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +30,7 @@ use system_tests::ports::Ports;
 
 use crate::enter::Ground;
 use home::Home;
-use net::Net;
+use network::Network;
 use shim::{Dials, Shim};
 
 /// Where members listen, each on a machine of its own.
@@ -69,8 +73,10 @@ pub(crate) struct Seat {
 /// A machine's own things.
 #[derive(Debug)]
 struct Machine {
-    /// `host:port`.
+    /// `host:port`, for clients.
     address: String,
+    /// The same, for peers.
+    advertised: String,
     port: u16,
     directory: PathBuf,
     disk: Option<SmallDisk>,
@@ -82,7 +88,7 @@ struct Machine {
 pub(crate) struct World {
     pub(crate) seats: Vec<Seat>,
     machines: Vec<Machine>,
-    net: Option<Net>,
+    net: Network,
     shim: Option<Shim>,
     /// What can not be done here, and why.
     pub(crate) missing: Vec<String>,
@@ -93,7 +99,7 @@ pub(crate) struct World {
 
 impl World {
     /// So many fresh members, running.
-    pub(crate) fn found(ground: &Ground, net: Option<Net>, members: usize) -> World {
+    pub(crate) fn found(ground: &Ground, mut net: Network, members: usize) -> World {
         let home = Home::new();
         let (mut missing, count) = (Vec::new(), members + SPARE_MACHINES);
         let shim = Shim::build(home.path());
@@ -102,27 +108,32 @@ impl World {
         let ports = match ground {
             Ground::Namespaces => None,
             Ground::Loopback(why) => {
-                missing.push(format!("partitions, loss, slow links, full disks: {why}"));
-                Some(Ports::in_a_row(count as u16))
+                missing.push(format!("full disks: {why}"));
+                // Of each machine, for clients; and then of each, for peers.
+                Some(Ports::in_a_row(2 * count as u16))
             }
         };
-        let machine = |number: usize| {
+        let mut machine = |number: usize| {
             let directory = home.path().join(format!("machine-{number}"));
             fs::create_dir_all(&directory).expect("the directory is this run's own");
-            let (address, port) = match &ports {
-                None => (format!("{}:{PORT}", net::address(number)), PORT),
-                Some(ports) => {
-                    let port = ports.numbers()[number];
-                    (format!("localhost:{port}"), port)
-                }
+            let at = |place: usize| ports.as_ref().map(|ports| ports.numbers()[place]);
+            let (own, for_peers) = (at(number), at(count + number));
+            let address = |port: Option<u16>| match port {
+                None => format!("{}:{PORT}", net::address(number)),
+                Some(port) => format!("localhost:{port}"),
             };
+            let (address, advertised) = (address(own), address(for_peers));
+            if let (Network::Links(wires), Some(own), Some(port)) = (&mut net, own, for_peers) {
+                wires.stand(port, own);
+            }
             // The first has the machine's real disk; the others' are small, and can be full.
-            let is_small = net.is_some() && number > 0;
+            let is_small = own.is_none() && number > 0;
             let disk = is_small.then(|| SmallDisk::mount(&directory, DISK_MIB)).flatten();
             let dials = Dials::at(home.path().join(format!("dials-{number}")));
-            Machine { address, port, directory, disk, dials }
+            let port = own.unwrap_or(PORT);
+            Machine { address, advertised, port, directory, disk, dials }
         };
-        let machines = (0..count).map(machine).collect();
+        let machines = (0..count).map(&mut machine).collect();
         let (seats, _ports) = (Vec::new(), ports);
         let mut world =
             World { seats, machines, net, shim, missing, founders: members, home, _ports };
@@ -131,7 +142,7 @@ impl World {
     }
 
     fn found_all(&mut self) {
-        let peers = self.machines[..self.founders].iter().map(|it| it.address.clone());
+        let peers = self.machines[..self.founders].iter().map(|it| it.advertised.clone());
         let peers = peers.collect::<Vec<_>>().join(",");
         for machine in 0..self.founders {
             let seat = self.seat(machine, &format!("node-{}", machine + 1), &["--peers", &peers]);
@@ -142,21 +153,25 @@ impl World {
     /// A new member on a machine; it does not run yet.
     fn seat(&mut self, machine: usize, name: &str, arguments: &[&str]) -> usize {
         let number = self.seats.len();
-        let Machine { address, port, directory, dials, .. } = &self.machines[machine];
+        let Machine { address, advertised, port, directory, dials, .. } = &self.machines[machine];
         let mut all = SETTINGS.to_vec();
         all.extend(arguments);
-        if self.net.is_some() {
-            all.extend(["--listen", "0.0.0.0", "--advertise", address, "--insecure"]);
+        all.extend(["--advertise", advertised]);
+        let client_url = format!("http://{address}");
+        match self.net {
+            Network::Kernel(_) => all.extend(["--listen", "0.0.0.0", "--insecure"]),
+            Network::Links(_) => all.extend(["--advertise-client", &client_url]),
         }
         // A directory of its own, whatever it is called.
         let directory = directory.join(format!("member-{number}"));
         fs::create_dir_all(&directory).expect("the directory is this run's own");
         let mut member = Member::new(name.to_owned(), *port, &directory, &all);
-        let mut launcher = if self.net.is_some() { Net::launcher(machine) } else { Vec::new() };
+        let mut launcher = self.net.launcher(machine);
         if let Some(shim) = &self.shim {
             launcher.extend(shim.launcher(dials));
         }
         member.launch_through(launcher);
+        self.net.moves_in(machine, name);
         let (state, held, may_end) = (State::Down, false, false);
         self.seats.push(Seat { member, machine, state, held, may_end });
         number
@@ -229,17 +244,13 @@ impl World {
         }
     }
 
-    /// Whether a member's network, clock and disk can be broken here.
-    pub(crate) fn has_net(&self) -> bool {
-        self.net.is_some()
-    }
-
+    /// Whether a member's clock and disk can be broken here.
     pub(crate) fn has_dials(&self) -> bool {
         self.shim.is_some()
     }
 
-    pub(crate) fn net(&mut self) -> &mut Net {
-        self.net.as_mut().expect("it is only asked for where there is one")
+    pub(crate) fn net(&mut self) -> &mut Network {
+        &mut self.net
     }
 
     /// The small disk of a member, if its machine has one.
@@ -265,11 +276,9 @@ impl World {
 
     /// All dials at rest, all links and disks well, everybody runs.
     pub(crate) fn heal(&mut self) {
-        if let Some(net) = &mut self.net {
-            net.cut(Default::default());
-            net.lose(0);
-            (0..self.machines.len()).for_each(|machine| Net::slow(machine, false));
-        }
+        self.net.cut(Default::default());
+        self.net.lose(0);
+        (0..self.machines.len()).for_each(|machine| self.net.slow(machine, false));
         for machine in &self.machines {
             machine.dials.set_failing(false);
             machine.dials.set_clock(0);

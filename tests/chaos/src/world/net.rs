@@ -9,8 +9,8 @@
 //! A cut is a rule of the one who does not hear, so each direction is cut by itself; connections
 //! stay open and time out as they do when a switch dies. Loss is a rule of the same kind, by
 //! chance. A slow link is a queue of the kernel's that lets so many bits a second out (`tbf`), so
-//! delay grows with what is sent. There is no constant delay: it would take `netem`, which not
-//! every kernel has, and this one file is all that would have to change.
+//! delay grows with what is sent. There is no constant delay here: it would take `netem`, which not
+//! every kernel has; on loopback there is one (`wires.rs`).
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

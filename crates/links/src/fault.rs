@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// The longest delay of a link, in ms.
-pub(crate) const DELAY_MS_MAX: u16 = 10_000;
+pub const DELAY_MS_MAX: u16 = 10_000;
 
 /// A piece that is lost is sent again after this long, as Linux does at the soonest; lost again,
 /// after twice as long, and so on.
@@ -16,23 +16,23 @@ const LOSSES_MAX: u32 = 6;
 
 /// What is wrong with a link in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub struct Fault {
     /// Nothing gets through.
-    pub(crate) cut: bool,
+    pub cut: bool,
     /// So many of a hundred pieces are lost, and come late because they are sent again.
-    pub(crate) drop_percent: u8,
+    pub drop_percent: u8,
     /// Everything takes so much longer, in ms.
-    pub(crate) delay_ms: u16,
+    pub delay_ms: u16,
 }
 
 /// A link: who sends, and to whom.
-pub(crate) type Ends = (String, String);
+pub type Ends = (String, String);
 
 type Table = BTreeMap<Ends, Fault>;
 
 /// Every link that has something wrong. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Links(watch::Sender<Table>);
+pub struct Links(watch::Sender<Table>);
 
 /// One link, as those see it whose bytes go over it.
 #[derive(Clone, Debug)]
@@ -71,32 +71,32 @@ impl Fault {
 
 impl Links {
     /// All of them are well.
-    pub(crate) fn new() -> Links {
+    pub fn new() -> Links {
         Links(watch::Sender::new(Table::new()))
     }
 
     /// Every link that has something wrong.
-    pub(crate) fn faults(&self) -> Vec<(Ends, Fault)> {
+    pub fn faults(&self) -> Vec<(Ends, Fault)> {
         self.0.borrow().iter().map(|(ends, fault)| (ends.clone(), *fault)).collect()
     }
 
     /// From now on this is wrong with these links, and nothing else.
-    pub(crate) fn set(&self, links: impl IntoIterator<Item = Ends>, fault: Fault) {
+    pub fn set(&self, links: impl IntoIterator<Item = Ends>, fault: Fault) {
         self.change(links, |link| *link = fault);
     }
 
     /// These links are cut or not; what else is wrong with them stays.
-    pub(crate) fn cut(&self, links: impl IntoIterator<Item = Ends>, cut: bool) {
+    pub fn cut(&self, links: impl IntoIterator<Item = Ends>, cut: bool) {
         self.change(links, |link| link.cut = cut);
     }
 
     /// All links are well again.
-    pub(crate) fn heal(&self) {
+    pub fn heal(&self) {
         self.0.send_modify(Table::clear);
     }
 
     /// A member is gone, and its links are.
-    pub(crate) fn forget(&self, member: &str) {
+    pub fn forget(&self, member: &str) {
         self.0.send_modify(|table| table.retain(|(from, to), _| from != member && to != member));
     }
 

@@ -1,4 +1,5 @@
-//! The links between members, which can be broken by hand.
+//! The links between members, which can be broken: by hand (`raftkv dev`), and by whoever breaks
+//! clusters on a machine that has no networks to give away (`cargo xtask chaos`).
 //!
 //! ```text
 //! node-1 ──dials──▶ localhost:18002 ─ head ─ lane ─▶ node-2's own port
@@ -29,5 +30,5 @@ mod head;
 mod lane;
 mod proxy;
 
-pub(super) use fault::{DELAY_MS_MAX, Ends, Fault, Links};
-pub(super) use proxy::Proxy;
+pub use fault::{DELAY_MS_MAX, Ends, Fault, Links};
+pub use proxy::Proxy;

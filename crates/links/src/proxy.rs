@@ -28,7 +28,7 @@ const AHEAD_BYTES_MAX: usize = 64 << 10;
 
 /// The port, and every connection through it. All of them end when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Proxy(JoinHandle<()>);
+pub struct Proxy(JoinHandle<()>);
 
 /// The member behind the port.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ struct Member {
 
 impl Proxy {
     /// Stands at `listener` before the member `name`, whose own port is `port`.
-    pub(crate) fn start(listener: TcpListener, name: &str, port: u16, links: &Links) -> Proxy {
+    pub fn start(listener: TcpListener, name: &str, port: u16, links: &Links) -> Proxy {
         let member = Member { name: name.to_owned(), port, links: links.clone() };
         Proxy(tokio::spawn(accept(listener, member)))
     }
