@@ -31,11 +31,11 @@ const TARGETS: [&str; 65] = [
     "/leases/-1/keepalive", "/cluster/status", "/cluster/leader", "/cluster/members",
     "/cluster/members/1", "/cluster/members/1/promote", "/cluster/members/1/replace",
     "/cluster/settings", "/cluster/transfer", "/auth", "/auth/enable", "/auth/disable",
-    "/auth/login", "/auth/logout", "/users", "/users/root", "/users/a/password",
-    "/users/a/roles/b", "/roles", "/roles/b", "/roles/b/permissions", "/raft/vote", "/raft/append", "/raft/hello",
+    "/auth/login", "/auth/logout", "/users", "/users/root", "/users/a/password", "/users/a/roles/b",
+    "/roles", "/roles/b", "/roles/b/permissions", "/raft/vote", "/raft/append", "/raft/hello",
     "/raft/snapshot", "/raft/events", "/health", "/livez", "/livez/x", "/readyz",
-    "/readyz/linearizable_read", "/version", "/metrics", "/v3/kv/range", "/v3/kv/put",
-    "/v3/watch", "/etcdserverpb.KV/Range", "//kv/a", "/kv/../users", "/KV/a", "*", "/debug/pprof",
+    "/readyz/linearizable_read", "/version", "/metrics", "/v3/kv/range", "/v3/kv/put", "/v3/watch",
+    "/etcdserverpb.KV/Range", "//kv/a", "/kv/../users", "/KV/a", "*", "/debug/pprof",
     "http://localhost/kv/a",
 ];
 
