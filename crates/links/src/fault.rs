@@ -69,6 +69,12 @@ impl Fault {
     }
 }
 
+impl Default for Links {
+    fn default() -> Links {
+        Links::new()
+    }
+}
+
 impl Links {
     /// All of them are well.
     pub fn new() -> Links {
