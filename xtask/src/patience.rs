@@ -96,7 +96,7 @@ fn descendants(id: u32, parents: &[(u32, u32)]) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{BufRead as _, BufReader, Read as _};
     use std::process::{Command, Stdio};
     use std::time::Instant;
 
@@ -108,11 +108,13 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "sh -c 'echo begun; sleep 600'; true"]).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let begun = Instant::now();
-        let patience = Patience::with(&child, Duration::from_millis(200));
+        let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        output.read_line(&mut said).unwrap();
         assert_eq!(said, "begun\n");
+        let begun = Instant::now();
+        let patience = Patience::with(&child, Duration::from_millis(50));
+        output.read_to_string(&mut said).unwrap();
         assert!(patience.ran_out());
         assert!(!child.wait().unwrap().success());
         assert!(begun.elapsed() < Duration::from_secs(60));

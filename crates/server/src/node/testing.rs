@@ -2,6 +2,7 @@
 //! alone. Writes are applied at once and in order; nothing is durable.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use raft::{Index, LogId, MemberId, RoleName, SnapshotPoint, Term};
@@ -22,6 +23,11 @@ const ID: MemberId = MemberId(0x5157);
 
 /// Serves a fresh store, as the leader of a cluster of one; the thread ends with the process.
 pub fn single() -> Node {
+    single_but_busy(Arc::default())
+}
+
+/// The same, but so many of its next requests find too many before them.
+pub fn single_but_busy(busy: Arc<AtomicUsize>) -> Node {
     let mut store = Store::new();
     found(&mut store);
     let inbox = Inbox::new();
@@ -33,7 +39,7 @@ pub fn single() -> Node {
     let watches = Arc::clone(node.watches());
     watches.serve(Dispatcher::new(store.reader()));
     let recorder = Recorder::new(Arc::clone(node.feed().desk()), ID);
-    let mut single = Single { store, index: 1, configuration, watches, recorder };
+    let mut single = Single { store, index: 1, configuration, watches, recorder, busy };
     board.refresh(single.status());
     board.show_as_of(Some(Instant::now()));
     std::thread::spawn(move || single.run(&inbox, &board));
@@ -68,7 +74,8 @@ pub fn showing(change: impl FnOnce(&mut NodeStatus)) -> Node {
     let reader = store.reader();
     let (configuration, watches) = (Arc::new(configuration()), Arc::default());
     let recorder = Recorder::new(Arc::default(), ID);
-    let single = Single { store, index: 1, configuration, watches, recorder };
+    let busy = Arc::default();
+    let single = Single { store, index: 1, configuration, watches, recorder, busy };
     let mut status = NodeStatus {
         about: Arc::new(about()),
         phase: Phase::Running,
@@ -133,6 +140,7 @@ struct Single {
     configuration: Arc<Configuration>,
     watches: Arc<Watches>,
     recorder: Recorder,
+    busy: Arc<AtomicUsize>,
 }
 
 impl Single {
@@ -188,6 +196,10 @@ impl Single {
     }
 
     fn serve(&mut self, request: Request) -> Result<Done, Failure> {
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Err(Failure::Overloaded);
+        }
         match request {
             Request::Write { command, .. } => {
                 self.check_level(&command)?;

@@ -211,3 +211,14 @@ pub(super) async fn changed(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_stands_in_the_queue_is_not_told_that_nothing_was_done() {
+        assert_eq!(in_the_queue(Refusal::TooManyRequests), Refusal::Timeout);
+        assert_eq!(in_the_queue(Refusal::NoLeader), Refusal::NoLeader);
+    }
+}

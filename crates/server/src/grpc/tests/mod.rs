@@ -4,6 +4,7 @@ mod board;
 mod doors;
 mod express;
 mod express_random;
+mod locks;
 mod refusals;
 mod roles;
 mod world;
