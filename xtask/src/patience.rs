@@ -47,21 +47,22 @@ fn wait(told: &Receiver<()>, most: Duration, id: u32) -> bool {
     ran_out
 }
 
-/// Children first, then those whom they leave behind have no time to start others unseen: what is
-/// killed here starts nothing, and a second look finds what was started during the first.
+/// The command stands still meanwhile, so that it takes no notice of what becomes of the others and
+/// starts no more; a second look finds whom they have started during the first.
 fn kill_with_descendants(id: u32) {
+    signal(id, Signal::STOP);
     for _ in 0..2 {
         for process in descendants(id, &parents()) {
-            kill(process);
+            signal(process, Signal::KILL);
         }
     }
-    kill(id);
+    signal(id, Signal::KILL);
 }
 
-fn kill(process: u32) {
+fn signal(process: u32, signal: Signal) {
     let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
     // It may have ended by itself.
-    let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
+    let _ = pid.map(|pid| kill_process(pid, signal));
 }
 
 /// Every process with its parent.

@@ -102,12 +102,13 @@ pub(crate) fn listen_for(most: Duration, command: &mut Command) -> Result<Heard>
         text.push('\n');
     }
     // Its output may end long before it does.
-    let success = child.wait().doing(doing)?.success();
-    if patience.ran_out() {
+    let ended_well = child.wait().doing(doing)?.success();
+    let ran_out = patience.ran_out();
+    if ran_out {
         let line = format!("`{}` was ended: it took longer than {most:?}", spelled(command));
         eprintln!("{line}");
     }
-    Ok(Heard { text, success })
+    Ok(Heard { text, success: ended_well && !ran_out })
 }
 
 /// The command as one would type it.
