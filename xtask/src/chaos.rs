@@ -14,6 +14,9 @@ pub(crate) const TOOLS: [&Tool; 3] = [&tools::GIT, &tools::IP, &tools::IPTABLES]
 /// How long the lane lets lives go on, of three and of five members in turn.
 const MINUTES: &str = "5";
 
+/// What is told once more where members have no networks of their own: it needs a cut that holds.
+const ON_LOOPBACK: &str = "leadership-lost-in-a-write";
+
 /// With the arguments of the program itself.
 pub(crate) fn run(arguments: &[&str]) -> Result<bool> {
     succeeds(&mut chaos(arguments)?)
@@ -24,7 +27,10 @@ pub(crate) fn lane() -> Result<Count> {
     let commit = commit()?;
     let stories = listen(&mut chaos(&["--story", "all"])?)?;
     let lives = listen(&mut chaos(&["--minutes", MINUTES, "--from-hash", &commit])?)?;
-    Ok(Count::of_closing_line(&stories).and(Count::of_closing_line(&lives)))
+    let mut beside = chaos(&["--story", ON_LOOPBACK])?;
+    let beside = listen(beside.env("CHAOS_LOOPBACK", "as where no networks are given away"))?;
+    let counts = [stories, lives, beside].map(|heard| Count::of_closing_line(&heard));
+    Ok(counts.into_iter().fold(Count::default(), Count::and))
 }
 
 fn chaos(arguments: &[&str]) -> Result<Command> {

@@ -23,7 +23,7 @@ use crate::upgrade;
 const GATE: &str = "test";
 
 /// Its lanes end by themselves, each in its own time.
-const GATE_MAX: Duration = LANE_MAX.saturating_mul(3);
+const GATE_MAX: Duration = LANE_MAX.saturating_mul(4);
 
 pub(crate) fn run(policy: Policy) -> Result<bool> {
     let installer = Installer::new(policy);

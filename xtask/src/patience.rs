@@ -16,6 +16,9 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Longer than any lane takes that ends, on a slow machine, with what it has to build.
 pub(crate) const LANE_MAX: Duration = Duration::from_secs(40 * 60);
 
+/// Each look finds what was started before the last: there is little of that, or no end to it.
+const LOOKS_MAX: usize = 100;
+
 /// Waits beside a command. Dropping it ends the wait.
 pub(crate) struct Patience {
     over: Option<Sender<()>>,
@@ -47,16 +50,21 @@ fn wait(told: &Receiver<()>, most: Duration, id: u32) -> bool {
     ran_out
 }
 
-/// The command stands still meanwhile, so that it takes no notice of what becomes of the others and
-/// starts no more; a second look finds whom they have started during the first.
+/// All stand still before the first is ended: so none takes notice of what becomes of the others,
+/// and none starts more. Whom one had started before it stood still is found by the next look.
 fn kill_with_descendants(id: u32) {
+    let mut found = vec![id];
     signal(id, Signal::STOP);
-    for _ in 0..2 {
-        for process in descendants(id, &parents()) {
-            signal(process, Signal::KILL);
+    for _ in 0..LOOKS_MAX {
+        let all = descendants(id, &parents());
+        let new: Vec<u32> = all.into_iter().filter(|process| !found.contains(process)).collect();
+        if new.is_empty() {
+            break;
         }
+        new.iter().for_each(|process| signal(*process, Signal::STOP));
+        found.extend(new);
     }
-    signal(id, Signal::KILL);
+    found.into_iter().rev().for_each(|process| signal(process, Signal::KILL));
 }
 
 fn signal(process: u32, signal: Signal) {

@@ -1,10 +1,12 @@
 //! Child processes and the places of the repository.
 
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf, absolute};
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::failure::{Doing, Failure, Result};
 use crate::patience::{LANE_MAX, Patience};
@@ -101,9 +103,12 @@ pub(crate) fn listen_for(most: Duration, command: &mut Command) -> Result<Heard>
         text.push_str(&line);
         text.push('\n');
     }
-    // Its output may end long before it does.
-    let ended_well = child.wait().doing(doing)?.success();
+    // Its output may end long before it does. Until it is reaped nobody else has its number.
+    let pid = Pid::from_child(&child);
+    let ended = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+    ended.map_err(io::Error::from).doing(doing.as_str())?;
     let ran_out = patience.ran_out();
+    let ended_well = child.wait().doing(doing)?.success();
     if ran_out {
         let line = format!("`{}` was ended: it took longer than {most:?}", spelled(command));
         eprintln!("{line}");

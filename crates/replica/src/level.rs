@@ -147,9 +147,7 @@ impl Replica {
 
     /// Why the command may not be proposed yet, if it may not. To be asked of the leader.
     pub(crate) fn beyond_level(&self, command: &Bytes) -> Option<ChangeRefusal> {
-        let level = self.configuration().feature_level;
-        let needed = level_beyond(level, COMMAND_LEVEL_MAX, command)?;
-        Some(ChangeRefusal::BelowLevel { needed, level })
+        refusal_at(self.configuration().feature_level, command)
     }
 
     /// Stops before a configuration that this program does not know gets into its log. True if so.
@@ -165,6 +163,12 @@ impl Replica {
         }
         false
     }
+}
+
+/// Why the command may not be proposed in a cluster of this level, if it may not.
+pub(crate) fn refusal_at(level: u32, command: &Bytes) -> Option<ChangeRefusal> {
+    let needed = level_beyond(level, COMMAND_LEVEL_MAX, command)?;
+    Some(ChangeRefusal::BelowLevel { needed, level })
 }
 
 /// The level that the command needs, if that is beyond `level`. No command needs one beyond `most`:

@@ -36,6 +36,7 @@ use store::{Command, Outcome};
 use crate::Configuration;
 use crate::api::{Answer, Done, Failure, ForwardRefusal, Ticket};
 use crate::applier::Applied;
+use crate::level::refusal_at;
 
 /// At most this many requests wait; more are refused as overload.
 pub const PENDING_MAX: usize = 100_000;
@@ -242,9 +243,21 @@ impl Pending {
     }
 
     /// The leader that was asked refused a forwarded write: it certainly did not propose it.
-    pub(crate) fn forward_refused(&mut self, from: MemberId, number: u64, refusal: ForwardRefusal) {
-        if let Some(forwarded) = self.take_forwarded_to(from, number) {
-            self.not_forwarded(forwarded, refusal);
+    pub(crate) fn forward_refused(
+        &mut self,
+        from: MemberId,
+        number: u64,
+        refusal: ForwardRefusal,
+        level: u32,
+    ) {
+        let Some(forwarded) = self.take_forwarded_to(from, number) else { return };
+        // What a leader does not take because of the cluster's level it tells no further.
+        let beyond = Some(&forwarded.write.command)
+            .filter(|_| refusal == ForwardRefusal::UnknownCommand)
+            .and_then(|command| refusal_at(level, command));
+        match beyond {
+            Some(beyond) => self.refuse(&forwarded.write, Failure::Refused(beyond)),
+            None => self.not_forwarded(forwarded, refusal),
         }
     }
 

@@ -3,6 +3,7 @@
 use raft::ReadPoint;
 
 use super::*;
+use crate::FEATURE_LEVEL;
 
 const ASKED: MemberId = MemberId(2);
 
@@ -53,9 +54,9 @@ fn the_bytes_of_a_write_are_counted_until_it_is_decided_or_proposed() {
     }
     assert_eq!(pending.command_bytes, 4 * one);
     pending.forward_proposed(ASKED, 1, LogId::new(Term(1), Index(9)), Index(8));
-    pending.forward_refused(ASKED, 2, ForwardRefusal::Overloaded);
+    pending.forward_refused(ASKED, 2, ForwardRefusal::Overloaded, FEATURE_LEVEL);
     assert_eq!(pending.command_bytes, 2 * one);
-    pending.forward_refused(ASKED, 3, ForwardRefusal::NotLeader);
+    pending.forward_refused(ASKED, 3, ForwardRefusal::NotLeader, FEATURE_LEVEL);
     assert_eq!(pending.command_bytes, 2 * one, "it is held again");
     pending.leader_died(leader);
     assert_eq!(pending.command_bytes, one);
@@ -69,7 +70,7 @@ fn a_refusal_counts_for_the_term_that_was_asked_not_for_the_one_it_came_in() {
     pending.hold(write(1, 100));
     let write = pending.take_held(Term(1)).pop_front().expect("it is held");
     pending.forwarded(1, (ASKED, Term(1)), write);
-    pending.forward_refused(ASKED, 1, ForwardRefusal::NotLeader);
+    pending.forward_refused(ASKED, 1, ForwardRefusal::NotLeader, FEATURE_LEVEL);
     assert_eq!(pending.take_held(Term(1)).len(), 0, "the same leader is not asked again at once");
     assert_eq!(pending.take_held(Term(2)).len(), 1, "the next one is");
     pending.read(Ticket(2), patience(100));
@@ -134,7 +135,7 @@ fn no_failure_of_a_copy_says_that_the_write_was_not_done() {
         let mut refused = resent(100);
         let write = take(&mut refused);
         refused.forwarded(2, (ASKED, Term(2)), write);
-        refused.forward_refused(ASKED, 2, refusal);
+        refused.forward_refused(ASKED, 2, refusal, FEATURE_LEVEL);
         unknown(refused);
     }
     assert_eq!(decided(3, Outcome::Nothing), Err(Failure::Unknown), "its place was taken");

@@ -190,7 +190,8 @@ impl Replica {
                 self.pending.forward_proposed(from, number, id, self.applier.applied());
             }
             PeerMessage::ForwardAnswer { number, result: Err(refusal), .. } => {
-                self.pending.forward_refused(from, number, refusal);
+                let level = self.configuration().feature_level;
+                self.pending.forward_refused(from, number, refusal, level);
             }
         }
     }

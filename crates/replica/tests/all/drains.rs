@@ -7,6 +7,7 @@ use replica::{
     Change, ChangeRefusal, DRAIN_PERIOD_MS, Done, FEATURE_LEVEL, FIRST_LEVEL, Failure, MemoryUse,
     PeerMessage, Process, Request, Stop,
 };
+use store::{AuthChange, Command};
 
 const PATIENT_MS: u64 = 5_000;
 
@@ -94,6 +95,29 @@ fn the_level_waits_for_a_member_that_is_down() {
     cluster.pass(3_000);
     let down = refused(ChangeRefusal::MemberDown(MemberId(2)));
     assert_eq!(asked(&mut cluster, Request::RaiseLevel), down);
+}
+
+/// What a leader does not take because of the level, whoever forwarded it says by name: to try again
+/// would be of no use.
+#[test]
+fn a_write_beyond_the_level_is_refused_by_name_at_every_member() {
+    let mut cluster = Cluster::led();
+    let log_out = Command::Auth(AuthChange::LogOut { index: 1, token_hash: [0; 32] });
+    let write = Request::Write { command: log_out.encode(), forward: true };
+    let level = level(&cluster, 1);
+    let refusal = ChangeRefusal::BelowLevel { needed: FEATURE_LEVEL, level };
+    for member in 1..=3 {
+        let ticket = cluster.submit(member, write.clone(), PATIENT_MS);
+        cluster.pass(200);
+        assert_eq!(cluster.answer(ticket), Some(&refused(refusal)), "member {member}");
+    }
+    cluster.pass(TOLD_MS);
+    assert!(asked(&mut cluster, Request::RaiseLevel).is_ok());
+    for member in 1..=3 {
+        let ticket = cluster.submit(member, write.clone(), PATIENT_MS);
+        cluster.pass(200);
+        assert!(matches!(cluster.answer(ticket), Some(Ok(Done::Written { .. }))));
+    }
 }
 
 #[test]

@@ -59,9 +59,9 @@ impl Token {
         (login.token_hash == Token::hash_of(&self.secret)).then_some(login)
     }
 
-    /// Whether its entry is of a login that goes: for whoever has looked at the secret before.
-    pub(super) fn is_known(&self, auth: &Auth) -> bool {
-        auth.login(self.index).is_some()
+    /// Whether its holder has ended it: for whoever has looked at the secret before.
+    pub(super) fn was_ended(&self, auth: &Auth) -> bool {
+        auth.was_ended(self.index)
     }
 
     /// What ends it.

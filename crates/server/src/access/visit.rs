@@ -109,11 +109,12 @@ impl Visit {
         self.node.store().check(who.as_ref(), need)
     }
 
-    /// Whether the login that let them in has ended since.
+    /// Whether they have ended the login since that let them in. One that is only too old, or made
+    /// room for others, lets nobody in any more, and ends nothing.
     fn is_logged_out(&self) -> bool {
         let Some(token) = &self.token else { return false };
         let auth = self.node.store().auth();
-        auth.is_enabled() && !token.is_known(&auth)
+        auth.is_enabled() && token.was_ended(&auth)
     }
 
     /// Whether they may have this, by all that was acknowledged before, if this member refuses it
@@ -153,6 +154,16 @@ impl Visit {
         Ok(self.node.store())
     }
 
+    /// Has `command` applied on their behalf though their login may have ended since: what they took
+    /// by it is given up. The store still asks whether the user may.
+    pub(crate) async fn give_up(
+        &self,
+        command: Command,
+        options: WriteOptions,
+    ) -> Result<Written, NotDone> {
+        self.node.write(self.on_behalf(command), options).await.map_err(NotDone::Failed)
+    }
+
     /// Has `command` applied on their behalf. The command must have passed `Command::validate`.
     pub(crate) async fn write(
         &self,
@@ -161,11 +172,14 @@ impl Visit {
     ) -> Result<Written, NotDone> {
         // The log is asked to do nothing that is refused anyway; what it is asked it checks again.
         self.permit(Need::Change(&command)).await.map_err(NotDone::Refused)?;
-        let command = match self.who() {
+        self.node.write(self.on_behalf(command), options).await.map_err(NotDone::Failed)
+    }
+
+    fn on_behalf(&self, command: Command) -> Command {
+        match self.who() {
             Some(principal) => Command::As { principal, command: Box::new(command) },
             None => command,
-        };
-        self.node.write(command, options).await.map_err(NotDone::Failed)
+        }
     }
 
     /// Asks the leader about a lease, as any user may. Its keys are another matter.
@@ -182,6 +196,8 @@ impl Visit {
 
 #[cfg(test)]
 mod tests {
+    use store::KeyRange;
+
     use super::*;
     use crate::http::tests::roles::{done, populated};
     use crate::node::testing;
@@ -211,6 +227,12 @@ mod tests {
         assert!(matches!(outcome, Outcome::AuthChanged { .. }), "{outcome:?}");
         assert_eq!(visit.may(Need::Known), Err(AuthRefused::StaleCredentials));
         assert_eq!(visit.permit(Need::Known).await, Err(AuthRefused::StaleCredentials));
+        // What it took is given up all the same, in its user's name.
+        let own = KeyRange::Single("r/own".into());
+        let delete = Command::Delete { range: own, prev_kv: false, condition: None };
+        let options = WriteOptions { timeout: CATCH_UP_TIMEOUT, forward: true };
+        let outcome = visit.give_up(delete, options).await.map(|written| written.outcome);
+        assert!(matches!(outcome, Ok(Outcome::Refused { .. })), "a reader deletes nothing");
         // Whoever was not asked for then is not asked for now.
         let root = Principal { user: "root".into(), credentials: 2 };
         let command = Box::new(Command::Auth(AuthChange::Disable));

@@ -99,13 +99,14 @@ impl Keys {
     /// before the replica thread has a turn tells of no keys.
     pub(super) fn note(&mut self, window: &Window) {
         let Past { expired, applied } = &mut self.past;
-        let room = EXPIRED_MAX.saturating_sub(expired.len());
-        expired.extend(window.expired.iter().take(room));
-        let shown = window.events.iter().filter_map(|event| match event.what {
+        expired.extend(&window.expired);
+        applied.extend(window.events.iter().filter_map(|event| match event.what {
             What::Applied { revision, .. } => Some((event.t_us, revision)),
             _ => None,
-        });
-        applied.extend(shown.take(APPLIED_MAX.saturating_sub(applied.len())));
+        }));
+        // The newest are told.
+        expired.drain(..expired.len().saturating_sub(EXPIRED_MAX));
+        applied.drain(..applied.len().saturating_sub(APPLIED_MAX));
     }
 
     /// The newest of what has become of keys since the last call.

@@ -110,6 +110,17 @@ fn what_has_expired_is_known_until_it_is_told() {
 }
 
 #[test]
+fn of_what_is_known_the_newest_is_kept() {
+    let mut desk = Desk::new();
+    let revisions: Vec<u64> = (0..2 * EXPIRED_MAX as u64).collect();
+    revisions.chunks(100).for_each(|some| desk.note(some));
+    let known = &desk.keys.past;
+    assert_eq!(known.expired, revisions[EXPIRED_MAX..]);
+    (0..APPLIED_MAX).for_each(|_| desk.note(&[]));
+    assert_eq!(desk.keys.past.applied.len(), APPLIED_MAX);
+}
+
+#[test]
 fn of_many_the_newest_are_told_and_one_stands_for_the_rest() {
     let mut desk = Desk::new();
     for number in 0..100 {

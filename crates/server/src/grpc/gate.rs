@@ -198,6 +198,11 @@ impl Guest {
         })
     }
 
+    /// Gives up what they took, though their login may have ended since.
+    pub(super) async fn give_up(&self, command: Command) -> Result<(), Refusal> {
+        Ok(self.visit.give_up(command, HANDED_ON).await.map(drop)?)
+    }
+
     /// Asks the leader about a lease.
     pub(super) async fn lease(
         &self,

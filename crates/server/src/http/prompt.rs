@@ -15,6 +15,9 @@ use std::task::{Context, Poll, Waker};
 use hyper::rt::Executor;
 use parking_lot::Mutex;
 
+/// So many calls are kept until everything is read; others have a task, ready or not.
+const READY_MAX: usize = 1_024;
+
 type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The executor of one connection.
@@ -28,7 +31,7 @@ struct Shared {
     /// The next future is ready when it comes. Set and taken by one task, which reads the
     /// connection.
     next_is_ready: AtomicBool,
-    /// What has come and is ready: no more than a connection may have streams.
+    /// What has come and is ready.
     ready: Mutex<Vec<Call>>,
 }
 
@@ -68,8 +71,13 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        if self.shared.next_is_ready.swap(false, Ordering::Relaxed) {
-            self.shared.ready.lock().push(Box::pin(future));
+        if !self.shared.next_is_ready.swap(false, Ordering::Relaxed) {
+            tokio::spawn(future);
+            return;
+        }
+        let mut ready = self.shared.ready.lock();
+        if ready.len() < READY_MAX {
+            ready.push(Box::pin(future));
         } else {
             tokio::spawn(future);
         }

@@ -10,8 +10,9 @@
 //!   limit = the best pace of the last WINDOWS windows × WAIT_MAX, at least WAITING_MIN
 //! ```
 //!
-//! The best, not the last: after a short pause (an election, a flush that took long) nothing has
-//! been answered for a while, and what waited is done soon all the same.
+//! The best, not the last: a flush may take long, and what waited is done soon all the same. And
+//! windows in which nothing was answered at all are none: after a pause (an election, a disk that
+//! hung) the pace is what it was before.
 //!
 //! It is counted twice: by the replica, which answers for other members' clients too
 //! ([`Throughput`] alone), and by the doors, where many readers share a round of the replica, or
@@ -34,11 +35,11 @@ pub(crate) const WAITING_MIN: usize = 2_048;
 /// For so long the answers are counted together: longer than what one flush of the log holds up.
 const WINDOW: Duration = Duration::from_millis(250);
 
-/// So many of these are remembered: a second. Under too much load the pace is lower than it was
+/// So many of these are remembered, of those with answers: a second of work. Under too much load the pace is lower than it was
 /// before, because refusals take their part, and what was let in by the old one would be too late.
 const WINDOWS: usize = 4;
 
-/// The pace of the last second.
+/// The pace of the last second of work.
 #[derive(Debug)]
 pub(super) struct Throughput {
     /// Since when `answered` counts.
@@ -62,6 +63,10 @@ impl Throughput {
         let since = *self.since.get_or_insert(now);
         let elapsed = now.saturating_duration_since(since);
         if elapsed < WINDOW {
+            return None;
+        }
+        if self.answered == 0 {
+            self.since = Some(now);
             return None;
         }
         let share = WINDOW.as_secs_f64() / elapsed.as_secs_f64();
@@ -165,11 +170,18 @@ mod tests {
 
     #[test]
     fn a_pause_is_forgiven_and_a_pace_that_is_gone_forgotten() {
-        let mut answers = vec![5_000];
-        answers.resize(WINDOWS, 0);
-        assert_eq!(after(&answers), after(&[5_000]));
-        answers.push(0);
-        assert_eq!(after(&answers), WAITING_MIN);
+        let (mut throughput, mut now) = (Throughput::default(), Instant::now());
+        throughput.answered(0, now);
+        let mut next = |answered| {
+            now += WINDOW;
+            throughput.answered(answered, now)
+        };
+        assert_eq!(next(5_000), Some(after(&[5_000])));
+        (0..100).for_each(|_| assert_eq!(next(0), None, "a pause is no pace"));
+        for _ in 1..WINDOWS {
+            assert_eq!(next(3_000), Some(after(&[5_000])));
+        }
+        assert_eq!(next(3_000), Some(after(&[3_000])));
     }
 
     #[test]

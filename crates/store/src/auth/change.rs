@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{AUTH_BYTES_MAX, Auth, LOGINS_MAX, Login, Permission, Principal, ROOT, Role, User};
+use super::{
+    AUTH_BYTES_MAX, Auth, ENDED_MAX, LOGINS_MAX, Login, Permission, Principal, ROOT, Role, User,
+};
 
 /// A user's or role's name has 1 to so many bytes.
 pub const NAME_BYTES_MAX: usize = 256;
@@ -161,7 +163,9 @@ impl fmt::Display for AuthRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             AuthRefused::NoUser => "authentication is on: say who you are",
-            AuthRefused::StaleCredentials => "the user is gone, or has another password now",
+            AuthRefused::StaleCredentials => {
+                "the user is gone, has another password now, or has logged out"
+            }
             AuthRefused::Denied => "this user may not do that",
             AuthRefused::NoRootUser => "there is no user root with a password",
             AuthRefused::NoRootRole => "the user root does not have the role root",
@@ -346,6 +350,10 @@ impl Auth {
         holds(self.enabled, AuthRefused::NotEnabled)?;
         if self.logins.get(&index).is_some_and(|login| login.token_hash == *token_hash) {
             self.take_login(index);
+            self.ended.insert(index);
+            if self.ended.len() > ENDED_MAX {
+                self.ended.remove_min();
+            }
         }
         Ok(())
     }

@@ -41,6 +41,9 @@ pub const LOGINS_MAX: usize = 50_000;
 /// So many logins of one user; one more takes the place of their oldest, and of nobody else's.
 pub const LOGINS_OF_USER_MAX: usize = 1_000;
 
+/// So many logins that were ended are remembered, the newest.
+const ENDED_MAX: usize = 1_024;
+
 /// What one login counts for: its nodes in the table and its names, give or take.
 const LOGIN_BYTES: u64 = 256;
 
@@ -67,6 +70,9 @@ pub struct Auth {
     logins: OrdMap<u64, Login>,
     /// Whose they are.
     logins_of_users: OrdSet<(Arc<str>, u64)>,
+    /// Logins that were ended before their time, as far as this process has seen it: no part of the
+    /// state, so neither hashed nor in snapshots. Those that only made room for others are not here.
+    ended: OrdSet<u64>,
     /// What the users and roles take in memory, about.
     bytes: u64,
     /// The wrapping sum of the items of the state hash, this table's own not counted.
@@ -82,6 +88,7 @@ impl Default for Auth {
             roles: OrdMap::new(),
             logins: OrdMap::new(),
             logins_of_users: OrdSet::new(),
+            ended: OrdSet::new(),
             bytes: 0,
             items: 0,
         }
@@ -124,6 +131,13 @@ impl Auth {
     pub fn login(&self, index: u64) -> Option<&Login> {
         let login = self.logins.get(&index)?;
         self.holds(&login.principal).then_some(login)
+    }
+
+    /// Whether the login of this entry was ended by its holder, lately: for whoever was let in by it
+    /// before. One that is not there may as well have made room for others, which ends nothing that
+    /// has begun.
+    pub fn was_ended(&self, index: u64) -> bool {
+        self.ended.contains(&index)
     }
 
     /// The first user after this name; the first of all after none.

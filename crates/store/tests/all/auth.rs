@@ -245,6 +245,10 @@ fn a_login_that_was_ended_leaves_nothing_behind_and_makes_room() {
     let auth = world.store.reader().auth();
     assert!(auth.login(kept).is_some(), "it is one of as many as there may be");
     assert!(auth.login(ended).is_none());
+    world.log_in("u");
+    let auth = world.store.reader().auth();
+    assert!(auth.login(kept).is_none(), "it has made room");
+    assert!(auth.was_ended(ended) && !auth.was_ended(kept), "which is no end of what it began");
     for index in kept..=world.index {
         world.log_out("u", index);
     }

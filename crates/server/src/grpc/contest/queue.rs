@@ -159,7 +159,7 @@ impl Drop for Waiting {
             let txn = Txn { compares, success: vec![delete], failure: Vec::new() };
             // Again if need be: it is there once only. If all fails the key goes with its lease.
             for _ in 0..LEAVE_ATTEMPTS {
-                match guest.write(Command::Txn(txn.clone())).await {
+                match guest.give_up(Command::Txn(txn.clone())).await {
                     Err(Refusal::TooManyRequests | Refusal::Timeout) => {
                         tokio::time::sleep(LEAVE_PAUSE).await;
                     }

@@ -8,7 +8,7 @@ use proto::etcd::etcdserverpb::LeaseGrantRequest;
 use proto::etcd::etcdserverpb::lease_client::LeaseClient;
 use proto::etcd::v3lockpb::LockRequest;
 use proto::etcd::v3lockpb::lock_client::LockClient;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tonic::transport::Channel;
 
 use super::world::connected;
@@ -50,14 +50,17 @@ async fn who_leaves_takes_its_key_along_though_the_member_is_busy() {
         let mut client = LockClient::new(channel.clone());
         async move { client.lock(lock(second)).await }
     });
-    until("it waits", || is_there(&node, b"l/8")).await;
+    // It watches who is before it only once it knows that its key is there.
+    until("it waits", || node.watches().counts().watchers > 0).await;
+    assert!(is_there(&node, b"l/8"));
     busy.store(1, Ordering::SeqCst);
     waiting.abort();
     until("it was refused once", || busy.load(Ordering::SeqCst) == 0).await;
     until("it has left", || !is_there(&node, b"l/8")).await;
     assert!(is_there(&node, b"l/7"), "who holds the lock goes on");
+    until("nobody waits", || node.watches().counts().watchers == 0).await;
     let third = lease(&channel, 9).await;
-    let mut client = LockClient::new(channel);
-    let waits = timeout(Duration::from_millis(50), client.lock(lock(third))).await;
-    assert!(waits.is_err(), "it has its turn after the first");
+    let waiting = tokio::spawn(async move { LockClient::new(channel).lock(lock(third)).await });
+    until("the third waits", || node.watches().counts().watchers > 0).await;
+    assert!(!waiting.is_finished(), "it has its turn after the first");
 }
