@@ -97,8 +97,8 @@ fn the_level_waits_for_a_member_that_is_down() {
     assert_eq!(asked(&mut cluster, Request::RaiseLevel), down);
 }
 
-/// What a leader does not take because of the level, whoever forwarded it says by name: to try again
-/// would be of no use.
+/// What a leader does not take because of the level, whoever forwarded it says by name: to try
+/// again would be of no use.
 #[test]
 fn a_write_beyond_the_level_is_refused_by_name_at_every_member() {
     let mut cluster = Cluster::led();

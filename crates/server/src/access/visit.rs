@@ -154,8 +154,8 @@ impl Visit {
         Ok(self.node.store())
     }
 
-    /// Has `command` applied on their behalf though their login may have ended since: what they took
-    /// by it is given up. The store still asks whether the user may.
+    /// Has `command` applied on their behalf though their login may have ended since: what they
+    /// took by it is given up. The store still asks whether the user may.
     pub(crate) async fn give_up(
         &self,
         command: Command,

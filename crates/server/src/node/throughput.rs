@@ -35,8 +35,9 @@ pub(crate) const WAITING_MIN: usize = 2_048;
 /// For so long the answers are counted together: longer than what one flush of the log holds up.
 const WINDOW: Duration = Duration::from_millis(250);
 
-/// So many of these are remembered, of those with answers: a second of work. Under too much load the pace is lower than it was
-/// before, because refusals take their part, and what was let in by the old one would be too late.
+/// So many of these are remembered, of those with answers: a second of work. Under too much load
+/// the pace is lower than it was before, because refusals take their part, and what was let in by
+/// the old one would be too late.
 const WINDOWS: usize = 4;
 
 /// The pace of the last second of work.

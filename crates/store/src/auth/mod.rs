@@ -70,8 +70,9 @@ pub struct Auth {
     logins: OrdMap<u64, Login>,
     /// Whose they are.
     logins_of_users: OrdSet<(Arc<str>, u64)>,
-    /// Logins that were ended before their time, as far as this process has seen it: no part of the
-    /// state, so neither hashed nor in snapshots. Those that only made room for others are not here.
+    /// Logins that were ended before their time, as far as this process has seen it: no part of
+    /// the state, so neither hashed nor in snapshots. Those that only made room for others are not
+    /// here.
     ended: OrdSet<u64>,
     /// What the users and roles take in memory, about.
     bytes: u64,
@@ -133,9 +134,9 @@ impl Auth {
         self.holds(&login.principal).then_some(login)
     }
 
-    /// Whether the login of this entry was ended by its holder, lately: for whoever was let in by it
-    /// before. One that is not there may as well have made room for others, which ends nothing that
-    /// has begun.
+    /// Whether the login of this entry was ended by its holder, lately: for whoever was let in by
+    /// it before. One that is not there may as well have made room for others, which ends nothing
+    /// that has begun.
     pub fn was_ended(&self, index: u64) -> bool {
         self.ended.contains(&index)
     }
