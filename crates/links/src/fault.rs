@@ -30,13 +30,13 @@ pub type Ends = (String, String);
 
 type Table = BTreeMap<Ends, Fault>;
 
-/// Every link that has something wrong. Clones share it.
-#[derive(Clone, Debug)]
+/// Every link that has something wrong; none at first. Clones share it.
+#[derive(Clone, Debug, Default)]
 pub struct Links(watch::Sender<Table>);
 
 /// One link, as those see it whose bytes go over it.
 #[derive(Clone, Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     /// None if nobody knows who sends or who is sent to: then nothing is ever wrong.
     ends: Option<Ends>,
     table: watch::Receiver<Table>,
@@ -46,18 +46,18 @@ impl Fault {
     const NONE: Fault = Fault { cut: false, drop_percent: 0, delay_ms: 0 };
 
     /// Whether anything gets through at all.
-    pub(super) fn passes(self) -> bool {
+    pub(crate) fn passes(self) -> bool {
         !self.cut && self.drop_percent < 100
     }
 
-    pub(super) fn delay(self) -> Duration {
+    pub(crate) fn delay(self) -> Duration {
         Duration::from_millis(self.delay_ms.into())
     }
 
     /// How long a piece is held up by being lost and sent again. TCP loses nothing for good: what
     /// a lossy link does to a stream is that it stands still until the sender's timer runs out.
     /// `draw` answers a number from 0 to 99.
-    pub(super) fn stall(self, mut draw: impl FnMut() -> u8) -> Duration {
+    pub(crate) fn stall(self, mut draw: impl FnMut() -> u8) -> Duration {
         let mut stall = Duration::ZERO;
         for loss in 0..LOSSES_MAX {
             if draw() >= self.drop_percent {
@@ -69,18 +69,7 @@ impl Fault {
     }
 }
 
-impl Default for Links {
-    fn default() -> Links {
-        Links::new()
-    }
-}
-
 impl Links {
-    /// All of them are well.
-    pub fn new() -> Links {
-        Links(watch::Sender::new(Table::new()))
-    }
-
     /// Every link that has something wrong.
     pub fn faults(&self) -> Vec<(Ends, Fault)> {
         self.0.borrow().iter().map(|(ends, fault)| (ends.clone(), *fault)).collect()
@@ -107,7 +96,7 @@ impl Links {
     }
 
     /// The link from one member to another, if it is known who they are.
-    pub(super) fn link(&self, from: Option<&str>, to: Option<&str>) -> Link {
+    pub(crate) fn link(&self, from: Option<&str>, to: Option<&str>) -> Link {
         let ends = from.zip(to).map(|(from, to)| (from.to_owned(), to.to_owned()));
         Link { ends, table: self.0.subscribe() }
     }
@@ -124,14 +113,14 @@ impl Links {
 
 impl Link {
     /// What is wrong with it now.
-    pub(super) fn fault(&self) -> Fault {
+    pub(crate) fn fault(&self) -> Fault {
         let Some(ends) = &self.ends else { return Fault::NONE };
         self.table.borrow().get(ends).copied().unwrap_or_default()
     }
 
     /// Done when something became wrong or well with any link; never, when no link will ever
     /// change any more.
-    pub(super) async fn changed(&mut self) {
+    pub(crate) async fn changed(&mut self) {
         if self.table.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -151,7 +140,7 @@ mod tests {
 
     #[test]
     fn each_direction_is_a_link_of_its_own() {
-        let links = Links::new();
+        let links = Links::default();
         let (there, back) = (links.link(Some("a"), Some("b")), links.link(Some("b"), Some("a")));
         links.set([ends("a", "b")], CUT);
         assert_eq!((there.fault(), back.fault()), (CUT, Fault::NONE));
@@ -163,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_cut_leaves_the_rest_of_a_fault_alone() {
-        let links = Links::new();
+        let links = Links::default();
         links.set([ends("a", "b")], SLOW);
         links.cut([ends("a", "b"), ends("b", "a")], true);
         assert!(links.faults().iter().all(|(_, fault)| fault.cut));

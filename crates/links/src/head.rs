@@ -20,14 +20,14 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a connection begins with.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(crate) struct Head {
     /// The name of the member that dials, if it says one.
-    pub(super) member: Option<String>,
+    pub(crate) member: Option<String>,
 }
 
 /// Reads until the whole head is in `buffer`, and perhaps more; none if what comes is no HTTP
 /// request, or not in time.
-pub(super) async fn read(
+pub(crate) async fn read(
     from: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
 ) -> Option<Head> {

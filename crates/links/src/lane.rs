@@ -11,7 +11,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep_until};
 
-use super::fault::{Fault, Link};
+use crate::fault::{Fault, Link};
 
 /// Bytes that are held back in one direction of one connection, at most.
 const HELD_BYTES_MAX: usize = 1 << 20;
@@ -21,7 +21,7 @@ const HELD_PIECES_MAX: usize = 4_096;
 const READ_BYTES: usize = 16 << 10;
 
 /// One direction.
-pub(super) struct Lane<R, W> {
+pub(crate) struct Lane<R, W> {
     from: R,
     to: W,
     link: Link,
@@ -53,7 +53,7 @@ enum Turn {
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lane<R, W> {
     /// From the one to the other, over `link`; `first` was read already.
-    pub(super) fn new(from: R, to: W, link: Link, first: Bytes) -> Lane<R, W> {
+    pub(crate) fn new(from: R, to: W, link: Link, first: Bytes) -> Lane<R, W> {
         let mut lane = Lane { from, to, link, held: Held::default(), ended: false };
         if !first.is_empty() {
             lane.hold(first);
@@ -62,7 +62,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lane<R, W> {
     }
 
     /// Carries until the end of what the sender sends was told, or nobody takes it any more.
-    pub(super) async fn carry(mut self) {
+    pub(crate) async fn carry(mut self) {
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
         let mut fault = self.link.fault();
         loop {

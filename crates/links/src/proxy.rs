@@ -9,9 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::fault::{Link, Links};
-use super::head::{self, Head};
-use super::lane::Lane;
+use crate::fault::{Link, Links};
+use crate::head::{self, Head};
+use crate::lane::Lane;
 
 /// Connections to one member at once; one more is closed. Each of 30 other members has two streams
 /// and a few requests open, and as many again that a cut link holds.

@@ -3,8 +3,8 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
-use super::super::fault::Fault;
 use super::*;
+use crate::fault::Fault;
 
 /// Nothing that will happen takes this long.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ struct World {
 
 impl World {
     async fn new() -> World {
-        let links = Links::new();
+        let links = Links::default();
         let member = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -242,7 +242,8 @@ impl Pending {
         }
     }
 
-    /// The leader that was asked refused a forwarded write: it certainly did not propose it.
+    /// The leader that was asked refused a forwarded write: it certainly did not propose it. `level`
+    /// is the cluster's.
     pub(crate) fn forward_refused(
         &mut self,
         from: MemberId,
@@ -251,33 +252,28 @@ impl Pending {
         level: u32,
     ) {
         let Some(forwarded) = self.take_forwarded_to(from, number) else { return };
-        // What a leader does not take because of the cluster's level it tells no further.
-        let beyond = Some(&forwarded.write.command)
-            .filter(|_| refusal == ForwardRefusal::UnknownCommand)
-            .and_then(|command| refusal_at(level, command));
-        match beyond {
-            Some(beyond) => self.refuse(&forwarded.write, Failure::Refused(beyond)),
-            None => self.not_forwarded(forwarded, refusal),
-        }
+        let failure = match refusal {
+            ForwardRefusal::NotLeader => return self.not_led(forwarded),
+            ForwardRefusal::Overloaded => Failure::Overloaded,
+            ForwardRefusal::Corrupt => Failure::Corrupt,
+            ForwardRefusal::NoSpace => Failure::NoSpace,
+            ForwardRefusal::NoMemory => Failure::NoMemory,
+            // That it is the cluster's level which keeps it from it, a leader does not tell.
+            ForwardRefusal::UnknownCommand => refusal_at(level, &forwarded.write.command)
+                .map_or(Failure::Unavailable, Failure::Refused),
+        };
+        self.refuse(&forwarded.write, failure);
     }
 
-    /// The message never left: as if the leader had refused it.
+    /// The message never left: as if it had come to somebody who does not lead.
     pub(crate) fn forward_unsent(&mut self, number: u64) {
         if let Some(forwarded) = self.take_forwarded(number) {
-            self.not_forwarded(forwarded, ForwardRefusal::NotLeader);
+            self.not_led(forwarded);
         }
     }
 
-    fn not_forwarded(&mut self, forwarded: Forwarded, refusal: ForwardRefusal) {
-        let Forwarded { to: (_, term), write } = forwarded;
-        match refusal {
-            ForwardRefusal::NotLeader => self.hold(HeldWrite { refused: Some(term), ..write }),
-            ForwardRefusal::Overloaded => self.refuse(&write, Failure::Overloaded),
-            ForwardRefusal::Corrupt => self.refuse(&write, Failure::Corrupt),
-            ForwardRefusal::NoSpace => self.refuse(&write, Failure::NoSpace),
-            ForwardRefusal::NoMemory => self.refuse(&write, Failure::NoMemory),
-            ForwardRefusal::UnknownCommand => self.refuse(&write, Failure::Unavailable),
-        }
+    fn not_led(&mut self, Forwarded { to: (_, term), write }: Forwarded) {
+        self.hold(HeldWrite { refused: Some(term), ..write });
     }
 
     /// The process of `leader` is gone: what was forwarded to it and not answered is sent again if

@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "an allocator is unsafe to be one; this one counts and passes on")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[expect(dead_code, reason = "the other tests use the rest of it")]
 #[path = "all/watching/mod.rs"]
 mod watching;
 

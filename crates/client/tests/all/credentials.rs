@@ -1,11 +1,12 @@
 //! A client that speaks for somebody: every request says so, whatever it is and whoever it goes to;
 //! what is refused for that is not sent again.
 
-use crate::fake::{Act, Member, client, not_leader, ok, refuse};
 use client::{
     Access, AuthChanged, Client, Credentials, Error, Keys, LockOptions, Options, Permission,
     WatchOptions,
 };
+
+use crate::fake::{Act, Member, client, not_leader, ok, refuse};
 
 const COMMITTED: &str = r#"{"status":"committed","revision":7,"log_index":9,"term":2}"#;
 const CHANGED: &str = r#"{"status":"changed","log_index":9,"term":2}"#;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::fake::{Act, Member, client, refuse};
 use client::{Endpoint, Error, Events, Happened, Heard, Options};
+
+use crate::fake::{Act, Member, client, refuse};
 
 fn patient() -> Options {
     Options { timeout: Duration::from_secs(20), ..Options::default() }

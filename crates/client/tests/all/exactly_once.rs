@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::fake::{Act, Member, Request, client, ok, refuse};
 use client::{Client, Condition, Error, ExactlyOnce, Options, Revision, WriteOptions};
+
+use crate::fake::{Act, Member, Request, client, ok, refuse};
 
 const COMMITTED: &str = r#"{"status":"committed","key":"k","revision":7}"#;
 const OPENED: &str = r#"{"session":"12","life_ms":600000}"#;

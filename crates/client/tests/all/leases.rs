@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::fake::{Act, Member, client, ok, refuse};
 use client::{
     Client, Consistency, Error, ExactlyOnce, GetOptions, LeaseId, Lifetime, Options, WriteOptions,
 };
 use serde_json::{Value, json};
+
+use crate::fake::{Act, Member, client, ok, refuse};
 
 const PUT: &str = r#"{"status":"committed","revision":7}"#;
 const STANDING: &str = r#"{"lease":7,"ttl":10,"ttl_ms":8250}"#;

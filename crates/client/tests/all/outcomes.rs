@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::fake::{Act, Member, client, not_leader, ok, refuse};
 use client::{Client, Error, ExactlyOnce, ListOptions, Options};
+
+use crate::fake::{Act, Member, client, not_leader, ok, refuse};
 
 const COMMITTED: &str = r#"{"status":"committed","key":"k","revision":7}"#;
 const FOUND: &str = r#"{"key":"k","value":"v","version":2,"create_revision":5,"mod_revision":7}"#;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::fake::{Act, Member, client, ok, refuse};
 use client::{Client, Condition, Error, ExactlyOnce, FieldsOptions, GetOptions, Options, Revision};
 use serde_json::{Value, json};
+
+use crate::fake::{Act, Member, client, ok, refuse};
 
 const SET: &str = r#"{"success":true,"timestamp":1760000000123000,"revision":7}"#;
 

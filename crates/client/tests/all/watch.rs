@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::fake::{Act, Member, client, refuse};
 use client::{Change, Error, Keys, Options, Revision, Update, Watch, WatchOptions};
+
+use crate::fake::{Act, Member, client, refuse};
 
 fn patient() -> Options {
     Options { timeout: Duration::from_secs(20), ..Options::default() }

@@ -59,7 +59,7 @@ pub(super) struct Seat {
 impl Cluster {
     /// Starts all members, each behind its port for peers.
     pub(super) async fn start(directory: Directory, plan: Plan) -> Result<Cluster, Failure> {
-        let links = Links::new();
+        let links = Links::default();
         let mut seats = Vec::new();
         for member in plan.members() {
             seats.push(Seat::open(member, &links).await?);

@@ -1,13 +1,14 @@
 //! Feature levels, and members that are restarted one at a time: each test is one scenario on real
 //! replicas, logs and stores over simulated disks.
 
-use crate::cluster::{Cluster, put};
 use raft::{EntryKind, MemberId};
 use replica::{
     Change, ChangeRefusal, DRAIN_PERIOD_MS, Done, FEATURE_LEVEL, FIRST_LEVEL, Failure, MemoryUse,
     PeerMessage, Process, Request, Stop,
 };
 use store::{AuthChange, Command};
+
+use crate::cluster::{Cluster, put};
 
 const PATIENT_MS: u64 = 5_000;
 

@@ -1,10 +1,11 @@
 //! How old a member says its state may be: real replicas, logs and stores over simulated disks.
 
-use crate::cluster::Cluster;
 use bytes::Bytes;
 use raft::{Body, MemberId, Message};
 use replica::{PeerMessage, Request};
 use store::{Command, KeyRange};
+
+use crate::cluster::Cluster;
 
 /// A heartbeat there and back, and the ticks that it waits for.
 const IDLE_AGE_MS_MAX: u64 = 120;

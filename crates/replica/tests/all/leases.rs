@@ -1,10 +1,11 @@
 //! Leases and times to live over time, elections and lost messages: real replicas, logs and stores
 //! over simulated disks.
 
-use crate::cluster::Cluster;
 use raft::MemberId;
 use replica::{Done, Failure, LeaseAsk, LeaseStanding, PeerMessage, Request};
 use store::{Command, LEASE_TTL_S_MIN, LeaseId, Outcome, Put, PutLifetime};
+
+use crate::cluster::Cluster;
 
 /// What is due is gone this much later, while there is a leader.
 const GONE_WITHIN_MS: u64 = 500;

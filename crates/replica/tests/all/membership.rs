@@ -1,12 +1,13 @@
 //! Members come and go: each test is one scenario on real replicas, logs and stores over simulated
 //! disks.
 
-use crate::cluster::{Cluster, put};
 use raft::{MemberId, Membership};
 use replica::{
     Change, ChangeRefusal, Done, Failure, Request, Standing, Stop, Unserved, WatchEnd, WatchRequest,
 };
 use store::KeyRange;
+
+use crate::cluster::{Cluster, put};
 
 const PATIENT_MS: u64 = 5_000;
 

@@ -1,10 +1,11 @@
 //! Members without memory: what is refused, what goes on, what is given up before (rule 11.2).
 
-use crate::cluster::Cluster;
 use bytes::Bytes;
 use raft::MemberId;
 use replica::{Failure, Request};
 use store::{Command, CompactionCause, KeyRange, Published, Revision};
+
+use crate::cluster::Cluster;
 
 const LIMIT: u64 = 1_000_000;
 

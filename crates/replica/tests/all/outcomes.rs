@@ -1,11 +1,12 @@
 //! The three outcomes of contract 4, and what a replica promises about order: each test is one
 //! scenario on real replicas, logs and stores over simulated disks.
 
-use crate::cluster::{Cluster, put, put_once};
 use bytes::Bytes;
 use raft::{Body, LogId, MemberId, Message};
 use replica::{Done, Failure, ForwardRefusal, PeerMessage, Request, Stop};
 use store::{ApplyError, Command, FirstOutcome, KeyRange, Origin, Outcome, Put, Txn, TxnOp};
+
+use crate::cluster::{Cluster, put, put_once};
 
 /// What a read that was served was told to be settled.
 fn settled_ms(cluster: &Cluster, ticket: u64) -> u64 {

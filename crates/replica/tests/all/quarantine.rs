@@ -1,10 +1,11 @@
 //! States that differ: found within a check, told, and acted on (rule 10).
 
-use crate::cluster::{Cluster, put};
 use bytes::Bytes;
 use raft::{Entry, EntryKind, Index};
 use replica::{CHECK_INTERVAL_MS, Done, Failure, ForwardRefusal, PeerMessage, Request};
 use store::{Apply, Budget, Command, LogEntry, Put, Store};
+
+use crate::cluster::{Cluster, put};
 
 /// Time for a check entry, the reports and the verdict.
 const FOUND_MS: u64 = 3 * CHECK_INTERVAL_MS;

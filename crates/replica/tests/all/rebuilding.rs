@@ -3,13 +3,14 @@
 
 use std::path::Path;
 
-use crate::cluster::{Cluster, put};
 use disk::{Disk, Fault};
 use raft::{LogId, MemberId, Now};
 use replica::{
     CHECK_INTERVAL_MS, Done, PeerMessage, Request, Sample, SnapshotMessage, SnapshotOptions,
 };
 use store::STATE_HASH_VERSION;
+
+use crate::cluster::{Cluster, put};
 
 const SNAPSHOTS: &str = "/member/snapshots";
 /// So many puts at once are more than a member has in memory, and fewer than two snapshots' worth.
@@ -19,15 +20,8 @@ const REBUILT_MS: u64 = 8 * CHECK_INTERVAL_MS;
 
 /// `size` members that make a snapshot every burst or so; 1 leads.
 fn led(size: u64, options: SnapshotOptions) -> Cluster {
-    let mut cluster = Cluster::new(size);
     let options = SnapshotOptions { bytes_min: 2_600, of_last_percent: 0, ..options };
-    cluster.snapshots = Some(options);
-    for id in 1..=size {
-        cluster.kill(id);
-        cluster.start(id);
-    }
-    cluster.elect(1);
-    cluster
+    Cluster::led_with(size, options)
 }
 
 /// All at once, so that most of them are read from the log to be applied.

@@ -1,11 +1,12 @@
 //! How much of the past is kept: compaction, and the removal of what it gave up.
 
-use crate::cluster::Cluster;
 use replica::{Done, Request};
 use store::{
     Command, CompactionCause, Outcome, PinLifted, Published, ReadError, Refused, Revision,
     SettingsChange,
 };
+
+use crate::cluster::Cluster;
 
 /// Three members led by 1, in which `k` was written so often, at revisions from 2 on.
 fn written(times: u64) -> Cluster {

@@ -1,11 +1,12 @@
 //! Disks without room: what is refused, what goes on, and when it is taken again (rule 1.7).
 
-use crate::cluster;
-use crate::cluster::Cluster;
 use bytes::Bytes;
 use raft::MemberId;
 use replica::{Change, Failure, PeerMessage, Request, Room};
 use store::{Command, KeyRange, Origin};
+
+use crate::cluster;
+use crate::cluster::Cluster;
 
 const SEGMENT: u64 = 64 << 10;
 const PLENTY: Room =

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::cluster::{Cluster, put};
 use disk::Disk;
 use raft::{Index, LogId, MemberId, Now, Replication, SnapshotPoint, Term};
 use replica::{
     Failure, Request, SnapshotId, SnapshotOptions, SnapshotReply, SnapshotRequest, SnapshotWork,
 };
+
+use crate::cluster::{Cluster, put};
 
 const SNAPSHOTS: &str = "/member/snapshots";
 
@@ -18,14 +19,7 @@ fn led() -> Cluster {
 }
 
 fn led_with(options: SnapshotOptions) -> Cluster {
-    let mut cluster = Cluster::new(3);
-    cluster.snapshots = Some(SnapshotOptions { bytes_min: 1_000, ..options });
-    for id in 1..=3 {
-        cluster.kill(id);
-        cluster.start(id);
-    }
-    cluster.elect(1);
-    cluster
+    Cluster::led_with(3, SnapshotOptions { bytes_min: 1_000, ..options })
 }
 
 /// ... in small pieces, so many bytes a second.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
-use crate::watching::{World, delete, hears, prefix, put, put_all, single, told, words};
 use replica::{
     EventFilter, Step, Unserved, WATCHERS_MAX, WatchEnd, WatchRefusal, WatchRequest, Watcher,
 };
 use store::{KeyRange, Revision, Store};
+
+use crate::watching::{World, delete, hears, prefix, put, put_all, single, told, words};
 
 #[test]
 fn each_hears_of_its_own_keys_in_order_and_once() {

@@ -1,7 +1,5 @@
 //! Watches on members that fall behind, lose their leader, their state or their place.
 
-use crate::cluster::{Cluster, put};
-use crate::watching::told;
 use bytes::Bytes;
 use raft::{Entry, EntryKind, Index};
 use replica::{
@@ -10,17 +8,13 @@ use replica::{
 };
 use store::{Budget, Command, KeyRange, LogEntry, Put, Store};
 
+use crate::cluster::{Cluster, put};
+use crate::watching::told;
+
 /// Three members that make a snapshot every few writes, `1` leading.
 fn led() -> Cluster {
-    let mut cluster = Cluster::new(3);
-    let options = SnapshotOptions { of_last_percent: 0, ..SnapshotOptions::default() };
-    cluster.snapshots = Some(SnapshotOptions { bytes_min: 1_000, ..options });
-    for id in 1..=3 {
-        cluster.kill(id);
-        cluster.start(id);
-    }
-    cluster.elect(1);
-    cluster
+    let every = SnapshotOptions { bytes_min: 1_000, of_last_percent: 0, ..Default::default() };
+    Cluster::led_with(3, every)
 }
 
 /// All that happens to all keys from now on, for as long as there is a leader.

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::watching::{World, delete, put, put_all};
 use bytes::Bytes;
 use proptest::prelude::*;
 use replica::{
     Batch, EventFilter, Step, WatchEnd, WatchLimits, WatchRefusal, WatchRequest, Watcher,
 };
 use store::{Budget, Command, CompactionCause, Event, EventKind, KeyRange, Outcome, Revision};
+
+use crate::watching::{World, delete, put, put_all};
 
 /// What happens next.
 #[derive(Clone, Debug)]

@@ -60,8 +60,17 @@ impl Shown {
 
     /// The token, if it is one, and reads as one.
     pub(super) fn token(&self) -> Option<Token> {
+        Token::read(self.written_token()?)
+    }
+
+    /// The log entry of the login that a token stands for.
+    pub(super) fn login(&self) -> Option<u64> {
+        Token::index_of(self.written_token()?)
+    }
+
+    fn written_token(&self) -> Option<&str> {
         match self {
-            Shown::Token(token) => Token::read(token),
+            Shown::Token(token) => Some(token),
             Shown::Nothing | Shown::Password { .. } | Shown::Certificate(_) => None,
         }
     }

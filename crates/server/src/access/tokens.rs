@@ -59,19 +59,24 @@ impl Token {
         (login.token_hash == Token::hash_of(&self.secret)).then_some(login)
     }
 
-    /// Whether its holder has ended it: for whoever has looked at the secret before.
-    pub(super) fn was_ended(&self, auth: &Auth) -> bool {
-        auth.was_ended(self.index)
-    }
-
     /// What ends it.
     pub(super) fn log_out(&self) -> AuthChange {
         AuthChange::LogOut { index: self.index, token_hash: Token::hash_of(&self.secret) }
     }
 
     pub(super) fn read(written: &str) -> Option<Token> {
+        let (secret, index) = Token::parts(written)?;
+        Some(Token { secret: secret.to_owned(), index })
+    }
+
+    /// The log entry that is said to know of a token, whether it does or not.
+    pub(super) fn index_of(written: &str) -> Option<u64> {
+        Token::parts(written).map(|(_, index)| index)
+    }
+
+    fn parts(written: &str) -> Option<(&str, u64)> {
         let (secret, index) = written.split_once('.')?;
-        Some(Token { secret: secret.to_owned(), index: index.parse().ok()? })
+        Some((secret, index.parse().ok()?))
     }
 }
 

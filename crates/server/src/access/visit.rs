@@ -28,8 +28,6 @@ pub(crate) struct Visit {
     /// As far as it is known here: a member that is behind may find out later.
     who: RwLock<Option<Principal>>,
     shown: Shown,
-    /// What is shown, if it is one.
-    token: Option<Token>,
 }
 
 impl Visit {
@@ -37,7 +35,7 @@ impl Visit {
     pub(crate) async fn of(node: &Node, shown: Shown) -> Result<Visit, Unknown> {
         let visit = |who| {
             let (node, who) = (node.clone(), RwLock::new(who));
-            Visit { node, who, token: shown.token(), shown: shown.clone() }
+            Visit { node, who, shown: shown.clone() }
         };
         if shown == Shown::Nothing {
             return Ok(visit(None));
@@ -97,7 +95,7 @@ impl Visit {
 
     /// What ends the login that they came in by, for all members; none if they came by other means.
     pub(crate) fn log_out(&self) -> Option<AuthChange> {
-        self.token.as_ref().map(Token::log_out)
+        Some(self.shown.token()?.log_out())
     }
 
     /// Whether they may have this, by what is known here now.
@@ -112,9 +110,9 @@ impl Visit {
     /// Whether they have ended the login since that let them in. One that is only too old, or made
     /// room for others, lets nobody in any more, and ends nothing.
     fn is_logged_out(&self) -> bool {
-        let Some(token) = &self.token else { return false };
+        let Some(login) = self.shown.login() else { return false };
         let auth = self.node.store().auth();
-        auth.is_enabled() && token.was_ended(&auth)
+        auth.is_enabled() && auth.was_ended(login)
     }
 
     /// Whether they may have this, by all that was acknowledged before, if this member refuses it

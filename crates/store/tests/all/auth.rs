@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{item, list_item};
 use bytes::Bytes;
 use proptest::prelude::*;
 use store::{
@@ -10,6 +9,8 @@ use store::{
     Permission, Principal, Restore, Store,
 };
 use xxhash_rust::xxh3::xxh3_64;
+
+use crate::support::{item, list_item};
 
 /// A store and what comes next in its log.
 struct World {

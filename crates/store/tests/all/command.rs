@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::support::logs::txn;
-use crate::support::txn_text;
 use bytes::Bytes;
 use proptest::prelude::*;
 use store::{
@@ -13,6 +11,9 @@ use store::{
     SettingsChange, Sort, SortBy, TTL_MS_MAX, TTL_S_MAX, TXN_DEPTH_MAX, TXN_OPERATIONS_MAX, Txn,
     TxnOp,
 };
+
+use crate::support::logs::txn;
+use crate::support::txn_text;
 
 fn bytes() -> impl Strategy<Value = Bytes> {
     prop::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from)

@@ -7,12 +7,6 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use crate::support::args::{bytes, condition, key_range, named, origin, unhex};
-use crate::support::show::{
-    show, show_events, show_fields, show_history, show_lease, show_outcome, show_published,
-    show_range, show_txn,
-};
-use crate::support::{auth_text, txn_text};
 use bytes::Bytes;
 use store::{
     Apply, BeforeHistory, Budget, Command, CompactionCause, DueKey, EventPosition, EventsRequest,
@@ -20,6 +14,13 @@ use store::{
     Origin, Pinned, Principal, Put, PutLifetime, RangeRequest, Reader, Record, Restore, Revision,
     SessionId, SettingsChange, Sort, Store,
 };
+
+use crate::support::args::{bytes, condition, key_range, named, origin, unhex};
+use crate::support::show::{
+    show, show_events, show_fields, show_history, show_lease, show_outcome, show_published,
+    show_range, show_txn,
+};
+use crate::support::{auth_text, txn_text};
 
 #[test]
 fn scripts() {

@@ -3,16 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::leases::{Granted, Leases};
-use crate::support::logs::{logs, plain_logs, request, txn};
-use crate::support::model::Model;
-use crate::support::{LIMITS, apply, entry, everything, hash_of, lease_item};
 use bytes::Bytes;
 use proptest::prelude::*;
 use store::{
     Apply, Budget, EventKind, EventsRequest, Grant, HistoryRequest, KeyRange, KeyValue, LogEntry,
     Outcome, RangeRequest, Reader, Revision, Store, Txn,
 };
+
+use crate::support::leases::{Granted, Leases};
+use crate::support::logs::{logs, plain_logs, request, txn};
+use crate::support::model::Model;
+use crate::support::{LIMITS, apply, entry, everything, hash_of, lease_item};
 
 fn requests() -> impl Strategy<Value = Vec<(RangeRequest, prop::sample::Index)>> {
     prop::collection::vec((request(), any::<prop::sample::Index>()), 30)

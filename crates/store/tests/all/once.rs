@@ -1,7 +1,8 @@
 //! Exactly once: the bounds of what one entry expires.
 
-use crate::support::{apply, entry};
 use store::{Command, Origin, Outcome, Put, Store};
+
+use crate::support::{apply, entry};
 
 fn keyed_put(number: u64) -> Command {
     let origin = Origin::Key(number.to_string().into());

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::support::{apply, entry, everything, hash_of, put};
 use bytes::Bytes;
 use store::{Budget, Command, CompactionCause, KeyRange, RangeRequest, Reader, Revision, Store};
+
+use crate::support::{apply, entry, everything, hash_of, put};
 
 /// Enough for several leaves and several holds of their lock.
 const KEYS: u64 = 3_000;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{apply, entry};
 use bytes::Bytes;
 use proptest::prelude::*;
 use store::{Command, FieldsRequest, KeyRange, Put, Record, Revision, Store};
+
+use crate::support::{apply, entry};
 
 const RECORD: &[u8] = b"k";
 

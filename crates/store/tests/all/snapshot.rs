@@ -3,14 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::support::logs::logs;
-use crate::support::{LIMITS, apply, entry, everything, hash_of, put};
 use bytes::Bytes;
 use proptest::prelude::*;
 use store::{
     Budget, Capture, Command, EventsRequest, KeyRange, Published, Reader, Restore, Revision,
     SnapshotError, Store,
 };
+
+use crate::support::logs::logs;
+use crate::support::{LIMITS, apply, entry, everything, hash_of, put};
 
 /// All of a capture, in chunks of at most so many bytes.
 fn chunks(mut capture: Capture, bytes_max: usize) -> Vec<Bytes> {

@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{LOG, OPTIONS, entry};
 use disk::{Disk, File, Mode, SimDisk};
 use wal::{Batch, Damage, HardState, ReadError, Wal};
+
+use crate::support::{LOG, OPTIONS, entry};
 
 /// The unit in which frames are written, in bytes.
 const BLOCK: u64 = 4 << 10;

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use crate::support::{FAULTS, LOG, Modelled, OPTIONS, Random, entry, random_batches};
 use disk::{Fault, SimDisk};
 use wal::{Batch, Error, HardState, OpenError, Wal};
+
+use crate::support::{FAULTS, LOG, Modelled, OPTIONS, Random, entry, random_batches};
 
 /// Two openings, appends over several segments with truncations, closing frames, preparation. It
 /// stops at the first failure, as a member does.

@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{LOG, OPTIONS, Random, entry};
 use bytes::Bytes;
 use disk::{Disk, File, Mode, SimDisk};
 use wal::{Batch, Entry, HardState, OpenError, Options, Visit, Wal};
+
+use crate::support::{LOG, OPTIONS, Random, entry};
 
 /// Bytes of the files used here.
 const FILE_BYTES: usize = OPTIONS.segment_bytes as usize;

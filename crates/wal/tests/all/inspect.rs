@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{LOG, OPTIONS, entry};
 use disk::{Disk, File, Mode, SimDisk};
 use wal::{Batch, Forecast, HardState, LogReport, Visit, Wal, inspect};
+
+use crate::support::{LOG, OPTIONS, entry};
 
 /// Four segments, with one entry each.
 fn written() -> SimDisk {

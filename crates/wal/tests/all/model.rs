@@ -1,8 +1,9 @@
 //! Random lives of a log, compared with a naive model after every step.
 
-use crate::support::{FAULTS, Modelled, Random, random_batches};
 use disk::Counts;
 use wal::{Error, OpenError};
+
+use crate::support::{FAULTS, Modelled, Random, random_batches};
 
 const SEEDS: u64 = 400;
 const STEPS: u64 = 60;

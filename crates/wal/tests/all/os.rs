@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::support::{OPTIONS, entry};
 use disk::OsDisk;
 use wal::{Batch, DataDirectory, DirectoryError, Entry, HardState, Preparation, Visit, Wal};
+
+use crate::support::{OPTIONS, entry};
 
 /// A path of its own that does not exist yet, removed when the test ends.
 struct Scratch(PathBuf);

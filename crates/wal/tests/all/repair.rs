@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use crate::support::{FAULTS, LOG, OPTIONS, Random, entry};
 use disk::{Disk, File, Mode, SimDisk};
 use wal::{Batch, Entry, HardState, OpenError, Recovered, Visit, Wal};
+
+use crate::support::{FAULTS, LOG, OPTIONS, Random, entry};
 
 /// The last entry of the log that is damaged.
 const LAST: (u64, u64) = (2, 8);

@@ -3,7 +3,6 @@
 //! `UPDATE_GOLDENFILES=1 cargo test -p wal --test all scripts::` writes the output anew; review the
 //! difference.
 
-use crate::support;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,6 +14,8 @@ use wal::{
     Batch, DataDirectory, Entry, HardState, OpenError, Options, Preparation, Recovered, Repaired,
     Room, SpareKeeper, Visit, Wal,
 };
+
+use crate::support;
 
 const DATA: &str = "/data";
 const LOG: &str = "/data/wal";
@@ -155,13 +156,7 @@ impl goldenscript::Runner for World {
 
     fn run(&mut self, command: &Command, _: &Context) -> Result<String, Box<dyn Error>> {
         let outcome = self.step(command);
-        let mut output = self.disk.take_trace();
-        match outcome {
-            Ok(text) => output.extend((!text.is_empty()).then_some(text)),
-            Err(error) if output.is_empty() => return Err(error),
-            Err(error) => return Err(format!("{error}\n{}", output.join("\n")).into()),
-        }
-        Ok(output.join("\n"))
+        support::traced(&self.disk, outcome)
     }
 }
 

@@ -4,7 +4,6 @@
 //! `UPDATE_GOLDENFILES=1 cargo test -p wal --test all snapshot_scripts::` writes the output anew;
 //! review the difference.
 
-use crate::support;
 use std::error::Error;
 use std::path::Path;
 
@@ -12,6 +11,8 @@ use bytes::Bytes;
 use disk::{Disk, Fault, File, Mode, SimDisk};
 use goldenscript::Context;
 use wal::snapshot::{Incoming, SnapshotInfo, SnapshotMeta, SnapshotWriter, Snapshots};
+
+use crate::support;
 
 const DIRECTORY: &str = "/data/snapshots";
 const CLUSTER: u128 = 0xc1;
@@ -83,13 +84,7 @@ impl goldenscript::Runner for World {
 
     fn run(&mut self, command: &Command, _: &Context) -> Result<String, Box<dyn Error>> {
         let outcome = self.step(command);
-        let mut output = self.disk.take_trace();
-        match outcome {
-            Ok(text) => output.extend((!text.is_empty()).then_some(text)),
-            Err(error) if output.is_empty() => return Err(error),
-            Err(error) => return Err(format!("{error}\n{}", output.join("\n")).into()),
-        }
-        Ok(output.join("\n"))
+        support::traced(&self.disk, outcome)
     }
 }
 

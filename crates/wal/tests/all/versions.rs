@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{LOG, OPTIONS, entry};
 use bytes::Bytes;
 use disk::{Disk, File, Mode, SimDisk};
 use wal::snapshot::{SnapshotError, SnapshotMeta, Snapshots};
 use wal::{Batch, DataDirectory, DirectoryError, HardState, OpenError, Wal};
+
+use crate::support::{LOG, OPTIONS, entry};
 
 const SNAPSHOTS: &str = "/data/snapshots";
 

@@ -9,7 +9,6 @@
 //! depend on what is sent. Clients go to the members' own ports, and nothing is wrong with those.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::{Ipv4Addr, TcpListener as StdListener};
 
 use links::{Ends, Fault, Links, Proxy};
@@ -21,6 +20,7 @@ use tokio::runtime::Handle;
 const SLOW_DELAY_MS: u16 = 200;
 
 /// Ports before machines, and what is wrong between them.
+#[derive(Debug)]
 pub(crate) struct Wires {
     runtime: Handle,
     links: Links,
@@ -32,18 +32,12 @@ pub(crate) struct Wires {
     slow: BTreeSet<usize>,
 }
 
-impl fmt::Debug for Wires {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wires").field("faults", &self.links.faults()).finish_non_exhaustive()
-    }
-}
-
 impl Wires {
     /// None yet; their tasks run there.
     pub(crate) fn new(runtime: Handle) -> Wires {
         Wires {
             runtime,
-            links: Links::new(),
+            links: Links::default(),
             proxies: Vec::new(),
             names: Vec::new(),
             cuts: BTreeSet::new(),

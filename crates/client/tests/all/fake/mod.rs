@@ -1,8 +1,5 @@
 //! A member that follows a script: what it was asked is kept, what it answers is given.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, reason = "test support: a failure here fails the test")]
-
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 

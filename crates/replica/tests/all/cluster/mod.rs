@@ -97,6 +97,18 @@ impl Cluster {
         cluster
     }
 
+    /// So many members that make snapshots like this, `1` leading.
+    pub(crate) fn led_with(size: u64, snapshots: SnapshotOptions) -> Cluster {
+        let mut cluster = Cluster::new(size);
+        cluster.snapshots = Some(snapshots);
+        for id in 1..=size {
+            cluster.kill(id);
+            cluster.start(id);
+        }
+        cluster.elect(1);
+        cluster
+    }
+
     /// A new member starts, with an empty log: it waits for a leader to speak to it.
     pub(crate) fn join(&mut self, id: u64) {
         let known = self.disks.insert(id, SimDisk::new());

@@ -1,8 +1,5 @@
 //! A store that is watched: writes, publications and dispatches happen when the test says so.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, reason = "test support: a failure here fails the test")]
-
 use std::sync::Arc;
 
 use bytes::Bytes;

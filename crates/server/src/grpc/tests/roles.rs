@@ -22,7 +22,7 @@ use tonic::{Code, Request, Status, Streaming};
 use super::world::{connected, connected_as};
 use crate::access::Token;
 use crate::http::tests::roles::{BY_CERTIFICATE, done, populated};
-use crate::node::testing;
+use crate::node::{Node, testing};
 
 /// Nothing in these tests takes this long.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -195,49 +195,65 @@ fn full(code: &str, message: &str) -> String {
     format!("rpc error: code = {code} desc = etcdserver: {message}")
 }
 
+/// A reader and root, who watch the same keys.
+struct Watching {
+    node: Node,
+    /// The reader's.
+    token: String,
+    reads: Streaming<WatchResponse>,
+    roots: Streaming<WatchResponse>,
+}
+
+impl Watching {
+    async fn begin() -> Watching {
+        let node = testing::single();
+        let tokens = populated(&node).await;
+        let token = |wanted| tokens.iter().find(|(mark, _)| *mark == wanted).unwrap().1.clone();
+        let channel = connected(node.clone()).await;
+        let (_, reads) = watch(channel.clone(), &token('r'), ("r/", "r0")).await;
+        let (_, roots) = watch(channel, &token('R'), ("r/", "r0")).await;
+        Watching { node, token: token('r').unwrap(), reads, roots }
+    }
+
+    async fn done_by_root(&self, command: Command) {
+        done(&self.node, as_root(&self.node, command)).await;
+    }
+
+    /// Of what happens next the reader is told nothing, but why.
+    async fn reader_is_told_only(&mut self, reason: String) {
+        self.done_by_root(Put::new("r/1", "unseen").into()).await;
+        let told = next(&mut self.reads).await;
+        assert!(told.canceled && told.events.is_empty());
+        assert_eq!(told.cancel_reason, reason);
+        assert_eq!(next(&mut self.roots).await.events.len(), 1, "others see it");
+    }
+}
+
+async fn next(stream: &mut Streaming<WatchResponse>) -> WatchResponse {
+    timeout(DEADLINE, stream.message()).await.unwrap().unwrap().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_ends_when_its_user_may_not_watch_any_more() {
-    let node = testing::single();
-    let tokens = populated(&node).await;
-    let token = |wanted| tokens.iter().find(|(mark, _)| *mark == wanted).unwrap().1.clone();
-    let channel = connected(node.clone()).await;
-    let (_, mut reads) = watch(channel.clone(), &token('r'), ("r/", "r0")).await;
-    let (_, mut roots) = watch(channel, &token('R'), ("r/", "r0")).await;
-    done(&node, as_root(&node, Put::new("r/1", "seen").into())).await;
-    for stream in [&mut reads, &mut roots] {
-        let told = timeout(DEADLINE, stream.message()).await.unwrap().unwrap().unwrap();
-        assert_eq!(told.events.len(), 1);
+    let mut watching = Watching::begin().await;
+    watching.done_by_root(Put::new("r/1", "seen").into()).await;
+    for stream in [&mut watching.reads, &mut watching.roots] {
+        assert_eq!(next(stream).await.events.len(), 1);
     }
     let (role, key, range_end) = ("reader".into(), "r/".into(), "r0".into());
-    let forbid = Command::Auth(AuthChange::RevokePermission { role, key, range_end });
-    done(&node, as_root(&node, forbid)).await;
-    done(&node, as_root(&node, Put::new("r/1", "unseen").into())).await;
-    let told = timeout(DEADLINE, reads.message()).await.unwrap().unwrap().unwrap();
-    assert!(told.canceled && told.events.is_empty());
-    assert_eq!(told.cancel_reason, full("PermissionDenied", "permission denied"));
-    let told = timeout(DEADLINE, roots.message()).await.unwrap().unwrap().unwrap();
-    assert_eq!(told.events.len(), 1, "others see it");
+    let forbid = AuthChange::RevokePermission { role, key, range_end };
+    watching.done_by_root(Command::Auth(forbid)).await;
+    watching.reader_is_told_only(full("PermissionDenied", "permission denied")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_ends_with_the_login_that_it_came_in_by() {
-    let node = testing::single();
-    let tokens = populated(&node).await;
-    let token = |wanted| tokens.iter().find(|(mark, _)| *mark == wanted).unwrap().1.clone();
-    let channel = connected(node.clone()).await;
-    let (_, mut reads) = watch(channel.clone(), &token('r'), ("r/", "r0")).await;
-    let (_, mut roots) = watch(channel, &token('R'), ("r/", "r0")).await;
-    node.change(replica::Request::RaiseLevel, DEADLINE).await.unwrap();
-    let readers = token('r').unwrap();
-    let (secret, index) = readers.split_once('.').unwrap();
+    let mut watching = Watching::begin().await;
+    watching.node.change(replica::Request::RaiseLevel, DEADLINE).await.unwrap();
+    let (secret, index) = watching.token.split_once('.').unwrap();
     let (index, token_hash) = (index.parse().unwrap(), Token::hash_of(secret));
-    done(&node, as_root(&node, Command::Auth(AuthChange::LogOut { index, token_hash }))).await;
-    done(&node, as_root(&node, Put::new("r/1", "unseen").into())).await;
-    let told = timeout(DEADLINE, reads.message()).await.unwrap().unwrap().unwrap();
-    assert!(told.canceled && told.events.is_empty());
-    assert_eq!(told.cancel_reason, full("Unauthenticated", "invalid auth token"));
-    let told = timeout(DEADLINE, roots.message()).await.unwrap().unwrap().unwrap();
-    assert_eq!(told.events.len(), 1, "others see it");
+    watching.done_by_root(Command::Auth(AuthChange::LogOut { index, token_hash })).await;
+    watching.reader_is_told_only(full("Unauthenticated", "invalid auth token")).await;
 }
 
 fn as_root(node: &crate::node::Node, command: Command) -> Command {

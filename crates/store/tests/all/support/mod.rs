@@ -1,5 +1,4 @@
 //! What the tests share: entries, answers, and the state hash from its definition.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod args;
 pub(crate) mod auth_text;

@@ -4,9 +4,6 @@
 //! that failed or was interrupted, because it may have reached the disk in part. Opening must find
 //! one of them, and from then on only that one.
 
-// Each test target uses a part of this, and helpers of tests may unwrap as tests do.
-#![allow(dead_code, clippy::unwrap_used)]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +21,20 @@ pub(crate) const LOG: &str = "/data/wal";
 pub(crate) const OPTIONS: Options = Options { segment_bytes: 16 << 10, spares: 1, salt: 7 };
 
 pub(crate) const FAULTS: [Fault; 4] = [Fault::Error, Fault::Short, Fault::Full, Fault::Halt];
+
+/// What a step of a script came to, after all that it did to the disk.
+pub(crate) fn traced(
+    disk: &SimDisk,
+    outcome: Result<String, Box<dyn std::error::Error>>,
+) -> Result<String, Box<dyn std::error::Error>> {
+    let mut output = disk.take_trace();
+    match outcome {
+        Ok(text) => output.extend((!text.is_empty()).then_some(text)),
+        Err(error) if output.is_empty() => return Err(error),
+        Err(error) => return Err(format!("{error}\n{}", output.join("\n")).into()),
+    }
+    Ok(output.join("\n"))
+}
 
 /// The golden scripts in a directory of the crate, in order; `least` of them are there.
 pub(crate) fn scripts(directory: &str, least: usize) -> Vec<PathBuf> {
