@@ -242,8 +242,8 @@ impl Pending {
         }
     }
 
-    /// The leader that was asked refused a forwarded write: it certainly did not propose it. `level`
-    /// is the cluster's.
+    /// The leader that was asked refused a forwarded write: it certainly did not propose it.
+    /// `level` is the cluster's.
     pub(crate) fn forward_refused(
         &mut self,
         from: MemberId,
